@@ -1,0 +1,1 @@
+"""Label Studio's side: the wire contract, the mirror of its tasks, rounds and publishing."""

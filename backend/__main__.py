@@ -1,0 +1,40 @@
+"""The command line: python -m backend COMMAND."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from backend.errors import BackendError
+
+COMMANDS = {
+    "serve": ("backend.serve", "run the web server that Label Studio connects to"),
+    "settings": ("backend.settings_command", "print every setting, its value and its meaning"),
+    "connect": ("backend.connect_command", "connect a project of a running Label Studio"),
+    "demo": ("backend.demo", "start a real Label Studio with 2,225 articles, ready to label"),
+}
+"""Command -> the module that has its `add_arguments(parser)` and `run(arguments)`, and a line of
+help. Only the module of the chosen command is imported."""
+
+
+def main() -> int:
+    listing = "\n".join(f"  {name:<10}{line}" for name, (_, line) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m backend",
+        description=f"{__doc__}\n\n{listing}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=list(COMMANDS), metavar="COMMAND")
+    name = parser.parse_args(sys.argv[1:2]).command
+    module = import_module(COMMANDS[name][0])
+    own = argparse.ArgumentParser(prog=f"python -m backend {name}", description=module.__doc__)
+    module.add_arguments(own)
+    try:
+        module.run(own.parse_args(sys.argv[2:]))
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The only file that knows Label Studio's JSON: tasks, annotations, results, predictions."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import lxml.etree
+import lxml.html
+
+from backend.label_config import LabelConfig
+
+Json = dict[str, Any]
+Labels = tuple[str, ...]
+
+MAX_SCORE = 0.5
+"""Shortlist scores lie below this, scores of predictions made on demand at or above it."""
+
+
+def text_of(data: object, config: LabelConfig) -> str | None:
+    """The text to read from a task's data; None when there is none.
+
+    Numbers count as text. HTML is stripped to its words.
+    """
+    value = data.get(config.data_key) if isinstance(data, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = _without_tags(str(value)) if config.is_html else str(value)
+    return " ".join(text.split()) or None
+
+
+def _without_tags(html: str) -> str:
+    try:
+        tree = lxml.html.fromstring(html)
+    except (lxml.etree.ParserError, ValueError):
+        return ""
+    lxml.etree.strip_elements(tree, "script", "style", with_tail=False)
+    return " ".join(str(piece) for piece in tree.itertext())
+
+
+def labels_of(result: object, config: LabelConfig) -> Labels | None:
+    """The labels that one annotation gives, in the config's order; None when it gives none.
+
+    Labels that the config does not know (any more) do not count.
+    """
+    if not isinstance(result, Sequence) or isinstance(result, str):
+        return None
+    chosen: set[str] = set()
+    for region in result:
+        if not isinstance(region, Mapping) or region.get("from_name") != config.from_name:
+            continue
+        value = region.get("value")
+        choices = value.get("choices") if isinstance(value, Mapping) else None
+        if isinstance(choices, list):
+            chosen.update(choice for choice in choices if isinstance(choice, str))
+    return tuple(label for label in config.labels if label in chosen) or None
+
+
+def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
+    """What several annotators agree on; None where there is no majority.
+
+    One label a text: the label with the most votes. Several: each label that more than half of
+    the annotators gave; a label that exactly half of them gave leaves the task undecided.
+    """
+    votes = list(answers)
+    if config.kind == "single":
+        ranked = Counter(labels[0] for labels in votes if len(labels) == 1).most_common(2)
+        if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+            return None
+        return (ranked[0][0],)
+    counts = Counter(label for labels in votes for label in labels)
+    if not votes or any(2 * count == len(votes) for count in counts.values()):
+        return None
+    return tuple(label for label in config.labels if 2 * counts[label] > len(votes))
+
+
+def result_of(probs: Sequence[float], labels: Sequence[str], config: LabelConfig) -> list[Json]:
+    """The pre-annotation: the likeliest label (single) or all of at least 0.5 (multiple).
+
+    `probs` belong to `labels`; labels that the config does not know are left out. The region's
+    score is the probability; of several labels, the least certain one's.
+    """
+    known = [(p, label) for p, label in zip(probs, labels, strict=True) if label in config.labels]
+    if not known:
+        return []
+    if config.kind == "single":
+        chosen = [max(known, key=lambda pair: pair[0])]
+    else:
+        chosen = [pair for pair in known if pair[0] >= 0.5]
+    if not chosen:
+        return []
+    return [
+        {
+            "from_name": config.from_name,
+            "to_name": config.to_name,
+            "type": "choices",
+            "value": {"choices": [label for _, label in chosen]},
+            "score": round(min(p for p, _ in chosen), 4),
+        }
+    ]
+
+
+def confidence_of(probs: Sequence[float], config: LabelConfig) -> float:
+    """How sure the model is of the whole answer, in [0, 1]: the probability of its least
+    certain decision (single: of the likeliest label)."""
+    if len(probs) == 0:
+        return 0.0
+    if config.kind == "single":
+        return float(max(probs))
+    return float(min(max(p, 1.0 - p) for p in probs))
+
+
+def shortlist_score(rank: int, size: int) -> float:
+    """Label Studio serves the lowest score first: rank 0 of a shortlist gets 0."""
+    return MAX_SCORE * rank / size
+
+
+def demand_score(confidence: float) -> float:
+    """The score of a prediction made on demand: it never jumps the queue, sure ones come last."""
+    return MAX_SCORE + MAX_SCORE * confidence

@@ -1,0 +1,146 @@
+"""What a project in Label Studio needs beside predictions: a webhook and a first tab in order."""
+
+import base64
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+from backend.annotations import Json
+from backend.errors import StudioError
+from backend.settings import Settings
+from backend.studio import Studio
+
+log = logging.getLogger(__name__)
+
+EVENTS = (
+    "ANNOTATION_CREATED",
+    "ANNOTATIONS_CREATED",
+    "ANNOTATION_UPDATED",
+    "ANNOTATIONS_DELETED",
+    "TASKS_CREATED",
+    "TASKS_DELETED",
+    "PROJECT_UPDATED",
+)
+
+TAB_TITLE = "Label next"
+DEFAULT_TITLES = ("Default", "New Tab")
+ORDERING = ["tasks:predictions_score"]
+HIDDEN_IN_EXPLORE = [
+    "tasks:inner_id",
+    "tasks:annotations_results",
+    "tasks:annotations_ids",
+    "tasks:predictions_model_versions",
+    "tasks:predictions_results",
+    "tasks:file_upload",
+    "tasks:storage_filename",
+    "tasks:created_at",
+    "tasks:updated_at",
+    "tasks:updated_by",
+    "tasks:avg_lead_time",
+    "tasks:draft_exists",
+]
+HIDDEN_IN_LABELING = [
+    *HIDDEN_IN_EXPLORE,
+    "tasks:id",
+    "tasks:completed_at",
+    "tasks:cancelled_annotations",
+    "tasks:total_predictions",
+    "tasks:annotators",
+]
+
+
+def auth_header(settings: Settings) -> dict[str, str]:
+    """The header that Label Studio must send with webhooks; it sends no password by itself."""
+    if not settings.basic_auth_user:
+        return {}
+    pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+
+
+def ensure_webhook(studio: Studio, project: int, backend_url: str, settings: Settings) -> bool:
+    """One webhook of this project to us, with the right events and header. True if it is there.
+
+    Label Studio refuses host names without a dot, and then makes no webhook without a word: the
+    loop falls back on looking by itself.
+    """
+    url = f"{backend_url.rstrip('/')}/webhook"
+    wanted: Json = {
+        "project": project,
+        "url": url,
+        "send_payload": True,
+        "send_for_all_actions": False,
+        "is_active": True,
+        "headers": auth_header(settings),
+        "actions": sorted(EVENTS),
+    }
+    ours = [webhook for webhook in studio.webhooks(project) if _same_address(webhook["url"], url)]
+    for double in ours[1:]:
+        studio.delete_webhook(double["id"])
+    try:
+        if not ours:
+            studio.create_webhook(wanted)
+        elif _differs(ours[0], wanted):
+            studio.update_webhook(ours[0]["id"], wanted)
+    except StudioError as error:
+        if error.status not in (400, 403):
+            raise
+        log.warning(
+            "project %d: Label Studio refuses a webhook to %s (%s). Changes are noticed by polling "
+            "instead. Connect the backend under a host name with a dot, and set "
+            "SSRF_PROTECTION_ENABLED=false on the Label Studio server if the address is local",
+            project,
+            url,
+            error,
+        )
+        return False
+    return True
+
+
+def ensure_first_tab(studio: Studio, project: int) -> bool:
+    """Order the first Data Manager tab like the queue, because direct links follow that tab.
+
+    A tab that somebody has ordered or filtered already is left alone. True if it was changed.
+    """
+    tabs = studio.tabs(project)
+    if not tabs:
+        studio.create_tab(project, _tab_data({"title": TAB_TITLE}))
+        return True
+    first = tabs[0]
+    data: dict[str, Any] = first.get("data") or {}
+    if data.get("ordering") or (data.get("filters") or {}).get("items"):
+        return False
+    if data.get("title", "Default") in DEFAULT_TITLES:
+        data = {**data, "title": TAB_TITLE}
+    studio.update_tab(project, first["id"], _tab_data(data))
+    return True
+
+
+def _tab_data(data: Json) -> Json:
+    return {
+        **data,
+        "type": "list",
+        "target": "tasks",
+        "ordering": ORDERING,
+        "filters": {
+            "conjunction": "and",
+            "items": [
+                {
+                    "filter": "filter:tasks:total_annotations",
+                    "operator": "equal",
+                    "type": "Number",
+                    "value": 0,
+                }
+            ],
+        },
+        "hiddenColumns": {"explore": HIDDEN_IN_EXPLORE, "labeling": HIDDEN_IN_LABELING},
+    }
+
+
+def _same_address(one: str, other: str) -> bool:
+    first, second = urlsplit(one), urlsplit(other)
+    return (first.netloc, first.path.rstrip("/")) == (second.netloc, second.path.rstrip("/"))
+
+
+def _differs(webhook: Json, wanted: Json) -> bool:
+    found = {**webhook, "actions": sorted(webhook.get("actions") or [])}
+    return any(found.get(name) != value for name, value in wanted.items())

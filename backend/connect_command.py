@@ -1,0 +1,71 @@
+"""Connect a project of a running Label Studio to a running backend, and wait for the first order.
+
+The same as Settings > Model > Connect Model, without the clicks.
+"""
+
+import os
+import time
+from argparse import ArgumentParser, Namespace
+
+from backend.errors import BackendError, NotConnected
+from backend.progress import waiting
+from backend.publish import SAMPLING
+from backend.settings import Settings, from_env
+from backend.studio import Studio
+
+LIMIT = 600.0
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--project", type=int, required=True, help="the project's number")
+    parser.add_argument("--url", default="", help="Label Studio (default: LABEL_STUDIO_URL)")
+    parser.add_argument("--key", default="", help="access token (default: LABEL_STUDIO_API_KEY)")
+    parser.add_argument(
+        "--backend-url",
+        default="http://localhost:9090",
+        help="this backend as Label Studio reaches it; the host name needs a dot or is localhost",
+    )
+    parser.add_argument("--title", default="Active learning", help="the backend's name there")
+
+
+def run(arguments: Namespace) -> None:
+    settings = from_env(os.environ)
+    url = arguments.url or settings.label_studio_url
+    key = arguments.key or settings.label_studio_api_key
+    if not url or not key:
+        raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+    studio = Studio(url, key)
+    connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
+    wait_for_order(studio, arguments.project)
+    print(f"Connected. Open {url}/projects/{arguments.project}/data and press Label All Tasks.")
+
+
+def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:
+    """Register the backend with the project; the backend does all the rest when it hears of it."""
+    address = backend_url.rstrip("/")
+    if any(known["url"].rstrip("/") == address for known in studio.backends(project)):
+        return
+    password = {
+        "auth_method": "BASIC_AUTH",
+        "basic_auth_user": settings.basic_auth_user,
+        "basic_auth_pass": settings.basic_auth_pass,
+    }
+    studio.connect_backend(
+        {
+            "project": project,
+            "url": address,
+            "title": title,
+            **(password if settings.basic_auth_user else {"auth_method": "NONE"}),
+        }
+    )
+
+
+def wait_for_order(studio: Studio, project: int) -> None:
+    """Return once Label Studio's queue follows the backend. Raises BackendError after LIMIT."""
+    until = time.monotonic() + LIMIT
+    with waiting("reading and encoding tasks for the first order") as line:
+        while studio.project(project)["sampling"] != SAMPLING:
+            if time.monotonic() > until:
+                raise BackendError("The backend wrote no order; its log says why")
+            line.update()
+            time.sleep(0.5)

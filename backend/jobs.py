@@ -1,0 +1,140 @@
+"""Who runs when in the trainer: a queue of jobs, one at a time, over one process.
+
+The process is started with the first job and started again when it dies; the job it died in is
+tried once more before it counts as failed.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.annotations import Json
+from backend.errors import BackendError, JobFailed, TrainerDied
+
+log = logging.getLogger(__name__)
+
+TRIES = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job for the trainer. `name` identifies it: a job that waits is not queued twice.
+
+    The callbacks run in the trainer's thread and must be quick.
+    """
+
+    name: tuple[int, str]
+    request: Json
+    on_progress: "Callable[[Job, Json], None]"
+    on_done: "Callable[[Job, Json], None]"
+    on_error: "Callable[[Job, BackendError], None]"
+
+
+class Trainer:
+    """Owns the trainer process. All methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="trainer", daemon=True).start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; one of the same name that waits or runs already makes this a no-op."""
+        with self._changed:
+            if not self._knows(job.name):
+                self._waiting.append(job)
+                self._changed.notify()
+
+    def knows(self, name: tuple[int, str]) -> bool:
+        """Whether a job of this name waits or runs."""
+        with self._changed:
+            return self._knows(name)
+
+    def pid(self) -> int | None:
+        """The process id of the trainer, None while there is none."""
+        process = self._process
+        return None if process is None or process.poll() is not None else process.pid
+
+    def stop(self) -> None:
+        """End the process now; what it was doing is done again at the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._process is not None:
+            self._process.kill()
+
+    def _knows(self, name: tuple[int, str]) -> bool:
+        running = self._running is not None and self._running.name == name
+        return running or any(job.name == name for job in self._waiting)
+
+    def _run(self) -> None:
+        self._alive()  # it takes seconds to import what it needs: start before the first job
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping)
+                if self._stopping:
+                    return
+                job = self._running = self._waiting.pop(0)
+            outcome = self._attempt(job)
+            with self._changed:
+                self._running = None
+                if self._stopping:
+                    return
+            # Told after the job has left the queue, so that the answer may be the same job again.
+            if isinstance(outcome, BackendError):
+                job.on_error(job, outcome)
+            else:
+                job.on_done(job, outcome)
+
+    def _attempt(self, job: Job) -> Json | BackendError:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._talk(self._alive(), job)
+            except JobFailed as error:
+                return error
+            except TrainerDied:
+                if self._stopping:
+                    break
+                log.warning("trainer died in %s, attempt %d of %d", job.name, attempt, TRIES)
+        return TrainerDied(
+            f"The trainer process died {TRIES} times in the job {job.request['job']!r}. The usual "
+            "cause is too little memory: give the container more, or lower MAX_TOKENS"
+        )
+
+    def _talk(self, process: "subprocess.Popen[str]", job: Job) -> Json:
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(job.request) + "\n")
+            process.stdin.flush()
+        except OSError as error:
+            raise TrainerDied from error
+        for line in process.stdout:
+            answer: Json = json.loads(line)
+            event = answer.pop("event")
+            if event == "done":
+                return answer
+            if event == "failed":
+                raise JobFailed(answer["error"])
+            job.on_progress(job, answer)
+        raise TrainerDied
+
+    def _alive(self) -> "subprocess.Popen[str]":
+        if self._stopping:
+            raise TrainerDied
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "backend.trainer"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        return self._process

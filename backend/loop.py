@@ -1,0 +1,127 @@
+"""The loop of one project: who wakes it, and what happens when a turn fails.
+
+One thread a project, so that a broken project never holds up another. Requests only leave hints
+(`wake`); hints that come while a turn runs make one further turn, however many they are.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from backend.errors import BackendError
+
+if TYPE_CHECKING:
+    from backend.predictor import Served
+
+log = logging.getLogger(__name__)
+
+Hint = Literal["start", "beat", "project", "tasks", "labels", "vectors", "train"]
+
+PUBLISH_SHARE = 0.2
+"""Publishing takes at most this share of the time, so that Label Studio's database stays free."""
+
+BACKOFF_LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach Label Studio for a project, and how Label Studio reaches us ("" if unknown)."""
+
+    url: str
+    token: str
+    backend_url: str
+
+
+class Work(Protocol):
+    """What a loop does when it is woken; made and used by the loop's thread alone."""
+
+    def turn(self, hints: set[Hint]) -> float:
+        """Do all that the hints ask for. Returns the seconds that publishing took."""
+
+
+class ProjectLoop:
+    """Owns a project's thread, its hints, and the version that it serves."""
+
+    def __init__(
+        self,
+        project: int,
+        connection: Connection,
+        make_work: "Callable[[ProjectLoop, Connection], Work]",
+        poll_seconds: float,
+    ) -> None:
+        self.project = project
+        self.served: Served | None = None
+        """What requests read: replaced whole, in one assignment, by the loop's thread."""
+        self.trouble: str | None = None
+        """What is wrong at the moment, in a sentence; None when the loop is well."""
+        self._connection = connection
+        self._make_work = make_work
+        self._poll_seconds = poll_seconds
+        self._hints: set[Hint] = {"start"}
+        self._woken = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"project-{project}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._woken:
+            self._stopping = True
+            self._woken.notify()
+        self._thread.join(timeout=5.0)
+
+    def wake(self, hint: Hint) -> None:
+        """Something happened. Returns at once; may be called from any thread."""
+        with self._woken:
+            self._hints.add(hint)
+            self._woken.notify()
+
+    def connect(self, connection: Connection) -> None:
+        """Label Studio told us anew how it is reached and how it reaches us."""
+        if connection != self._connection:
+            self._connection = connection
+            self.wake("start")
+
+    def _run(self) -> None:
+        failures, ready_at = 0, 0.0
+        work: Work | None = None
+        connection = self._connection
+        while (hints := self._wait(ready_at)) is not None:
+            try:
+                if work is None or connection != self._connection:
+                    connection = self._connection
+                    work = self._make_work(self, connection)
+                took = work.turn(hints)
+                ready_at = time.monotonic() + took * (1.0 / PUBLISH_SHARE - 1.0)
+                failures, self.trouble = 0, None
+            except BackendError as error:
+                failures += 1
+                ready_at = self._back_off(hints, failures, str(error))
+            except Exception as error:  # the border of the thread: a bug must not end the loop
+                log.exception("project %d: the turn failed", self.project)
+                failures, work = failures + 1, None
+                ready_at = self._back_off(hints, failures, f"{type(error).__name__}: {error}")
+
+    def _wait(self, ready_at: float) -> set[Hint] | None:
+        """Hints once there are some and `ready_at` has come, or a beat; None to stop."""
+        with self._woken:
+            self._woken.wait_for(lambda: self._stopping or self._hints, timeout=self._poll_seconds)
+            while not self._stopping and time.monotonic() < ready_at:
+                self._woken.wait(timeout=max(0.0, ready_at - time.monotonic()))
+            if self._stopping:
+                return None
+            hints, self._hints = self._hints or {"beat"}, set()
+            return hints
+
+    def _back_off(self, hints: set[Hint], failures: int, trouble: str) -> float:
+        self.trouble = trouble
+        delay = min(BACKOFF_LIMIT, 2.0**failures) * random.uniform(0.5, 1.0)
+        log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
+        with self._woken:
+            self._hints |= hints
+        return time.monotonic() + delay

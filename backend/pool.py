@@ -1,0 +1,239 @@
+"""The mirror of one project's tasks and labels (SQLite), kept in step with Label Studio.
+
+Label Studio is the truth. The mirror only remembers what it said last, so that a round need not
+page through the whole project.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.annotations import Json, Labels, consensus, labels_of, text_of
+from backend.label_config import LabelConfig
+from backend.studio import Studio
+from model.types import Bools, Ints
+from model.vectors import content_key
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS task (
+    id INTEGER PRIMARY KEY,
+    key INTEGER,               -- content key of the text; NULL when there is no text
+    data TEXT NOT NULL,        -- the task's data, JSON
+    annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
+);
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
+"""
+
+OVERLAP_SECONDS = 10
+"""Each look goes back a little: what was being saved during the last one must not be missed."""
+
+CURSOR = "cursor"
+"""The fact that holds the time from which on to ask for changes."""
+
+REVISION = "revision"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The pool at one moment: ids (n,), content keys (n,), open (n,): may be asked for;
+    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks set aside."""
+
+    ids: Ints
+    keys: Ints
+    open: Bools
+    answers: dict[int, Labels]
+    undecided: int
+    empty: int
+    skipped: int
+
+
+class Pool:
+    """One SQLite file in WAL mode. One object a thread; any number of processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def fact(self, name: str) -> Any:
+        """A remembered JSON value, or None."""
+        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, name: str, value: Any) -> None:
+        statement = "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)"
+        self._db.execute(statement, (name, json.dumps(value)))
+
+    def published(self) -> dict[str, float]:
+        """The versions that we wrote into Label Studio, oldest first, with the time of writing."""
+        rows = self._db.execute("SELECT version, at FROM published ORDER BY at").fetchall()
+        return dict(rows)
+
+    def add_published(self, version: str, at: float) -> None:
+        self._db.execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (version, at))
+
+    def drop_published(self, version: str) -> None:
+        self._db.execute("DELETE FROM published WHERE version = ?", (version,))
+
+    def revision(self) -> int:
+        """A number that grows whenever the mirror changes."""
+        return int(self.fact(REVISION) or 0)
+
+    def count(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM task").fetchone()[0])
+
+    def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
+        """Take over tasks as Label Studio sent them. Returns how many differ from before."""
+        changed = 0
+        for batch in _batched(tasks, 1000):
+            self._db.execute("BEGIN")
+            for task in batch:
+                changed += self._put(task, config)
+            self._db.execute("COMMIT")
+        self._changed(changed)
+        return changed
+
+    def _put(self, task: Json, config: LabelConfig) -> bool:
+        kept = ("id", "result", "was_cancelled")
+        annotations = [
+            {name: annotation.get(name) for name in kept}
+            for annotation in task.get("annotations") or []
+        ]
+        data = task.get("data") or {}
+        values = (_key(data, config), _packed(data), _packed(annotations))
+        before = self._db.execute(
+            "SELECT data, annotations FROM task WHERE id = ?", (task["id"],)
+        ).fetchone()
+        self._db.execute(
+            "INSERT OR REPLACE INTO task (id, key, data, annotations) VALUES (?, ?, ?, ?)",
+            (task["id"], *values),
+        )
+        return bool(before != values[1:])
+
+    def keep_only(self, ids: set[int]) -> int:
+        """Forget all tasks but these. Returns how many went."""
+        known = {row[0] for row in self._db.execute("SELECT id FROM task")}
+        gone = [(task,) for task in known - ids]
+        self._db.execute("BEGIN")
+        self._db.executemany("DELETE FROM task WHERE id = ?", gone)
+        self._db.execute("COMMIT")
+        self._changed(len(gone))
+        return len(gone)
+
+    def rekey(self, config: LabelConfig) -> None:
+        """Read the texts anew: the labelling config now names other data."""
+        rows = self._db.execute("SELECT id, data FROM task").fetchall()
+        keys = [(_key(json.loads(data), config), task) for task, data in rows]
+        self._db.execute("BEGIN")
+        self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
+        self._db.execute("COMMIT")
+        self._changed(len(keys))
+
+    def _changed(self, rows: int) -> None:
+        if rows:
+            self.remember(REVISION, self.revision() + 1)
+
+    def keys(self) -> tuple[Ints, Ints]:
+        """Ids and content keys of all tasks that have a text, both of shape (n,)."""
+        rows = self._db.execute("SELECT id, key FROM task WHERE key IS NOT NULL").fetchall()
+        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
+        """What is labelled and what may be asked, under the present labelling config."""
+        rows = self._db.execute(
+            "SELECT id, key, annotations FROM task WHERE key IS NOT NULL ORDER BY id"
+        ).fetchall()
+        answers: dict[int, Labels] = {}
+        open_tasks = np.ones(len(rows), dtype=np.bool_)
+        undecided = empty = skipped = 0
+        for place, (task, _, packed) in enumerate(rows):
+            if packed == "[]":
+                continue
+            open_tasks[place] = False
+            given = [row for row in json.loads(packed) if not row["was_cancelled"]]
+            votes = [
+                vote for row in given if (vote := _vote(row, config, empty_is_none)) is not None
+            ]
+            answer = consensus(votes, config)
+            if answer is not None:
+                answers[task] = answer
+            elif votes:
+                undecided += 1
+            elif given:
+                empty += 1
+            else:
+                skipped += 1
+        return Labelling(
+            np.array([row[0] for row in rows], dtype=np.int64),
+            np.array([row[1] for row in rows], dtype=np.int64),
+            open_tasks,
+            answers,
+            undecided,
+            empty,
+            skipped,
+        )
+
+    def texts(self, ids: Iterable[int], config: LabelConfig) -> list[str]:
+        """The texts of these tasks, in their order; tasks that are gone have an empty text."""
+        texts = []
+        for task in ids:
+            row = self._db.execute("SELECT data FROM task WHERE id = ?", (int(task),)).fetchone()
+            texts.append((text_of(json.loads(row[0]), config) if row else None) or "")
+        return texts
+
+
+def synchronise(
+    pool: Pool, studio: Studio, project: int, config: LabelConfig, *, deletions: bool
+) -> int:
+    """Bring the mirror up to date. Returns the number of tasks that changed.
+
+    Annotations created, changed, deleted and skipped all move their task's `updated_at`, so a look
+    at what was updated since the last one finds them. Deleted tasks leave no trace but a smaller
+    count; with `deletions` the counts are compared, and where they differ the ids.
+    """
+    # By Label Studio's own clock, and as it stood before this look begins.
+    now = studio.server_time()
+    changed = pool.update(studio.tasks(project, pool.fact(CURSOR)), config)
+    since = now - timedelta(seconds=OVERLAP_SECONDS)
+    pool.remember(CURSOR, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    if deletions and studio.task_count(project) != pool.count():
+        changed += pool.keep_only(studio.task_ids(project))
+    return changed
+
+
+def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:
+    labels = labels_of(annotation["result"], config)
+    if labels is None and empty_is_none and config.kind == "multiple":
+        return () if annotation["result"] == [] else None
+    return labels
+
+
+def _key(data: object, config: LabelConfig) -> int | None:
+    text = text_of(data, config)
+    return None if text is None else content_key(text)
+
+
+def _packed(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _batched(tasks: Iterable[Json], size: int) -> Iterator[list[Json]]:
+    batch: list[Json] = []
+    for task in tasks:
+        batch.append(task)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    yield batch

@@ -1,0 +1,67 @@
+"""Make Label Studio serve a version: write its shortlist, switch to it, clean up hours later.
+
+Label Studio orders its queue by the scores of `project.model_version`, and only under the sampling
+mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first,
+switch second, delete much later.
+"""
+
+import time
+
+from backend.annotations import Json
+from backend.errors import StudioError
+from backend.pool import Pool
+from backend.studio import Studio
+
+SAMPLING = "Uncertainty sampling"
+
+
+def publish(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> None:
+    """Import the predictions (all of one version) and switch the project to that version.
+
+    Raises StudioError when Label Studio kept fewer predictions than were sent: it drops what it
+    does not like without a word. The served version is then the old one, whole.
+    """
+    version = predictions[0]["model_version"]
+    # Remembered before the import: whatever happens now, the cleaner will know of this version.
+    pool.add_published(version, time.time())
+    created = studio.import_predictions(project, predictions)
+    if created != len(predictions):
+        raise StudioError(
+            f"Label Studio kept {created} of {len(predictions)} predictions of version {version}. "
+            "It drops those that do not fit the labelling interface; the next round uses the "
+            "interface as it is then"
+        )
+    studio.update_project(project, model_version=version)
+
+
+def put_order_right(studio: Studio, project: Json, version: str) -> list[str]:
+    """Restore what settings pages overwrite. Returns the names of what had to be restored.
+
+    `project` is Label Studio's own description of it. A stale settings page writes back an old
+    `model_version`, unticking pre-labels empties it, and a click on another sampling mode cannot be
+    undone in the community edition's pages.
+    """
+    wanted = {"model_version": version, "sampling": SAMPLING}
+    wrong = {name: value for name, value in wanted.items() if project.get(name) != value}
+    if wrong:
+        studio.update_project(project["id"], **wrong)
+    return sorted(wrong)
+
+
+def delete_old_versions(
+    studio: Studio, pool: Pool, project: int, served: str, keep_seconds: float, now: float
+) -> list[str]:
+    """Delete our versions that were replaced more than `keep_seconds` ago. Returns their names.
+
+    A page that still shows a prediction of a deleted version can neither submit nor skip. The
+    served version and the one before it always stay; versions of others are not ours to touch.
+    """
+    published = pool.published()
+    names = list(published)
+    deleted = []
+    for name, successor in zip(names[:-2], names[1:], strict=False):
+        if name != served and published[successor] < now - keep_seconds:
+            studio.delete_model_version(project, name)
+            pool.drop_published(name)
+            deleted.append(name)
+    return deleted

@@ -1,0 +1,132 @@
+"""One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.annotations import Json, Labels, result_of, shortlist_score
+from backend.label_config import LabelConfig
+from backend.pool import Labelling, Pool
+from backend.settings import Settings
+from model.learner import Policy, Snapshot, fast_round, resolve_strategy
+from model.store import Store, Version, version_key
+from model.types import Floats
+
+
+@dataclass(frozen=True)
+class Round:
+    """A finished fast round: the version, and the predictions to write into Label Studio."""
+
+    version: Version
+    predictions: list[Json]
+
+
+def play(
+    store: Store,
+    pool: Pool,
+    config: LabelConfig,
+    settings: Settings,
+    encoder: int,
+    size: int,
+    taken: set[str],
+    previous: Version | None,
+) -> Round | None:
+    """Learn from the mirror as it stands and rank what is open; None when nothing is open.
+
+    `taken`: version names that Label Studio holds; the new name differs from all of them.
+    """
+    began = time.monotonic()
+    labelling = pool.labelling(config, settings.empty_is_none)
+    snapshot = snapshot_of(store, labelling, config, encoder)
+    strategy = resolve_strategy(settings.strategy, config.kind)
+    policy = Policy(strategy, size, settings.audit_share, settings.seed)
+    start = previous.head if previous is not None and previous.encoder == encoder else None
+    outcome = fast_round(snapshot, policy, start)
+    if len(outcome.rows) == 0:
+        return None
+    version = Version(
+        name=next_name(store, encoder, taken),
+        encoder=encoder,
+        head=outcome.head,
+        training=snapshot.ids[outcome.training],
+        validation=snapshot.ids[outcome.validation],
+        shortlist=snapshot.ids[outcome.rows],
+        meta={
+            "created_at": time.time(),
+            "strategy": strategy,
+            "labels": len(labelling.answers),
+            "pool": len(labelling.ids),
+            "ranked": int(snapshot.open.sum()),
+            "undecided": labelling.undecided,
+            "empty": labelling.empty,
+            "skipped": labelling.skipped,
+            "validation": outcome.metrics,
+            "seconds": round(time.monotonic() - began, 3),
+        },
+    )
+    store.save_version(version)
+    return Round(version, predictions_of(version, snapshot.vectors[outcome.rows], config))
+
+
+def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
+    """The part of the pool that has vectors, as arrays."""
+    vectors = store.vectors(encoder)
+    rows = vectors.rows(labelling.keys)
+    seen = rows >= 0
+    ids = labelling.ids[seen]
+    answered = np.array(
+        [place for place, task in enumerate(ids.tolist()) if task in labelling.answers],
+        dtype=np.int64,
+    )
+    answers = [labelling.answers[task] for task in ids[answered].tolist()]
+    return Snapshot(
+        ids=ids,
+        vectors=vectors.take(rows[seen]),
+        open=labelling.open[seen],
+        answered=answered,
+        targets=targets_of(answers, config.labels),
+        labels=config.labels,
+        kind=config.kind,
+    )
+
+
+def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
+    """Label sets as an array (len(answers), len(labels)) of 0 and 1."""
+    column = {label: place for place, label in enumerate(labels)}
+    targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
+    for row, answer in enumerate(answers):
+        targets[row, [column[label] for label in answer]] = 1.0
+    return targets
+
+
+def predictions_of(version: Version, vectors: Floats, config: LabelConfig) -> list[Json]:
+    """One prediction for each task of the shortlist, scored by its rank."""
+    results: list[list[Json]] = [[] for _ in version.shortlist]
+    head = version.head
+    if head is not None:
+        results = [result_of(row, head.labels, config) for row in head.probs(vectors).tolist()]
+    size = len(version.shortlist)
+    return [
+        {
+            "task": task,
+            "result": result,
+            "score": shortlist_score(rank, size),
+            "model_version": version.name,
+        }
+        for rank, (task, result) in enumerate(zip(version.shortlist.tolist(), results, strict=True))
+    ]
+
+
+def next_name(store: Store, encoder: int, taken: set[str]) -> str:
+    """The next version of this encoder. A name is never used twice, not even when our folder was
+    lost while Label Studio kept its predictions: two sets under one name would mix their scores."""
+    refits = [0]
+    for name in {*store.version_names(), *taken}:
+        try:
+            major, refit = version_key(name)
+        except ValueError:
+            continue  # somebody else's predictions
+        if major == encoder:
+            refits.append(refit)
+    return f"{encoder}.{max(refits) + 1}"

@@ -1,0 +1,25 @@
+"""Run the web server: gunicorn with one process and several threads."""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+
+from backend.settings import from_env
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.epilog = "Everything is set by environment variables: python -m backend settings"
+
+
+def run(_: Namespace) -> None:
+    settings = from_env(os.environ)
+    command = [
+        sys.executable, "-m", "gunicorn",
+        "--bind", f"{settings.host}:{settings.port}",
+        # One process: the loops, and the models that they serve, live in it.
+        "--workers", "1", "--worker-class", "gthread", "--threads", str(settings.threads),
+        "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
+        "--log-level", settings.log_level.lower(),
+        "backend.app:create_app()",
+    ]  # fmt: skip
+    os.execv(sys.executable, command)

@@ -1,0 +1,151 @@
+"""All projects of this backend: who is connected, and the one loop of each."""
+
+import logging
+import os
+import threading
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from backend.annotations import Json, demand_score
+from backend.errors import BadRequest, UnknownProject
+from backend.jobs import Trainer
+from backend.loop import Connection, Hint, ProjectLoop, Work
+from backend.settings import Settings, from_env
+
+if TYPE_CHECKING:
+    from backend.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+NOTHING_SERVED = "0.0"
+"""The version before the first one."""
+
+HINTS: dict[str, Hint] = {
+    "ANNOTATION_CREATED": "labels",
+    "ANNOTATIONS_CREATED": "labels",
+    "ANNOTATION_UPDATED": "labels",
+    "ANNOTATIONS_DELETED": "labels",
+    "ANNOTATION_DELETED": "labels",
+    "TASKS_CREATED": "tasks",
+    "TASKS_DELETED": "tasks",
+    "PROJECT_UPDATED": "project",
+    "START_TRAINING": "train",
+}
+"""What each of Label Studio's webhook events tells the loop. Others are not our business."""
+
+
+class Service:
+    """Owns the projects' loops. All methods may be called from any thread.
+
+    The learning libraries take seconds to import. Only the loops' threads and the first prediction
+    import them, so that the server answers `/health` and `/setup` meanwhile.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._loops: dict[int, ProjectLoop] = {}
+        self._lock = threading.Lock()
+        self._trainer = Trainer()
+
+    def resume(self) -> None:
+        """Start the trainer and the loops of all projects that were connected before."""
+        self._trainer.start()
+        import_module("backend.turn")  # now, and not while the first project waits for it
+        for folder in sorted(self.settings.model_dir.glob("*")):
+            if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
+                self.connect(int(folder.name), "", "", "")
+
+    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
+        """Start the project's loop, or tell it how Label Studio and we reach each other now.
+
+        The settings' address and key win over what Label Studio says of itself; a key is never
+        sent to an address that came with a request.
+        """
+        settings = self.settings
+        connection = Connection(
+            settings.label_studio_url or hostname,
+            settings.label_studio_api_key or token,
+            backend_url,
+        )
+        with self._lock:
+            loop = self._loops.get(project)
+            if loop is None:
+                loop = ProjectLoop(project, connection, self._make_work, settings.poll_seconds)
+                self._loops[project] = loop
+                loop.start()
+                log.info("project %d: connected", project)
+        loop.connect(connection)
+
+    def version_of(self, project: int) -> str:
+        """The served version's name; NOTHING_SERVED before there is one. Never waits."""
+        loop = self._loops.get(project)
+        served = None if loop is None else loop.served
+        return NOTHING_SERVED if served is None else served.version.name
+
+    def versions_of(self, project: int) -> list[str]:
+        """Names of the project's versions on disk, oldest first; [] before there is one."""
+        loop = self._loops.get(project)
+        served = None if loop is None else loop.served
+        return [] if served is None else served.store.version_names()
+
+    def predict(self, project: int, tasks: list[Json]) -> list[Json]:
+        """One prediction a task; without results while the project has no version yet."""
+        served = self._loop(project).served
+        if served is None:
+            score = demand_score(0.0)
+            return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
+        return self._predictor.predict(served, tasks)
+
+    def notify(self, project: int, event: str) -> None:
+        """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to
+        look there; losing one costs nothing but time."""
+        loop = self._loop(project)
+        if event in HINTS:
+            loop.wake(HINTS[event])
+
+    def stop(self) -> None:
+        """End all loops and the trainer process."""
+        with self._lock:
+            loops, self._loops = list(self._loops.values()), {}
+        self._trainer.stop()
+        for loop in loops:
+            loop.stop()
+
+    @cached_property
+    def _predictor(self) -> "Predictor":
+        from backend.predictor import Predictor
+
+        return Predictor()
+
+    def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
+        from backend.turn import Turns
+
+        folder = self.settings.model_dir / str(loop.project)
+        return Turns(loop, connection, folder, self.settings, self._trainer)
+
+    def _loop(self, project: int) -> ProjectLoop:
+        loop = self._loops.get(project)
+        if loop is None:
+            raise UnknownProject(
+                f"Project {project} is not connected to this backend. Open its Settings > Model in "
+                f"Label Studio, or run: python -m backend connect --project {project}"
+            )
+        return loop
+
+
+def default_service() -> Service:
+    """A service made from the process's environment, its earlier projects running."""
+    service = Service(from_env(os.environ))
+    service.resume()
+    return service
+
+
+def project_id(value: object) -> int:
+    """Label Studio's "7.1795306715", "7" or 7 as 7. Raises BadRequest for anything else."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    text = str(value).split(".", 1)[0]
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or isinstance(value, bool):
+        raise BadRequest(f"'project' must be a project id such as 7, not {str(value)[:50]!r}")
+    return int(text)

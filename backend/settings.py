@@ -1,0 +1,142 @@
+"""Every setting of the backend, in one table: the fields of Settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from backend.errors import BadSetting
+
+STRATEGY_NAMES = (
+    "auto",
+    "random",
+    "least_confidence",
+    "margin",
+    "entropy",
+    "multilabel_margin",
+    "k_center",
+    "k_center_cosine",
+    "k_center_pearson",
+    "cluster_centres",
+    "cluster_margin",
+    "multilabel_cluster_margin",
+)
+"""`auto` and the names in model.strategies.STRATEGIES (a test holds the two together); written out
+here so that reading the settings does not import the learning side."""
+
+
+def setting(default: Any, help: str, **limits: Any) -> Any:
+    """A field of Settings. `limits`: least, most, choices."""
+    return field(default=default, metadata={"help": help, **limits})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Read from environment variables of the same names in capitals; see `from_env`."""
+
+    label_studio_url: str = setting(
+        "", "Address of Label Studio as the backend reaches it, for example http://localhost:8080."
+    )
+    label_studio_api_key: str = setting(
+        "", "Access token of a Label Studio user who may edit the project (either kind of token)."
+    )
+    model_dir: Path = setting(Path("data"), "Folder for everything that the backend keeps.")
+    encoder: str = setting(
+        "all-MiniLM-L6-v2",
+        "Text encoder: a Hugging Face folder or hub name; the default is installed with us.",
+    )
+    max_tokens: int = setting(
+        128, "Texts are cut to this many tokens; longer reads more and is slower.", least=8
+    )
+    strategy: str = setting(
+        "auto",
+        "Query strategy. auto: cluster_margin for one label a text, multilabel_margin for several.",
+        choices=STRATEGY_NAMES,
+    )
+    shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
+    deep_shortlist: int = setting(
+        200, "Tasks put in order after a deep round.", least=1, most=100_000
+    )
+    audit_share: float = setting(
+        0.1,
+        "Share of tasks drawn at random to measure the model (validation).",
+        least=0.0,
+        most=0.9,
+    )
+    deep_round_first: int = setting(
+        20, "Labels before the first deep round (fine-tuning of the encoder).", least=2
+    )
+    deep_round_growth: float = setting(
+        0.5, "A further deep round when the labels have grown by this share.", least=0.01
+    )
+    deep_rounds: bool = setting(True, "Whether to fine-tune the encoder at all.")
+    empty_is_none: bool = setting(
+        False,
+        "Multi-label only: an annotation without any label means 'none of these', not 'no answer'.",
+    )
+    keep_predictions_hours: float = setting(
+        12.0,
+        "Old predictions stay this long: an open page that shows one can still submit.",
+        least=0,
+    )
+    poll_seconds: float = setting(
+        60.0, "Seconds between looks at Label Studio when no webhook arrives.", least=0.5
+    )
+    seed: int = setting(0, "Seed of everything random.", least=0)
+    basic_auth_user: str = setting("", "User name that Label Studio must send to the backend.")
+    basic_auth_pass: str = setting("", "Password that Label Studio must send to the backend.")
+    host: str = setting("0.0.0.0", "Address to listen on.")
+    port: int = setting(9090, "Port to listen on.", least=1, most=65535)
+    threads: int = setting(8, "Requests answered at the same time.", least=1)
+    log_level: str = setting(
+        "INFO", "How much to log.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
+    )
+
+
+def from_env(environ: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; an empty variable counts as not set.
+
+    Raises BadSetting, naming the variable, its value and what is allowed.
+    """
+    given: dict[str, Any] = {}
+    for each in fields(Settings):
+        name = each.name.upper()
+        text = environ.get(name, "").strip()
+        if text:
+            given[each.name] = _checked(name, text, type(each.default), each.metadata)
+    settings = Settings(**given)
+    if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
+        raise BadSetting("BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together, or neither")
+    if settings.label_studio_api_key and not settings.label_studio_url:
+        raise BadSetting(
+            "LABEL_STUDIO_API_KEY is set without LABEL_STUDIO_URL: the key is sent only to an "
+            "address that you name. Set LABEL_STUDIO_URL=http://your-label-studio:8080"
+        )
+    return settings
+
+
+def _checked(name: str, text: str, kind: type, limits: Mapping[str, Any]) -> Any:
+    value = _parsed(name, text, kind)
+    choices = limits.get("choices")
+    if choices is not None and value not in choices:
+        raise BadSetting(f"{name}={text} is not known; allowed: {', '.join(choices)}")
+    least, most = limits.get("least"), limits.get("most")
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
+        bounds = f"at least {least}" + (f" and at most {most}" if most is not None else "")
+        raise BadSetting(f"{name}={text} is out of range; it must be {bounds}")
+    return value
+
+
+def _parsed(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if text.lower() not in known:
+            raise BadSetting(f"{name}={text} is neither true nor false")
+        return known[text.lower()]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            wanted = "a whole number" if kind is int else "a number"
+            raise BadSetting(f"{name}={text} is not {wanted}") from None
+    return Path(text) if issubclass(kind, Path) else text

@@ -1,0 +1,276 @@
+"""Label Studio's REST API: the calls that we make, and nothing else."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from backend.errors import StudioError
+
+Json = dict[str, Any]
+
+PAGE = 1000
+CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
+WRITE_TIMEOUT = 600.0
+"""Without the server flag, Label Studio recounts the whole project at each import."""
+
+ACCESS_TOKEN_LIFETIME = 240.0
+"""Label Studio's access tokens hold for 300 seconds."""
+
+TASK_FIELDS = "id,data,annotations,result,was_cancelled"
+
+
+class Studio:
+    """A session with one Label Studio. Made for one thread; errors are StudioError."""
+
+    def __init__(self, url: str, token: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.url = url.rstrip("/")
+        self._token = token
+        self._clock = clock
+        self._access_until = 0.0
+        self._server_time: datetime | None = None
+        self._session = requests.Session()
+        # Only reads are repeated: a write that timed out may have happened.
+        retry = Retry(
+            total=3, backoff_factor=0.3, status_forcelist=(502, 503, 504), raise_on_status=False
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def server_time(self) -> datetime:
+        """Label Studio's clock at its last answer to us (asked now when there was none)."""
+        if self._server_time is None:
+            self._call("GET", "/health")
+        assert self._server_time is not None
+        return self._server_time
+
+    def project(self, project: int) -> Json:
+        return self._json("GET", f"/api/projects/{project}/")
+
+    def update_project(self, project: int, **changes: Any) -> Json:
+        return self._json("PATCH", f"/api/projects/{project}/", json=changes)
+
+    def create_project(self, **values: Any) -> Json:
+        return self._json("POST", "/api/projects/", json=values)
+
+    def import_tasks(self, project: int, tasks: list[Json]) -> Json:
+        path = f"/api/projects/{project}/import"
+        return self._json("POST", path, json=tasks, timeout=WRITE_TIMEOUT)
+
+    def tasks(self, project: int, since: str | None = None) -> Iterator[Json]:
+        """Tasks with their annotations, by id; only those updated after `since` if given."""
+        items = []
+        if since is not None:
+            items.append(_filter("updated_at", "greater", "Datetime", since))
+        yield from self._pages(project, TASK_FIELDS, items)
+
+    def task_ids(self, project: int) -> set[int]:
+        """The ids of all tasks: the only way to learn which ones were deleted."""
+        return {task["id"] for task in self._pages(project, "id", [])}
+
+    def task_count(self, project: int) -> int:
+        return int(self._page(project, "id", [], 1, 1)["total"])
+
+    def next_task(self, project: int) -> Json | None:
+        """The task that Label Studio's labelling stream serves to us; None when there is none."""
+        response = self._call("GET", f"/api/projects/{project}/next", allowed=(404,))
+        return None if response.status_code == 404 else _decoded(response)
+
+    def lowest_scored(self, project: int) -> int | None:
+        """The unlabelled task with the lowest score of the project's current version."""
+        unlabelled = [_filter("total_annotations", "equal", "Number", 0)]
+        page = self._page(project, "id", unlabelled, 1, 1, ordering="tasks:predictions_score")
+        tasks: list[Json] = page["tasks"]
+        return tasks[0]["id"] if tasks else None
+
+    def annotate(self, task: int, result: list[Json]) -> Json:
+        body = {"result": result, "lead_time": 1.0}
+        return self._json("POST", f"/api/tasks/{task}/annotations/", json=body)
+
+    def import_predictions(self, project: int, predictions: list[Json]) -> int:
+        """Write predictions in one request. Returns how many Label Studio kept."""
+        path = f"/api/projects/{project}/import/predictions"
+        answer = self._json("POST", path, json=predictions, timeout=WRITE_TIMEOUT)
+        return int(answer.get("created", 0))
+
+    def predictions(self, project: int) -> list[Json]:
+        response = self._call("GET", "/api/predictions/", params={"project": project})
+        rows: list[Json] = response.json()
+        return rows
+
+    def model_versions(self, project: int) -> dict[str, int]:
+        """Names of the prediction versions that the project holds, with their counts."""
+        return self._json("GET", f"/api/projects/{project}/model-versions/")
+
+    def delete_model_version(self, project: int, version: str) -> None:
+        path = f"/api/projects/{project}/model-versions/"
+        body = {"model_version": version}
+        self._call("DELETE", path, json=body, timeout=WRITE_TIMEOUT, allowed=(404,))
+
+    def webhooks(self, project: int) -> list[Json]:
+        rows: list[Json] = self._call("GET", "/api/webhooks/", params={"project": project}).json()
+        # Without a project of its own a webhook belongs to the whole organisation.
+        return [row for row in rows if row.get("project") == project]
+
+    def create_webhook(self, values: Json) -> Json:
+        return self._json("POST", "/api/webhooks/", json=values)
+
+    def update_webhook(self, webhook: int, values: Json) -> Json:
+        return self._json("PATCH", f"/api/webhooks/{webhook}/", json=values)
+
+    def delete_webhook(self, webhook: int) -> None:
+        self._call("DELETE", f"/api/webhooks/{webhook}/", allowed=(404,))
+
+    def backends(self, project: int) -> list[Json]:
+        """The project's ML backends. Label Studio asks each of them for /health and /setup."""
+        rows: list[Json] = self._call("GET", "/api/ml/", params={"project": project}).json()
+        return rows
+
+    def connect_backend(self, values: Json) -> Json:
+        return self._json("POST", "/api/ml/", json=values)
+
+    def tabs(self, project: int) -> list[Json]:
+        rows: list[Json] = self._call("GET", "/api/dm/views/", params={"project": project}).json()
+        return rows
+
+    def create_tab(self, project: int, data: Json) -> Json:
+        return self._json("POST", "/api/dm/views/", json={"project": project, "data": data})
+
+    def update_tab(self, project: int, tab: int, data: Json) -> Json:
+        body = {"project": project, "data": data}
+        path = f"/api/dm/views/{tab}/"
+        return self._json("PATCH", path, params={"project": project}, json=body)
+
+    def _pages(self, project: int, include: str, items: list[Json]) -> Iterator[Json]:
+        # Ordered by id, and nothing leaves an "updated after" filter but a deleted task.
+        number, seen, total = 1, 0, 1
+        while seen < total:
+            page = self._page(project, include, items, number, PAGE)
+            tasks: list[Json] = page["tasks"]
+            if not tasks:
+                return
+            yield from tasks
+            seen, total, number = seen + len(tasks), int(page["total"]), number + 1
+
+    def _page(
+        self,
+        project: int,
+        include: str,
+        items: list[Json],
+        number: int,
+        size: int,
+        ordering: str = "tasks:id",
+    ) -> Json:
+        query = {
+            "filters": {"conjunction": "and", "items": items},
+            "ordering": [ordering],
+        }
+        params = {
+            "project": project,
+            "page": number,
+            "page_size": size,
+            "fields": "all" if include == TASK_FIELDS else "task_only",
+            "include": include,
+            "query": json.dumps(query),
+        }
+        response = self._call("GET", "/api/tasks/", params=params, allowed=(404,))
+        if response.status_code == 404 and number > 1:
+            return {"tasks": [], "total": 0}  # past the end: tasks were deleted meanwhile
+        _raise_for(response, "GET /api/tasks/")
+        return _decoded(response)
+
+    def _json(self, method: str, path: str, **options: Any) -> Json:
+        return _decoded(self._call(method, path, **options))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: float = READ_TIMEOUT,
+        allowed: tuple[int, ...] = (),
+        **options: Any,
+    ) -> requests.Response:
+        what = f"{method} {path}"
+        try:
+            response = self._session.request(
+                method,
+                self.url + path,
+                timeout=(CONNECT_TIMEOUT, timeout),
+                headers={"Authorization": self._authorization()},
+                **options,
+            )
+        except requests.RequestException as error:
+            raise StudioError(
+                f"{what}: no answer from Label Studio at {self.url} ({type(error).__name__}). "
+                "Check that it runs and that LABEL_STUDIO_URL is right"
+            ) from error
+        self._server_time = _date_of(response)
+        if response.status_code not in allowed:
+            _raise_for(response, what)
+        return response
+
+    def _authorization(self) -> str:
+        """Legacy tokens are sent as they are; personal access tokens buy short-lived ones."""
+        if self._token.count(".") != 2:
+            return f"Token {self._token}"
+        if self._clock() >= self._access_until:
+            self._refresh()
+        return f"Bearer {self._access}"
+
+    def _refresh(self) -> None:
+        what = "POST /api/token/refresh/"
+        try:
+            response = self._session.post(
+                f"{self.url}/api/token/refresh/",
+                json={"refresh": self._token},
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            )
+        except requests.RequestException as error:
+            raise StudioError(
+                f"{what}: no answer from Label Studio at {self.url} ({type(error).__name__})"
+            ) from error
+        _raise_for(response, what)
+        self._access: str = _decoded(response)["access"]
+        self._access_until = self._clock() + ACCESS_TOKEN_LIFETIME
+
+
+def _date_of(response: requests.Response) -> datetime:
+    """The answer's Date header; every web server sends one. Our own clock if a proxy ate it."""
+    sent = response.headers.get("Date")
+    return datetime.now(UTC) if sent is None else parsedate_to_datetime(sent)
+
+
+def _filter(name: str, operator: str, kind: str, value: Any) -> Json:
+    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kind, "value": value}
+
+
+def _decoded(response: requests.Response) -> Json:
+    try:
+        value = response.json()
+    except ValueError as error:
+        raise StudioError(
+            f"{response.request.method} {response.request.path_url.partition('?')[0]}: "
+            "the answer is not JSON; is this address really Label Studio?",
+            response.status_code,
+        ) from error
+    return value if isinstance(value, dict) else {"items": value}
+
+
+def _raise_for(response: requests.Response, what: str) -> None:
+    status = response.status_code
+    if status < 400:
+        return
+    advice = {
+        401: "The access token is not accepted: set LABEL_STUDIO_API_KEY to a personal access "
+        "token (Account & Settings), or allow legacy tokens in the organisation's settings",
+        403: "The token's user may not do this: use the token of an administrator",
+        404: "It does not exist, or the token's user may not see it",
+    }.get(status, response.text[:300])
+    raise StudioError(f"{what}: Label Studio answered {status}. {advice}", status)

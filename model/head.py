@@ -1,0 +1,110 @@
+"""The head: a linear classifier on vectors, refitted from all labels in milliseconds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, logsumexp, softmax
+
+from model.types import Floats, Kind
+
+L2 = 0.05
+"""Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
+
+CHUNK = 8192
+"""Rows scored at once, so that a pool of millions never stands in memory as float32."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A linear classifier on centred, unit-length vectors of dimension d for c labels.
+
+    weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
+    into a narrow cone; without its mean, cosines and weights use the whole sphere.
+    """
+
+    kind: Kind
+    labels: tuple[str, ...]
+    weights: Floats
+    bias: Floats
+    centre: Floats
+
+    def logits(self, vectors: Floats) -> Floats:
+        """Vectors of shape (n, d) to logits of shape (n, c), float32."""
+        chunks = [
+            centred(vectors[start : start + CHUNK], self.centre) @ self.weights + self.bias
+            for start in range(0, len(vectors), CHUNK)
+        ]
+        return np.concatenate(chunks) if chunks else np.zeros((0, len(self.labels)), np.float32)
+
+    def probs(self, vectors: Floats) -> Floats:
+        """Vectors (n, d) to probabilities (n, c): rows sum to 1 for `single`, free for `multiple`."""
+        logits = self.logits(vectors)
+        probs: Floats = softmax(logits, axis=1) if self.kind == "single" else expit(logits)
+        return probs
+
+
+def centred(vectors: Floats, centre: Floats) -> Floats:
+    """Vectors (n, d) minus the centre (d,), scaled back to unit length, float32."""
+    shifted = np.asarray(vectors, dtype=np.float32) - centre.astype(np.float32)
+    norms = np.linalg.norm(shifted, axis=1, keepdims=True)
+    result: Floats = shifted / np.maximum(norms, 1e-12)
+    return result
+
+
+def fit_head(
+    vectors: Floats,
+    targets: Floats,
+    kind: Kind,
+    labels: tuple[str, ...],
+    centre: Floats,
+    *,
+    l2: float = L2,
+    start: Head | None = None,
+) -> Head:
+    """Fit logistic regression by L-BFGS: softmax for `single`, one sigmoid a label for `multiple`.
+
+    vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
+    label without any example ends at a small probability instead of running off to zero.
+    `start` may be an earlier head of the same shape: the fit then takes fewer steps.
+    Raises ValueError when there is no example.
+    """
+    if len(vectors) == 0:
+        raise ValueError("a head needs at least one labelled example")
+    # The constant feature carries the bias.
+    features = np.hstack([centred(vectors, centre), np.ones((len(vectors), 1), np.float32)])
+    features = features.astype(np.float64)
+    wanted = targets.astype(np.float64)
+    shape = (features.shape[1], wanted.shape[1])
+
+    def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
+        theta = flat.reshape(shape)
+        logits = features @ theta
+        if kind == "single":
+            loss = -float((wanted * log_softmax(logits, axis=1)).sum())
+            error = softmax(logits, axis=1) * wanted.sum(axis=1, keepdims=True) - wanted
+        else:
+            loss = float((np.logaddexp(0.0, logits) - wanted * logits).sum())
+            error = expit(logits) - wanted
+        gradient = features.T @ error + l2 * theta
+        return loss + 0.5 * l2 * float((theta**2).sum()), gradient.ravel()
+
+    initial = np.zeros(shape)
+    if start is not None and start.weights.shape == (shape[0] - 1, shape[1]):
+        initial = np.vstack([start.weights, start.bias]).astype(np.float64)
+    found = minimize(
+        loss_and_gradient,
+        initial.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 200, "ftol": 1e-7},
+    )
+    theta = found.x.reshape(shape).astype(np.float32)
+    return Head(kind, labels, theta[:-1], theta[-1], np.asarray(centre, dtype=np.float32))
+
+
+def cross_entropy(logits: Floats, targets: Floats, kind: Kind) -> float:
+    """Mean loss over the rows of logits (n, c) against targets (n, c) of 0 and 1."""
+    if kind == "single":
+        return float((logsumexp(logits, axis=1) - (targets * logits).sum(axis=1)).mean())
+    return float((np.logaddexp(0.0, logits) - targets * logits).sum(axis=1).mean())

@@ -1,0 +1,151 @@
+"""One fast round without any I/O: labels and vectors in, a head and the next tasks out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from model.audit import draw, in_reserve, interleave
+from model.coldstart import typical_first
+from model.head import Head, centred, fit_head
+from model.metrics import decisions, scores
+from model.strategies import STRATEGIES
+from model.types import Bools, Floats, Ints, Kind
+
+DEFAULT_STRATEGY: dict[Kind, str] = {"single": "cluster_margin", "multiple": "multilabel_margin"}
+
+COLD_LABELS = 10
+"""Below this many training labels the order comes from the vectors alone."""
+
+CENTRE_SAMPLE = 10_000
+CANDIDATE_LIMIT = 20_000
+"""Vectors are compared among at most this many open rows; probabilities among all of them."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known of a pool at one moment.
+
+    ids (n,): task ids; vectors (n, d): from one encoder; open (n,): may be asked for;
+    answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1.
+    """
+
+    ids: Ints
+    vectors: Floats
+    open: Bools
+    answered: Ints
+    targets: Floats
+    labels: tuple[str, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How to choose: see the settings of the same names. `seed` makes a round repeatable."""
+
+    strategy: str
+    size: int
+    audit_share: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A fast round's product: the head (None before any label), the snapshot rows to ask for,
+    ask-first order, and the rows that it learnt from and was measured on."""
+
+    head: Head | None
+    rows: Ints
+    training: Ints
+    validation: Ints
+    metrics: dict[str, float]
+
+
+def fast_round(snapshot: Snapshot, policy: Policy, start: Head | None = None) -> Outcome:
+    """Fit the head on the training labels and choose the next `policy.size` tasks.
+
+    `start`: an earlier head on the same encoder; the fit then takes fewer steps.
+    """
+    audits = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    held_out = audits[snapshot.answered]
+    training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
+    centre = pool_centre(snapshot.vectors, policy.seed)
+    head, metrics = None, {}
+    if len(training):
+        head = fit_head(
+            snapshot.vectors[training],
+            snapshot.targets[~held_out],
+            snapshot.kind,
+            snapshot.labels,
+            centre,
+            start=start if start is not None and start.labels == snapshot.labels else None,
+        )
+        probs = head.probs(snapshot.vectors[validation])
+        metrics = scores(decisions(probs, snapshot.kind), snapshot.targets[held_out] > 0)
+    answered = len(snapshot.answered)
+    rng = np.random.default_rng([policy.seed, answered])
+    candidates = np.flatnonzero(snapshot.open & ~audits)
+    chosen = _choose(snapshot, policy, head, centre, training, rng, candidates)
+    reserve = np.flatnonzero(snapshot.open & audits)
+    reserve = reserve[np.argsort(draw(snapshot.ids[reserve], policy.seed))][: policy.size]
+    rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
+    return Outcome(head, rows, training, validation, metrics)
+
+
+def resolve_strategy(name: str, kind: Kind) -> str:
+    """The strategy behind a setting: `auto` means the one that did best for the kind."""
+    return DEFAULT_STRATEGY[kind] if name == "auto" else name
+
+
+def pool_centre(vectors: Floats, seed: int) -> Floats:
+    """The mean vector (d,) of the pool, from a sample of it."""
+    if len(vectors) > CENTRE_SAMPLE:
+        rows = np.random.default_rng(seed).choice(len(vectors), CENTRE_SAMPLE, replace=False)
+        vectors = vectors[np.sort(rows)]
+    mean: Floats = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def _choose(
+    snapshot: Snapshot,
+    policy: Policy,
+    head: Head | None,
+    centre: Floats,
+    training: Ints,
+    rng: np.random.Generator,
+    candidates: Ints,
+) -> Ints:
+    """The strategy's pick among the candidates (rows of the snapshot), ask-first order."""
+    strategy = STRATEGIES[policy.strategy]
+    wants = set(signature(strategy.measure).parameters)
+    cold = (head is None or len(training) < COLD_LABELS) and policy.strategy != "random"
+    if cold or "vectors" in wants:
+        candidates = _sampled(candidates, rng)
+    if len(candidates) == 0:
+        return candidates
+
+    def vectors_of(rows: Ints) -> Floats:
+        return centred(snapshot.vectors[rows], centre)
+
+    if cold:
+        known = vectors_of(training)
+        return candidates[typical_first(vectors_of(candidates), known, policy.size, rng)]
+    arrays: dict[str, Callable[[], Any]] = {
+        "probs": lambda: head.probs(snapshot.vectors[candidates]) if head else None,
+        "vectors": lambda: vectors_of(candidates),
+        "labelled": lambda: vectors_of(training),
+        "rng": lambda: rng,
+    }
+    priority = strategy.measure(**{name: arrays[name]() for name in wants})
+    if len(candidates) > CANDIDATE_LIMIT:
+        best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
+        candidates, priority = candidates[best], priority[best]
+    return candidates[strategy.choose(priority, vectors_of(candidates), policy.size, rng)]
+
+
+def _sampled(rows: Ints, rng: np.random.Generator) -> Ints:
+    if len(rows) <= CANDIDATE_LIMIT:
+        return rows
+    return np.sort(rng.choice(rows, CANDIDATE_LIMIT, replace=False))

@@ -1,0 +1,196 @@
+"""Versions and encoders on disk. Each is whole or absent: written aside, then renamed.
+
+    encoders/2/            meta.json, and a transformers folder if it was fine-tuned here
+    vectors/2/             the pool's vectors by encoder 2; `complete` once the pool was embedded
+    versions/2.17/         head.safetensors and meta.json: encoder 2, the head's 17th refit
+
+Weights are safetensors and facts are JSON; nothing is pickled.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from model.head import Head
+from model.types import Ints
+from model.vectors import VectorStore
+
+VERSION = re.compile(r"(\d+)\.(\d+)")
+HERE = "."
+"""In an encoder's meta: its weights stand in its own folder."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One published state: a head (None before any label) on an encoder, and what it was asked.
+
+    training, validation: ids of the tasks whose labels it learnt from and was measured on;
+    shortlist: ids of the tasks that it asks for, in that order.
+    """
+
+    name: str
+    encoder: int
+    head: Head | None
+    training: Ints
+    validation: Ints
+    shortlist: Ints
+    meta: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EncoderMeta:
+    """Where an encoder comes from. source: folder or hub name, or HERE when fine-tuned."""
+
+    source: str
+    base: str
+    max_tokens: int
+    dimension: int
+    labels: int = 0
+    report: dict[str, Any] | None = None
+
+
+class Store:
+    """The folder of one project's versions. Safe for one writer and many readers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("encoders", "vectors", "versions"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+
+    def clear_unfinished(self) -> None:
+        """Remove what a crash left half written."""
+        for path in self.folder.glob("*/*.unfinished"):
+            shutil.rmtree(path)
+
+    def version_names(self) -> list[str]:
+        """All versions, oldest first."""
+        names = [path.name for path in (self.folder / "versions").iterdir()]
+        return sorted(filter(VERSION.fullmatch, names), key=version_key)
+
+    def save_version(self, version: Version) -> None:
+        head = version.head
+        arrays: dict[str, Any] = {
+            "training": version.training,
+            "validation": version.validation,
+            "shortlist": version.shortlist,
+        }
+        facts: dict[str, Any] = {"encoder": version.encoder, "kind": None, **version.meta}
+        if head is not None:
+            arrays |= {"weights": head.weights, "bias": head.bias, "centre": head.centre}
+            facts |= {"kind": head.kind, "labels": list(head.labels)}
+        with _written_aside(self.folder / "versions" / version.name) as aside:
+            contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            save_file(contiguous, aside / "head.safetensors")
+            (aside / "meta.json").write_text(json.dumps(facts, indent=1))
+
+    def load_version(self, name: str) -> Version:
+        """Raises FileNotFoundError when there is no such version."""
+        folder = self.folder / "versions" / name
+        facts = json.loads((folder / "meta.json").read_text())
+        arrays = load_file(folder / "head.safetensors")
+        head = None
+        if facts["kind"] is not None:
+            labels = tuple(facts["labels"])
+            arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
+            head = Head(facts["kind"], labels, *arrays_of_head)
+        return Version(
+            name,
+            facts["encoder"],
+            head,
+            arrays["training"],
+            arrays["validation"],
+            arrays["shortlist"],
+            facts,
+        )
+
+    def delete_version(self, name: str) -> None:
+        _remove(self.folder / "versions" / name)
+
+    def encoders(self) -> dict[int, EncoderMeta]:
+        """All encoders by number, oldest first."""
+        found: dict[int, EncoderMeta] = {}
+        for path in (self.folder / "encoders").iterdir():
+            if path.name.isdigit():
+                facts = json.loads((path / "meta.json").read_text())
+                found[int(path.name)] = EncoderMeta(**facts)
+        return dict(sorted(found.items()))
+
+    @contextmanager
+    def new_encoder(self, number: int) -> Iterator[Path]:
+        """A folder to write encoder `number` into; it becomes visible when the block ends.
+
+        Call `write_encoder_meta` on it inside the block.
+        """
+        with _written_aside(self.folder / "encoders" / str(number)) as aside:
+            yield aside
+
+    def encoder_source(self, number: int) -> str:
+        """What to load encoder `number` from: a folder or a hub name."""
+        meta = self.encoders()[number]
+        own = self.folder / "encoders" / str(number)
+        return str(own) if meta.source == HERE else meta.source
+
+    def vectors(self, number: int) -> VectorStore:
+        folder = self.folder / "vectors" / str(number)
+        return VectorStore(folder, self.encoders()[number].dimension)
+
+    def mark_complete(self, number: int) -> None:
+        """Say that the whole pool, as it then was, has vectors by encoder `number`."""
+        (self.folder / "vectors" / str(number) / "complete").touch()
+
+    def is_complete(self, number: int) -> bool:
+        return (self.folder / "vectors" / str(number) / "complete").exists()
+
+    def delete_encoder(self, number: int) -> None:
+        for kind in ("encoders", "vectors"):
+            _remove(self.folder / kind / str(number))
+
+
+def write_encoder_meta(folder: Path, meta: EncoderMeta) -> None:
+    (folder / "meta.json").write_text(json.dumps(vars(meta), indent=1))
+
+
+def version_key(name: str) -> tuple[int, int]:
+    """Sort key of a version name such as 3.12. Raises ValueError for any other text."""
+    match = VERSION.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name!r} is no version name; versions read like 3.12")
+    return int(match[1]), int(match[2])
+
+
+@contextmanager
+def _written_aside(folder: Path) -> Iterator[Path]:
+    aside = folder.with_name(folder.name + ".unfinished")
+    if aside.exists():
+        shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    yield aside
+    for path in aside.iterdir():
+        _sync(path)
+    aside.rename(folder)
+    _sync(folder.parent)
+
+
+def _remove(folder: Path) -> None:
+    """Rename first: a folder is never seen half deleted."""
+    if folder.exists():
+        doomed = folder.with_name(folder.name + ".unfinished")
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,132 @@
+"""Query strategies: how much would a label of this example teach the model?
+
+A measure is a pure function from arrays to priorities of shape (n,), higher = ask sooner. It takes
+only the arrays that it uses, by these names:
+
+- `probs` (n, c): the head's probabilities of the candidates,
+- `vectors` (n, d): the candidates' centred, unit-length vectors,
+- `labelled` (m, d): the vectors of what is labelled already,
+- `rng`: a numpy random generator.
+
+To add one: write the function and a line in STRATEGIES.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from model.selection import (
+    Choose,
+    cluster_centres,
+    farthest_first,
+    one_per_cluster,
+    squared_distances,
+    top,
+)
+from model.types import Floats
+
+CENTRES = 20
+"""Clusters that `representativeness` looks for."""
+
+
+def random(vectors: Floats, rng: np.random.Generator) -> Floats:
+    """The baseline: every candidate is as good as another."""
+    return rng.random(len(vectors))
+
+
+def least_confidence(probs: Floats) -> Floats:
+    """1 minus the largest probability (Lewis & Gale 1994, arXiv:cmp-lg/9407020). In [0, 1)."""
+    result: Floats = 1.0 - probs.max(axis=1)
+    return result
+
+
+def margin(probs: Floats) -> Floats:
+    """1 minus (top1 - top2) (Scheffer et al. 2001, "Active Hidden Markov Models"). In [0, 1]."""
+    if probs.shape[1] < 2:
+        return least_confidence(probs)
+    two = np.partition(probs, -2, axis=1)[:, -2:]
+    result: Floats = 1.0 - (two[:, 1] - two[:, 0])
+    return result
+
+
+def entropy(probs: Floats) -> Floats:
+    """Shannon entropy in nats (Settles 2009, "Active Learning Literature Survey"). In [0, ln c]."""
+    safe = np.clip(probs, 1e-12, 1.0)
+    result: Floats = -(safe * np.log(safe)).sum(axis=1)
+    return result
+
+
+def multilabel_margin(probs: Floats) -> Floats:
+    """Minus the sum over the labels of |p - 0.5|: near 0 when every label is undecided.
+
+    For sigmoid outputs [0.1, 0.3, 0.5, 0.1, 0.8, 0.74] that is
+    -(0.4 + 0.2 + 0 + 0.4 + 0.3 + 0.24) = -1.54. In [-c / 2, 0].
+    """
+    result: Floats = -np.abs(probs - 0.5).sum(axis=1)
+    return result
+
+
+def distance_to_labelled(vectors: Floats, labelled: Floats) -> Floats:
+    """Euclidean distance to the nearest labelled vector (k-centre, Sener & Savarese 2018)."""
+    squared = 2.0 * cosine_to_labelled(vectors, labelled)
+    result: Floats = np.sqrt(np.maximum(squared, 0.0))
+    return result
+
+
+def cosine_to_labelled(vectors: Floats, labelled: Floats) -> Floats:
+    """1 minus the cosine to the nearest labelled vector; vectors are of unit length. In [0, 2]."""
+    if len(labelled) == 0:
+        return np.ones(len(vectors), dtype=np.float32)
+    result: Floats = 1.0 - (vectors @ labelled.T).max(axis=1)
+    return result
+
+
+def pearson_to_labelled(vectors: Floats, labelled: Floats) -> Floats:
+    """1 minus Pearson's correlation with the nearest labelled vector. In [0, 2]."""
+    return cosine_to_labelled(_standardised(vectors), _standardised(labelled))
+
+
+def representativeness(vectors: Floats, rng: np.random.Generator) -> Floats:
+    """Minus the distance to the nearest of CENTRES k-means centres. In (-inf, 0].
+
+    Centre examples speak for many others (Zhdanov 2019, arXiv:1901.05954).
+    """
+    centres = cluster_centres(vectors, CENTRES, rng)
+    squared = (vectors**2).sum(axis=1) + squared_distances(vectors, centres).min(axis=1)
+    result: Floats = -np.sqrt(np.maximum(squared, 0.0))
+    return result
+
+
+def _standardised(vectors: Floats) -> Floats:
+    shifted = vectors - vectors.mean(axis=1, keepdims=True)
+    result: Floats = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
+    return result
+
+
+def _k_center(distance: Callable[[Floats, Floats], Floats]) -> "Strategy":
+    return Strategy(distance, partial(farthest_first, distance=distance))
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What to measure, and how to choose a diverse few from the measure."""
+
+    measure: Callable[..., Floats]
+    choose: Choose
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "random": Strategy(random, top),
+    "least_confidence": Strategy(least_confidence, top),
+    "margin": Strategy(margin, top),
+    "entropy": Strategy(entropy, top),
+    "multilabel_margin": Strategy(multilabel_margin, top),
+    "k_center": _k_center(distance_to_labelled),
+    "k_center_cosine": _k_center(cosine_to_labelled),
+    "k_center_pearson": _k_center(pearson_to_labelled),
+    "cluster_centres": Strategy(representativeness, one_per_cluster),
+    "cluster_margin": Strategy(margin, one_per_cluster),
+    "multilabel_cluster_margin": Strategy(multilabel_margin, one_per_cluster),
+}

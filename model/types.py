@@ -1,0 +1,18 @@
+"""Names for the arrays that travel between the modules of `model`."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["single", "multiple"]
+"""`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid)."""
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Keys = NDArray[np.uint64]
+
+Progress = Callable[[float], None]
+"""Called with the finished share of a job, from 0 to 1."""

@@ -1,0 +1,99 @@
+"""Vectors on disk by content hash: each text is encoded once per encoder, however often it comes.
+
+Two flat files that only grow: `keys.bin` (int64) and `vectors.bin` (float16 rows). A row counts
+when both files hold it, so a crash between the two writes costs at most that row. Any process may
+append (a file lock orders them) and any process may read at any time.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from model.types import Floats, Ints
+
+KEY_BYTES = 8
+"""64-bit keys: among ten million texts, the chance that any two share one is below 1 in 300,000,
+and the harm would be one wrong vector."""
+
+
+def content_key(text: str) -> int:
+    """The key of a text: a signed 64-bit hash of its content."""
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+class VectorStore:
+    """The vectors of one encoder, of shape (rows, dimension), found by key."""
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._keys_path = folder / "keys.bin"
+        self._vectors_path = folder / "vectors.bin"
+        self._lock_path = folder / "lock"
+        self.dimension = dimension
+        self._row_bytes = 2 * dimension
+        self._sorted_keys: Ints = np.zeros(0, np.int64)
+        self._sorted_rows: Ints = np.zeros(0, np.int64)
+        self._vectors: Floats = np.zeros((0, dimension), np.float16)
+
+    def rows(self, keys: Ints) -> Ints:
+        """For each key its row, or -1 where there is no vector yet."""
+        self._refresh()
+        if len(self._sorted_keys) == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
+        places = np.searchsorted(self._sorted_keys, keys).clip(max=len(self._sorted_keys) - 1)
+        found = self._sorted_keys[places] == keys
+        return np.where(found, self._sorted_rows[places], -1)
+
+    def take(self, rows: Ints) -> Floats:
+        """Vectors (len(rows), dimension), float16. Rows come from `rows`, none of them -1."""
+        return self._vectors[rows]
+
+    def append(self, keys: Ints, vectors: Floats) -> None:
+        """Add vectors (n, dimension) under their keys; keys that are there already are left out."""
+        with self._locked():
+            new = self.rows(keys) < 0
+            _, first = np.unique(keys, return_index=True)
+            new &= np.isin(np.arange(len(keys)), first)
+            rows = self._whole_rows()
+            # Vectors first: a key without its vector must never be seen.
+            _write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
+            _write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
+
+    def _refresh(self) -> None:
+        rows = self._whole_rows()
+        if rows == len(self._sorted_keys):
+            return
+        keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
+        self._vectors = np.memmap(
+            self._vectors_path, dtype=np.float16, mode="r", shape=(rows, self.dimension)
+        )
+        self._sorted_rows = np.argsort(keys, kind="stable").astype(np.int64)
+        self._sorted_keys = keys[self._sorted_rows]
+
+    def _whole_rows(self) -> int:
+        sizes = (_size(self._keys_path) // KEY_BYTES, _size(self._vectors_path) // self._row_bytes)
+        return min(sizes)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._lock_path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _write_at(path: Path, offset: int, values: Floats | Ints) -> None:
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        file.seek(offset)
+        file.write(values.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
