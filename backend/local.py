@@ -49,7 +49,7 @@ class LocalProcess:
                 start_new_session=True,
             )
 
-    def wait_until_up(self, on_wait: Callable[[], None] = lambda: None) -> None:
+    def wait_until_up(self, on_wait: Callable[[], object] = lambda: None) -> None:
         """Wait for `/health`. Raises BackendError when the process ends or takes too long."""
         until = time.monotonic() + STARTING_LIMIT
         while not self._answers():

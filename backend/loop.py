@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 
 Hint = Literal["start", "beat", "project", "tasks", "labels", "vectors", "train"]
 
-PUBLISH_SHARE = 0.2
-"""Publishing takes at most this share of the time, so that Label Studio's database stays free."""
+PUBLISH_SHARE, PUBLISH_BURST = 0.2, 10.0
+"""Publishing takes at most this share of the time, after a burst of so many seconds: Label Studio's
+database must stay free for its annotators."""
 
 BACKOFF_LIMIT = 60.0
 
@@ -34,6 +35,23 @@ class Connection:
     url: str
     token: str
     backend_url: str
+
+
+class Allowance:
+    """Seconds of publishing that may still be spent: they come back at `share` a second, up to
+    `burst`. All times are seconds on one clock."""
+
+    def __init__(self, share: float, burst: float, now: float) -> None:
+        self._share, self._burst = share, burst
+        self._left, self._at = burst, now
+
+    def spend(self, seconds: float, now: float) -> None:
+        earned = (now - self._at) * self._share
+        self._left, self._at = min(self._burst, self._left + earned) - seconds, now
+
+    def ready_at(self) -> float:
+        """The time from which on something may be spent again."""
+        return self._at + max(0.0, -self._left / self._share)
 
 
 class Work(Protocol):
@@ -89,6 +107,7 @@ class ProjectLoop:
 
     def _run(self) -> None:
         failures, ready_at = 0, 0.0
+        allowance = Allowance(PUBLISH_SHARE, PUBLISH_BURST, time.monotonic())
         work: Work | None = None
         connection = self._connection
         while (hints := self._wait(ready_at)) is not None:
@@ -96,8 +115,8 @@ class ProjectLoop:
                 if work is None or connection != self._connection:
                     connection = self._connection
                     work = self._make_work(self, connection)
-                took = work.turn(hints)
-                ready_at = time.monotonic() + took * (1.0 / PUBLISH_SHARE - 1.0)
+                allowance.spend(work.turn(hints), time.monotonic())
+                ready_at = allowance.ready_at()
                 failures, self.trouble = 0, None
             except BackendError as error:
                 failures += 1

@@ -21,8 +21,8 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
     """
 
     service: ClassVar[Service | None] = None
-    """Set by the composition root (backend.app); under label-studio-ml's own server it is made
-    from the environment at the first use."""
+    """Set by `bound_to`; under label-studio-ml's own server made from the environment at the
+    first use."""
 
     def __init__(
         self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
@@ -59,7 +59,7 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         event = kwargs.get("event") or next((arg for arg in args if isinstance(arg, str)), "")
         data = kwargs.get("data") or next((arg for arg in args if isinstance(arg, dict)), {})
         project = project_id(self._project or data.get("project"))
-        self._service().notify(project, event)
+        self._service().notify(project, event, data.get("project"))
         return {"model_version": self._service().version_of(project)}
 
     def _service(self) -> Service:
@@ -67,3 +67,8 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         if service is None:
             service = type(self).service = default_service()
         return service
+
+
+def bound_to(service: Service) -> type[ActiveLearningBackend]:
+    """The plugin's class with its service, for one application."""
+    return type("ActiveLearningBackend", (ActiveLearningBackend,), {"service": service})

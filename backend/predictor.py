@@ -23,6 +23,7 @@ class Served:
 
     version: Version
     config: LabelConfig
+    xml: str
     store: Store
 
 

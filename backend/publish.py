@@ -15,11 +15,11 @@ from backend.studio import Studio
 SAMPLING = "Uncertainty sampling"
 
 
-def publish(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> None:
-    """Import the predictions (all of one version) and switch the project to that version.
+def write(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> None:
+    """Import the predictions, all of one version; nobody is shown them before the switch.
 
-    Raises StudioError when Label Studio kept fewer predictions than were sent: it drops what it
-    does not like without a word. The served version is then the old one, whole.
+    Raises StudioError when Label Studio kept fewer than were sent: it drops what it does not like
+    without a word. The served version is then the old one, whole.
     """
     version = predictions[0]["model_version"]
     # Remembered before the import: whatever happens now, the cleaner will know of this version.
@@ -31,7 +31,17 @@ def publish(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -
             "It drops those that do not fit the labelling interface; the next round uses the "
             "interface as it is then"
         )
+
+
+def switch(studio: Studio, project: int, version: str) -> None:
+    """Serve this version from the next task on: one atomic write."""
     studio.update_project(project, model_version=version)
+
+
+def as_we_left_it(project: Json, version: str, xml: str) -> bool:
+    """Whether Label Studio's description of a project is what our own switch made of it."""
+    ours = {"model_version": version, "sampling": SAMPLING, "label_config": xml}
+    return all(project.get(name) == value for name, value in ours.items())
 
 
 def put_order_right(studio: Studio, project: Json, version: str) -> list[str]:

@@ -5,8 +5,7 @@ Every handler answers at once. Training, encoding and writing happen in the proj
 
 import hmac
 import logging
-from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
@@ -16,6 +15,9 @@ from backend.annotations import Json
 from backend.errors import BackendError, BadRequest, UnknownProject, UnsupportedConfig
 from backend.label_config import parse
 from backend.service import Service, project_id
+
+if TYPE_CHECKING:
+    from backend.plugin import ActiveLearningBackend
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +71,7 @@ def predict() -> Response:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise BadRequest("'tasks' must be a list of tasks")
     project = project_id(body.get("project"))
-    plugin = _plugin()(project_id=str(project), label_config=body.get("label_config"))
-    return jsonify(results=plugin.predict(tasks))
+    return jsonify(results=_plugin(project).predict(tasks))
 
 
 @wire.post("/webhook")
@@ -78,7 +79,7 @@ def webhook() -> tuple[Response, int]:
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    _service().notify(project, event)
+    _plugin(project).fit(event, body)
     return jsonify(status="ok"), 201
 
 
@@ -104,12 +105,15 @@ def _service() -> Service:
     return service
 
 
-@cache
-def _plugin() -> Any:
+def _plugin(project: int) -> "ActiveLearningBackend":
+    """The plugin, made anew for each request, as label-studio-ml does it."""
     # Not at import: label-studio-ml imports torch, and /health must not wait for it.
-    from backend.plugin import ActiveLearningBackend
+    from backend.plugin import bound_to
 
-    return ActiveLearningBackend
+    if "plugin" not in current_app.extensions:
+        current_app.extensions["plugin"] = bound_to(_service())
+    plugin: ActiveLearningBackend = current_app.extensions["plugin"](project_id=str(project))
+    return plugin
 
 
 def _check_password() -> Response | None:

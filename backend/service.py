@@ -11,6 +11,7 @@ from backend.annotations import Json, demand_score
 from backend.errors import BadRequest, UnknownProject
 from backend.jobs import Trainer
 from backend.loop import Connection, Hint, ProjectLoop, Work
+from backend.publish import as_we_left_it
 from backend.settings import Settings, from_env
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ class Service:
     def resume(self) -> None:
         """Start the trainer and the loops of all projects that were connected before."""
         self._trainer.start()
-        import_module("backend.turn")  # now, and not while the first project waits for it
+        # Now, and not while the first project or webhook waits for them.
+        import_module("backend.turn")
+        import_module("backend.plugin")
         for folder in sorted(self.settings.model_dir.glob("*")):
             if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
                 self.connect(int(folder.name), "", "", "")
@@ -97,10 +100,18 @@ class Service:
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
         return self._predictor.predict(served, tasks)
 
-    def notify(self, project: int, event: str) -> None:
+    def notify(self, project: int, event: str, described: object = None) -> None:
         """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to
-        look there; losing one costs nothing but time."""
+        look there; losing one costs nothing but time.
+
+        `described`: the project as the event describes it. Our own switch of the version comes
+        back to us as PROJECT_UPDATED; that one needs no look.
+        """
         loop = self._loop(project)
+        served = loop.served
+        if event == "PROJECT_UPDATED" and served is not None and isinstance(described, dict):
+            if as_we_left_it(described, served.version.name, served.xml):
+                return
         if event in HINTS:
             loop.wake(HINTS[event])
 

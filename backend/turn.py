@@ -14,7 +14,7 @@ from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
 from backend.pool import Pool, synchronise
 from backend.predictor import Served
-from backend.publish import delete_old_versions, publish, put_order_right
+from backend.publish import delete_old_versions, put_order_right, switch, write
 from backend.settings import Settings
 from backend.studio import Studio
 from model.store import Store
@@ -110,7 +110,8 @@ class Turns:
         names = [name for name in self._store.version_names() if name in published]
         if names:
             newest = max(names, key=lambda name: published[name])
-            self._loop.served = Served(self._store.load_version(newest), config, self._store)
+            version = self._store.load_version(newest)
+            self._loop.served = Served(version, config, self._xml, self._store)
             log.info("project %d: version %s is served again", self._project, newest)
 
     def _put_order_right(self, project: Json, version: str) -> None:
@@ -189,17 +190,20 @@ class Turns:
             log.info("project %d: nothing is left to label", self._project)
             return 0.0
         learnt = time.monotonic()
-        publish(self._studio, self._pool, self._project, outcome.predictions)
-        self._loop.served = Served(outcome.version, now.config, self._store)
+        name = outcome.version.name
+        write(self._studio, self._pool, self._project, outcome.predictions)
+        # Before the switch, so that its webhook is recognised as our own doing.
+        self._loop.served = Served(outcome.version, now.config, self._xml, self._store)
+        switch(self._studio, self._project, name)
         self._ranked = now
         if served is None:
-            self._finish_connecting(outcome.version.name)
+            self._finish_connecting(name)
         published = time.monotonic()
         log.info(
             "project %d: version %s is served: %d labels, %d of them audit; %d of %d tasks in "
             "order; learnt in %.2f s, published in %.2f s",
             self._project,
-            outcome.version.name,
+            name,
             outcome.version.meta["labels"],
             len(outcome.version.validation),
             len(outcome.predictions),
