@@ -104,6 +104,7 @@ class Trainer:
             except TrainerDied:
                 if self._stopping:
                     break
+                self._bury()
                 log.warning("trainer died in %s, attempt %d of %d", job.name, attempt, TRIES)
         return TrainerDied(
             f"The trainer process died {TRIES} times in the job {job.request['job']!r}. The usual "
@@ -126,6 +127,13 @@ class Trainer:
                 raise JobFailed(answer["error"])
             job.on_progress(job, answer)
         raise TrainerDied
+
+    def _bury(self) -> None:
+        """Wait for the dead process: its pipe closes a moment before it counts as ended, and the
+        next attempt would be given to a corpse."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def _alive(self) -> "subprocess.Popen[str]":
         if self._stopping:

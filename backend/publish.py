@@ -6,6 +6,7 @@ switch second, delete much later.
 """
 
 import time
+from itertools import pairwise
 
 from backend.annotations import Json
 from backend.errors import StudioError
@@ -69,7 +70,7 @@ def delete_old_versions(
     published = pool.published()
     names = list(published)
     deleted = []
-    for name, successor in zip(names[:-2], names[1:], strict=False):
+    for name, successor in pairwise(names[:-1]):
         if name != served and published[successor] < now - keep_seconds:
             studio.delete_model_version(project, name)
             pool.drop_published(name)

@@ -108,7 +108,7 @@ def _service() -> Service:
 def _plugin(project: int) -> "ActiveLearningBackend":
     """The plugin, made anew for each request, as label-studio-ml does it."""
     # Not at import: label-studio-ml imports torch, and /health must not wait for it.
-    from backend.plugin import bound_to
+    from backend.plugin import bound_to  # noqa: PLC0415
 
     if "plugin" not in current_app.extensions:
         current_app.extensions["plugin"] = bound_to(_service())

@@ -20,6 +20,7 @@ def run(_: Namespace) -> None:
         "--workers", "1", "--worker-class", "gthread", "--threads", str(settings.threads),
         "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
         "--log-level", settings.log_level.lower(),
+        *(["--access-logfile", "-"] if settings.log_level == "DEBUG" else []),
         "backend.app:create_app()",
     ]  # fmt: skip
     os.execv(sys.executable, command)

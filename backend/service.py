@@ -109,10 +109,13 @@ class Service:
         """
         loop = self._loop(project)
         served = loop.served
-        if event == "PROJECT_UPDATED" and served is not None and isinstance(described, dict):
-            if as_we_left_it(described, served.version.name, served.xml):
-                return
-        if event in HINTS:
+        ours = (
+            event == "PROJECT_UPDATED"
+            and served is not None
+            and isinstance(described, dict)
+            and as_we_left_it(described, served.version.name, served.xml)
+        )
+        if event in HINTS and not ours:
             loop.wake(HINTS[event])
 
     def stop(self) -> None:
@@ -125,12 +128,12 @@ class Service:
 
     @cached_property
     def _predictor(self) -> "Predictor":
-        from backend.predictor import Predictor
+        from backend.predictor import Predictor  # noqa: PLC0415 (see the class)
 
         return Predictor()
 
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
-        from backend.turn import Turns
+        from backend.turn import Turns  # noqa: PLC0415 (see the class)
 
         folder = self.settings.model_dir / str(loop.project)
         return Turns(loop, connection, folder, self.settings, self._trainer)

@@ -248,7 +248,7 @@ class Turns:
         if self._trainer.knows(name):
             return
         facts = {
-            "job": what.split()[0],
+            "job": what.split(maxsplit=1)[0],
             "folder": str(self._store.folder.resolve()),
             "config": self._xml,
             "seed": self._settings.seed,

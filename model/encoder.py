@@ -36,7 +36,7 @@ class Recipe:
 
 
 PREFIXES = {r"\b(m?e5)[-_]": "query: "}
-"""Encoders whose files do not tell the prefix that they were trained with: name pattern -> prefix."""
+"""Name pattern -> prefix, for encoders whose files do not tell what they were trained with."""
 
 
 def resolve(name: str) -> str:

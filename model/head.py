@@ -38,7 +38,7 @@ class Head:
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.labels)), np.float32)
 
     def probs(self, vectors: Floats) -> Floats:
-        """Vectors (n, d) to probabilities (n, c): rows sum to 1 for `single`, free for `multiple`."""
+        """Vectors (n, d) to probabilities (n, c); for `single` each row sums to 1."""
         logits = self.logits(vectors)
         probs: Floats = softmax(logits, axis=1) if self.kind == "single" else expit(logits)
         return probs

@@ -1,0 +1,38 @@
+# `make` lists the targets. The demo's options are variables, for example: make demo ANNOTATE=60
+PORT ?= 8080
+BACKEND_PORT ?= 9090
+
+.PHONY: help install demo format lint types test benchmark clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
+
+install:  ## everything, into .venv and .venv-studio (quick when nothing changed)
+	@scripts/install.sh backend .venv dev
+	@scripts/install.sh studio .venv-studio
+
+demo: install  ## Label Studio with 2,225 news articles [ANNOTATE=labels PACE=seconds EXIT=1 KEEP=1 PORT BACKEND_PORT]
+	$(if $(KEEP),,rm -rf demo-data)
+	.venv/bin/python -m backend demo --folder demo-data --label-studio .venv-studio/bin/label-studio \
+		--port $(PORT) --backend-port $(BACKEND_PORT) \
+		$(if $(ANNOTATE),--annotate $(ANNOTATE)) $(if $(PACE),--pace $(PACE)) $(if $(EXIT),--exit)
+
+format: install  ## put the code into its standard form
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+lint: install  ## check form and common mistakes
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+
+types: install  ## check types
+	.venv/bin/mypy
+
+test: lint types  ## all checks and tests, with a Label Studio of its own
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest --ignore tests/benchmarks
+
+benchmark: install  ## measure: minutes
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s
+
+clean:  ## remove what make made; the backend's own data stays
+	rm -rf .venv .venv-studio demo-data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,137 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.annotations import (
+    Labels,
+    confidence_of,
+    consensus,
+    demand_score,
+    labels_of,
+    result_of,
+    shortlist_score,
+    text_of,
+)
+from backend.label_config import LabelConfig
+
+SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), "text", False, True)
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), "text", False, False)
+HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True, True)
+
+
+def region(*choices: object, **changed: object) -> dict[str, object]:
+    return {"from_name": "c", "type": "choices", "value": {"choices": list(choices)}, **changed}
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"text": "  a \n b "}, "a b"),
+        ({"text": 7}, "7"),
+        ({"text": ""}, None),
+        ({"text": None}, None),
+        ({"text": ["a"]}, None),
+        ({"text": True}, None),
+        ({"other": "a"}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_text_of_a_task(data: object, text: str | None) -> None:
+    assert text_of(data, SINGLE) == text
+
+
+def test_html_is_stripped_to_its_words() -> None:
+    page = "<p>One<br>two</p><script>var x;</script><style>p{}</style><b>three</b>&amp;"
+    assert text_of({"text": page}, HTML) == "One two three &"
+
+
+@given(st.text())
+def test_any_html_has_a_text_or_none(page: str) -> None:
+    text = text_of({"text": page}, HTML)
+    assert text is None or text == " ".join(text.split()) != ""
+
+
+@pytest.mark.parametrize(
+    ("result", "labels"),
+    [
+        ([region("b", "a")], ("a", "b")),
+        ([region("gone", "a")], ("a",)),
+        ([region("gone")], None),
+        ([region("a", from_name="other")], None),
+        ([region("a", value=None)], None),
+        ([], None),
+        (None, None),
+        ("a", None),
+        ([None, 7, region(3, "a")], ("a",)),
+    ],
+)
+def test_labels_of_an_annotation(result: object, labels: Labels | None) -> None:
+    assert labels_of(result, MULTIPLE) == labels
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([("a",)], ("a",)),
+        ([("a",), ("b",), ("a",)], ("a",)),
+        ([("a",), ("b",)], None),
+        ([], None),
+    ],
+)
+def test_single_choice_goes_by_majority(votes: list[Labels], agreed: Labels | None) -> None:
+    assert consensus(votes, SINGLE) == agreed
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([("a", "b")], ("a", "b")),
+        ([("a", "b"), ("a",), ("a", "x")], ("a",)),
+        ([("a",), ("a", "b")], None),
+        ([(), ()], ()),
+        ([], None),
+    ],
+)
+def test_each_of_several_labels_needs_more_than_half(
+    votes: list[Labels], agreed: Labels | None
+) -> None:
+    assert consensus(votes, MULTIPLE) == agreed
+
+
+def test_pre_annotation_is_the_likeliest_label() -> None:
+    assert result_of([0.2, 0.7, 0.1], SINGLE.labels, SINGLE) == [
+        {
+            "from_name": "c",
+            "to_name": "t",
+            "type": "choices",
+            "value": {"choices": ["b"]},
+            "score": 0.7,
+        }
+    ]
+
+
+def test_pre_annotation_of_several_labels_takes_all_from_a_half() -> None:
+    result: Any = result_of([0.5, 0.9, 0.49], MULTIPLE.labels, MULTIPLE)
+    assert (result[0]["value"]["choices"], result[0]["score"]) == (["a", "b"], 0.5)
+    assert result_of([0.1, 0.2, 0.3], MULTIPLE.labels, MULTIPLE) == []
+
+
+def test_labels_that_the_config_lost_are_not_predicted() -> None:
+    """Label Studio silently drops a prediction with a label that it does not know."""
+    result: Any = result_of([0.9, 0.1], ("gone", "a"), SINGLE)
+    assert result[0]["value"]["choices"] == ["a"]
+
+
+def test_confidence_is_that_of_the_least_certain_decision() -> None:
+    assert confidence_of([0.2, 0.7, 0.1], SINGLE) == 0.7
+    assert confidence_of([0.05, 0.9, 0.4], MULTIPLE) == 0.6
+    assert confidence_of([], SINGLE) == 0.0
+
+
+@given(rank=st.integers(0, 999), size=st.integers(1000, 5000), sure=st.floats(0, 1))
+def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure: float) -> None:
+    assert 0.0 <= shortlist_score(rank, size) < shortlist_score(rank + 1, size) <= 0.5
+    assert shortlist_score(rank, size) < demand_score(sure) <= 1.0

@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.errors import UnsupportedConfig
+from backend.label_config import EXAMPLE, LabelConfig, parse
+
+
+def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: str) -> str:
+    parts = {"object": '<Text name="t" value="$text"/>', "attributes": "", **changed}
+    return (
+        f"<View>{parts['object']}<Choices name='c' toName='t' {parts['attributes']}>"
+        f"{choices}</Choices></View>"
+    )
+
+
+def test_the_example_that_we_advise_is_supported() -> None:
+    assert parse(EXAMPLE) == LabelConfig(
+        "label", "text", "single", ("Yes", "No"), "text", False, True
+    )
+
+
+def test_nested_layout_aliases_and_any_data_key() -> None:
+    xml = """<View><Style>.x{}</Style><View className="x"><HyperText name="page" value="$my_html"/>
+    </View><View><View><Choices name="q" toName="page" choice="multiple" showInline="true">
+    <View><Choice value="Very good" alias="good"/></View><Choice value="bad" hotkey="2"/>
+    </Choices></View></View></View>"""
+    assert parse(xml) == LabelConfig(
+        "q", "page", "multiple", ("good", "bad"), "my_html", True, False
+    )
+
+
+def test_single_radio_is_single() -> None:
+    assert parse(config(attributes='choice="single-radio"')).kind == "single"
+
+
+@pytest.mark.parametrize(
+    ("xml", "reason"),
+    [
+        ("<View/>", "No Choices tag found in the labelling interface"),
+        ("<View", "The labelling interface is not valid XML"),
+        (config() + config(), "The labelling interface is not valid XML"),
+        (f"<View>{config()}{config()}</View>", "2 Choices tags found, one is supported"),
+        (config(object='<Image name="t" value="$i"/>'), "<Image> is not supported"),
+        (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
+        (config(object='<Text name="t" value="fixed"/>'), "names no data key"),
+        (config(object='<Text name="t" value="$u" valueType="url"/>'), "valueType=url"),
+        (config(attributes='perRegion="true"'), "is conditional"),
+        (config('<Choice value="a"/>'), "needs two or more choices"),
+        (config('<Choice value="a"/><Choice value=""/>'), "needs two or more choices"),
+        (config('<Choice value="a"/><Choice value="b"/><Choice value="a"/>'), "'a' twice"),
+    ],
+)
+def test_the_rest_is_refused_with_a_reason(xml: str, reason: str) -> None:
+    with pytest.raises(UnsupportedConfig) as refused:
+        parse(xml)
+    assert reason in refused.value.reason
+
+
+def test_entities_are_not_expanded() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><View>&a;</View>'
+    with pytest.raises(UnsupportedConfig, match="not valid XML"):
+        parse(bomb)
+
+
+@given(st.text())
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    with pytest.raises(UnsupportedConfig):
+        parse(text)

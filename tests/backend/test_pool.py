@@ -1,0 +1,102 @@
+"""The mirror, fed with what Label Studio's API sends (recorded shapes)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.annotations import Json
+from backend.label_config import LabelConfig
+from backend.pool import Pool
+
+CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False, True)
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False, False)
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    made = Pool(tmp_path / "pool.sqlite")
+    yield made
+    made.close()
+
+
+def annotation(number: int, *labels: str, was_cancelled: bool = False) -> Json:
+    region = {"from_name": "c", "to_name": "t", "type": "choices", "value": {"choices": labels}}
+    result = [region] if labels else []
+    return {"id": number, "result": result, "was_cancelled": was_cancelled}
+
+
+def task(number: int, *annotations: Json, text: object = "some text") -> Json:
+    return {"id": number, "data": {"text": text}, "annotations": list(annotations)}
+
+
+def test_states_of_a_task(pool: Pool) -> None:
+    pool.update(
+        [
+            task(1),
+            task(2, annotation(1, "a")),
+            task(3, annotation(2, was_cancelled=True)),
+            task(4, annotation(3, "a"), annotation(4, "b")),
+            task(5, annotation(5)),
+            task(6, annotation(6, "b"), annotation(7, was_cancelled=True)),
+            task(7, text=None),
+            task(8, annotation(8, "gone")),
+        ],
+        CONFIG,
+    )
+    seen = pool.labelling(CONFIG, empty_is_none=False)
+    assert seen.ids.tolist() == [1, 2, 3, 4, 5, 6, 8], "a task without text is not in the pool"
+    assert seen.open.tolist() == [True] + 6 * [False]
+    assert seen.answers == {2: ("a",), 6: ("b",)}
+    assert (seen.skipped, seen.undecided, seen.empty) == (1, 1, 2)
+
+
+def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
+    """In single choice it never does: it is a pre-ticked choice that its own hotkey unticked."""
+    pool.update([task(1, annotation(1)), task(2, annotation(2, "gone"))], CONFIG)
+    assert pool.labelling(MULTIPLE, empty_is_none=True).answers == {1: ()}
+    assert pool.labelling(MULTIPLE, empty_is_none=False).answers == {}
+    assert pool.labelling(CONFIG, empty_is_none=True).answers == {}
+
+
+def test_only_real_changes_count(pool: Pool) -> None:
+    rows = [task(1), task(2, annotation(1, "a"))]
+    assert pool.update(rows, CONFIG) == 2
+    before = pool.revision()
+    assert pool.update(rows, CONFIG) == 0
+    assert pool.revision() == before
+    assert pool.update([task(2, annotation(1, "b"))], CONFIG) == 1
+    assert pool.labelling(CONFIG, False).answers == {2: ("b",)}
+    assert pool.revision() > before
+
+
+def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
+    pool.update([task(1, annotation(1, "a")), task(2), task(3)], CONFIG)
+    pool.update([task(1)], CONFIG)
+    assert pool.labelling(CONFIG, False).answers == {}
+    assert pool.keep_only({1, 3, 99}) == 1
+    assert pool.labelling(CONFIG, False).ids.tolist() == [1, 3]
+
+
+def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
+    pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
+    before = pool.keys()[1].tolist()
+    other = LabelConfig("c", "t", "single", ("a", "b"), "title", False, True)
+    pool.rekey(other)
+    assert pool.keys()[1].tolist() != before
+    assert pool.texts([1, 2], other) == ["two", ""]
+
+
+def test_what_is_remembered_survives(tmp_path: Path) -> None:
+    first = Pool(tmp_path / "pool.sqlite")
+    first.update([task(1, annotation(1, "a"), text="你好")], CONFIG)
+    first.remember("cursor", "2026-01-01T00:00:00.000000Z")
+    first.add_published("0.2", 20.0)
+    first.add_published("0.1", 10.0)
+    first.close()
+    again = Pool(tmp_path / "pool.sqlite")
+    assert again.fact("cursor") == "2026-01-01T00:00:00.000000Z"
+    assert json.dumps(again.published()) == '{"0.1": 10.0, "0.2": 20.0}', "oldest first"
+    assert again.texts([1], CONFIG) == ["你好"]
+    again.close()

@@ -1,0 +1,161 @@
+"""Training runs on the bundled encoder cut to its first layer: real weights, in seconds."""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from model.encoder import BUNDLED, TextEncoder
+from model.finetune import CHECK_EVERY, MIN_STEPS, MIN_VALIDATION, Examples, finetune
+from model.head import fit_head
+from model.types import Floats, Kind
+
+ANIMALS = [
+    "the cat sleeps",
+    "a dog barks",
+    "my horse runs",
+    "the cow eats grass",
+    "a bird sings",
+    "the fish swims",
+    "a mouse hides",
+    "the sheep grazes",
+]
+MONEY = [
+    "stocks fell today",
+    "the bank raised rates",
+    "inflation is high",
+    "shares gained value",
+    "the market crashed",
+    "bonds were sold",
+    "profits doubled",
+    "the tax went up",
+]
+TEXTS = ANIMALS + MONEY
+TARGETS = np.repeat(np.eye(2, dtype=np.float32), 8, axis=0)
+UNSEEN = ["a goat climbs", "the wolf howls", "wages rose again", "the debt was paid"]
+NO_EXAMPLES = Examples([], TARGETS[:0])
+
+Load = Callable[[], TextEncoder]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two threads on a shared machine wait for each other: fifteen times slower, measured."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Loads a fresh encoder of one layer, as each training changes its encoder in place."""
+    folder: Path = tmp_path_factory.mktemp("one-layer")
+    whole = TextEncoder(BUNDLED, 32)
+    whole.network.encoder.layer = whole.network.encoder.layer[:1]
+    whole.network.config.num_hidden_layers = 1
+    whole.save(folder)
+    return lambda: TextEncoder(str(folder), 32)
+
+
+def gap(encoder: TextEncoder) -> float:
+    """How much nearer texts of one class are than texts of two: mean cosine within - between."""
+    vectors = encoder.encode(TEXTS)
+    cosines, same = vectors @ vectors.T, TARGETS @ TARGETS.T > 0
+    return float(cosines[same].mean() - cosines[~same].mean())
+
+
+def layer_bias(encoder: TextEncoder) -> Tensor:
+    bias: Tensor = encoder.network.encoder.layer[0].output.dense.bias
+    return bias.detach().clone()
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+def test_training_lowers_the_loss_and_pulls_the_classes_apart(load: Load, kind: Kind) -> None:
+    encoder = load()
+    before, shares = gap(encoder), list[float]()
+    training = Examples(TEXTS, TARGETS)
+    report = finetune(encoder, training, NO_EXAMPLES, kind, seed=0, progress=shares.append)
+
+    chance = math.log(2)
+    assert report.train_loss < chance / 10
+    assert report.validation_loss is None
+    assert report.steps == report.best_step == MIN_STEPS
+    assert shares == [(step + 1) / MIN_STEPS for step in range(MIN_STEPS)]
+    assert before < 0.3 < 0.9 < gap(encoder)
+
+    vectors: Floats = encoder.encode(TEXTS)
+    centre = vectors.mean(axis=0)
+    head = fit_head(vectors, TARGETS, kind, ("animals", "money"), centre)
+    assert head.probs(encoder.encode(UNSEEN)).argmax(axis=1).tolist() == [0, 0, 1, 1]
+
+
+def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
+    """Every validation label is wrong: the better the training, the worse the validation."""
+    encoder = load()
+    after_step: list[Tensor] = []
+    report = finetune(
+        encoder,
+        Examples(TEXTS * 14, np.tile(TARGETS, (14, 1))),
+        Examples(TEXTS, 1 - TARGETS),
+        "single",
+        seed=0,
+        progress=lambda _: after_step.append(layer_bias(encoder)),
+    )
+    assert report.best_step == CHECK_EVERY
+    assert report.steps == 4 * CHECK_EVERY < math.ceil(6 * 14 * 16 / 16)
+    assert report.validation_loss is not None
+    assert report.validation_loss > math.log(2)
+    assert torch.equal(layer_bias(encoder), after_step[report.best_step - 1])
+    assert not torch.equal(layer_bias(encoder), after_step[-1])
+
+
+def test_a_handful_of_validation_labels_decides_nothing(load: Load) -> None:
+    few = MIN_VALIDATION - 1
+    wrong = Examples(TEXTS[:few], 1 - TARGETS[:few])
+    report = finetune(load(), Examples(TEXTS, TARGETS), wrong, "single", seed=0)
+    assert report.steps == report.best_step == MIN_STEPS
+    assert report.validation_loss is None
+
+
+def test_the_same_seed_gives_the_same_encoder(load: Load) -> None:
+    training = Examples(TEXTS[4:12], TARGETS[4:12])
+    vectors: list[Floats] = []
+    for seed in (1, 1, 2):
+        encoder = load()
+        finetune(encoder, training, NO_EXAMPLES, "single", seed=seed)
+        vectors.append(encoder.encode(UNSEEN))
+    np.testing.assert_allclose(vectors[1], vectors[0], atol=1e-3)
+    assert np.abs(vectors[2] - vectors[0]).max() > 1e-2
+
+
+def test_word_embeddings_stay_as_they_were_and_the_rest_is_tuned(load: Load) -> None:
+    encoder = load()
+    words = encoder.network.get_input_embeddings().weight
+    words_before, layer_before = words.detach().clone(), layer_bias(encoder)
+    finetune(encoder, Examples(TEXTS[4:12], TARGETS[4:12]), NO_EXAMPLES, "single", seed=0)
+    assert torch.equal(words, words_before)
+    assert not torch.equal(layer_bias(encoder), layer_before)
+
+
+def test_a_trained_encoder_is_ready_to_encode(load: Load) -> None:
+    """Dropout left on would give a text another vector each time."""
+    encoder = load()
+    finetune(encoder, Examples(TEXTS[4:12], TARGETS[4:12]), NO_EXAMPLES, "single", seed=0)
+    np.testing.assert_array_equal(encoder.encode(UNSEEN), encoder.encode(UNSEEN))
+
+
+def test_one_example_of_one_label_is_enough(load: Load) -> None:
+    encoder = load()
+    report = finetune(encoder, Examples(TEXTS[:1], TARGETS[:1]), NO_EXAMPLES, "single", seed=0)
+    assert report.train_loss < math.log(2)
+    assert np.isfinite(encoder.encode(TEXTS)).all()
+
+
+def test_training_without_examples_is_refused(load: Load) -> None:
+    with pytest.raises(ValueError, match="at least one labelled example"):
+        finetune(load(), NO_EXAMPLES, Examples(TEXTS, TARGETS), "single", seed=0)

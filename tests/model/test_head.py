@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from model.head import CHUNK, L2, Head, centred, cross_entropy, fit_head
+from model.types import Floats, Ints, Kind
+
+ORIGIN = np.zeros(2, np.float32)
+EAST_AND_NORTH = np.array([[1.0, 0.1], [1.0, -0.1], [0.1, 1.0], [-0.1, 1.0]], np.float32)
+ONE_EACH = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
+
+
+def random_points(n: int, d: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+
+
+def one_hot(classes: Ints, c: int) -> Floats:
+    return np.eye(c, dtype=np.float32)[classes]
+
+
+def test_centred_vectors_have_unit_length_about_the_centre() -> None:
+    result = centred(np.array([[4.0, 5.0], [1.0, -1.0]]), np.array([1.0, 1.0]))
+    np.testing.assert_allclose(result, [[0.6, 0.8], [0.0, -1.0]], atol=1e-7)
+
+
+def test_a_vector_at_the_centre_stays_there() -> None:
+    """Not nan: a pool of one task is its own centre."""
+    assert centred(np.ones((1, 2)), np.ones(2)).tolist() == [[0.0, 0.0]]
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+def test_separable_points_are_separated(kind: Kind) -> None:
+    head = fit_head(EAST_AND_NORTH, ONE_EACH, kind, ("east", "north"), ORIGIN)
+    east, north = head.probs(np.array([[5.0, 0.0], [0.0, 3.0]]))
+    assert east[0] > 0.8 > 0.2 > east[1]
+    assert north[1] > 0.8 > 0.2 > north[0]
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+def test_a_label_without_examples_is_unlikely_and_not_impossible(kind: Kind) -> None:
+    targets = np.hstack([ONE_EACH, np.zeros((4, 1), np.float32)])
+    head = fit_head(EAST_AND_NORTH, targets, kind, ("east", "north", "south"), ORIGIN)
+    unseen = head.probs(EAST_AND_NORTH)[:, 2]
+    assert unseen.max() < 0.15
+    assert unseen.min() > 1e-4
+
+
+def test_one_label_for_all_is_learnt_as_likely_and_not_as_certain() -> None:
+    targets = np.array([[1, 0]] * 4, np.float32)
+    head = fit_head(EAST_AND_NORTH, targets, "single", ("yes", "no"), ORIGIN)
+    yes = head.probs(EAST_AND_NORTH)[:, 0]
+    assert yes.min() > 0.8
+    assert yes.max() < 0.999
+
+
+def test_labels_of_the_multiple_kind_are_learnt_apart() -> None:
+    """Adding or removing one label of the scheme must not change what is said of another."""
+    vectors = random_points(30, 3)
+    targets = np.stack([vectors[:, 0] > 0, vectors[:, 1] > 0.5], axis=1).astype(np.float32)
+    both = fit_head(vectors, targets, "multiple", ("a", "b"), np.zeros(3)).probs(vectors)
+    alone = fit_head(vectors, targets[:, :1], "multiple", ("a",), np.zeros(3)).probs(vectors)
+    np.testing.assert_allclose(both[:, 0], alone[:, 0], atol=0.01)
+    assert both.sum(axis=1).max() > 1.2
+    assert both.sum(axis=1).min() < 0.8
+
+
+def test_the_fit_is_logistic_regression_as_scikit_learn_has_it() -> None:
+    """With the bias decayed like a weight, so it is a feature of constant 1 there."""
+    vectors, classes = random_points(60, 4), np.arange(60) % 3
+    vectors[np.arange(60), classes] += 1.0
+    head = fit_head(vectors, one_hot(classes, 3), "single", ("a", "b", "c"), np.zeros(4))
+    features = np.hstack([centred(vectors, np.zeros(4)), np.ones((60, 1))])
+    judge = LogisticRegression(C=1 / L2, fit_intercept=False, max_iter=1000, tol=1e-8)
+    expected = judge.fit(features, classes).predict_proba(features)
+    np.testing.assert_allclose(head.probs(vectors), expected, atol=0.01)
+
+
+def test_more_decay_means_less_certainty() -> None:
+    labels = ("east", "north")
+    free = fit_head(EAST_AND_NORTH, ONE_EACH, "single", labels, ORIGIN, l2=0.01)
+    held = fit_head(EAST_AND_NORTH, ONE_EACH, "single", labels, ORIGIN, l2=10.0)
+    assert free.probs(EAST_AND_NORTH).max() > 0.95
+    assert held.probs(EAST_AND_NORTH).max() < 0.65
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+def test_a_warm_start_ends_at_the_same_optimum(kind: Kind) -> None:
+    vectors, classes = random_points(80, 6), np.arange(80) % 3
+    vectors[np.arange(80), classes] += 1.0
+    targets, labels, centre = one_hot(classes, 3), ("a", "b", "c"), np.zeros(6)
+    earlier = fit_head(vectors[:20], targets[:20], kind, labels, centre)
+    cold = fit_head(vectors, targets, kind, labels, centre)
+    warm = fit_head(vectors, targets, kind, labels, centre, start=earlier)
+    np.testing.assert_allclose(warm.probs(vectors), cold.probs(vectors), atol=0.01)
+
+
+def test_a_start_of_another_shape_is_left_aside() -> None:
+    other = fit_head(random_points(4, 3), ONE_EACH, "single", ("a", "b"), np.zeros(3))
+    plain = fit_head(EAST_AND_NORTH, ONE_EACH, "single", ("a", "b"), ORIGIN)
+    started = fit_head(EAST_AND_NORTH, ONE_EACH, "single", ("a", "b"), ORIGIN, start=other)
+    np.testing.assert_array_equal(started.weights, plain.weights)
+
+
+def test_a_head_without_examples_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one labelled example"):
+        fit_head(np.zeros((0, 2)), np.zeros((0, 2)), "single", ("a", "b"), ORIGIN)
+
+
+def test_logits_by_hand() -> None:
+    """(4, 5) about the centre (1, 1) is (0.6, 0.8)."""
+    weights, bias = np.array([[1.0, 0.0], [0.0, 10.0]]), np.array([0.0, -1.0])
+    head = Head("multiple", ("a", "b"), weights, bias, np.ones(2))
+    np.testing.assert_allclose(head.logits(np.array([[4.0, 5.0]])), [[0.6, 7.0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        head.probs(np.array([[4.0, 5.0]])), [[expit(0.6), expit(7.0)]], rtol=1e-6
+    )
+
+
+def test_chunks_do_not_show_in_the_logits() -> None:
+    head = Head("single", ("a", "b"), random_points(3, 2), np.array([0.5, -0.5]), np.ones(3))
+    vectors = random_points(2 * CHUNK + 3, 3, seed=1)
+    whole = centred(vectors, head.centre) @ head.weights + head.bias
+    np.testing.assert_allclose(head.logits(vectors), whole, atol=1e-5)
+
+
+def test_no_vectors_no_probabilities() -> None:
+    head = Head("single", ("a", "b"), np.ones((3, 2)), np.zeros(2), np.zeros(3))
+    assert head.probs(np.zeros((0, 3))).shape == (0, 2)
+
+
+@given(
+    arrays(np.float32, (5, 3), elements=st.floats(-1, 1, width=32)),
+    st.lists(st.integers(0, 2), min_size=5, max_size=5),
+)
+@settings(deadline=None, max_examples=50)
+def test_single_probabilities_sum_to_one(vectors: Floats, classes: list[int]) -> None:
+    targets = one_hot(np.array(classes), 3)
+    probs = fit_head(vectors, targets, "single", ("a", "b", "c"), np.zeros(3)).probs(vectors)
+    np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
+    assert probs.min() > 0.0
+
+
+def test_cross_entropy_of_an_undecided_head() -> None:
+    """ln c for one label of c; ln 2 a label for several."""
+    targets = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    undecided = np.zeros((2, 4))
+    assert cross_entropy(undecided, targets, "single") == pytest.approx(np.log(4))
+    assert cross_entropy(undecided, targets, "multiple") == pytest.approx(4 * np.log(2))
+
+
+def test_cross_entropy_by_hand() -> None:
+    """Probabilities 3/4 and 1/4, then the mean over a right and a wrong answer."""
+    logits = np.log(np.array([[3.0, 1.0], [3.0, 1.0]]))
+    targets = np.array([[1.0, 0.0], [0.0, 1.0]])
+    expected = (-np.log(3 / 4) - np.log(1 / 4)) / 2
+    assert cross_entropy(logits, targets, "single") == pytest.approx(expected)
+
+
+def test_cross_entropy_survives_extreme_logits() -> None:
+    logits, targets = np.array([[1000.0, -1000.0]]), np.array([[0.0, 1.0]])
+    assert cross_entropy(logits, targets, "single") == pytest.approx(2000.0)
+    assert cross_entropy(logits, targets, "multiple") == pytest.approx(2000.0)

@@ -1,0 +1,287 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.audit import in_reserve
+from model.learner import (
+    CANDIDATE_LIMIT,
+    CENTRE_SAMPLE,
+    COLD_LABELS,
+    Policy,
+    Snapshot,
+    fast_round,
+    pool_centre,
+    resolve_strategy,
+)
+from model.strategies import STRATEGIES
+from model.types import Floats, Ints, Kind
+
+KINDS: tuple[Kind, ...] = ("single", "multiple")
+
+
+def random_pool(
+    n: int, answered: int, kind: Kind = "single", labels: tuple[str, ...] = ("a", "b", "c")
+) -> Snapshot:
+    """`answered` labelled tasks, every seventh of the rest skipped, the others open."""
+    rng = np.random.default_rng(7)
+    vectors = rng.normal(size=(n, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    order = rng.permutation(n)
+    is_open = np.ones(n, np.bool_)
+    is_open[order[:answered]] = False
+    is_open[order[answered::7]] = False
+    targets = np.eye(len(labels), dtype=np.float32)[np.arange(answered) % len(labels)]
+    ids = np.arange(1000, 1000 + n)
+    return Snapshot(ids, vectors, is_open, order[:answered], targets, labels, kind)
+
+
+def on_circle(*degrees: float) -> Floats:
+    angles = np.radians(np.array(degrees))
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def two_sides(answered: int, *open_at: float) -> Snapshot:
+    """Label `east` near 0 degrees, `north` near 90, and open tasks at the given angles."""
+    sides = np.arange(answered) % 2
+    spread = np.linspace(-5, 5, answered)
+    vectors = np.concatenate([on_circle(*(90 * sides + spread)), on_circle(*open_at)])
+    n = len(vectors)
+    is_open = np.arange(n) >= answered
+    targets = np.eye(2, dtype=np.float32)[sides]
+    ids = np.arange(n)
+    return Snapshot(
+        ids, vectors, is_open, np.arange(answered), targets, ("east", "north"), "single"
+    )
+
+
+def open_rows(snapshot: Snapshot) -> list[int]:
+    return np.flatnonzero(snapshot.open).tolist()
+
+
+def with_label(snapshot: Snapshot, row: int, label: int) -> Snapshot:
+    is_open = snapshot.open.copy()
+    is_open[row] = False
+    target = np.eye(len(snapshot.labels), dtype=np.float32)[[label]]
+    return replace(
+        snapshot,
+        open=is_open,
+        answered=np.append(snapshot.answered, row),
+        targets=np.concatenate([snapshot.targets, target]),
+    )
+
+
+every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
+every_kind = pytest.mark.parametrize("kind", KINDS)
+cold_and_warm = pytest.mark.parametrize("answered", [0, 1, COLD_LABELS + 20])
+
+
+@every_strategy
+@every_kind
+@cold_and_warm
+def test_a_queue_is_full_open_and_without_repeats(strategy: str, kind: Kind, answered: int) -> None:
+    snapshot = random_pool(120, answered, kind)
+    rows = fast_round(snapshot, Policy(strategy, 12, 0.1, 0)).rows.tolist()
+    assert len(rows) == len(set(rows)) == 12
+    assert set(rows) <= set(open_rows(snapshot))
+
+
+@every_strategy
+@every_kind
+@cold_and_warm
+def test_a_large_queue_holds_the_whole_pool(strategy: str, kind: Kind, answered: int) -> None:
+    snapshot = random_pool(80, answered, kind)
+    for size in (len(open_rows(snapshot)), 500):
+        rows = fast_round(snapshot, Policy(strategy, size, 0.1, 0)).rows.tolist()
+        assert sorted(rows) == open_rows(snapshot)
+
+
+@every_strategy
+@cold_and_warm
+def test_a_pool_without_open_tasks_gives_an_empty_queue(strategy: str, answered: int) -> None:
+    snapshot = random_pool(80, answered)
+    closed = replace(snapshot, open=np.zeros(80, np.bool_))
+    assert fast_round(closed, Policy(strategy, 12, 0.1, 0)).rows.tolist() == []
+
+
+@every_strategy
+@cold_and_warm
+def test_the_same_seed_gives_the_same_queue(strategy: str, answered: int) -> None:
+    snapshot, policy = random_pool(120, answered), Policy(strategy, 12, 0.1, 3)
+    first, second = fast_round(snapshot, policy), fast_round(snapshot, policy)
+    assert first.rows.tolist() == second.rows.tolist()
+
+
+@every_strategy
+@every_kind
+@cold_and_warm
+def test_a_scheme_of_one_label_works(strategy: str, kind: Kind, answered: int) -> None:
+    snapshot = random_pool(80, answered, kind, labels=("only",))
+    rows = fast_round(snapshot, Policy(strategy, 500, 0.1, 0)).rows.tolist()
+    assert sorted(rows) == open_rows(snapshot)
+
+
+@every_strategy
+@every_kind
+def test_the_last_open_task_is_asked_for(strategy: str, kind: Kind) -> None:
+    snapshot = random_pool(80, 79, kind)
+    last = replace(snapshot, open=np.arange(80) == 42)
+    assert fast_round(last, Policy(strategy, 12, 0.1, 0)).rows.tolist() == [42]
+
+
+@every_strategy
+def test_a_pool_of_the_same_text_works(strategy: str) -> None:
+    snapshot = random_pool(80, 40)
+    same = replace(snapshot, vectors=np.tile(snapshot.vectors[:1], (80, 1)))
+    rows = fast_round(same, Policy(strategy, 500, 0.1, 0)).rows.tolist()
+    assert sorted(rows) == open_rows(snapshot)
+
+
+def test_auto_depends_on_the_kind_and_a_name_stands() -> None:
+    assert resolve_strategy("auto", "single") == "cluster_margin"
+    assert resolve_strategy("auto", "multiple") == "multilabel_margin"
+    assert resolve_strategy("entropy", "multiple") == "entropy"
+
+
+def test_the_pool_centre_is_the_mean_vector() -> None:
+    assert pool_centre(np.array([[1.0, 0.0], [0.0, 3.0]]), 0).tolist() == [0.5, 1.5]
+
+
+def test_the_centre_of_a_large_pool_is_a_repeatable_estimate() -> None:
+    vectors = np.tile(np.array([[1.0], [-1.0], [0.6]]), (CENTRE_SAMPLE, 1))
+    assert pool_centre(vectors, 5)[0] == pytest.approx(0.2, abs=0.05)
+    assert pool_centre(vectors, 5).tolist() == pool_centre(vectors, 5).tolist()
+
+
+def test_there_is_no_head_before_the_first_label() -> None:
+    outcome = fast_round(random_pool(40, 0), Policy("margin", 5, 0.1, 0))
+    assert outcome.head is None
+    assert outcome.metrics == {}
+    assert outcome.training.tolist() == outcome.validation.tolist() == []
+
+
+def test_the_head_knows_what_was_labelled() -> None:
+    snapshot = two_sides(40, 1, 89)
+    head = fast_round(snapshot, Policy("margin", 2, 0.0, 0)).head
+    assert head is not None
+    assert head.labels == ("east", "north")
+    assert head.probs(snapshot.vectors[40:]).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_margin_asks_for_the_task_between_the_sides() -> None:
+    snapshot = two_sides(40, 3, 20, 45, 87)
+    rows = fast_round(snapshot, Policy("margin", 2, 0.0, 0)).rows.tolist()
+    assert rows == [42, 41]
+
+
+def test_probabilities_are_compared_over_the_whole_of_a_large_pool() -> None:
+    """Only vectors are compared on a sample: the one undecided task must not be sampled away."""
+    sides = np.where(np.arange(CANDIDATE_LIMIT + 500) % 2 == 0, 2.0, 88.0)
+    for place in (0, 4321, CANDIDATE_LIMIT + 499):
+        angles = sides.copy()
+        angles[place] = 45.0
+        snapshot = two_sides(40, *angles.tolist())
+        rows = fast_round(snapshot, Policy("cluster_margin", 1, 0.0, 0)).rows.tolist()
+        assert rows == [40 + place]
+
+
+def test_strategies_lead_only_from_thirty_training_labels_on() -> None:
+    """A head of a few labels is sure and wrong; until then the vectors decide alone."""
+
+    def queues(answered: int) -> set[tuple[int, ...]]:
+        snapshot = random_pool(150, answered)
+        names = ("least_confidence", "entropy", "k_center", "cluster_margin")
+        rounds = [fast_round(snapshot, Policy(name, 10, 0.0, 0)) for name in names]
+        return {tuple(each.rows.tolist()) for each in rounds}
+
+    assert len(queues(COLD_LABELS - 1)) == 1
+    assert len(queues(COLD_LABELS)) == 4
+
+
+def test_audit_labels_are_measured_on_and_never_learnt_from() -> None:
+    snapshot, policy = random_pool(200, 100), Policy("margin", 5, 0.3, 0)
+    audits = in_reserve(snapshot.ids[snapshot.answered], 0.3, 0)
+    outcome = fast_round(snapshot, policy)
+    assert outcome.validation.tolist() == snapshot.answered[audits].tolist()
+    assert outcome.training.tolist() == snapshot.answered[~audits].tolist()
+
+    spoilt = snapshot.targets.copy()
+    spoilt[audits] = np.roll(spoilt[audits], 1, axis=1)
+    again = fast_round(replace(snapshot, targets=spoilt), policy)
+    assert outcome.head is not None
+    assert again.head is not None
+    np.testing.assert_array_equal(again.head.weights, outcome.head.weights)
+    assert again.rows.tolist() == outcome.rows.tolist()
+
+
+def test_metrics_are_those_of_the_audit_labels() -> None:
+    snapshot, policy = two_sides(60, 45), Policy("margin", 1, 0.3, 0)
+    assert fast_round(snapshot, policy).metrics == {
+        "accuracy": 1.0,
+        "micro_f1": 1.0,
+        "macro_f1": 1.0,
+    }
+    audits = in_reserve(snapshot.ids[:60], 0.3, 0)
+    wrong = np.where(audits[:, None], 1 - snapshot.targets, snapshot.targets)
+    assert fast_round(replace(snapshot, targets=wrong), policy).metrics["accuracy"] == 0.0
+
+
+def test_without_an_audit_share_nothing_is_held_out() -> None:
+    snapshot = random_pool(100, 50)
+    outcome = fast_round(snapshot, Policy("margin", 5, 0.0, 0))
+    assert outcome.training.tolist() == snapshot.answered.tolist()
+    assert outcome.metrics == {}
+
+
+@pytest.mark.parametrize("strategy", ["random", "margin", "cluster_margin"])
+def test_every_tenth_task_of_the_project_is_an_audit_task(strategy: str) -> None:
+    """The queue is renewed after each label, so that annotators only ever see its first place."""
+    snapshot = replace(random_pool(300, 0), open=np.ones(300, np.bool_))
+    audits = in_reserve(snapshot.ids, 0.1, 0)
+    places = []
+    for place in range(1, 46):
+        row = int(fast_round(snapshot, Policy(strategy, 3, 0.1, 0)).rows[0])
+        if audits[row]:
+            places.append(place)
+        snapshot = with_label(snapshot, row, row % 3)
+    assert places == [10, 20, 30, 40]
+
+
+def test_a_start_changes_the_way_and_not_the_head() -> None:
+    snapshot, policy = random_pool(200, 100), Policy("margin", 10, 0.1, 0)
+    earlier = fast_round(random_pool(200, 60), policy).head
+    assert earlier is not None
+    cold, warm = fast_round(snapshot, policy).head, fast_round(snapshot, policy, earlier).head
+    assert cold is not None
+    assert warm is not None
+    np.testing.assert_allclose(
+        warm.probs(snapshot.vectors), cold.probs(snapshot.vectors), atol=0.01
+    )
+
+
+def test_a_start_for_other_labels_is_left_aside() -> None:
+    """Labels may be renamed or put in another order between two rounds."""
+    snapshot, policy = random_pool(200, 100), Policy("margin", 10, 0.1, 0)
+    cold = fast_round(snapshot, policy)
+    assert cold.head is not None
+    other = replace(cold.head, labels=("c", "b", "a"), weights=-9 * cold.head.weights)
+    again = fast_round(snapshot, policy, other)
+    assert again.head is not None
+    assert again.head.labels == ("a", "b", "c")
+    np.testing.assert_array_equal(again.head.weights, cold.head.weights)
+
+
+def test_cold_start_walks_through_the_regions_one_label_at_a_time() -> None:
+    """Five regions of one text each, renewed after each label: the first five labels see all."""
+    regions = np.repeat(np.arange(5), 4)
+    vectors = np.eye(5, dtype=np.float32)[regions]
+    is_open, nothing = np.ones(20, np.bool_), np.zeros(0, np.int64)
+    targets: Floats = np.zeros((0, 2), np.float32)
+    ids: Ints = np.arange(20)
+    snapshot = Snapshot(ids, vectors, is_open, nothing, targets, ("a", "b"), "single")
+    seen: list[int] = []
+    for _ in range(5):
+        row = int(fast_round(snapshot, Policy("cluster_margin", 3, 0.0, 0)).rows[0])
+        seen.append(int(regions[row]))
+        snapshot = with_label(snapshot, row, 0)
+    assert sorted(seen) == [0, 1, 2, 3, 4]

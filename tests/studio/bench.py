@@ -1,0 +1,131 @@
+"""What the real-server tests do with Label Studio and a backend: what a person would do."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import requests
+
+from backend import local
+from backend.annotations import Json
+from backend.demo import articles
+from backend.studio import Studio
+from model.store import Store, Version
+
+Seen = TypeVar("Seen")
+
+TOPICS = ("business", "entertainment", "politics", "sports", "tech")
+SINGLE = (
+    '<View><Header value="Which topic?"/><View style="padding: 1em">'
+    '<Text name="text" value="$story"/></View>'
+    '<Choices name="topic" toName="text" choice="single" required="true" showInline="true">'
+    + "".join(f'<Choice value="{topic}"/>' for topic in TOPICS)
+    + "</Choices></View>"
+)
+
+
+def until(what: str, look: Callable[[], Seen | None], seconds: float = 60.0) -> Seen:
+    """Look until there is something to see; fail with `what` was waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
+        time.sleep(0.05)
+
+
+def stories(count: int) -> list[Json]:
+    """Real news stories, cut short so that encoding them takes no time."""
+    return [{"story": text[:200], "topic": topic} for text, topic in articles()[:count]]
+
+
+@dataclass
+class Bench:
+    """A real Label Studio with a real backend process."""
+
+    studio: Studio
+    server: local.LocalProcess
+    models: Path
+    settings: dict[str, object]
+
+    def project(self, tasks: list[Json], config: str = SINGLE, **values: object) -> int:
+        created = self.studio.create_project(title="test", label_config=config, **values)
+        project = int(created["id"])
+        self.studio.import_tasks(project, tasks)
+        return project
+
+    def connect(self, project: int) -> None:
+        """What Settings > Model > Connect Model sends."""
+        body = {"project": project, "url": self.server.url, "title": "AL", "auth_method": "NONE"}
+        user = self.settings.get("basic_auth_user")
+        if user:
+            body |= {
+                "auth_method": "BASIC_AUTH",
+                "basic_auth_user": user,
+                "basic_auth_pass": self.settings["basic_auth_pass"],
+            }
+        self.studio.connect_backend(body)
+
+    def connected(self, tasks: list[Json], config: str = SINGLE, **values: object) -> int:
+        """A project whose queue follows the backend, all its tasks encoded."""
+        project = self.project(tasks, config, **values)
+        self.connect(project)
+        until("all tasks in the order", lambda: self.ranks(project) == len(tasks))
+        until("the sampling mode", lambda: self.is_ordered(project))
+        return project
+
+    def is_ordered(self, project: int) -> bool:
+        return bool(self.studio.project(project)["sampling"] == "Uncertainty sampling")
+
+    def ranks(self, project: int) -> int:
+        """How many open tasks the served version looked at."""
+        version = self.version(project)
+        return 0 if version is None else int(version.meta["ranked"])
+
+    def served(self, project: int) -> str:
+        """The version that the backend says it serves."""
+        auth = None
+        if self.settings.get("basic_auth_user"):
+            auth = (str(self.settings["basic_auth_user"]), str(self.settings["basic_auth_pass"]))
+        url = f"{self.server.url}/versions"
+        answer = requests.get(url, params={"project": project}, auth=auth, timeout=10)
+        return str(answer.json()["served"])
+
+    def version(self, project: int) -> Version | None:
+        name = self.served(project)
+        return None if name == "0.0" else Store(self.models / str(project)).load_version(name)
+
+    def labels_known(self, project: int) -> set[int]:
+        """Tasks whose labels the served version learnt from or was measured on."""
+        version = self.version(project)
+        return set() if version is None else {*version.training, *version.validation}
+
+    def submit(self, task: Json, labels: list[str], studio: Studio | None = None) -> Json:
+        region = {
+            "from_name": "topic",
+            "to_name": "text",
+            "type": "choices",
+            "value": {"choices": labels},
+        }
+        return (studio or self.studio).annotate(task["id"], [region] if labels else [])
+
+    def until_learnt(self, project: int, task: int, seconds: float = 60.0) -> None:
+        until(f"task {task} learnt", lambda: task in self.labels_known(project), seconds)
+
+    def until_forgotten(self, project: int, task: int) -> None:
+        until(f"task {task} forgotten", lambda: task not in self.labels_known(project))
+
+    def requests_seen(self, *paths: str) -> int:
+        """How many requests to these paths the backend has logged."""
+        log = self.server.log.read_text(errors="replace")
+        return sum(log.count(f' {path} HTTP/1.1"') for path in paths)
+
+    def mirror(self, project: int, query: str) -> list[tuple[object, ...]]:
+        """Rows of the backend's own database."""
+        path = self.models / str(project) / "pool.sqlite"
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+            return db.execute(query).fetchall()

@@ -1,0 +1,52 @@
+"""One real Label Studio for all tests of this folder, and backends started beside it."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend import local
+from backend.studio import Studio
+from tests.studio.bench import Bench
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalProcess]:
+    executable = os.environ.get("LABEL_STUDIO_BIN")
+    if not executable:
+        pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
+    folder = tmp_path_factory.mktemp("label-studio")
+    with local.label_studio(folder, local.free_port(), executable) as server:
+        server.wait_until_up()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def studio(label_studio: local.LocalProcess) -> Studio:
+    return Studio(label_studio.url, local.TOKEN)
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    """Override in a test module for a backend with other settings."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def bench(
+    label_studio: local.LocalProcess,
+    studio: Studio,
+    backend_settings: dict[str, object],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Bench]:
+    """A running backend beside the real Label Studio."""
+    folder: Path = tmp_path_factory.mktemp(f"backend-{next(_numbers)}")
+    settings = {"log_level": "DEBUG", "poll_seconds": 5, "deep_rounds": "no", **backend_settings}
+    server = local.backend(folder, local.free_port(), label_studio.url, **settings)
+    with server:
+        server.wait_until_up()
+        yield Bench(studio, server, folder / "models", settings)

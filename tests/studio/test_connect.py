@@ -1,0 +1,132 @@
+"""Connecting by hand: what the person in Settings > Model sees, and what follows by itself."""
+
+import pytest
+import requests
+
+from backend import local
+from backend.errors import StudioError
+from backend.studio import Studio
+from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
+
+MULTIPLE = (
+    '<View><View className="wide"><HyperText name="text" value="$page"/></View>'
+    '<Choices name="topic" toName="text" choice="multiple">'
+    '<Choice value="Business" alias="business"/><Choice value="Sports" alias="sports"/>'
+    '<Choice value="Technology" alias="tech"/></Choices></View>'
+)
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
+
+
+def test_webhook_carries_the_password(bench: Bench) -> None:
+    """Label Studio sends the password of Settings > Model with everything but webhooks."""
+    project = bench.connected(stories(30))
+    webhook = bench.studio.webhooks(project)[0]
+    assert webhook["headers"]["Authorization"].startswith("Basic ")
+    assert "ANNOTATIONS_DELETED" in webhook["actions"]
+    refused = requests.post(f"{bench.server.url}/webhook", json={}, timeout=10)
+    assert refused.status_code == 401
+    before = bench.requests_seen("/webhook")
+    task = bench.studio.next_task(project)
+    assert task is not None
+    bench.submit(task, [task["data"]["topic"]])
+    until("the webhook", lambda: bench.requests_seen("/webhook") > before)
+    bench.until_learnt(project, task["id"])
+
+
+def test_wrong_password_is_told_at_once(bench: Bench) -> None:
+    project = bench.project(stories(2))
+    body = {
+        "project": project,
+        "url": bench.server.url,
+        "title": "AL",
+        "auth_method": "BASIC_AUTH",
+        "basic_auth_user": "studio",
+        "basic_auth_pass": "wrong",
+    }
+    with pytest.raises(StudioError, match="401 Client Error"):
+        bench.studio.connect_backend(body)
+
+
+def test_unsupported_config_is_refused_with_its_reason(bench: Bench) -> None:
+    """The settings page shows nothing but the HTTP reason phrase."""
+    config = '<View><Text name="text" value="$story"/><Rating name="stars" toName="text"/></View>'
+    project = bench.project(stories(2), config)
+    with pytest.raises(StudioError, match="No Choices tag found in the labelling interface"):
+        bench.connect(project)
+    assert bench.studio.backends(project) == []
+
+
+def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
+    tasks = [
+        {"page": f"<div><script>var x;</script><p>{task['story']}</p></div>", **task}
+        for task in stories(120)
+        if task["topic"] in ("business", "sports", "tech")
+    ]
+    project = bench.connected(tasks, MULTIPLE)
+    for _ in range(40):
+        task = bench.studio.next_task(project)
+        assert task is not None
+        topic = task["data"]["topic"]
+        labels = [topic] if topic == "sports" else ["business", "tech"]
+        bench.submit(task, labels)
+        bench.until_learnt(project, task["id"])
+    rows = [
+        row
+        for row in bench.studio.predictions(project)
+        if row["model_version"] == bench.served(project)
+    ]
+    chosen = [tuple(row["result"][0]["value"]["choices"]) for row in rows if row["result"]]
+    assert set(chosen) <= {("sports",), ("business", "tech"), ("business",), ("tech",)}
+    assert ("business", "tech") in chosen, "pre-annotations name several labels, by alias"
+
+
+def test_task_page_of_an_unscored_project_works(bench: Bench) -> None:
+    """Opening a task asks the backend for a prediction; before any label there is none to give."""
+    project = bench.project(stories(3))
+    bench.connect(project)
+    task = next(iter(bench.studio.tasks(project)))
+    headers = {"Authorization": f"Token {local.TOKEN}"}
+    page = requests.get(f"{bench.studio.url}/api/tasks/{task['id']}", headers=headers, timeout=30)
+    assert page.status_code == 200
+
+
+def test_personal_access_token(bench: Bench, label_studio: local.LocalProcess) -> None:
+    """New installations have legacy tokens switched off; the other kind buys short-lived ones."""
+    headers = {"Authorization": f"Token {local.TOKEN}"}
+    requests.post(
+        f"{label_studio.url}/api/jwt/settings",
+        json={"api_tokens_enabled": True, "legacy_api_tokens_enabled": True},
+        headers=headers,
+        timeout=30,
+    ).raise_for_status()
+    made = requests.post(f"{label_studio.url}/api/token/", headers=headers, timeout=30)
+    now = [0.0]
+    studio = Studio(label_studio.url, made.json()["token"], clock=lambda: now[0])
+    project = bench.project(stories(2))
+    assert studio.project(project)["title"] == "test"
+    first = studio._access
+    now[0] = 241.0
+    assert studio.task_count(project) == 2
+    assert studio._access != first, "the access token is renewed before its 300 seconds are over"
+
+
+def test_revoked_token_is_named(label_studio: local.LocalProcess) -> None:
+    with pytest.raises(StudioError, match="access token is not accepted"):
+        Studio(label_studio.url, "0" * 40).project(1)
+
+
+def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
+    """A label that was renamed loses its annotations until it comes back; nothing crashes."""
+    project = bench.connected(stories(40))
+    tasks = list(bench.studio.tasks(project))[:2]
+    bench.submit(tasks[0], ["tech"])
+    bench.submit(tasks[1], ["sports"])
+    bench.until_learnt(project, tasks[1]["id"])
+    bench.studio.update_project(project, label_config=SINGLE.replace('"tech"', '"technology"'))
+    bench.until_forgotten(project, tasks[0]["id"])
+    head = (bench.version(project) or pytest.fail("nothing is served")).head
+    assert head is not None and set(head.labels) == {*TOPICS, "technology"} - {"tech"}

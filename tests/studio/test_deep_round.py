@@ -1,0 +1,86 @@
+"""The deep round: it comes by itself, on request, and whole after a power cut."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.studio.bench import Bench, stories, until
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"deep_rounds": "yes", "deep_round_first": 20, "max_tokens": 32}
+
+
+def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -> None:
+    """SIGKILL of the whole backend while the trainer fine-tunes: no label is missing afterwards,
+    the round is done again, and what is served is whole and in Label Studio."""
+    project = bench.connected(stories(60))
+    labelled = label(bench, project, 20)
+    until("the deep round's start", lambda: "tune (encoder 1) is queued" in log_of(bench))
+    bench.server.kill()
+    unseen = bench.studio.next_task(project)
+    assert unseen is not None, "annotators go on while the backend is down"
+    bench.submit(unseen, [unseen["data"]["topic"]])
+
+    bench.server.start()
+    bench.server.wait_until_up()
+    labelled.add(unseen["id"])
+    until("all labels", lambda: bench.labels_known(project) == labelled)
+    until("the deep round's version", lambda: bench.served(project).startswith("1."), 180)
+    assert bench.labels_known(project) == labelled
+    version = bench.served(project)
+    until(
+        "Label Studio serving it",
+        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+    )
+    rows = [row for row in bench.studio.predictions(project) if row["model_version"] == version]
+    assert len(rows) == 39, "the version holds a prediction for each of the 60 - 21 open tasks"
+
+
+def test_killed_trainer_is_started_again_and_nobody_notices(bench: Bench) -> None:
+    project = bench.connected(stories(60))
+    label(bench, project, 3)
+    queued = log_of(bench).count(f"project {project}: tune")
+    body = {"action": "START_TRAINING", "project": {"id": project}}
+    answer = requests.post(f"{bench.server.url}/webhook", json=body, timeout=10)
+    assert answer.status_code == 201
+    until("the training", lambda: log_of(bench).count(f"project {project}: tune") > queued)
+    os.kill(trainer_of(bench), signal.SIGKILL)
+    until("the deep round's version", lambda: bench.served(project).startswith("1."), 180)
+    assert "trainer died" in log_of(bench)
+
+
+def label(bench: Bench, project: int, count: int) -> set[int]:
+    labelled = set()
+    for _ in range(count):
+        task = bench.studio.next_task(project)
+        assert task is not None
+        bench.submit(task, [task["data"]["topic"]])
+        labelled.add(task["id"])
+    until("the labels", lambda: bench.labels_known(project) == labelled)
+    return labelled
+
+
+def log_of(bench: Bench) -> str:
+    return bench.server.log.read_text(errors="replace")
+
+
+def trainer_of(bench: Bench) -> int:
+    """The process of the backend's group that runs backend.trainer."""
+    group = bench.server.pid()
+    for entry in Path("/proc").iterdir():
+        ours = entry.name.isdigit() and _group_of(int(entry.name)) == group
+        if ours and b"backend.trainer" in (entry / "cmdline").read_bytes():
+            return int(entry.name)
+    raise AssertionError("no trainer runs")
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,148 @@
+"""The queue of a real Label Studio is the model's order, whatever happens around it."""
+
+import requests
+
+from backend import local
+from backend.studio import Studio
+from model.store import Version
+from tests.studio.bench import Bench, stories, until
+
+
+def test_sixty_labels_in_order_without_asking_the_backend(bench: Bench) -> None:
+    """Every `next` is the lowest score of the active version, and none of them makes Label Studio
+    call the backend: an annotator never waits for us."""
+    project = bench.connected(stories(200))
+    calls = ("/health", "/setup", "/predict")
+    out_of_order = asked = 0
+    for _ in range(60):
+        expected = {bench.studio.lowest_scored(project)}
+        before = bench.requests_seen(*calls)
+        task = bench.studio.next_task(project)
+        asked += bench.requests_seen(*calls) - before
+        expected.add(bench.studio.lowest_scored(project))
+        assert task is not None
+        out_of_order += task["id"] not in expected
+        bench.submit(task, [task["data"]["topic"]])
+        bench.until_learnt(project, task["id"])
+    assert (out_of_order, asked) == (0, 0)
+    version = bench.version(project)
+    assert version is not None and version.head is not None
+    assert len(version.validation) == 6, "one task in ten is drawn for the audit"
+    best = bench.studio.next_task(project)
+    assert best is not None
+    prediction = best["predictions"][0]
+    assert prediction["model_version"] == bench.served(project)
+    assert prediction["result"][0]["type"] == "choices", "the task carries a pre-annotation"
+
+
+def test_two_annotators_never_get_the_same_task(
+    bench: Bench, label_studio: local.LocalProcess
+) -> None:
+    project = bench.connected(stories(60))
+    second = Studio(label_studio.url, _second_user(label_studio.url))
+    seen: list[int] = []
+    for _ in range(6):
+        mine, theirs = bench.studio.next_task(project), second.next_task(project)
+        assert mine is not None and theirs is not None
+        seen += [mine["id"], theirs["id"]]
+        bench.submit(mine, [mine["data"]["topic"]])
+        bench.submit(theirs, [theirs["data"]["topic"]], second)
+        bench.until_learnt(project, theirs["id"])
+    assert len(seen) == len(set(seen))
+
+
+def test_what_settings_pages_overwrite_is_put_right(bench: Bench) -> None:
+    """A stale settings page writes back an old version; a click changes the sampling mode."""
+    project = bench.connected(stories(40))
+    bench.studio.update_project(project, model_version="", sampling="Sequential sampling")
+
+    def is_right() -> bool:
+        seen = bench.studio.project(project)
+        return (seen["model_version"], seen["sampling"]) == (
+            bench.served(project),
+            "Uncertainty sampling",
+        )
+
+    until("the order put right", is_right)
+
+
+def test_a_deleted_version_is_written_anew(bench: Bench) -> None:
+    """Settings > Predictions lets people delete the version that is being served."""
+    project = bench.connected(stories(40))
+    lost = bench.served(project)
+    bench.studio.delete_model_version(project, lost)
+    until("a new version", lambda: bench.served(project) != lost)
+    until(
+        "Label Studio following it",
+        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+    )
+
+
+def test_skips_changes_and_deletions_reach_the_model(bench: Bench) -> None:
+    project = bench.connected(stories(40))
+    tasks = list(bench.studio.tasks(project))[:4]
+    annotation = bench.submit(tasks[0], ["tech"])
+    bench.submit(tasks[1], ["sports"])
+    bench.until_learnt(project, tasks[1]["id"])
+    _call(
+        bench,
+        "POST",
+        f"/api/tasks/{tasks[2]['id']}/annotations/",
+        {"result": [], "was_cancelled": True},
+    )
+    bench.submit(tasks[3], [])
+    until("the skip", lambda: _version(bench, project).meta["skipped"] == 1)
+    until("the empty result", lambda: _version(bench, project).meta["empty"] == 1)
+    assert bench.labels_known(project) == {tasks[0]["id"], tasks[1]["id"]}
+    assert tasks[2]["id"] not in _version(bench, project).shortlist
+
+    _call(bench, "DELETE", f"/api/annotations/{annotation['id']}/")
+    bench.until_forgotten(project, tasks[0]["id"])
+    _call(bench, "DELETE", f"/api/tasks/{tasks[1]['id']}/")
+    bench.until_forgotten(project, tasks[1]["id"])
+    assert bench.mirror(project, "SELECT count(*) FROM task") == [(39,)]
+
+
+def test_new_tasks_join_the_order(bench: Bench) -> None:
+    project = bench.connected(stories(40))
+    bench.studio.import_tasks(project, [{"story": "A striker scores twice in the cup final."}])
+    until("the new task in the order", lambda: bench.ranks(project) == 41)
+
+
+def test_first_tab_shows_the_same_order(bench: Bench) -> None:
+    """Links other than Label All Tasks follow the first Data Manager tab."""
+    project = bench.connected(stories(40))
+    tab = until("the tab", lambda: bench.studio.tabs(project))[0]["data"]
+    assert tab["ordering"] == ["tasks:predictions_score"]
+    assert tab["filters"]["items"][0]["filter"] == "filter:tasks:total_annotations"
+    assert "tasks:predictions_score" not in tab["hiddenColumns"]["explore"]
+
+
+def _second_user(url: str) -> str:
+    """Sign up a colleague the way a person does, and return their token."""
+    session = requests.Session()
+    page = session.get(f"{url}/user/signup/", timeout=30)
+    form = {
+        "email": "second@example.com",
+        "password": local.PASSWORD,
+        "csrfmiddlewaretoken": session.cookies["csrftoken"],
+        "allow_newsletters": "false",
+    }
+    assert page.status_code == 200
+    session.post(f"{url}/user/signup/", data=form, headers={"Referer": url}, timeout=30)
+    token = session.get(f"{url}/api/current-user/token", timeout=30).json()["token"]
+    return str(token)
+
+
+def _call(bench: Bench, method: str, path: str, body: object = None) -> None:
+    headers = {"Authorization": f"Token {local.TOKEN}"}
+    answer = requests.request(
+        method, bench.studio.url + path, json=body, headers=headers, timeout=30
+    )
+    answer.raise_for_status()
+
+
+def _version(bench: Bench, project: int) -> Version:
+    version = bench.version(project)
+    assert version is not None, "no version is served"
+    return version
