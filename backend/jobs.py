@@ -43,9 +43,10 @@ class Trainer:
         self._changed = threading.Condition()
         self._stopping = False
         self._process: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="trainer", daemon=True).start()
+        self._thread.start()
 
     def submit(self, job: Job) -> None:
         """Queue a job; one of the same name that waits or runs already makes this a no-op."""
@@ -69,8 +70,11 @@ class Trainer:
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        if self._process is not None:
-            self._process.kill()
+            if self._process is not None:
+                self._process.kill()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
+        self._bury()
 
     def _knows(self, name: tuple[int, str]) -> bool:
         running = self._running is not None and self._running.name == name
@@ -129,20 +133,26 @@ class Trainer:
         raise TrainerDied
 
     def _bury(self) -> None:
-        """Wait for the dead process: its pipe closes a moment before it counts as ended, and the
-        next attempt would be given to a corpse."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        """Kill the process, if it lives, and wait for its end: its pipe closes a moment before it
+        counts as ended, and the next attempt would be given to a corpse."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with process:  # closes its pipes and waits
+                pass
 
     def _alive(self) -> "subprocess.Popen[str]":
-        if self._stopping:
-            raise TrainerDied
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
+        process = self._process
+        if process is None or process.poll() is not None:
+            self._bury()
+            process = subprocess.Popen(
                 [sys.executable, "-m", "backend.trainer"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-        return self._process
+            with self._changed:
+                self._process = process
+                if self._stopping:
+                    process.kill()
+        return process

@@ -85,7 +85,7 @@ def webhook() -> tuple[Response, int]:
 
 @wire.route("/versions", methods=["GET", "POST"])
 def versions() -> Response:
-    named = request.args.get("project") or (request.get_json(silent=True) or {}).get("project")
+    named = _body().get("project") if request.method == "POST" else request.args.get("project")
     if named is None:
         return jsonify(versions=[])
     project = project_id(named)

@@ -3,43 +3,48 @@ import numpy as np
 from model.coldstart import typical_first
 from model.types import Floats
 
-NONE = np.zeros((0, 1))
-SIZES = np.array([[5.0], [9.0], [5.0], [1.0], [5.0], [9.0]])
-"""Three regions: three examples at 5 (rows 0, 2, 4), two at 9 (1, 5), one at 1 (3)."""
+
+def on_circle(*degrees: float) -> Floats:
+    """Unit vectors (n, 2) at these angles."""
+    angles = np.radians(np.array(degrees))
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
-def places_of(order: list[int], vectors: Floats) -> list[float]:
-    return [float(vectors[row, 0]) for row in order]
+NONE = on_circle()
+REGIONS = np.array([0, 120, 0, 240, 0, 120])
+"""Three examples at 0 degrees (rows 0, 2, 4), two at 120 (rows 1, 5), one at 240 (row 3)."""
 
 
 def ask(vectors: Floats, labelled: Floats, k: int) -> list[int]:
-    return typical_first(vectors, labelled, k, np.random.default_rng(0)).tolist()
+    rows: list[int] = typical_first(vectors, labelled, k, np.random.default_rng(0)).tolist()
+    return rows
+
+
+def regions_asked(labelled: Floats, k: int) -> list[int]:
+    regions: list[int] = REGIONS[ask(on_circle(*REGIONS), labelled, k)].tolist()
+    return regions
 
 
 def test_each_region_gets_a_turn_and_large_regions_come_first() -> None:
-    order = ask(SIZES, NONE, 6)
-    assert places_of(order, SIZES) == [5.0, 9.0, 1.0, 5.0, 9.0, 5.0]
-    assert sorted(order) == [0, 1, 2, 3, 4, 5]
+    assert regions_asked(NONE, 6) == [0, 120, 240, 0, 120, 0]
 
 
 def test_a_region_that_holds_a_label_waits_one_turn() -> None:
-    order = ask(SIZES, np.array([[5.2]]), 4)
-    assert places_of(order, SIZES) == [9.0, 1.0, 5.0, 9.0]
+    assert regions_asked(on_circle(3), 4) == [120, 240, 0, 120]
 
 
 def test_a_region_with_two_labels_waits_two_turns() -> None:
-    order = ask(SIZES, np.array([[5.2], [4.8]]), 6)
-    assert places_of(order, SIZES) == [9.0, 1.0, 9.0, 5.0, 5.0, 5.0]
+    assert regions_asked(on_circle(3, -3), 6) == [120, 240, 120, 0, 0, 0]
 
 
 def test_the_example_next_to_the_centre_speaks_for_its_region() -> None:
-    """Twenty far regions of three examples: the middle one of each is asked before any other."""
-    middles = 10.0 * np.arange(20.0)
-    vectors = (middles[:, None] + np.array([-0.1, 0.0, 0.1])).reshape(60, 1)
-    order = ask(vectors, NONE, 60)
-    assert sorted(places_of(order[:20], vectors)) == middles.tolist()
+    """Twenty regions of three examples: the middle one of each is asked before any other."""
+    middles = 18.0 * np.arange(20.0)
+    angles = (middles[:, None] + np.array([-1.0, 0.0, 1.0])).ravel()
+    order = ask(on_circle(*angles), NONE, 60)
+    assert sorted(order[:20]) == list(range(1, 60, 3))
     assert sorted(order) == list(range(60))
 
 
 def test_a_pool_of_one() -> None:
-    assert ask(np.array([[3.0]]), NONE, 50) == [0]
+    assert ask(on_circle(45), NONE, 50) == [0]

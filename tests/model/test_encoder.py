@@ -48,7 +48,8 @@ def test_vectors_have_unit_length(encoder: TextEncoder) -> None:
 
 def test_similar_sentences_are_nearer(encoder: TextEncoder) -> None:
     cats, kittens, rates = encoder.encode([CATS, KITTENS, RATES])
-    assert cats @ kittens > 0.5 > 0.2 > cats @ rates
+    assert cats @ kittens > 0.5
+    assert cats @ rates < 0.2
 
 
 def test_vectors_stand_in_the_order_of_the_texts(encoder: TextEncoder) -> None:
@@ -114,9 +115,9 @@ def test_cls_pooling_reads_the_first_state_alone(encoder: TextEncoder, tmp_path:
     assert cls.encode([CATS])[0] @ encoder.encode([CATS])[0] < 0.99
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=str(tmp_path)):
-        TextEncoder(str(tmp_path), 32)
+def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="not-there"):
+        TextEncoder(str(tmp_path / "not-there"), 32)
 
 
 def test_the_bundled_encoder_is_a_folder_on_this_machine() -> None:

@@ -36,8 +36,10 @@ def test_a_vector_at_the_centre_stays_there() -> None:
 def test_separable_points_are_separated(kind: Kind) -> None:
     head = fit_head(EAST_AND_NORTH, ONE_EACH, kind, ("east", "north"), ORIGIN)
     east, north = head.probs(np.array([[5.0, 0.0], [0.0, 3.0]]))
-    assert east[0] > 0.8 > 0.2 > east[1]
-    assert north[1] > 0.8 > 0.2 > north[0]
+    assert east[0] > 0.8
+    assert east[1] < 0.2
+    assert north[0] < 0.2
+    assert north[1] > 0.8
 
 
 @pytest.mark.parametrize("kind", ["single", "multiple"])
@@ -136,7 +138,7 @@ def test_no_vectors_no_probabilities() -> None:
     arrays(np.float32, (5, 3), elements=st.floats(-1, 1, width=32)),
     st.lists(st.integers(0, 2), min_size=5, max_size=5),
 )
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 def test_single_probabilities_sum_to_one(vectors: Floats, classes: list[int]) -> None:
     targets = one_hot(np.array(classes), 3)
     probs = fit_head(vectors, targets, "single", ("a", "b", "c"), np.zeros(3)).probs(vectors)

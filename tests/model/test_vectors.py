@@ -135,9 +135,8 @@ def test_what_was_appended_is_found_again(
 
 def test_the_key_of_a_text_never_changes() -> None:
     """Another hash would encode every pool again: blake2b, 8 bytes, little endian, signed."""
-    assert content_key("") == int.from_bytes(
-        bytes.fromhex("e4a6a0577479b2b4"), "little", signed=True
-    )
+    expected = bytes.fromhex("e4a6a0577479b2b4")
+    assert content_key("") == int.from_bytes(expected, "little", signed=True)
 
 
 @given(st.text(), st.text())

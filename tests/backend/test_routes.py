@@ -1,0 +1,235 @@
+"""The wire contract over real HTTP: what Label Studio sends, and what only an attacker would."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.serving import make_server
+
+from backend.label_config import EXAMPLE, parse
+from backend.loop import Connection, ProjectLoop
+from backend.predictor import Served
+from backend.routes import install
+from backend.service import Service
+from backend.settings import Settings
+from model.head import Head
+from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.vectors import content_key
+
+TEXTS = {"yes please": (1.0, 0.0), "no thanks": (0.0, 1.0)}
+
+
+class NoWork:
+    def turn(self, hints: set[Any]) -> float:
+        return 0.0
+
+
+@pytest.fixture(scope="module")
+def loop() -> ProjectLoop:
+    return ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, loop: ProjectLoop) -> Iterator[str]:
+    """The application, with project 7 serving version 0.3: a head on two stored vectors."""
+    folder = tmp_path_factory.mktemp("models")
+    loop.served = served_in(folder / "7")
+    service = Service(Settings(model_dir=folder))
+    service._loops[7] = loop
+    app = Flask("backend")
+    install(app, service)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def served_in(folder: Path) -> Served:
+    store = Store(folder)
+    with store.new_encoder(0) as aside:
+        write_encoder_meta(aside, EncoderMeta("all-MiniLM-L6-v2", "all-MiniLM-L6-v2", 16, 2))
+    keys = np.array([content_key(text) for text in TEXTS], dtype=np.int64)
+    store.vectors(0).append(keys, np.array(list(TEXTS.values()), dtype=np.float32))
+    head = Head("single", ("Yes", "No"), 5 * np.eye(2, dtype=np.float32), np.zeros(2), np.zeros(2))
+    nothing = np.zeros(0, dtype=np.int64)
+    version = Version("0.3", 0, head, nothing, nothing, nothing, {})
+    store.save_version(version)
+    return Served(version, parse(EXAMPLE), EXAMPLE, store)
+
+
+def setup_body(**changed: object) -> dict[str, object]:
+    return {
+        "project": "7.1795306715",
+        "schema": EXAMPLE,
+        "hostname": "http://localhost:8080",
+        "access_token": "t",
+        "extra_params": None,
+        **changed,
+    }
+
+
+def task(text: object, number: int = 1) -> dict[str, object]:
+    return {"id": number, "data": {"text": text}, "annotations": [], "predictions": []}
+
+
+def test_health(url: str) -> None:
+    assert requests.get(f"{url}/health", timeout=5).json()["status"] == "UP"
+
+
+def test_setup_answers_the_served_version_as_text(url: str) -> None:
+    """An int makes Label Studio answer its annotators with error 500."""
+    answer = requests.post(f"{url}/setup", json=setup_body(), timeout=5)
+    assert (answer.status_code, answer.json()) == (200, {"model_version": "0.3"})
+
+
+def test_setup_refuses_in_the_reason_phrase(url: str) -> None:
+    answer = requests.post(f"{url}/setup", json=setup_body(schema="<View/>"), timeout=5)
+    assert answer.status_code == 400
+    assert answer.reason == "No Choices tag found in the labelling interface"
+    assert "for example <View>" in answer.json()["error"]
+
+
+def test_reason_phrase_survives_any_script(url: str) -> None:
+    choices = "<Choice value='a'/><Choice value='b'/>"
+    xml = f"<View><Choices name='题目' toName='不存在'>{choices}</Choices></View>"
+    answer = requests.post(f"{url}/setup", json=setup_body(schema=xml), timeout=5)
+    assert answer.status_code == 400
+    assert "points at no tag" in answer.reason
+    assert "不存在" in answer.json()["error"]
+
+
+def test_predict_answers_one_prediction_a_task_in_their_order(url: str) -> None:
+    tasks = [task("no thanks", 1), task(None, 2), task("yes please", 3), {"id": 4}]
+    body = {"tasks": tasks, "project": "7.1795306715", "label_config": EXAMPLE, "params": {}}
+    results = requests.post(f"{url}/predict", json=body, timeout=60).json()["results"]
+    chosen = [row["result"][0]["value"]["choices"] if row["result"] else None for row in results]
+    assert chosen == [["No"], None, ["Yes"], None]
+    assert {row["model_version"] for row in results} == {"0.3"}
+    assert all(0.5 <= row["score"] <= 1.0 for row in results)
+
+
+def test_predict_of_no_tasks_is_empty(url: str) -> None:
+    body = {"tasks": [], "project": "7.1"}
+    assert requests.post(f"{url}/predict", json=body, timeout=60).json() == {"results": []}
+
+
+def test_webhook_leaves_a_hint(url: str, loop: ProjectLoop) -> None:
+    for event, hint in [
+        ("ANNOTATION_CREATED", "labels"),
+        ("ANNOTATIONS_DELETED", "labels"),
+        ("TASKS_DELETED", "tasks"),
+        ("PROJECT_UPDATED", "project"),
+        ("START_TRAINING", "train"),
+    ]:
+        loop._hints.clear()
+        body = {"action": event, "project": {"id": 7}}
+        assert requests.post(f"{url}/webhook", json=body, timeout=60).status_code == 201
+        assert loop._hints == {hint}
+
+
+def test_our_own_switch_is_not_an_event(url: str, loop: ProjectLoop) -> None:
+    """PATCH model_version comes back as PROJECT_UPDATED: reacting would never end."""
+    loop._hints.clear()
+    described = {
+        "id": 7,
+        "model_version": "0.3",
+        "sampling": "Uncertainty sampling",
+        "label_config": EXAMPLE,
+    }
+    body = {"action": "PROJECT_UPDATED", "project": described}
+    requests.post(f"{url}/webhook", json=body, timeout=60)
+    assert loop._hints == set()
+    described["sampling"] = "Sequential sampling"
+    requests.post(f"{url}/webhook", json=body, timeout=60)
+    assert loop._hints == {"project"}
+
+
+def test_versions(url: str) -> None:
+    for answer in (
+        requests.get(f"{url}/versions", params={"project": 7}, timeout=5),
+        requests.post(f"{url}/versions", json={"project": "7.1"}, timeout=5),
+    ):
+        assert answer.json() == {"versions": ["0.3"], "served": "0.3"}
+    assert requests.get(f"{url}/versions", timeout=5).json() == {"versions": []}
+
+
+def test_train_says_where_to_go(url: str) -> None:
+    answer = requests.post(f"{url}/train", json={}, timeout=5)
+    assert (answer.status_code, "START_TRAINING" in answer.json()["error"]) == (410, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "told"),
+    [
+        ("/setup", "not json", 400, "must be a JSON object"),
+        ("/setup", "[1]", 400, "must be a JSON object"),
+        ("/setup", "{}", 400, "'project' must be a project id"),
+        ("/setup", '{"project": "7"}', 400, "'schema' must be a text"),
+        ("/setup", '{"project": "../7", "schema": ""}', 400, "'project' must be a project id"),
+        ("/predict", '{"project": "7"}', 400, "'tasks' must be a list"),
+        ("/predict", '{"project": "7", "tasks": [1]}', 400, "'tasks' must be a list"),
+        ("/predict", '{"project": "8", "tasks": [{}]}', 404, "Project 8 is not connected"),
+        ("/webhook", '{"project": {"id": 7}}', 400, "'action' must be a text"),
+        ("/webhook", '{"action": "X", "project": {"id": 99}}', 404, "Settings > Model"),
+        ("/nowhere", "{}", 404, "not found"),
+    ],
+)
+def test_bad_input_gets_one_sentence(
+    url: str, path: str, body: str, status: int, told: str
+) -> None:
+    answer = requests.post(url + path, data=body, timeout=60)
+    assert answer.status_code == status
+    assert told in answer.json()["error"]
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "project": JSON | st.just("7.1") | st.just({"id": 7}),
+        "schema": JSON | st.just(EXAMPLE),
+        "tasks": JSON | st.lists(st.fixed_dictionaries({"data": JSON}), max_size=3),
+        "action": JSON | st.sampled_from(["ANNOTATION_CREATED", "START_TRAINING"]),
+        "hostname": JSON,
+        "access_token": JSON,
+    },
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(path=st.sampled_from(["/predict", "/webhook", "/versions"]), body=JSON | BODIES)
+def test_no_input_breaks_the_server(url: str, path: str, body: object) -> None:
+    answer = requests.post(url + path, json=body, timeout=60)
+    assert answer.status_code < 500, answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_password_guards_every_route(tmp_path: Path) -> None:
+    service = Service(Settings(model_dir=tmp_path, basic_auth_user="u", basic_auth_pass="p"))
+    app = Flask("backend")
+    install(app, service)
+    client = app.test_client()
+    for rule in app.url_map.iter_rules():
+        for method in (rule.methods or set()) & {"GET", "POST"}:
+            if rule.endpoint != "static":
+                assert client.open(rule.rule, method=method).status_code == 401, rule.rule
+    assert client.get("/health", auth=("u", "wrong")).status_code == 401
+    assert client.get("/health", auth=("u", "p")).status_code == 200
