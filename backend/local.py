@@ -85,9 +85,10 @@ class LocalProcess:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/health", timeout=2.0).status_code == 200
+            status = requests.get(f"{self.url}/health", timeout=2.0).status_code
         except requests.RequestException:
             return False
+        return status in (200, 401)  # 401: it is up and wants a password
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None

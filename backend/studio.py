@@ -272,5 +272,5 @@ def _raise_for(response: requests.Response, what: str) -> None:
         "token (Account & Settings), or allow legacy tokens in the organisation's settings",
         403: "The token's user may not do this: use the token of an administrator",
         404: "It does not exist, or the token's user may not see it",
-    }.get(status, response.text[:300])
+    }.get(status, response.text[:1000])
     raise StudioError(f"{what}: Label Studio answered {status}. {advice}", status)

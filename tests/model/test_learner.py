@@ -176,8 +176,8 @@ def test_margin_asks_for_the_task_between_the_sides() -> None:
 
 def test_probabilities_are_compared_over_the_whole_of_a_large_pool() -> None:
     """Only vectors are compared on a sample: the one undecided task must not be sampled away."""
-    sides = np.where(np.arange(CANDIDATE_LIMIT + 500) % 2 == 0, 2.0, 88.0)
-    for place in (0, 4321, CANDIDATE_LIMIT + 499):
+    sides = np.where(np.arange(2 * CANDIDATE_LIMIT) % 2 == 0, 2.0, 88.0)
+    for place in (0, 4321, CANDIDATE_LIMIT, 2 * CANDIDATE_LIMIT - 1):
         angles = sides.copy()
         angles[place] = 45.0
         snapshot = two_sides(40, *angles.tolist())
@@ -272,16 +272,26 @@ def test_a_start_for_other_labels_is_left_aside() -> None:
 
 
 def test_cold_start_walks_through_the_regions_one_label_at_a_time() -> None:
-    """Five regions of one text each, renewed after each label: the first five labels see all."""
-    regions = np.repeat(np.arange(5), 4)
+    """Five texts, the first nine times in the pool, the last once. The queue is renewed after each
+    label: without regard to what is labelled, the largest region would be asked again and again."""
+    regions = np.repeat(np.arange(5), [9, 7, 5, 3, 1])
     vectors = np.eye(5, dtype=np.float32)[regions]
-    is_open, nothing = np.ones(20, np.bool_), np.zeros(0, np.int64)
+    is_open, nothing = np.ones(25, np.bool_), np.zeros(0, np.int64)
     targets: Floats = np.zeros((0, 2), np.float32)
-    ids: Ints = np.arange(20)
+    ids: Ints = np.arange(25)
     snapshot = Snapshot(ids, vectors, is_open, nothing, targets, ("a", "b"), "single")
     seen: list[int] = []
     for _ in range(5):
         row = int(fast_round(snapshot, Policy("cluster_margin", 3, 0.0, 0)).rows[0])
         seen.append(int(regions[row]))
         snapshot = with_label(snapshot, row, 0)
-    assert sorted(seen) == [0, 1, 2, 3, 4]
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_a_label_does_not_redraw_the_regions_of_the_cold_start() -> None:
+    """The label of a task outside of the pool takes its region's turn and changes nothing else."""
+    before = replace(random_pool(200, 0), open=np.arange(200) > 0)
+    policy = Policy("cluster_margin", 20, 0.0, 0)
+    first_turn = fast_round(before, policy).rows.tolist()
+    next_turn = fast_round(with_label(before, 0, 0), policy).rows.tolist()[:19]
+    assert [row for row in first_turn if row in next_turn] == next_turn

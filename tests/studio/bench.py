@@ -27,7 +27,7 @@ SINGLE = (
 )
 
 
-def until(what: str, look: Callable[[], Seen | None], seconds: float = 60.0) -> Seen:
+def until(what: str, look: Callable[[], Seen | None], seconds: float = 120.0) -> Seen:
     """Look until there is something to see; fail with `what` was waited for."""
     end = time.monotonic() + seconds
     while True:
@@ -74,7 +74,7 @@ class Bench:
         """A project whose queue follows the backend, all its tasks encoded."""
         project = self.project(tasks, config, **values)
         self.connect(project)
-        until("all tasks in the order", lambda: self.ranks(project) == len(tasks))
+        until("all tasks in the order", lambda: self.ranks(project) == len(tasks), 600)
         until("the sampling mode", lambda: self.is_ordered(project))
         return project
 
@@ -113,7 +113,7 @@ class Bench:
         }
         return (studio or self.studio).annotate(task["id"], [region] if labels else [])
 
-    def until_learnt(self, project: int, task: int, seconds: float = 60.0) -> None:
+    def until_learnt(self, project: int, task: int, seconds: float = 120.0) -> None:
         until(f"task {task} learnt", lambda: task in self.labels_known(project), seconds)
 
     def until_forgotten(self, project: int, task: int) -> None:

@@ -4,7 +4,9 @@ import pytest
 import requests
 
 from backend import local
+from backend.connect import ensure_first_tab, ensure_webhook
 from backend.errors import StudioError
+from backend.settings import Settings
 from backend.studio import Studio
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
@@ -18,7 +20,12 @@ MULTIPLE = (
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
+    return {
+        "basic_auth_user": "studio",
+        "basic_auth_pass": "s3cret",
+        "keep_predictions_hours": 0,
+        "poll_seconds": 2,
+    }
 
 
 def test_webhook_carries_the_password(bench: Bench) -> None:
@@ -47,7 +54,9 @@ def test_wrong_password_is_told_at_once(bench: Bench) -> None:
         "basic_auth_user": "studio",
         "basic_auth_pass": "wrong",
     }
-    with pytest.raises(StudioError, match="401 Client Error"):
+    with pytest.raises(
+        StudioError, match="authentication parameters were either not provided or are incorrect"
+    ):
         bench.studio.connect_backend(body)
 
 
@@ -130,3 +139,67 @@ def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
     bench.until_forgotten(project, tasks[0]["id"])
     head = (bench.version(project) or pytest.fail("nothing is served")).head
     assert head is not None and set(head.labels) == {*TOPICS, "technology"} - {"tech"}
+
+
+def test_old_versions_go_and_those_of_others_stay(bench: Bench) -> None:
+    """The served version and the one before it stay: a page may still show one of its tasks."""
+    project = bench.connected(stories(30))
+    task = next(iter(bench.studio.tasks(project)))
+    theirs = {"task": task["id"], "result": [], "score": 0.5, "model_version": "7.7 by hand"}
+    bench.studio.import_predictions(project, [theirs])
+    for _ in range(4):
+        shown = bench.studio.next_task(project)
+        assert shown is not None
+        bench.submit(shown, [shown["data"]["topic"]])
+        bench.until_learnt(project, shown["id"])
+    served = bench.served(project)
+    refit = int(served.removeprefix("0."))
+    wanted = {served, f"0.{refit - 1}", "7.7 by hand"}
+    until("the clean-up", lambda: set(bench.studio.model_versions(project)) == wanted)
+
+
+def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
+    """Label Studio may still hold predictions named 0.1 when our own folder is new."""
+    project = bench.project(stories(20))
+    task = next(iter(bench.studio.tasks(project)))
+    old = {"task": task["id"], "result": [], "score": 0.0, "model_version": "0.41"}
+    bench.studio.import_predictions(project, [old])
+    bench.connect(project)
+    until("the order", lambda: bench.is_ordered(project))
+    assert int(bench.served(project).removeprefix("0.")) > 41
+
+
+def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
+    """Label Studio refuses it without a word to the user; we say so in the log and poll instead."""
+    project = bench.project(stories(2))
+    assert not ensure_webhook(bench.studio, project, "http://ml-backend:9090", Settings())
+    assert bench.studio.webhooks(project) == []
+    assert ensure_webhook(bench.studio, project, "http://ml-backend.local:9090", Settings())
+    assert ensure_webhook(bench.studio, project, "http://ml-backend.local:9090/", Settings())
+    assert len(bench.studio.webhooks(project)) == 1
+
+
+def test_a_tab_that_somebody_made_is_left_alone(bench: Bench) -> None:
+    project = bench.project(stories(2))
+    mine = {"title": "Mine", "ordering": ["-tasks:id"]}
+    bench.studio.create_tab(project, mine)
+    assert not ensure_first_tab(bench.studio, project)
+    assert bench.studio.tabs(project)[0]["data"]["ordering"] == ["-tasks:id"]
+
+
+def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -> None:
+    project = bench.project([*stories(20), {"story": "word " * 200_000}, {"story": ""}])
+    bench.connect(project)
+    until("the order", lambda: bench.ranks(project) == 21)
+    for task in list(bench.studio.tasks(project))[:2]:
+        bench.submit(task, [task["data"]["topic"]])
+        bench.until_learnt(project, task["id"])
+    texts = ["new " * 250_000, "", None, ["a list"], 7, "<b>plain</b>"]
+    tasks = [{"id": n, "data": {"story": text}} for n, text in enumerate(texts)]
+    answer = requests.post(
+        f"{bench.server.url}/predict",
+        json={"tasks": tasks, "project": f"{project}.1"},
+        auth=("studio", "s3cret"),
+        timeout=100,
+    )
+    assert [bool(row["result"]) for row in answer.json()["results"]] == [1, 0, 0, 0, 1, 1]

@@ -1,4 +1,4 @@
-"""One real Label Studio for all tests of this folder, and backends started beside it."""
+"""One real Label Studio for all tests that ask for it, and backends started beside it."""
 
 import itertools
 import os
