@@ -6,6 +6,7 @@ tried once more before it counts as failed.
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -18,6 +19,11 @@ from backend.errors import BackendError, JobFailed, TrainerDied
 log = logging.getLogger(__name__)
 
 TRIES = 2
+
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Torch's threads wait for each other by spinning; where another process holds a core (Label Studio
+does), they spin most of the time away. Measured with one busy core of two: 20 training steps took
+130 s, and 10 s when the threads sleep instead."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,7 @@ class Trainer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                env={**PATIENT, **os.environ},
             )
             with self._changed:
                 self._process = process

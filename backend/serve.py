@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
+from backend.jobs import PATIENT
 from backend.settings import from_env
 
 
@@ -23,4 +24,4 @@ def run(_: Namespace) -> None:
         *(["--access-logfile", "-"] if settings.log_level == "DEBUG" else []),
         "backend.app:create_app()",
     ]  # fmt: skip
-    os.execv(sys.executable, command)
+    os.execve(sys.executable, command, {**PATIENT, **os.environ})

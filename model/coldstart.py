@@ -3,31 +3,32 @@
 import numpy as np
 
 from model.selection import cluster_centres, nearest_centre, squared_distances
-from model.types import Floats, Ints
+from model.types import Bools, Floats, Ints
 
 CLUSTERS = 20
 
 
-def typical_first(vectors: Floats, labelled: Floats, k: int, rng: np.random.Generator) -> Ints:
-    """Rows (min(k, n),) of the centred vectors (n, d), ask-first order.
+def typical_first(vectors: Floats, labelled: Bools, k: int, rng: np.random.Generator) -> Ints:
+    """Rows of the unit-length vectors (n, d) that are not `labelled` (n,), ask-first order.
 
     k-means cuts the pool into CLUSTERS regions; the example next to each centre comes first, large
-    regions before small ones and regions that hold one of the `labelled` (m, d) vectors last, then
-    the second nearest of each region, and so on (TypiClust, Hacohen et al. 2022,
-    arXiv:2202.02794, with the distance to the centre as typicality).
+    regions before small ones and regions that hold a labelled example after those that do not,
+    then the second nearest of each region, and so on (TypiClust, Hacohen et al. 2022,
+    arXiv:2202.02794, with the distance to the centre as typicality). Labelled rows take part in the
+    clustering, so that the regions stay the same while labels come. At most k rows.
     """
     centres = cluster_centres(vectors, CLUSTERS, rng)
     assigned = nearest_centre(vectors, centres)
-    size = np.bincount(assigned, minlength=len(centres))
-    covered = np.zeros(len(centres), dtype=np.int64)
-    if len(labelled):
-        covered = np.bincount(nearest_centre(labelled, centres), minlength=len(centres))
     distance = squared_distances(vectors, centres)[np.arange(len(vectors)), assigned]
+    size = np.bincount(assigned, minlength=len(centres))
+    # A label already in a region counts as a turn taken there.
+    covered = np.bincount(assigned[labelled], minlength=len(centres))
 
-    by_region = np.lexsort((distance, assigned))
-    starts = np.cumsum(size) - size
+    asked = np.flatnonzero(~labelled)
+    by_region = asked[np.lexsort((distance[asked], assigned[asked]))]
+    of_region = np.bincount(assigned[asked], minlength=len(centres))
+    starts = np.cumsum(of_region) - of_region
     turn = np.empty(len(vectors), dtype=np.int64)
-    turn[by_region] = np.arange(len(vectors)) - np.repeat(starts, size)
-    # A label already in the region counts as a turn taken there.
-    order = np.lexsort((-size[assigned], turn + covered[assigned]))
-    return order[:k].astype(np.int64)
+    turn[by_region] = np.arange(len(asked)) - np.repeat(starts, of_region)
+    order = np.lexsort((-size[assigned[asked]], turn[asked] + covered[assigned[asked]]))
+    return asked[order[:k]].astype(np.int64)

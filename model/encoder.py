@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
+from transformers.utils.hub import cached_file
 
 from model.types import Floats, Ints, Progress
 
@@ -52,17 +53,32 @@ def resolve(name: str) -> str:
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
 
-def read_recipe(folder: str) -> Recipe:
-    """Pooling and prefix: our own file, else sentence-transformers' files, else the table."""
-    path = Path(folder)
-    if (path / RECIPE_FILE).is_file():
-        return Recipe(**json.loads((path / RECIPE_FILE).read_text()))
-    pooling = "mean"
-    if (path / "1_Pooling" / "config.json").is_file():
-        stated = json.loads((path / "1_Pooling" / "config.json").read_text())
-        pooling = "cls" if stated.get("pooling_mode_cls_token") else "mean"
-    matches = [prefix for pattern, prefix in PREFIXES.items() if re.search(pattern, path.name)]
-    return Recipe(pooling, matches[0] if matches else "")
+def read_recipe(source: str) -> Recipe:
+    """Pooling and prefix: our own file, else sentence-transformers' files, else the table.
+
+    `source` is a folder or a hub name.
+    """
+    own = _file_of(source, RECIPE_FILE)
+    if own is not None:
+        return Recipe(**json.loads(own.read_text()))
+    stated: dict[str, Any] = {}
+    pooling = _file_of(source, "1_Pooling/config.json")
+    if pooling is not None:
+        stated = json.loads(pooling.read_text())
+    # Written in one way until sentence-transformers 5, in the other since.
+    is_cls = stated.get("pooling_mode_cls_token") or stated.get("pooling_mode") == "cls"
+    return Recipe("cls" if is_cls else "mean", prefix_of(source))
+
+
+def prefix_of(source: str) -> str:
+    """The prefix that an encoder of this name was trained with; "" for most."""
+    name = source.rstrip("/").rpartition("/")[2]
+    return next((prefix for pattern, prefix in PREFIXES.items() if re.search(pattern, name)), "")
+
+
+def _file_of(source: str, name: str) -> Path | None:
+    found = cached_file(source, name, _raise_exceptions_for_missing_entries=False)
+    return None if found is None else Path(found)
 
 
 def bf16_pays(device: torch.device) -> bool:
@@ -81,13 +97,24 @@ class TextEncoder:
         source = resolve(name)
         _quiet_loader()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.recipe = read_recipe(source)
-        self.max_tokens = max_tokens
-        self.tokenizer = AutoTokenizer.from_pretrained(source)
-        self.network = AutoModel.from_pretrained(source, dtype=torch.float32).to(self.device)
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(source)
+            self.network = AutoModel.from_pretrained(source, dtype=torch.float32).to(self.device)
+        except (OSError, ValueError) as error:
+            raise OSError(
+                f"ENCODER={name} is no text encoder: it must be a folder with a transformers model "
+                f"or the name of one on the Hugging Face hub ({error})"
+            ) from error
         self.network.eval()
+        self.recipe = read_recipe(source)
+        self.max_tokens = min(max_tokens, self._longest())
         self.dimension = int(self.network.config.hidden_size)
         self.low_precision = bf16_pays(self.device)
+
+    def _longest(self) -> int:
+        """The most tokens that the network has positions for."""
+        positions = getattr(self.network.config, "max_position_embeddings", None)
+        return min(int(self.tokenizer.model_max_length), positions or 1 << 20)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Floats:
         """Texts to vectors (n, dimension), float32, unit length."""
@@ -106,7 +133,7 @@ class TextEncoder:
         """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
         limit = self.max_tokens * CHARACTERS_PER_TOKEN
         batch = self.tokenizer(
-            [self.recipe.prefix + text[:limit] for text in texts],
+            [self.recipe.prefix + _encodable(text[:limit]) for text in texts],
             padding=True,
             truncation=True,
             max_length=self.max_tokens,
@@ -135,6 +162,11 @@ def batches_of_similar_length(texts: Sequence[str], size: int) -> Iterator[Ints]
     order = np.argsort([-len(text) for text in texts], kind="stable").astype(np.int64)
     for start in range(0, len(order), size):
         yield order[start : start + size]
+
+
+def _encodable(text: str) -> str:
+    """Half a character (an emoji cut in two) becomes a question mark; tokenizers refuse it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _quiet_loader() -> None:

@@ -119,7 +119,8 @@ class _Best:
         self._misses = 0
 
     def offer(self, step: int, loss: float, encoder: TextEncoder) -> None:
-        if self.loss is not None and loss >= self.loss:
+        # So written that a loss that is no number counts as a miss.
+        if not loss < (math.inf if self.loss is None else self.loss):
             self._misses += 1
             self.stale = self._misses >= PATIENCE
             return

@@ -110,7 +110,9 @@ def resolve_strategy(name: str, kind: Kind) -> str:
 
 
 def pool_centre(vectors: Floats, seed: int) -> Floats:
-    """The mean vector (d,) of the pool, from a sample of it."""
+    """The mean vector (d,) of the pool, from a sample of it; zeros for an empty pool."""
+    if len(vectors) == 0:
+        return np.zeros(vectors.shape[1], dtype=np.float32)
     if len(vectors) > CENTRE_SAMPLE:
         rows = np.random.default_rng(seed).choice(len(vectors), CENTRE_SAMPLE, replace=False)
         vectors = vectors[np.sort(rows)]
@@ -128,22 +130,22 @@ def _choose(
     candidates: Ints,
 ) -> Ints:
     """The strategy's pick among the candidates (rows of the snapshot), ask-first order."""
-    strategy = STRATEGIES[policy.strategy]
-    wants = set(signature(strategy.measure).parameters)
-    cold = (head is None or len(training) < COLD_LABELS) and policy.strategy != "random"
-    if cold or "vectors" in wants:
-        candidates = _sampled(candidates, rng)
     if len(candidates) == 0:
         return candidates
+    strategy = STRATEGIES[policy.strategy]
+    wants = set(signature(strategy.measure).parameters)
 
     def vectors_of(rows: Ints) -> Floats:
         return centred(snapshot.vectors[rows], centre)
 
-    if cold:
+    if (head is None or len(training) < COLD_LABELS) and policy.strategy != "random":
+        rows = _sampled(snapshot, np.sort(np.concatenate([candidates, training])), policy.seed)
         # The same regions at each round, so that they are visited one after the other.
-        rng = np.random.default_rng(policy.seed)
-        known = vectors_of(training)
-        return candidates[typical_first(vectors_of(candidates), known, policy.size, rng)]
+        fixed = np.random.default_rng(policy.seed)
+        labelled = np.isin(rows, training)
+        return rows[typical_first(vectors_of(rows), labelled, policy.size, fixed)]
+    if "vectors" in wants:
+        candidates = _sampled(snapshot, candidates, policy.seed)
     arrays: dict[str, Callable[[], Any]] = {
         "probs": lambda: head.probs(snapshot.vectors[candidates]) if head else None,
         "vectors": lambda: vectors_of(candidates),
@@ -157,7 +159,9 @@ def _choose(
     return candidates[strategy.choose(priority, vectors_of(candidates), policy.size, rng)]
 
 
-def _sampled(rows: Ints, rng: np.random.Generator) -> Ints:
+def _sampled(snapshot: Snapshot, rows: Ints, seed: int) -> Ints:
+    """At most CANDIDATE_LIMIT of the rows, by a lot that each task drew once and for all."""
     if len(rows) <= CANDIDATE_LIMIT:
         return rows
-    return np.sort(rng.choice(rows, CANDIDATE_LIMIT, replace=False))
+    lots = draw(snapshot.ids[rows], seed + 1)
+    return np.sort(rows[np.argpartition(lots, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]])

@@ -184,6 +184,8 @@ def _remove(folder: Path) -> None:
     """Rename first: a folder is never seen half deleted."""
     if folder.exists():
         doomed = folder.with_name(folder.name + ".unfinished")
+        if doomed.exists():
+            shutil.rmtree(doomed)
         folder.rename(doomed)
         shutil.rmtree(doomed)
 

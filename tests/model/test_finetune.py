@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.encoder import BUNDLED, TextEncoder
-from model.finetune import CHECK_EVERY, MIN_STEPS, MIN_VALIDATION, Examples, finetune
+from model.finetune import CHECK_EVERY, MIN_STEPS, MIN_VALIDATION, Examples, _Best, finetune
 from model.head import fit_head
 from model.types import Floats, Kind
 
@@ -160,3 +160,10 @@ def test_one_example_of_one_label_is_enough(load: Load) -> None:
 def test_training_without_examples_is_refused(load: Load) -> None:
     with pytest.raises(ValueError, match="at least one labelled example"):
         finetune(load(), NO_EXAMPLES, Examples(TEXTS, TARGETS), "single", seed=0)
+
+
+def test_a_diverged_checkpoint_is_never_the_best(load: Load) -> None:
+    best, encoder = _Best(), load()
+    best.offer(20, 0.5, encoder)
+    best.offer(40, float("nan"), encoder)
+    assert (best.loss, best.step) == (0.5, 20)

@@ -288,10 +288,15 @@ def test_cold_start_walks_through_the_regions_one_label_at_a_time() -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
-def test_a_label_does_not_redraw_the_regions_of_the_cold_start() -> None:
-    """The label of a task outside of the pool takes its region's turn and changes nothing else."""
-    before = replace(random_pool(200, 0), open=np.arange(200) > 0)
+def test_the_next_round_goes_on_where_the_last_one_stopped() -> None:
+    """The regions were drawn anew after each label, because the labelled task had left them."""
+    before = replace(random_pool(200, 0), open=np.ones(200, np.bool_))
     policy = Policy("cluster_margin", 20, 0.0, 0)
-    first_turn = fast_round(before, policy).rows.tolist()
-    next_turn = fast_round(with_label(before, 0, 0), policy).rows.tolist()[:19]
-    assert [row for row in first_turn if row in next_turn] == next_turn
+    queue = fast_round(before, policy).rows.tolist()
+    after = fast_round(with_label(before, queue[0], 0), policy).rows.tolist()
+    assert after[:19] == queue[1:]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_pool_without_any_task(strategy: str) -> None:
+    assert fast_round(random_pool(0, 0), Policy(strategy, 5, 0.1, 0)).rows.tolist() == []

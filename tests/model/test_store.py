@@ -219,3 +219,12 @@ def test_a_deleted_encoder_takes_its_vectors_along(tmp_path: Path) -> None:
     add_encoder(store, 0)
     assert store.vectors(0).rows(key).tolist() == [-1]
     assert not store.is_complete(0)
+
+
+def test_a_leftover_does_not_block_a_deletion(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.save_version(version("0.1"))
+    (tmp_path / "versions" / "0.1.unfinished").mkdir()
+    (tmp_path / "versions" / "0.1.unfinished" / "half").touch()
+    store.delete_version("0.1")
+    assert store.version_names() == []
