@@ -84,14 +84,14 @@ def timed(url: str, body: object) -> float:
 def memory_of(group: int) -> dict[str, int]:
     """Bytes of resident memory: the trainer, and everything else of the backend's group."""
     found = {"server": 0, "trainer": 0}
-    for entry in Path("/proc").iterdir():
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            if entry.name.isdigit() and int(stat[2]) == group:
+            if int(stat[2]) == group:
                 is_trainer = b"backend.trainer" in (entry / "cmdline").read_bytes()
                 found["trainer" if is_trainer else "server"] += int(stat[21]) * 4096
-        except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
-            continue
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended while we looked
     return found
 
 
