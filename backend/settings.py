@@ -50,7 +50,7 @@ class Settings:
     )
     strategy: str = setting(
         "auto",
-        "Query strategy. auto: cluster_margin for one label a text, multilabel_margin for several.",
+        "Query strategy; auto is the one that measured best, at present cluster_margin.",
         choices=STRATEGY_NAMES,
     )
     shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)

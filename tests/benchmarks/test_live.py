@@ -97,5 +97,6 @@ def memory_of(group: int) -> dict[str, int]:
 
 def tell(name: str, seconds: list[float]) -> None:
     median, high, top = np.percentile(seconds, [50, 95, 100])
-    figures = {"n": len(seconds), "p50_s": median, "p95_s": high, "max_s": top}
-    print(json.dumps({name: {key: round(float(value), 3) for key, value in figures.items()}}))
+    figures = {"p50_s": median, "p95_s": high, "max_s": top}
+    rounded = {key: round(float(value), 3) for key, value in figures.items()}
+    print(json.dumps({name: {"n": len(seconds), **rounded}}))

@@ -137,9 +137,9 @@ def test_a_pool_of_the_same_text_works(strategy: str) -> None:
     assert sorted(rows) == open_rows(snapshot)
 
 
-def test_auto_depends_on_the_kind_and_a_name_stands() -> None:
+def test_auto_is_what_measured_best_and_a_name_stands() -> None:
     assert resolve_strategy("auto", "single") == "cluster_margin"
-    assert resolve_strategy("auto", "multiple") == "multilabel_margin"
+    assert resolve_strategy("auto", "multiple") == "cluster_margin"
     assert resolve_strategy("entropy", "multiple") == "entropy"
 
 
