@@ -66,11 +66,6 @@ class Trainer:
         with self._changed:
             return self._knows(name)
 
-    def pid(self) -> int | None:
-        """The process id of the trainer, None while there is none."""
-        process = self._process
-        return None if process is None or process.poll() is not None else process.pid
-
     def stop(self) -> None:
         """End the process now; what it was doing is done again at the next start."""
         with self._changed:

@@ -33,7 +33,6 @@ class LabelConfig:
     labels: tuple[str, ...]
     data_key: str
     is_html: bool
-    required: bool
 
 
 def parse(xml: str) -> LabelConfig:
@@ -89,7 +88,6 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
         labels=labels,
         data_key=key[1],
         is_html=target.tag == "HyperText",
-        required=control.get("required", "false") == "true",
     )
 
 

@@ -1,6 +1,5 @@
 """Predictions on demand: tasks -> vectors -> the served head -> pre-annotations and scores."""
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,6 @@ from model.encoder import TextEncoder
 from model.store import Store, Version
 from model.types import Floats
 from model.vectors import content_key
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

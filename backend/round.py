@@ -7,7 +7,7 @@ import numpy as np
 
 from backend.annotations import Json, Labels, result_of, shortlist_score
 from backend.label_config import LabelConfig
-from backend.pool import Labelling, Pool
+from backend.pool import Labelling
 from backend.settings import Settings
 from model.learner import Policy, Snapshot, fast_round, resolve_strategy
 from model.store import Store, Version, version_key
@@ -24,7 +24,7 @@ class Round:
 
 def play(
     store: Store,
-    pool: Pool,
+    labelling: Labelling,
     config: LabelConfig,
     settings: Settings,
     encoder: int,
@@ -32,12 +32,11 @@ def play(
     taken: set[str],
     previous: Version | None,
 ) -> Round | None:
-    """Learn from the mirror as it stands and rank what is open; None when nothing is open.
+    """Learn from what is labelled and rank what is open; None when nothing is open.
 
     `taken`: version names that Label Studio holds; the new name differs from all of them.
     """
     began = time.monotonic()
-    labelling = pool.labelling(config, settings.empty_is_none)
     snapshot = snapshot_of(store, labelling, config, encoder)
     strategy = resolve_strategy(settings.strategy, config.kind)
     policy = Policy(strategy, size, settings.audit_share, settings.seed)

@@ -12,7 +12,7 @@ from backend.errors import BackendError, NotConnected, StudioError
 from backend.jobs import Job, Trainer
 from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
-from backend.pool import Pool, synchronise
+from backend.pool import Labelling, Pool, synchronise
 from backend.predictor import Served
 from backend.publish import delete_old_versions, put_order_right, switch, write
 from backend.settings import Settings
@@ -29,12 +29,16 @@ KEPT_ENCODERS = 3
 
 @dataclass(frozen=True)
 class Ranked:
-    """What the last published order was made from; a new one is due when this differs."""
+    """What the last published order was made from; a new one is due when this differs.
+
+    covered: how many of the `total` tasks had a vector by the encoder.
+    """
 
     revision: int
     config: LabelConfig
     encoder: int
     covered: int
+    total: int
 
 
 class Turns:
@@ -78,10 +82,12 @@ class Turns:
         encoder = self._encoder()
         if encoder is None:
             return 0.0
-        covered = self._request_vectors(encoder)
-        now = Ranked(self._pool.revision(), config, encoder, covered)
-        seconds = self._fast_round(now) if covered and self._is_due(now) else 0.0
-        self._request_deep_round(config, forced="train" in hints)
+        covered, total = self._request_vectors(encoder)
+        now = Ranked(self._pool.revision(), config, encoder, covered, total)
+        labelling = self._pool.labelling(config, self._settings.empty_is_none)
+        due = covered > 0 and self._is_due(now)
+        seconds = self._fast_round(now, labelling) if due else 0.0
+        self._request_deep_round(labelling, forced="train" in hints)
         if thorough:
             self._clean_up()
         return seconds
@@ -150,14 +156,18 @@ class Turns:
         settings = self._settings
         return {"encoder": number, "base": settings.encoder, "max_tokens": settings.max_tokens}
 
-    def _request_vectors(self, encoder: int) -> int:
-        """Have encoded what has no vector. Returns how many tasks have one by `encoder`."""
+    def _request_vectors(self, encoder: int) -> tuple[int, int]:
+        """Have encoded what has no vector. Returns how many tasks have one by `encoder`, of how
+        many."""
         _, keys = self._pool.keys()
-        for number in {encoder, max(self._store.encoders())}:
-            missing = (self._store.vectors(number).rows(keys) < 0).any()
-            if missing or not self._store.is_complete(number):
+        covered = {
+            number: int((self._store.vectors(number).rows(keys) >= 0).sum())
+            for number in {encoder, max(self._store.encoders())}
+        }
+        for number, count in covered.items():
+            if count < len(keys) or not self._store.is_complete(number):
                 self._submit(f"embed {number}", {"encoder": number})
-        return int((self._store.vectors(encoder).rows(keys) >= 0).sum())
+        return covered[encoder], len(keys)
 
     def _is_due(self, now: Ranked) -> bool:
         """Whether anything changed that changes the order. Vectors that are still coming count
@@ -165,11 +175,11 @@ class Turns:
         before = self._ranked
         if before is None or before.revision != now.revision or before.config != now.config:
             return True
-        all_there = now.covered == len(self._pool.keys()[0])
-        grown = now.covered > before.covered and (all_there or now.covered >= 2 * before.covered)
+        enough = now.covered == now.total or now.covered >= 2 * before.covered
+        grown = now.covered > before.covered and enough
         return before.encoder != now.encoder or grown
 
-    def _fast_round(self, now: Ranked) -> float:
+    def _fast_round(self, now: Ranked, labelling: Labelling) -> float:
         """Learn, rank, publish, switch. Returns the seconds that publishing took."""
         served = self._loop.served
         began = time.monotonic()
@@ -177,7 +187,7 @@ class Turns:
         taken = set(self._studio.model_versions(self._project)) if served is None else set()
         outcome = rounds.play(
             self._store,
-            self._pool,
+            labelling,
             now.config,
             self._settings,
             now.encoder,
@@ -220,10 +230,10 @@ class Turns:
             ensure_first_tab(self._studio, self._project)
             self._pool.remember("tab", True)
 
-    def _request_deep_round(self, config: LabelConfig, forced: bool) -> None:
+    def _request_deep_round(self, labelling: Labelling, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
         settings = self._settings
-        answers = self._pool.labelling(config, settings.empty_is_none).answers
+        answers = labelling.answers
         tuned_on = max((meta.labels for meta in self._store.encoders().values()), default=0)
         wanted = max(
             settings.deep_round_first,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, softmax
 
 from model.types import Floats, Kind
 
@@ -101,10 +101,3 @@ def fit_head(
     )
     theta = found.x.reshape(shape).astype(np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], np.asarray(centre, dtype=np.float32))
-
-
-def cross_entropy(logits: Floats, targets: Floats, kind: Kind) -> float:
-    """Mean loss over the rows of logits (n, c) against targets (n, c) of 0 and 1."""
-    if kind == "single":
-        return float((logsumexp(logits, axis=1) - (targets * logits).sum(axis=1)).mean())
-    return float((np.logaddexp(0.0, logits) - targets * logits).sum(axis=1).mean())

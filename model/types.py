@@ -12,7 +12,6 @@ Kind = Literal["single", "multiple"]
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-Keys = NDArray[np.uint64]
 
 Progress = Callable[[float], None]
 """Called with the finished share of a job, from 0 to 1."""

@@ -16,9 +16,9 @@ from backend.annotations import (
 )
 from backend.label_config import LabelConfig
 
-SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), "text", False, True)
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), "text", False, False)
-HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True, True)
+SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), "text", False)
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), "text", False)
+HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True)
 
 
 def region(*choices: object, **changed: object) -> dict[str, object]:

@@ -15,9 +15,7 @@ def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: s
 
 
 def test_the_example_that_we_advise_is_supported() -> None:
-    assert parse(EXAMPLE) == LabelConfig(
-        "label", "text", "single", ("Yes", "No"), "text", False, True
-    )
+    assert parse(EXAMPLE) == LabelConfig("label", "text", "single", ("Yes", "No"), "text", False)
 
 
 def test_nested_layout_aliases_and_any_data_key() -> None:
@@ -25,9 +23,7 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     </View><View><View><Choices name="q" toName="page" choice="multiple" showInline="true">
     <View><Choice value="Very good" alias="good"/></View><Choice value="bad" hotkey="2"/>
     </Choices></View></View></View>"""
-    assert parse(xml) == LabelConfig(
-        "q", "page", "multiple", ("good", "bad"), "my_html", True, False
-    )
+    assert parse(xml) == LabelConfig("q", "page", "multiple", ("good", "bad"), "my_html", True)
 
 
 def test_single_radio_is_single() -> None:

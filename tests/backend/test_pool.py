@@ -10,8 +10,8 @@ from backend.annotations import Json
 from backend.label_config import LabelConfig
 from backend.pool import Pool
 
-CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False, True)
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False, False)
+CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys()[1].tolist()
-    other = LabelConfig("c", "t", "single", ("a", "b"), "title", False, True)
+    other = LabelConfig("c", "t", "single", ("a", "b"), "title", False)
     pool.rekey(other)
     assert pool.keys()[1].tolist() != before
     assert pool.texts([1, 2], other) == ["two", ""]

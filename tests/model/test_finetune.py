@@ -1,7 +1,7 @@
 """Training runs on the bundled encoder cut to its first layer: real weights, in seconds."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +42,7 @@ NO_EXAMPLES = Examples([], TARGETS[:0])
 Load = Callable[[], TextEncoder]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads on a shared machine wait for each other: fifteen times slower, measured."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from model.head import CHUNK, L2, Head, centred, cross_entropy, fit_head
+from model.head import CHUNK, L2, Head, centred, fit_head
 from model.types import Floats, Ints, Kind
 
 ORIGIN = np.zeros(2, np.float32)
@@ -144,25 +144,3 @@ def test_single_probabilities_sum_to_one(vectors: Floats, classes: list[int]) ->
     probs = fit_head(vectors, targets, "single", ("a", "b", "c"), np.zeros(3)).probs(vectors)
     np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
     assert probs.min() > 0.0
-
-
-def test_cross_entropy_of_an_undecided_head() -> None:
-    """ln c for one label of c; ln 2 a label for several."""
-    targets = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    undecided = np.zeros((2, 4))
-    assert cross_entropy(undecided, targets, "single") == pytest.approx(np.log(4))
-    assert cross_entropy(undecided, targets, "multiple") == pytest.approx(4 * np.log(2))
-
-
-def test_cross_entropy_by_hand() -> None:
-    """Probabilities 3/4 and 1/4, then the mean over a right and a wrong answer."""
-    logits = np.log(np.array([[3.0, 1.0], [3.0, 1.0]]))
-    targets = np.array([[1.0, 0.0], [0.0, 1.0]])
-    expected = (-np.log(3 / 4) - np.log(1 / 4)) / 2
-    assert cross_entropy(logits, targets, "single") == pytest.approx(expected)
-
-
-def test_cross_entropy_survives_extreme_logits() -> None:
-    logits, targets = np.array([[1000.0, -1000.0]]), np.array([[0.0, 1.0]])
-    assert cross_entropy(logits, targets, "single") == pytest.approx(2000.0)
-    assert cross_entropy(logits, targets, "multiple") == pytest.approx(2000.0)
