@@ -10,6 +10,9 @@ COMMANDS = {
     "serve": ("backend.serve", "run the web server that Label Studio connects to"),
     "settings": ("backend.settings_command", "print every setting, its value and its meaning"),
     "connect": ("backend.connect_command", "connect a project of a running Label Studio"),
+    "versions": ("backend.versions_command", "list a project's versions, or show one"),
+    "rollback": ("backend.rollback_command", "go back to an earlier version, or on to the newest"),
+    "export": ("backend.export_command", "write a version as a plain transformers folder"),
     "demo": ("backend.demo", "start a real Label Studio with 2,225 articles, ready to label"),
 }
 """Command -> the module that has its `add_arguments(parser)` and `run(arguments)`, and a line of

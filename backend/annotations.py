@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lxml.etree
 import lxml.html
 
 from backend.label_config import LabelConfig
+
+if TYPE_CHECKING:  # the learning side takes seconds to import
+    from model.head import Head
 
 Json = dict[str, Any]
 Labels = tuple[str, ...]
@@ -73,19 +76,24 @@ def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
     return tuple(label for label in config.labels if 2 * counts[label] > len(votes))
 
 
-def result_of(probs: Sequence[float], labels: Sequence[str], config: LabelConfig) -> list[Json]:
-    """The pre-annotation: the likeliest label (single) or all of at least 0.5 (multiple).
+def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list[Json]:
+    """The pre-annotation: the likeliest label (single), or all that reach their threshold.
 
-    `probs` belong to `labels`; labels that the config does not know are left out. The region's
-    score is the probability; of several labels, the least certain one's.
+    `probs` belong to the head's labels; labels that the config does not know are left out. The
+    region's score is the probability; of several labels, the least certain one's.
     """
-    known = [(p, label) for p, label in zip(probs, labels, strict=True) if label in config.labels]
+    least = [0.5] * len(probs) if head.thresholds is None else head.thresholds.tolist()
+    known = [
+        (p, label, threshold)
+        for p, label, threshold in zip(probs, head.labels, least, strict=True)
+        if label in config.labels
+    ]
     if not known:
         return []
     if config.kind == "single":
-        chosen = [max(known, key=lambda pair: pair[0])]
+        chosen = [max(known, key=lambda one: one[0])]
     else:
-        chosen = [pair for pair in known if pair[0] >= 0.5]
+        chosen = [one for one in known if one[0] >= one[2]]
     if not chosen:
         return []
     return [
@@ -93,8 +101,8 @@ def result_of(probs: Sequence[float], labels: Sequence[str], config: LabelConfig
             "from_name": config.from_name,
             "to_name": config.to_name,
             "type": "choices",
-            "value": {"choices": [label for _, label in chosen]},
-            "score": round(min(p for p, _ in chosen), 4),
+            "value": {"choices": [label for _, label, _ in chosen]},
+            "score": round(min(p for p, _, _ in chosen), 4),
         }
     ]
 

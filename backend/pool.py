@@ -39,6 +39,9 @@ CURSOR = "cursor"
 
 REVISION = "revision"
 
+PINNED = "pinned"
+"""The fact that names the version that people rolled back to; see backend.pin."""
+
 
 @dataclass(frozen=True)
 class Labelling:

@@ -48,7 +48,7 @@ class Predictor:
         confidence = 0.0
         head = served.version.head
         if head is not None and probs is not None:
-            result = result_of(probs, head.labels, served.config)
+            result = result_of(probs, head, served.config)
             confidence = confidence_of(probs, served.config)
         return {
             "result": result,

@@ -11,15 +11,20 @@ from backend.pool import Labelling
 from backend.settings import Settings
 from model.learner import Policy, Snapshot, fast_round, resolve_strategy
 from model.store import Store, Version, version_key
-from model.types import Floats
+from model.types import Floats, Ints
 
 
 @dataclass(frozen=True)
 class Round:
-    """A finished fast round: the version, and the predictions to write into Label Studio."""
+    """A finished fast round: the version, and the predictions to write into Label Studio.
+
+    ids (n,), vectors (n, d): the tasks of the pool that have a vector by the version's encoder.
+    """
 
     version: Version
     predictions: list[Json]
+    ids: Ints
+    vectors: Floats
 
 
 def play(
@@ -31,24 +36,27 @@ def play(
     size: int,
     taken: set[str],
     previous: Version | None,
+    pinned: Version | None,
 ) -> Round | None:
     """Learn from what is labelled and rank what is open; None when nothing is open.
 
     `taken`: version names that Label Studio holds; the new name differs from all of them.
+    `pinned`: a version of this encoder whose head ranks as it is; nothing is learnt then. Raises
+    ValueError when it has other labels than the labelling config.
     """
     began = time.monotonic()
     snapshot = snapshot_of(store, labelling, config, encoder)
     strategy = resolve_strategy(settings.strategy, config.kind)
     policy = Policy(strategy, size, settings.audit_share, settings.seed)
     start = previous.head if previous is not None and previous.encoder == encoder else None
-    outcome = fast_round(snapshot, policy, start)
+    outcome = fast_round(snapshot, policy, start, pinned.head if pinned else None)
     if len(outcome.rows) == 0:
         return None
     version = Version(
         name=next_name(store, encoder, taken),
         encoder=encoder,
         head=outcome.head,
-        training=snapshot.ids[outcome.training],
+        training=pinned.training if pinned else snapshot.ids[outcome.training],
         validation=snapshot.ids[outcome.validation],
         shortlist=snapshot.ids[outcome.rows],
         meta={
@@ -62,10 +70,12 @@ def play(
             "skipped": labelling.skipped,
             "validation": outcome.metrics,
             "seconds": round(time.monotonic() - began, 3),
+            **({"head_of": pinned.name} if pinned else {}),
         },
     )
     store.save_version(version)
-    return Round(version, predictions_of(version, snapshot.vectors[outcome.rows], config))
+    predictions = predictions_of(version, snapshot.vectors[outcome.rows], config)
+    return Round(version, predictions, snapshot.ids, snapshot.vectors)
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
@@ -104,7 +114,7 @@ def predictions_of(version: Version, vectors: Floats, config: LabelConfig) -> li
     results: list[list[Json]] = [[] for _ in version.shortlist]
     head = version.head
     if head is not None:
-        results = [result_of(row, head.labels, config) for row in head.probs(vectors).tolist()]
+        results = [result_of(row, head, config) for row in head.probs(vectors).tolist()]
     size = len(version.shortlist)
     return [
         {

@@ -19,7 +19,10 @@ STRATEGY_NAMES = (
     "k_center_pearson",
     "cluster_centres",
     "cluster_margin",
-    "multilabel_cluster_margin",
+    "balanced_cluster_margin",
+    "density_margin",
+    "badge",
+    "cardinality_margin",
 )
 """`auto` and the names in model.strategies.STRATEGIES (a test holds the two together); written out
 here so that reading the settings does not import the learning side."""
@@ -50,7 +53,7 @@ class Settings:
     )
     strategy: str = setting(
         "auto",
-        "Query strategy; auto is the one that measured best, at present cluster_margin.",
+        "Query strategy; auto is the one that measured best, at present balanced_cluster_margin.",
         choices=STRATEGY_NAMES,
     )
     shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
@@ -70,6 +73,25 @@ class Settings:
         0.5, "A further deep round when the labels have grown by this share.", least=0.01
     )
     deep_rounds: bool = setting(True, "Whether to fine-tune the encoder at all.")
+    goal_metric: str = setting(
+        "auto",
+        "What GOAL_SCORE speaks of; auto: accuracy, or micro_f1 where a text has several labels.",
+        choices=("auto", "accuracy", "micro_f1", "macro_f1", "sample_f1"),
+    )
+    goal_score: float = setting(
+        0.0,
+        "Say that labelling may stop when the metric's interval lies above this; 0: never.",
+        least=0.0,
+        most=1.0,
+    )
+    goal_labels: int = setting(0, "Say so after this many labels; 0: never.", least=0)
+    goal_rounds: int = setting(0, "Say so after this many versions; 0: never.", least=0)
+    goal_kappa: float = setting(
+        0.98,
+        "Say so when three versions in a row, 10 % more labels apart, agree this much; 0: never.",
+        least=0.0,
+        most=1.0,
+    )
     empty_is_none: bool = setting(
         False,
         "Multi-label only: an annotation without any label means 'none of these', not 'no answer'.",

@@ -25,8 +25,9 @@ from backend.pool import Pool
 from backend.round import targets_of
 from model.audit import draw, in_reserve
 from model.encoder import TextEncoder
-from model.finetune import Examples, finetune
+from model.finetune import Examples, Step, finetune
 from model.store import HERE, EncoderMeta, Store, write_encoder_meta
+from model.tracking import Tracker
 from model.types import Ints
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,12 @@ def tune_encoder(job: Json, report: Report) -> Json:
         labels = [answers[task] for task in chosen.tolist()]
         return Examples(pool.texts(chosen.tolist(), config), targets_of(labels, config.labels))
 
+    tracker = Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")
+
+    def observe(step: Step) -> None:
+        tracker.step(len(ids), step)
+        report({"stage": "tune", "share": step.number / step.total})
+
     encoder = TextEncoder(job["base"], job["max_tokens"])
     result = finetune(
         encoder,
@@ -92,8 +99,9 @@ def tune_encoder(job: Json, report: Report) -> Json:
         examples(ids[held_out]),
         config.kind,
         seed=job["seed"],
-        progress=lambda share: report({"stage": "tune", "share": share}),
+        observe=observe,
     )
+    tracker.close()
     meta = EncoderMeta(
         HERE, job["base"], job["max_tokens"], encoder.dimension, len(ids), asdict(result)
     )

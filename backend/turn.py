@@ -8,16 +8,19 @@ from pathlib import Path
 from backend import round as rounds
 from backend.annotations import Json
 from backend.connect import ensure_first_tab, ensure_webhook
-from backend.errors import BackendError, NotConnected, StudioError
-from backend.jobs import Job, Trainer
+from backend.errors import NotConnected, StudioError
+from backend.history import History
+from backend.jobs import Trainer
 from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
-from backend.pool import Labelling, Pool, synchronise
+from backend.pin import pinned_version
+from backend.pool import PINNED, Labelling, Pool, synchronise
 from backend.predictor import Served
 from backend.publish import delete_old_versions, put_order_right, switch, write
 from backend.settings import Settings
 from backend.studio import Studio
-from model.store import Store
+from backend.training import Training
+from model.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ KEPT_ENCODERS = 3
 class Ranked:
     """What the last published order was made from; a new one is due when this differs.
 
-    covered: how many of the `total` tasks had a vector by the encoder.
+    covered: how many of the `total` tasks had a vector by the encoder; pinned: the version whose
+    head ranked them, None when one was fitted to the labels.
     """
 
     revision: int
@@ -39,6 +43,7 @@ class Ranked:
     encoder: int
     covered: int
     total: int
+    pinned: str | None
 
 
 class Turns:
@@ -62,15 +67,15 @@ class Turns:
         self._project = loop.project
         self._connection = connection
         self._settings = settings
-        self._trainer = trainer
         self._store = Store(folder)
         self._store.clear_unfinished()
+        self._training = Training(loop, self._store, settings, trainer)
         self._pool = Pool(folder / "pool.sqlite")
+        self._history = History(folder)
         self._studio = Studio(connection.url, connection.token)
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
-        self._deep_failed_at = 0
 
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
@@ -79,15 +84,17 @@ class Turns:
         if config is None or thorough:
             config = self._look_after_project()
         synchronise(self._pool, self._studio, self._project, config, deletions=thorough)
-        encoder = self._encoder()
-        if encoder is None:
+        pinned = pinned_version(self._pool, self._store, config)
+        now = self._look_at_pool(config, pinned)
+        if now is None:
             return 0.0
-        covered, total = self._request_vectors(encoder)
-        now = Ranked(self._pool.revision(), config, encoder, covered, total)
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
-        due = covered > 0 and self._is_due(now)
-        seconds = self._fast_round(now, labelling) if due else 0.0
-        self._request_deep_round(labelling, forced="train" in hints)
+        due = now.covered > 0 and self._is_due(now)
+        seconds = self._fast_round(now, labelling, pinned) if due else 0.0
+        if pinned is None:
+            self._training.request_deep_round(labelling, self._xml, forced="train" in hints)
+        elif "train" in hints:
+            log.warning("project %d: no training while a version is pinned", self._project)
         if thorough:
             self._clean_up()
         return seconds
@@ -111,7 +118,7 @@ class Turns:
         return config
 
     def _load_served(self, config: LabelConfig) -> None:
-        """After a start: serve what was published last."""
+        """Serve what was published last: after a start, it is what Label Studio serves."""
         published = self._pool.published()
         names = [name for name in self._store.version_names() if name in published]
         if names:
@@ -133,41 +140,15 @@ class Turns:
         if restored:
             log.info("project %d: put right %s", self._project, " and ".join(restored))
 
-    def _encoder(self) -> int | None:
-        """The number of the encoder to rank with; None while the first is being prepared.
-
-        The newest one that has encoded the whole pool; before any has, the oldest, whose vectors
-        come while we rank.
-        """
-        settings = self._settings
-        fitting = [
-            number
-            for number, meta in self._store.encoders().items()
-            if (meta.base, meta.max_tokens) == (settings.encoder, settings.max_tokens)
-        ]
-        if not fitting:
-            self._submit("base", self._new_encoder())
-        complete = [number for number in fitting if self._store.is_complete(number)]
-        usable = complete[-1:] or fitting[:1] or list(self._store.encoders())[-1:]
-        return usable[0] if usable else None
-
-    def _new_encoder(self) -> Json:
-        number = max(self._store.encoders(), default=-1) + 1
-        settings = self._settings
-        return {"encoder": number, "base": settings.encoder, "max_tokens": settings.max_tokens}
-
-    def _request_vectors(self, encoder: int) -> tuple[int, int]:
-        """Have encoded what has no vector. Returns how many tasks have one by `encoder`, of how
-        many."""
+    def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
+        """What an order would be made from now; None while the first encoder is being prepared."""
+        encoder = pinned.encoder if pinned else self._training.newest_encoder(self._xml)
+        if encoder is None:
+            return None
         _, keys = self._pool.keys()
-        covered = {
-            number: int((self._store.vectors(number).rows(keys) >= 0).sum())
-            for number in {encoder, max(self._store.encoders())}
-        }
-        for number, count in covered.items():
-            if count < len(keys) or not self._store.is_complete(number):
-                self._submit(f"embed {number}", {"encoder": number})
-        return covered[encoder], len(keys)
+        covered = self._training.request_vectors(encoder, keys, self._xml)
+        name = pinned.name if pinned else None
+        return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)
 
     def _is_due(self, now: Ranked) -> bool:
         """Whether anything changed that changes the order. Vectors that are still coming count
@@ -177,9 +158,9 @@ class Turns:
             return True
         enough = now.covered == now.total or now.covered >= 2 * before.covered
         grown = now.covered > before.covered and enough
-        return before.encoder != now.encoder or grown
+        return before.encoder != now.encoder or before.pinned != now.pinned or grown
 
-    def _fast_round(self, now: Ranked, labelling: Labelling) -> float:
+    def _fast_round(self, now: Ranked, labelling: Labelling, pinned: Version | None) -> float:
         """Learn, rank, publish, switch. Returns the seconds that publishing took."""
         served = self._loop.served
         began = time.monotonic()
@@ -194,10 +175,12 @@ class Turns:
             self._settings.deep_shortlist if deep else self._settings.shortlist,
             taken,
             None if served is None else served.version,
+            pinned,
         )
         if outcome is None:
-            self._ranked = now
             log.info("project %d: nothing is left to label", self._project)
+            self._history.add_exhausted()
+            self._follow_pin_without_order(now, pinned)
             return 0.0
         learnt = time.monotonic()
         name = outcome.version.name
@@ -209,6 +192,7 @@ class Turns:
         if served is None:
             self._finish_connecting(name)
         published = time.monotonic()
+        self._history.add(outcome.version, outcome.ids, outcome.vectors)
         log.info(
             "project %d: version %s is served: %d labels, %d of them audit; %d of %d tasks in "
             "order; learnt in %.2f s, published in %.2f s",
@@ -223,66 +207,20 @@ class Turns:
         )
         return published - learnt
 
+    def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> None:
+        """Nothing is left to put in order; predictions on demand follow the pin all the same."""
+        if pinned is not None:
+            self._loop.served = Served(pinned, now.config, self._xml, self._store)
+        elif self._ranked is not None and self._ranked.pinned is not None:
+            self._load_served(now.config)
+        self._ranked = now
+
     def _finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
         put_order_right(self._studio, self._studio.project(self._project), version)
         if not self._pool.fact("tab"):
             ensure_first_tab(self._studio, self._project)
             self._pool.remember("tab", True)
-
-    def _request_deep_round(self, labelling: Labelling, forced: bool) -> None:
-        """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
-        settings = self._settings
-        answers = labelling.answers
-        tuned_on = max((meta.labels for meta in self._store.encoders().values()), default=0)
-        wanted = max(
-            settings.deep_round_first,
-            int(tuned_on * (1.0 + settings.deep_round_growth)),
-            self._deep_failed_at + 1,
-        )
-        due = settings.deep_rounds and len(answers) >= wanted
-        if len(set(answers.values())) < 2:
-            if forced:
-                log.warning("project %d: training needs two different labels", self._project)
-            return
-        if due or forced:
-            facts = {
-                "audit_share": settings.audit_share,
-                "empty_is_none": settings.empty_is_none,
-                "labels": len(answers),
-            }
-            self._submit("tune", {**self._new_encoder(), **facts})
-
-    def _submit(self, what: str, request: Json) -> None:
-        name = (self._project, what)
-        if self._trainer.knows(name):
-            return
-        facts = {
-            "job": what.split(maxsplit=1)[0],
-            "folder": str(self._store.folder.resolve()),
-            "config": self._xml,
-            "seed": self._settings.seed,
-            **request,
-        }
-        log.info("project %d: %s (encoder %d) is queued", self._project, what, facts["encoder"])
-        self._trainer.submit(
-            Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
-        )
-
-    # The trainer's thread calls these three; all they do is leave hints.
-
-    def _job_progressed(self, job: Job, answer: Json) -> None:
-        if answer["stage"] == "embed":
-            self._loop.wake("vectors")
-
-    def _job_done(self, job: Job, answer: Json) -> None:
-        log.info("project %d: %s is done: %s", self._project, job.name[1], answer)
-        self._loop.wake("vectors")
-
-    def _job_failed(self, job: Job, error: BackendError) -> None:
-        log.error("project %d: %s failed: %s", self._project, job.name[1], error)
-        if job.request["job"] == "tune":
-            self._deep_failed_at = job.request["labels"]
 
     def _clean_up(self) -> None:
         """Delete predictions that no open page can show any more, and what belongs to them."""
@@ -293,10 +231,16 @@ class Turns:
         deleted = delete_old_versions(
             self._studio, self._pool, self._project, served.version.name, keep_seconds, time.time()
         )
-        for name in deleted:
-            self._store.delete_version(name)
+        pinned = self._pool.fact(PINNED)
+        pinned_encoder = None if pinned is None else version_key(pinned)[0]
         for number in list(self._store.encoders())[:-KEPT_ENCODERS]:
-            if number < served.version.encoder:
+            if number < served.version.encoder and number != pinned_encoder:
                 self._store.delete_encoder(number)
+        names = self._store.version_names()
+        # Of each encoder the last version stays: there must be something to roll back to.
+        last = {version_key(name)[0]: name for name in names}
+        kept = {last[number] for number in self._store.encoders() if number in last}
+        for name in set(names) - kept - set(self._pool.published()) - {pinned}:
+            self._store.delete_version(name)
         if deleted:
             log.info("project %d: deleted %d old versions", self._project, len(deleted))

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
-from model.types import Floats, Kind
+from model.metrics import decisions
+from model.types import Bools, Floats, Kind
 
 L2 = 0.05
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
@@ -20,7 +21,8 @@ class Head:
     """A linear classifier on centred, unit-length vectors of dimension d for c labels.
 
     weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
-    into a narrow cone; without its mean, cosines and weights use the whole sphere.
+    into a narrow cone; without its mean, cosines and weights use the whole sphere. thresholds (c,):
+    from which probability on `multiple` gives a label; None means 0.5 for all.
     """
 
     kind: Kind
@@ -28,6 +30,7 @@ class Head:
     weights: Floats
     bias: Floats
     centre: Floats
+    thresholds: Floats | None = None
 
     def logits(self, vectors: Floats) -> Floats:
         """Vectors of shape (n, d) to logits of shape (n, c), float32."""
@@ -42,6 +45,10 @@ class Head:
         logits = self.logits(vectors)
         probs: Floats = softmax(logits, axis=1) if self.kind == "single" else expit(logits)
         return probs
+
+    def answers(self, probs: Floats) -> Bools:
+        """Probabilities (n, c) to the labels that are given (n, c)."""
+        return decisions(probs, self.kind, 0.5 if self.thresholds is None else self.thresholds)
 
 
 def centred(vectors: Floats, centre: Floats) -> Floats:

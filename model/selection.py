@@ -1,4 +1,4 @@
-"""From priorities to the rows to ask for, best first: three ways to be diverse, or not at all."""
+"""From priorities to the rows to ask for, best first: four ways to be diverse, or not at all."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -71,6 +71,29 @@ def farthest_first(
         chosen.append(row)
         remaining = np.minimum(remaining, distance(vectors, vectors[row : row + 1]))
         remaining[chosen] = -np.inf
+    return np.array(chosen, dtype=np.int64)
+
+
+def far_and_wanted(priority: Floats, vectors: Floats, k: int, rng: np.random.Generator) -> Ints:
+    """BADGE (Ash et al. 2020, arXiv:1906.03671) without the labels' part of its gradients.
+
+    k-means++ seeding on priority * vector: the most wanted row first, then rows drawn by their
+    squared distance to the chosen ones, so that a row must be wanted and unlike them. A linear
+    head's gradient is its error times the vector; the paper keeps the error of each label, we its
+    size, which is what `priority` should be.
+    """
+    points = (priority[:, None] * vectors).astype(np.float32)
+    lengths = (points**2).sum(axis=1)
+    chosen = [int(row) for row in top(priority, vectors, 1, rng)]
+    nearest = np.full(len(points), np.inf)
+    while len(chosen) < min(k, len(points)):
+        last = chosen[-1]
+        to_last = lengths + lengths[last] - 2.0 * (points @ points[last])
+        nearest = np.minimum(nearest, np.maximum(to_last, 0.0))
+        # More than nothing, so that rows that equal a chosen one can come when no other is left.
+        weights = nearest + 1e-12
+        weights[chosen] = 0.0
+        chosen.append(int(rng.choice(len(points), p=weights / weights.sum())))
     return np.array(chosen, dtype=np.int64)
 
 

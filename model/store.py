@@ -86,7 +86,9 @@ class Store:
         facts: dict[str, Any] = {"encoder": version.encoder, "kind": None, **version.meta}
         if head is not None:
             arrays |= {"weights": head.weights, "bias": head.bias, "centre": head.centre}
-            facts |= {"kind": head.kind, "labels": list(head.labels)}
+            if head.thresholds is not None:
+                arrays["thresholds"] = head.thresholds
+            facts |= {"kind": head.kind, "classes": list(head.labels)}
         with _written_aside(self.folder / "versions" / version.name) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             save_file(contiguous, aside / "head.safetensors")
@@ -99,9 +101,9 @@ class Store:
         arrays = load_file(folder / "head.safetensors")
         head = None
         if facts["kind"] is not None:
-            labels = tuple(facts["labels"])
+            labels = tuple(facts["classes"])
             arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
-            head = Head(facts["kind"], labels, *arrays_of_head)
+            head = Head(facts["kind"], labels, *arrays_of_head, arrays.get("thresholds"))
         return Version(
             name,
             facts["encoder"],

@@ -6,6 +6,7 @@ only the arrays that it uses, by these names:
 - `probs` (n, c): the head's probabilities of the candidates,
 - `vectors` (n, d): the candidates' centred, unit-length vectors,
 - `labelled` (m, d): the vectors of what is labelled already,
+- `targets` (m, c): its labels as 0 and 1,
 - `rng`: a numpy random generator.
 
 To add one: write the function and a line in STRATEGIES.
@@ -20,6 +21,7 @@ import numpy as np
 from model.selection import (
     Choose,
     cluster_centres,
+    far_and_wanted,
     farthest_first,
     one_per_cluster,
     squared_distances,
@@ -29,6 +31,9 @@ from model.types import Floats
 
 CENTRES = 20
 """Clusters that `representativeness` looks for."""
+
+SAMPLE, NEIGHBOURS = 1000, 20
+"""`density_margin` looks for the nearest neighbours among so many candidates."""
 
 
 def random(vectors: Floats, rng: np.random.Generator) -> Floats:
@@ -65,6 +70,47 @@ def multilabel_margin(probs: Floats) -> Floats:
     -(0.4 + 0.2 + 0 + 0.4 + 0.3 + 0.24) = -1.54. In [-c / 2, 0].
     """
     result: Floats = -np.abs(probs - 0.5).sum(axis=1)
+    return result
+
+
+def balanced_margin(probs: Floats, targets: Floats) -> Floats:
+    """`margin`, weighted towards labels that have few examples yet. In [0, 1].
+
+    The weight of a candidate is that of its two likeliest labels, each by its share of their
+    probability; a label with k examples weighs 1 / sqrt(k + 1), the rarest one 1. The aim is that
+    of Bengar et al. 2022 (arXiv:2110.04543), class balance; they solve a program for each batch.
+    """
+    rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
+    rarity /= rarity.max()
+    two = np.argsort(-probs, axis=1)[:, :2]
+    likeliest = np.take_along_axis(probs, two, axis=1)
+    shares = likeliest / np.maximum(likeliest.sum(axis=1, keepdims=True), 1e-12)
+    result: Floats = margin(probs) * (shares * rarity[two]).sum(axis=1)
+    return result
+
+
+def density_margin(probs: Floats, vectors: Floats, rng: np.random.Generator) -> Floats:
+    """`margin` times the mean cosine to the NEIGHBOURS nearest of SAMPLE random candidates.
+
+    Information density (Settles & Craven 2008, doi:10.3115/1613715.1613855): an uncertain example
+    among many others teaches more than an uncertain outlier. In [0, 1].
+    """
+    sample = vectors[rng.choice(len(vectors), min(SAMPLE, len(vectors)), replace=False)]
+    cosines = vectors @ sample.T
+    nearest = np.partition(cosines, -min(NEIGHBOURS, len(sample)), axis=1)[:, -NEIGHBOURS:]
+    result: Floats = margin(probs) * np.clip(nearest.mean(axis=1), 0.0, 1.0)
+    return result
+
+
+def cardinality_margin(probs: Floats, targets: Floats) -> Floats:
+    """For several labels: sqrt of `margin` times how far the number of predicted labels is from the
+    mean number that the labelled examples have, >= 0.
+
+    Label cardinality inconsistency (Li & Guo 2013, "Active Learning with Multi-Label SVM
+    Classification"), with our margin in place of theirs.
+    """
+    inconsistency = np.abs((probs >= 0.5).sum(axis=1) - targets.sum(axis=1).mean())
+    result: Floats = np.sqrt(margin(probs) * inconsistency)
     return result
 
 
@@ -128,5 +174,8 @@ STRATEGIES: dict[str, Strategy] = {
     "k_center_pearson": _k_center(pearson_to_labelled),
     "cluster_centres": Strategy(representativeness, one_per_cluster),
     "cluster_margin": Strategy(margin, one_per_cluster),
-    "multilabel_cluster_margin": Strategy(multilabel_margin, one_per_cluster),
+    "balanced_cluster_margin": Strategy(balanced_margin, one_per_cluster),
+    "density_margin": Strategy(density_margin, one_per_cluster),
+    "badge": Strategy(margin, far_and_wanted),
+    "cardinality_margin": Strategy(cardinality_margin, one_per_cluster),
 }

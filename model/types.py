@@ -1,6 +1,5 @@
 """Names for the arrays that travel between the modules of `model`."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,3 @@ Kind = Literal["single", "multiple"]
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-
-Progress = Callable[[float], None]
-"""Called with the finished share of a job, from 0 to 1."""

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from backend.annotations import (
     text_of,
 )
 from backend.label_config import LabelConfig
+from model.head import Head
 
 SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), "text", False)
 MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), "text", False)
@@ -101,8 +103,14 @@ def test_each_of_several_labels_needs_more_than_half(
     assert consensus(votes, MULTIPLE) == agreed
 
 
+def head(labels: tuple[str, ...], thresholds: list[float] | None = None) -> Head:
+    nothing = np.zeros(len(labels), np.float32)
+    least = None if thresholds is None else np.array(thresholds)
+    return Head("multiple", labels, nothing[None, :], nothing, nothing[:1], least)
+
+
 def test_pre_annotation_is_the_likeliest_label() -> None:
-    assert result_of([0.2, 0.7, 0.1], SINGLE.labels, SINGLE) == [
+    assert result_of([0.2, 0.7, 0.1], head(SINGLE.labels), SINGLE) == [
         {
             "from_name": "c",
             "to_name": "t",
@@ -114,14 +122,21 @@ def test_pre_annotation_is_the_likeliest_label() -> None:
 
 
 def test_pre_annotation_of_several_labels_takes_all_from_a_half() -> None:
-    result: Any = result_of([0.5, 0.9, 0.49], MULTIPLE.labels, MULTIPLE)
+    result: Any = result_of([0.5, 0.9, 0.49], head(MULTIPLE.labels), MULTIPLE)
     assert (result[0]["value"]["choices"], result[0]["score"]) == (["a", "b"], 0.5)
-    assert result_of([0.1, 0.2, 0.3], MULTIPLE.labels, MULTIPLE) == []
+    assert result_of([0.1, 0.2, 0.3], head(MULTIPLE.labels), MULTIPLE) == []
+
+
+def test_each_of_several_labels_has_its_own_threshold() -> None:
+    """A rare label is hardly ever more likely than not."""
+    own = head(MULTIPLE.labels, [0.5, 0.95, 0.2])
+    result: Any = result_of([0.5, 0.9, 0.3], own, MULTIPLE)
+    assert (result[0]["value"]["choices"], result[0]["score"]) == (["a", "x"], 0.3)
 
 
 def test_labels_that_the_config_lost_are_not_predicted() -> None:
     """Label Studio silently drops a prediction with a label that it does not know."""
-    result: Any = result_of([0.9, 0.1], ("gone", "a"), SINGLE)
+    result: Any = result_of([0.9, 0.1], head(("gone", "a")), SINGLE)
     assert result[0]["value"]["choices"] == ["a"]
 
 

@@ -10,7 +10,18 @@ import torch
 from torch import Tensor
 
 from model.encoder import BUNDLED, TextEncoder
-from model.finetune import CHECK_EVERY, MIN_STEPS, MIN_VALIDATION, Examples, _Best, finetune
+from model.finetune import (
+    CHECK_EVERY,
+    MIN_STEPS,
+    MIN_VALIDATION,
+    Examples,
+    Step,
+    _Best,
+    contrastive_loss,
+    finetune,
+    frozen_weights,
+    transformer_layers,
+)
 from model.head import fit_head
 from model.types import Floats, Kind
 
@@ -71,15 +82,17 @@ def layer_bias(encoder: TextEncoder) -> Tensor:
 @pytest.mark.parametrize("kind", ["single", "multiple"])
 def test_training_lowers_the_loss_and_pulls_the_classes_apart(load: Load, kind: Kind) -> None:
     encoder = load()
-    before, shares = gap(encoder), list[float]()
+    before, steps = gap(encoder), list[Step]()
     training = Examples(TEXTS, TARGETS)
-    report = finetune(encoder, training, NO_EXAMPLES, kind, seed=0, progress=shares.append)
+    report = finetune(encoder, training, NO_EXAMPLES, kind, seed=0, observe=steps.append)
 
-    chance = math.log(2)
-    assert report.train_loss < chance / 10
+    # What remains is the least that contrast allows: seven equals to choose from.
+    assert report.train_loss == pytest.approx(math.log(7), abs=0.02)
+    assert steps[0].loss > report.train_loss + 1
     assert report.validation_loss is None
     assert report.steps == report.best_step == MIN_STEPS
-    assert shares == [(step + 1) / MIN_STEPS for step in range(MIN_STEPS)]
+    assert [step.number for step in steps] == list(range(1, MIN_STEPS + 1))
+    assert {(step.total, step.validation is None) for step in steps} == {(MIN_STEPS, True)}
     assert before < 0.3
     assert gap(encoder) > 0.9
 
@@ -99,7 +112,7 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
         Examples(TEXTS, 1 - TARGETS),
         "single",
         seed=0,
-        progress=lambda _: after_step.append(layer_bias(encoder)),
+        observe=lambda _: after_step.append(layer_bias(encoder)),
     )
     assert report.best_step == CHECK_EVERY
     assert report.steps == 4 * CHECK_EVERY < math.ceil(6 * 14 * 16 / 16)
@@ -126,6 +139,48 @@ def test_the_same_seed_gives_the_same_encoder(load: Load) -> None:
         vectors.append(encoder.encode(UNSEEN))
     np.testing.assert_allclose(vectors[1], vectors[0], atol=1e-3)
     assert np.abs(vectors[2] - vectors[0]).max() > 1e-2
+
+
+def test_the_lowest_third_of_the_layers_is_not_tuned() -> None:
+    network = TextEncoder(BUNDLED, 32).network
+    frozen = set(frozen_weights(network))
+    is_frozen = [
+        all(weight in frozen for weight in layer.parameters())
+        for layer in transformer_layers(network)
+    ]
+    assert is_frozen == [True, True, False, False, False, False]
+    assert network.get_input_embeddings().weight in frozen
+
+
+def test_contrast_is_low_when_only_examples_of_one_label_are_alike() -> None:
+    """Each example has a twin at cosine 1, and two others at cosine 0: -log(e^10 / (e^10 + 2))."""
+    states = torch.eye(2).repeat_interleave(2, dim=0)
+    targets = torch.eye(2).repeat_interleave(2, dim=0)
+    apart = contrastive_loss(states, targets).item()
+    assert apart == pytest.approx(math.log1p(2 * math.exp(-10)), abs=1e-6)
+    # The twins now have different labels: the pull is to examples at cosine 0.
+    mixed = contrastive_loss(states, targets[[0, 2, 1, 3]]).item()
+    assert mixed == pytest.approx(math.log(math.exp(10) + 2), abs=1e-4)
+
+
+def test_contrast_pulls_by_the_share_of_common_labels() -> None:
+    """To {a, b} the set {a} is half alike and {a, b} wholly: weights 1/3 and 2/3."""
+    states = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    targets = torch.tensor([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    partition = math.log(math.exp(10) + 1)
+    first = (1 / 3) * partition + (2 / 3) * (partition - 10)
+    second = math.log(2)
+    expected = (2 * first + second) / 3
+    assert contrastive_loss(states, targets).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_examples_that_resemble_nobody_have_no_contrast() -> None:
+    assert contrastive_loss(torch.eye(3), torch.eye(3)).item() == 0.0
+
+
+def test_examples_without_any_label_are_alike() -> None:
+    loss = contrastive_loss(torch.ones(2, 2), torch.zeros(2, 3))
+    assert loss.item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_word_embeddings_stay_as_they_were_and_the_rest_is_tuned(load: Load) -> None:

@@ -38,7 +38,7 @@ def version(name: str, its_head: Head | None = None) -> Version:
         training=np.array([11, 12], np.int64),
         validation=np.array([13], np.int64),
         shortlist=np.array([9, 7, 2**40], np.int64),
-        meta={"strategy": "margin", "seconds": 0.25},
+        meta={"strategy": "margin", "seconds": 0.25, "labels": 17},
     )
 
 
@@ -55,6 +55,8 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert loaded.head is not None
     assert saved.head is not None
     assert (loaded.head.kind, loaded.head.labels) == (kind, saved.head.labels)
+    # The names of the labels once took the place of their number.
+    assert loaded.meta | saved.meta == loaded.meta
     np.testing.assert_array_equal(loaded.head.weights, saved.head.weights)
     np.testing.assert_array_equal(loaded.head.bias, saved.head.bias)
     np.testing.assert_array_equal(loaded.head.centre, saved.head.centre)

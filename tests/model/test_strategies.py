@@ -9,6 +9,8 @@ from hypothesis.extra.numpy import arrays
 
 from model.strategies import (
     STRATEGIES,
+    balanced_margin,
+    cardinality_margin,
     cosine_to_labelled,
     distance_to_labelled,
     entropy,
@@ -55,6 +57,7 @@ class Case:
     probs: Floats | None = None
     vectors: Floats | None = None
     labelled: Floats | None = None
+    targets: Floats | None = None
 
 
 CASES = {
@@ -73,10 +76,31 @@ CASES = {
         probs=np.array([[0.6, 0.4], [0.5, 0.5], [0.7, 0.3], [0.8, 0.2], [0.9, 0.1]]),
         vectors=TWO_PLACES,
     ),
-    "multilabel_cluster_margin": Case(
-        [2, 4],
-        probs=np.array([[0.6, 0.4], [0.6, 0.5], [0.5, 0.5], [1.0, 0.1], [0.1, 0.1]]),
-        vectors=TWO_PLACES,
+    # Equal margins; label c has one example and a has eight: 1 / sqrt(2) against 1 / 3.
+    "balanced_cluster_margin": Case(
+        [1, 0],
+        probs=np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]),
+        vectors=on_circle(0, 90),
+        targets=np.repeat(np.eye(3), [8, 8, 1], axis=0),
+    ),
+    # Row 4 is the least sure, and alone.
+    "density_margin": Case(
+        [0],
+        probs=np.array([[0.55, 0.45], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.5, 0.5]]),
+        vectors=on_circle(0, 1, 2, 3, 120),
+    ),
+    # Rows 0 and 1 are wanted and alike: after the first of them comes what is unlike them.
+    "badge": Case(
+        [1, 2],
+        probs=np.array([[0.51, 0.49], [0.5, 0.5], [0.55, 0.45]]),
+        vectors=on_circle(0, 0, 180),
+    ),
+    # Examples have one label: to predict none of two or both is as odd, the margin decides.
+    "cardinality_margin": Case(
+        [2, 1],
+        probs=np.array([[0.9, 0.4], [0.9, 0.6], [0.4, 0.3]]),
+        vectors=on_circle(0, 90, 180),
+        targets=np.eye(2),
     ),
 }
 """`random` and `cluster_centres` have no single right order; each has its own test."""
@@ -90,6 +114,7 @@ def ask(name: str, case: Case, k: int, seed: int = 0) -> list[int]:
         "probs": case.probs,
         "vectors": case.vectors,
         "labelled": case.labelled,
+        "targets": case.targets,
         "rng": rng,
     }
     wanted = signature(strategy.measure).parameters
@@ -107,6 +132,31 @@ def test_every_strategy_has_a_case() -> None:
 def test_a_strategy_asks_for_the_right_rows(name: str) -> None:
     case = CASES[name]
     assert ask(name, case, len(case.asked)) == case.asked
+
+
+def test_balanced_margin_weighs_a_label_by_its_examples() -> None:
+    probs = np.array([[0.6, 0.4], [0.4, 0.6]])
+    targets = np.repeat(np.eye(2), [0, 8], axis=0)
+    expected = [0.8 * (0.6 + 0.4 / 3), 0.8 * (0.4 + 0.6 / 3)]
+    assert balanced_margin(probs, targets).tolist() == pytest.approx(expected)
+
+
+def test_balanced_margin_of_labels_with_equal_numbers_is_the_margin() -> None:
+    targets = np.repeat(np.eye(4), 5, axis=0)
+    np.testing.assert_allclose(
+        balanced_margin(THREE_WAYS_UNSURE, targets), margin(THREE_WAYS_UNSURE)
+    )
+
+
+def test_cardinality_margin_of_an_expected_number_of_labels_is_nothing() -> None:
+    probs = np.array([[0.9, 0.1], [0.9, 0.8]])
+    found = cardinality_margin(probs, np.eye(2))
+    assert found.tolist() == pytest.approx([0.0, np.sqrt(0.9)])
+
+
+def test_badge_asks_for_equal_rows_when_nothing_else_is_left() -> None:
+    same = Case([], probs=np.full((4, 2), 0.5), vectors=on_circle(0, 0, 0, 0))
+    assert sorted(ask("badge", same, 4)) == [0, 1, 2, 3]
 
 
 def test_random_asks_for_each_row_equally_often() -> None:

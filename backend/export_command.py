@@ -1,0 +1,80 @@
+"""Write a version as a plain transformers folder, for use without Label Studio and without us.
+
+pipeline("text-classification", DIR, truncation=True) loads it.
+"""
+
+import os
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from backend.annotations import Json
+from backend.errors import BackendError
+from backend.settings import from_env
+from backend.versions_command import (
+    described,
+    figures,
+    moment,
+    store_of,
+    version_of,
+    versions_of,
+)
+from model.encoder import TextEncoder
+from model.export import check, export
+from model.head import Head
+from model.store import EncoderMeta, Store, Version
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--project", type=int, required=True, help="the project's number")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write: new or empty")
+    parser.add_argument("--version", default="", help="for example 2.13 (default: the newest)")
+
+
+def run(arguments: Namespace) -> None:
+    folder: Path = arguments.out
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise BackendError(f"{folder} exists and is no empty folder; name another with --out")
+    store = store_of(from_env(os.environ).model_dir, arguments.project)
+    version, head = chosen(store, arguments.version)
+    encoder, meta = encoder_of(store, version, head)
+    export(encoder, head, folder, facts_of(version, meta))
+    print(f"Version {version.name} stands in {folder}; its README.md says how to use it")
+
+
+def chosen(store: Store, name: str) -> tuple[Version, Head]:
+    """The version of that name, or the newest that has a head. Raises BackendError without one."""
+    candidates = [version_of(store, name)] if name else versions_of(store)
+    for version in reversed(candidates):
+        if version.head is not None:
+            return version, version.head
+    which = f"Version {name} was" if name else "All versions were"
+    raise BackendError(f"{which} made before the first label: there is nothing to export yet")
+
+
+def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder, EncoderMeta]:
+    """The version's encoder. Raises BackendError when it is gone or cannot be exported."""
+    meta = store.encoders().get(version.encoder)
+    if meta is None:
+        raise BackendError(
+            f"Encoder {version.encoder} of version {version.name} has been deleted; "
+            "export a newer version"
+        )
+    try:
+        encoder = TextEncoder(store.encoder_source(version.encoder), meta.max_tokens)
+        check(encoder, head)
+    except (OSError, ValueError) as error:
+        raise BackendError(f"Version {version.name} cannot be exported: {error}") from error
+    return encoder, meta
+
+
+def facts_of(version: Version, encoder: EncoderMeta) -> Json:
+    """What the folder's README tells of a version."""
+    return {
+        "version": version.name,
+        "made": moment(version),
+        "encoder": described(encoder),
+        "training labels": len(version.training),
+        "audit labels, drawn at random": len(version.validation),
+        "query strategy": version.meta.get("strategy", ""),
+        **figures(version),
+    }

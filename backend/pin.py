@@ -1,0 +1,67 @@
+"""The pin: a version that people rolled back to. It serves as it is until they remove the pin."""
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+from backend.errors import BackendError
+from backend.label_config import LabelConfig
+from backend.pool import PINNED, Pool
+from model.store import Store, Version
+
+log = logging.getLogger(__name__)
+
+
+def pinned_name(folder: Path) -> str | None:
+    """The name of the version that is pinned in a project's folder; None without a pin."""
+    path = folder / "pool.sqlite"
+    if not path.is_file():  # opening would make it, and the server takes up what has one
+        return None
+    with closing(Pool(path)) as pool:
+        name: str | None = pool.fact(PINNED)
+        return name
+
+
+def pinned_version(pool: Pool, store: Store, config: LabelConfig) -> Version | None:
+    """The pinned version with its head; None when the turn is free to learn.
+
+    A pin that cannot hold counts as none, with a warning in the log: when the version or its
+    encoder is gone, and when the labelling interface has other labels now, or the same in another
+    order, so that the head's probabilities would stand for the wrong ones. The pin is kept: it
+    holds again as soon as the labels are back.
+    """
+    name = pool.fact(PINNED)
+    if name is None:
+        return None
+    try:
+        return _loaded(store, name, config)
+    except BackendError as error:
+        log.warning("project %s: the pin does not hold: %s", store.folder.name, error)
+        return None
+
+
+def check_servable(store: Store, version: Version) -> None:
+    """Raises BackendError when a version cannot serve again: without a head or an encoder."""
+    if version.head is None:
+        raise BackendError(
+            f"Version {version.name} was made before the first label: it has no head to go back to"
+        )
+    if version.encoder not in store.encoders():
+        raise BackendError(
+            f"Encoder {version.encoder} of version {version.name} has been deleted; "
+            "go back to a newer version"
+        )
+
+
+def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
+    if name not in store.version_names():
+        raise BackendError(f"Version {name} has been deleted")
+    version = store.load_version(name)
+    check_servable(store, version)
+    head = version.head
+    if head is not None and (head.kind, head.labels) != (config.kind, config.labels):
+        raise BackendError(
+            f"Version {version.name} knows the labels {', '.join(head.labels)} ({head.kind}), but "
+            f"the labelling interface has {', '.join(config.labels)} ({config.kind})"
+        )
+    return version

@@ -1,0 +1,77 @@
+"""Go back to an earlier version, or on to the newest again; without either, say what is pinned.
+
+A pinned version serves as it is: predictions and the queue come from its encoder and its head.
+Labels are still collected and audit tasks still measured, but nothing is trained until --latest.
+"""
+
+import os
+from argparse import ArgumentParser, Namespace
+from contextlib import closing
+
+import requests
+
+from backend.pin import check_servable, pinned_name
+from backend.pool import PINNED, Pool
+from backend.settings import Settings, from_env
+from backend.versions_command import store_of, version_of
+from model.store import Store
+
+TIMEOUT = 5.0
+"""Seconds. The server answers a webhook in milliseconds, unless it is just starting."""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--project", type=int, required=True, help="the project's number")
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument("--to", metavar="VERSION", help="pin this version, for example 2.13")
+    wanted.add_argument("--latest", action="store_true", help="remove the pin and learn again")
+
+
+def run(arguments: Namespace) -> None:
+    settings = from_env(os.environ)
+    store = store_of(settings.model_dir, arguments.project)
+    if arguments.to is not None:
+        pin(store, arguments.to)
+    elif arguments.latest:
+        remember(store, None)
+    print(state(pinned_name(store.folder)))
+    if arguments.to is not None or arguments.latest:
+        print(give_hint(settings, arguments.project))
+
+
+def pin(store: Store, name: str) -> None:
+    """Have this version served from now on. Raises BackendError when it cannot be."""
+    check_servable(store, version_of(store, name))
+    remember(store, name)
+
+
+def remember(store: Store, name: str | None) -> None:
+    """The pin stands in the project's own database, where each turn of its loop looks."""
+    with closing(Pool(store.folder / "pool.sqlite")) as pool:
+        pool.remember(PINNED, name)
+
+
+def state(name: str | None) -> str:
+    if name is None:
+        return "No version is pinned: the newest encoder and all labels make the order"
+    return f"Version {name} is pinned: its encoder and its head make the order; nothing is learnt"
+
+
+def give_hint(settings: Settings, project: int) -> str:
+    """Have a running server look at the project now. Returns a line on how that went."""
+    url = f"http://localhost:{settings.port}/webhook"
+    user = settings.basic_auth_user
+    try:
+        answer = requests.post(
+            url,
+            json={"action": "PROJECT_UPDATED", "project": {"id": project}},
+            auth=(user, settings.basic_auth_pass) if user else None,
+            timeout=TIMEOUT,
+        )
+        if answer.ok:
+            return "The server follows now"
+        trouble = f"{url} answers {answer.status_code}"
+    except requests.RequestException:
+        trouble = f"nobody answers at {url}"
+    wait = f"(POLL_SECONDS={settings.poll_seconds:g})"
+    return f"The server follows at its next look {wait} or start: {trouble}"

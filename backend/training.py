@@ -1,0 +1,119 @@
+"""What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
+
+import logging
+
+from backend.annotations import Json
+from backend.errors import BackendError
+from backend.jobs import Job, Trainer
+from backend.loop import ProjectLoop
+from backend.pool import Labelling
+from backend.settings import Settings
+from model.learner import deep_round_due
+from model.store import Store
+from model.types import Ints
+
+log = logging.getLogger(__name__)
+
+
+class Training:
+    """Used by the loop's thread alone. Nothing waits for the trainer: the same is asked at each
+    turn until it is there, and what is asked already is not asked twice.
+
+    `xml`: the labelling config as it is now, which tells the trainer what to read.
+    """
+
+    def __init__(
+        self, loop: ProjectLoop, store: Store, settings: Settings, trainer: Trainer
+    ) -> None:
+        self._loop = loop
+        self._project = loop.project
+        self._store = store
+        self._settings = settings
+        self._trainer = trainer
+        self._failed_at = 0
+        """Labels at the last deep round that failed: without further ones it would fail again."""
+
+    def newest_encoder(self, xml: str) -> int | None:
+        """The number of the encoder to rank with; None while the first is being prepared.
+
+        The newest one that has encoded the whole pool; before any has, the oldest, whose vectors
+        come while we rank.
+        """
+        settings = self._settings
+        fitting = [
+            number
+            for number, meta in self._store.encoders().items()
+            if (meta.base, meta.max_tokens) == (settings.encoder, settings.max_tokens)
+        ]
+        if not fitting:
+            self._submit("base", self._new_encoder(), xml)
+        complete = [number for number in fitting if self._store.is_complete(number)]
+        usable = complete[-1:] or fitting[:1] or list(self._store.encoders())[-1:]
+        return usable[0] if usable else None
+
+    def request_vectors(self, encoder: int, keys: Ints, xml: str) -> int:
+        """Have encoded what has no vector, by `encoder` and by the newest one. Returns how many of
+        the tasks with these content keys have one by `encoder`."""
+        covered = {
+            number: int((self._store.vectors(number).rows(keys) >= 0).sum())
+            for number in {encoder, max(self._store.encoders())}
+        }
+        for number, count in covered.items():
+            if count < len(keys) or not self._store.is_complete(number):
+                self._submit(f"embed {number}", {"encoder": number}, xml)
+        return covered[encoder]
+
+    def request_deep_round(self, labelling: Labelling, xml: str, *, forced: bool) -> None:
+        """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
+        settings = self._settings
+        labels = len(labelling.answers)
+        tuned_on = max((meta.labels for meta in self._store.encoders().values()), default=0)
+        first, growth = settings.deep_round_first, settings.deep_round_growth
+        enough = labels > self._failed_at and deep_round_due(labels, tuned_on, first, growth)
+        if len(set(labelling.answers.values())) < 2:
+            if forced:
+                log.warning("project %d: training needs two different labels", self._project)
+            return
+        if forced or (settings.deep_rounds and enough):
+            facts = {
+                "audit_share": settings.audit_share,
+                "empty_is_none": settings.empty_is_none,
+                "labels": labels,
+            }
+            self._submit("tune", {**self._new_encoder(), **facts}, xml)
+
+    def _new_encoder(self) -> Json:
+        number = max(self._store.encoders(), default=-1) + 1
+        settings = self._settings
+        return {"encoder": number, "base": settings.encoder, "max_tokens": settings.max_tokens}
+
+    def _submit(self, what: str, request: Json, xml: str) -> None:
+        name = (self._project, what)
+        if self._trainer.knows(name):
+            return
+        facts = {
+            "job": what.split(maxsplit=1)[0],
+            "folder": str(self._store.folder.resolve()),
+            "config": xml,
+            "seed": self._settings.seed,
+            **request,
+        }
+        log.info("project %d: %s (encoder %d) is queued", self._project, what, facts["encoder"])
+        self._trainer.submit(
+            Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
+        )
+
+    # The trainer's thread calls these three; all they do is leave hints.
+
+    def _job_progressed(self, job: Job, answer: Json) -> None:
+        if answer["stage"] == "embed":
+            self._loop.wake("vectors")
+
+    def _job_done(self, job: Job, answer: Json) -> None:
+        log.info("project %d: %s is done: %s", self._project, job.name[1], answer)
+        self._loop.wake("vectors")
+
+    def _job_failed(self, job: Job, error: BackendError) -> None:
+        log.error("project %d: %s failed: %s", self._project, job.name[1], error)
+        if job.request["job"] == "tune":
+            self._failed_at = job.request["labels"]

@@ -1,0 +1,135 @@
+"""Calibration: probabilities that mean what they say, learnt from the audit labels.
+
+The audit labels are few, so the fits are maximum a posteriori with Gaussian priors at "no change":
+with no labels nothing changes, with five hardly anything, with hundreds the labels decide.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, softmax
+from sklearn.model_selection import KFold
+
+from model.head import Head
+from model.types import Bools, Floats, Kind
+
+SCALE_SPREAD = 0.1
+"""Prior standard deviation of the common scale's logarithm. Measured on five sets with 20 to 500
+labels, a tenth of them for audit (40 draws): with 0.2 the calibration error of the single kind grew
+by the fit at 200 and 500 labels; with 0.1 it shrinks at every size, for both kinds."""
+
+LABEL_SPREAD = 0.1
+"""Prior standard deviation of each label's own deviation from the common logarithm."""
+
+SHIFT_SPREAD = 0.3
+"""Prior standard deviation of each label's shift, in logits."""
+
+BINS = 15
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibrated logits are `scale * logits + shift`: scale (c,), positive, and shift (c,)."""
+
+    scale: Floats
+    shift: Floats
+
+    def logits(self, logits: Floats) -> Floats:
+        """Logits (n, c) to calibrated logits (n, c)."""
+        return logits * self.scale + self.shift
+
+
+def fit_calibration(logits: Floats, targets: Bools | Floats, kind: Kind) -> Calibration:
+    """Fit on examples that the head has not learnt from: logits and targets (0 or 1), both (n, c).
+
+    `single`: one temperature for all labels (Guo et al. 2017, arXiv:1706.04599); the order of the
+    labels stays. `multiple`: a scale and a shift a label (Platt 1999, "Probabilistic outputs for
+    support vector machines"), the scales drawn towards a common one.
+    """
+    fit = _fit_single if kind == "single" else _fit_multiple
+    return fit(logits.astype(np.float64), np.asarray(targets, dtype=np.float64))
+
+
+def calibrated(head: Head, calibration: Calibration) -> Head:
+    """The head whose logits are the calibrated ones: a linear head takes scale and shift in."""
+    weights = head.weights * calibration.scale
+    bias = head.bias * calibration.scale + calibration.shift
+    kept = head.weights.dtype
+    return replace(head, weights=weights.astype(kept), bias=bias.astype(kept))
+
+
+def expected_calibration_error(
+    probs: Floats, truth: Bools, kind: Kind, bins: int = BINS
+) -> float | None:
+    """Mean distance between what is claimed and what is true, over `bins` equal bins of [0, 1].
+
+    `single`: the probability of the likeliest label against how often it is right (Guo et al.
+    2017); `multiple`: the probability of each label against how often it is true, all labels
+    together. probs and truth (n, c). In [0, 1]; None without examples. Few examples overstate it:
+    ten perfectly calibrated ones of the single kind show about 0.3.
+    """
+    if len(probs) == 0:
+        return None
+    claimed, is_true = _claims(probs, truth, kind)
+    places = np.minimum((claimed * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(places, weights=is_true - claimed, minlength=bins)
+    return float(np.abs(gaps).sum() / len(claimed))
+
+
+def cross_fitted_error(logits: Floats, truth: Bools, kind: Kind, seed: int) -> float | None:
+    """The calibration error after calibration, each example calibrated by a fit on the others.
+
+    The error on what `fit_calibration` has seen would flatter it. logits and truth (n, c); None
+    without examples; one example alone stays as it is.
+    """
+    result = logits.astype(np.float64)
+    if len(logits) > 1:
+        folds = KFold(min(FOLDS, len(logits)), shuffle=True, random_state=seed)
+        for others, fold in folds.split(logits):
+            calibration = fit_calibration(logits[others], truth[others], kind)
+            result[fold] = calibration.logits(logits[fold])
+    probs = softmax(result, axis=1) if kind == "single" else expit(result)
+    return expected_calibration_error(probs, truth, kind)
+
+
+def _fit_single(logits: Floats, targets: Floats) -> Calibration:
+    def loss_and_gradient(log_scale: Floats) -> tuple[float, Floats]:
+        scaled = logits * np.exp(log_scale)
+        loss = -float((targets * log_softmax(scaled, axis=1)).sum())
+        slope = ((softmax(scaled, axis=1) - targets) * scaled).sum()
+        prior = log_scale / SCALE_SPREAD**2
+        return loss + 0.5 * float(log_scale @ prior), slope + prior
+
+    log_scale = minimize(loss_and_gradient, np.zeros(1), jac=True, method="L-BFGS-B").x
+    c = logits.shape[1]
+    return Calibration(np.full(c, np.exp(log_scale[0])), np.zeros(c))
+
+
+def _fit_multiple(logits: Floats, targets: Floats) -> Calibration:
+    c = logits.shape[1]
+    spreads = np.concatenate([[SCALE_SPREAD], np.full(c, LABEL_SPREAD), np.full(c, SHIFT_SPREAD)])
+
+    def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
+        common, own, shift = flat[0], flat[1 : c + 1], flat[c + 1 :]
+        scaled = logits * np.exp(common + own)
+        shifted = scaled + shift
+        loss = float((np.logaddexp(0.0, shifted) - targets * shifted).sum())
+        error = expit(shifted) - targets
+        of_scales = (error * scaled).sum(axis=0)
+        slope = np.concatenate([[of_scales.sum()], of_scales, error.sum(axis=0)])
+        prior = flat / spreads**2
+        return loss + 0.5 * float(flat @ prior), slope + prior
+
+    flat = minimize(loss_and_gradient, np.zeros(2 * c + 1), jac=True, method="L-BFGS-B").x
+    return Calibration(np.exp(flat[0] + flat[1 : c + 1]), flat[c + 1 :])
+
+
+def _claims(probs: Floats, truth: Bools, kind: Kind) -> tuple[Floats, Bools]:
+    """What is claimed, as a probability, and whether it is true: two arrays of the same length."""
+    if kind == "multiple":
+        return probs.ravel(), truth.ravel()
+    likeliest = probs.argmax(axis=1)[:, None]
+    claimed: Floats = np.take_along_axis(probs, likeliest, axis=1).ravel()
+    return claimed, np.take_along_axis(truth, likeliest, axis=1).ravel()

@@ -1,0 +1,214 @@
+"""A version as a plain transformers folder: `pipeline("text-classification", FOLDER)` loads it.
+
+A BERT classifier reads the state of its first token. We pool all tokens, scale to unit length,
+subtract the pool's centre and scale again. One more ordinary transformer layer does just that:
+attention with equal weights is a mean, layer normalisation of vectors with mean 0 is a scaling to
+one length, and its bias subtracts the centre. So the folder needs no code of ours, and gives our
+probabilities up to float32 rounding.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Regex, Tokenizer, normalizers
+from torch import nn
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+
+from model.encoder import CHARACTERS_PER_TOKEN, TextEncoder
+from model.head import Head
+from model.types import Floats, Kind
+
+MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
+"""Networks whose layers and classifier are of the form that we write."""
+
+PROBLEM_TYPES: dict[Kind, str] = {
+    "single": "single_label_classification",
+    "multiple": "multi_label_classification",
+}
+"""What tells the pipeline whether to apply softmax or sigmoid."""
+
+# Powers of two, which round nothing; small enough that the network can be run in float16, too.
+GAIN = 2.0**10
+"""Of two summands one is made so much larger, and the other smaller, that only one counts."""
+SPREAD = 2.0**8
+"""What is normalised is made this wide: the epsilon of layer normalisation then does not count."""
+SLOPE = 2.0**-12
+"""What passes the classifier's tanh is made this small: tanh(x) is x there."""
+
+ANSWERS: dict[Kind, str] = {
+    "single": "Gives each text one label, with its probability.",
+    "multiple": "Gives each text any number of labels. Each has a probability of its own; those "
+    "that reach their threshold are the answer.",
+}
+CARD = """\
+---
+library_name: transformers
+pipeline_tag: text-classification
+---
+
+# Text classifier
+
+{answer}
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", "this/folder", truncation=True{all_labels})
+classify(["one text", "another"])
+```
+
+`truncation=True` cuts texts to {max_tokens} tokens, as in training.
+
+## Labels
+
+{labels}
+
+## Training
+
+{numbers}
+"""
+
+
+def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write encoder and head as one classifier: float32 weights, tokenizer and README.
+
+    The tokenizer puts the encoder's prefix before each text (though not before an empty one).
+    facts: what the README tells, name -> value.
+    Raises ValueError for a network of another type than MODEL_TYPES, and for a `single` head with
+    one label, which leaves nothing to decide.
+    """
+    check(encoder, head)
+    folder.mkdir(parents=True, exist_ok=True)
+    classifier(encoder, head).save_pretrained(folder)
+    _save_tokenizer(encoder, folder)
+    (folder / "README.md").write_text(card(head, encoder.max_tokens, facts), "utf-8")
+
+
+def check(encoder: TextEncoder, head: Head) -> None:
+    """Raises ValueError, with the reason, when this encoder and head cannot be exported."""
+    model_type = encoder.network.config.model_type
+    if model_type not in MODEL_TYPES:
+        raise ValueError(
+            f"an encoder of type {model_type} cannot be written as a plain transformers "
+            f"classifier; supported are {', '.join(MODEL_TYPES)}"
+        )
+    if head.kind == "single" and len(head.labels) == 1:
+        raise ValueError(f"nothing is to be decided: {head.labels[0]} is the only label")
+
+
+@torch.no_grad()
+def classifier(encoder: TextEncoder, head: Head) -> Any:
+    """Encoder, pooling and head as one transformers model, in float32."""
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is all written over
+        build = AutoModelForSequenceClassification.from_config
+        model = build(_config(encoder, head))  # type: ignore[no-untyped-call]
+    model.base_model.load_state_dict(encoder.network.state_dict(), strict=False)
+    last, added = model.base_model.encoder.layer[-2:]
+    _write_pooling(last, added, encoder.recipe.pooling)
+    _write_centring(added, head.centre)
+    if encoder.network.config.model_type == "bert":
+        _write_head(model.base_model.pooler.dense, model.classifier, head)
+    else:
+        _write_head(model.classifier.dense, model.classifier.out_proj, head)
+    return model.eval()
+
+
+def _config(encoder: TextEncoder, head: Head) -> Any:
+    config = deepcopy(encoder.network.config)
+    config.num_hidden_layers += 1
+    config.id2label = dict(enumerate(head.labels))
+    config.label2id = {label: number for number, label in enumerate(head.labels)}
+    config.problem_type = PROBLEM_TYPES[head.kind]
+    return config
+
+
+def _write_pooling(last: Any, added: Any, pooling: str) -> None:
+    """Make layer `added` pool the states of the encoder's `last` layer.
+
+    What it normalises is its attention plus the token's own state. For `mean` the state must not
+    count beside the attention; for `cls` the state is all, and the attention 0.
+    """
+    for weights in added.parameters():
+        weights.zero_()  # query and key, too, so that all tokens weigh the same
+    gain = 1.0 / GAIN if pooling == "mean" else GAIN
+    last.output.LayerNorm.weight.mul_(gain)
+    last.output.LayerNorm.bias.mul_(gain)
+    if pooling == "mean":
+        for linear in (added.attention.self.value, added.attention.output.dense):
+            nn.init.eye_(linear.weight).mul_(GAIN)
+
+
+def _write_centring(added: Any, centre: Floats) -> None:
+    """Of a vector u (d,) of unit length the layer's first normalisation makes
+    SPREAD * sqrt(d) * (u - centre), its second scales that to the length sqrt(d)."""
+    first, second = added.attention.output.LayerNorm, added.output.LayerNorm
+    first.weight.fill_(SPREAD)
+    first.bias.copy_(torch.as_tensor(centre) * (-SPREAD * math.sqrt(len(centre))))
+    second.weight.fill_(1.0)
+
+
+def _write_head(dense: nn.Linear, output: nn.Linear, head: Head) -> None:
+    """The network ends in output(tanh(dense(x))): a tanh that changes nothing, then the head."""
+    nn.init.eye_(dense.weight).mul_(SLOPE)
+    dense.bias.zero_()
+    length = math.sqrt(len(head.centre))
+    output.weight.copy_(torch.as_tensor(head.weights.T / (SLOPE * length)))
+    output.bias.copy_(torch.as_tensor(head.bias))
+
+
+def tokenizer(encoder: TextEncoder) -> PreTrainedTokenizerFast:
+    """The encoder's tokenizer, which does to a text what `TextEncoder.forward` does before it."""
+    own = encoder.tokenizer
+    backend = Tokenizer.from_str(own.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    limit = encoder.max_tokens * CHARACTERS_PER_TOKEN
+    cut: normalizers.Normalizer = normalizers.Replace(Regex(rf"(?m)(?<=\A.{{{limit}}}).+"), "")
+    prefix = encoder.recipe.prefix
+    steps = [cut, normalizers.Prepend(prefix) if prefix else None, backend.normalizer]
+    backend.normalizer = normalizers.Sequence([step for step in steps if step is not None])
+    # A class of its own, such as BertTokenizer, would build a normaliser without these steps.
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend,
+        model_max_length=encoder.max_tokens,
+        model_input_names=own.model_input_names,
+        **own.special_tokens_map,
+    )
+
+
+def _save_tokenizer(encoder: TextEncoder, folder: Path) -> None:
+    tokenizer(encoder).save_pretrained(folder)
+    # transformers 5 names a class here that transformers 4 does not know; this one both know.
+    config = folder / "tokenizer_config.json"
+    stated = json.loads(config.read_text())
+    config.write_text(json.dumps({**stated, "tokenizer_class": "PreTrainedTokenizerFast"}))
+
+
+def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
+    """The folder's README: how to load it, what it answers, what it was trained on."""
+    return CARD.format(
+        answer=ANSWERS[head.kind],
+        all_labels=", top_k=None" if head.kind == "multiple" else "",
+        max_tokens=max_tokens,
+        labels=_labels(head),
+        numbers=_table(("", ""), list(facts.items())),
+    )
+
+
+def _labels(head: Head) -> str:
+    if head.kind == "single":
+        return _table(("label",), [(label,) for label in head.labels])
+    least = [0.5] * len(head.labels) if head.thresholds is None else head.thresholds.tolist()
+    rows = [(label, f"{least:.3g}") for label, least in zip(head.labels, least, strict=True)]
+    return _table(("label", "threshold"), rows)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    cells = [[str(cell).replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

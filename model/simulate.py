@@ -1,0 +1,168 @@
+"""The whole loop without Label Studio, on a labelled file: how many labels does a strategy save?
+
+    python -m model.simulate TRAIN --test TEST --strategy cluster_margin,random --out DIR
+
+Rounds are production's own: deep rounds fine-tune the encoder when the labels have grown enough,
+fast rounds refit the head and choose what is asked next. DIR gets the learning curves (curves.png),
+every round (runs/*.jsonl) and TensorBoard logs (tensorboard --logdir DIR/tensorboard). A run that
+was cut off goes on where it stopped when the same command is given again. The last line printed is
+one JSON object.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.corpus import BadCorpus, Corpus, read_pair
+from model.curves import Curves, area, draw, labels_to_reach, standard_error
+from model.encoder import BUNDLED
+from model.learner import resolve_strategy
+from model.simulation import METRIC, Plan, Point, play
+from model.strategies import STRATEGIES
+
+FULL = "full"
+"""Beside the strategies: a single round that is given all labels of the pool."""
+
+
+def curves_of(runs: list[list[Point]], metric: str) -> Curves:
+    """The runs of one strategy, all with the same numbers of labels, as curves.
+
+    Rounds before the first label have no score and are left out.
+    """
+    scored = [[point for point in run if metric in point.scores] for run in runs]
+    labels = np.array([point.labels for point in scored[0]], dtype=np.int64)
+    return Curves(labels, np.array([[point.scores[metric] for point in run] for run in scored]))
+
+
+def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
+    """For each strategy: area under the curve, final score, labels needed to reach random's final
+    score, seconds a round. Means over the seeds, with standard errors."""
+    curves = {name: curves_of(found, metric) for name, found in runs.items()}
+    goal = float(curves["random"].mean[-1]) if "random" in curves else None
+    found: dict[str, Any] = {}
+    for name, one in curves.items():
+        seconds = [sum(point.seconds.values()) for run in runs[name] for point in run]
+        areas, final = area(one), one.scores[:, -1]
+        found[name] = {
+            "seeds": len(one.scores),
+            "labels": int(one.labels[-1]),
+            "area": round(float(areas.mean()), 4),
+            "area_error": round(standard_error(areas), 4),
+            "final": round(float(final.mean()), 4),
+            "final_error": round(standard_error(final), 4),
+            "labels_to_random_final": goal and labels_to_reach(one.labels, one.mean, goal),
+            "seconds_a_round": round(float(np.mean(seconds)), 2),
+        }
+    return found
+
+
+def table(found: dict[str, Any]) -> str:
+    """The summary as a Markdown table."""
+    lines = [
+        "| strategy | area | final | labels to random's final | s a round |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in found.items():
+        needed = row["labels_to_random_final"]
+        lines.append(
+            f"| {name} | {row['area']:.3f} ± {row['area_error']:.3f} "
+            f"| {row['final']:.3f} ± {row['final_error']:.3f} "
+            f"| {'-' if needed is None else round(needed)} | {row['seconds_a_round']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def parser() -> ArgumentParser:
+    made = ArgumentParser(
+        prog="python -m model.simulate",
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    add = made.add_argument
+    add("train", type=Path, metavar="TRAIN", help="labelled .jsonl or .jsonl.gz: the pool")
+    add("--test", type=Path, required=True, help="labelled file to measure on")
+    add("--strategy", default="auto,random", help="strategies, separated by commas")
+    add("--initial", type=int, default=0, help="labels drawn at random before the first round")
+    add("--batch", type=int, default=25, help="labels a round")
+    add("--rounds", type=int, default=20, help="rounds of --batch labels")
+    add("--seeds", type=int, default=3, help="repetitions, seeds 0 to SEEDS - 1")
+    add("--out", type=Path, required=True, help="folder for the results")
+    add("--full", action="store_true", help="train once on the whole pool, too, to compare with")
+    add("--pool", type=int, help="use so many random examples of TRAIN (default: all)")
+    add("--test-size", type=int, help="use so many random examples of TEST (default: all)")
+    add("--encoder", default=BUNDLED, help="folder or hub name (default: %(default)s)")
+    add("--max-tokens", type=int, default=128, help="texts are cut to this (default: %(default)s)")
+    add("--audit-share", type=float, default=0.1, help="as AUDIT_SHARE (default: %(default)s)")
+    add("--deep-first", type=int, default=20, help="as DEEP_ROUND_FIRST (default: %(default)s)")
+    add(
+        "--deep-growth", type=float, default=0.5, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
+    )
+    add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
+    return made
+
+
+def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
+    """(name, plan) of every run. Raises BadCorpus for an unknown strategy."""
+    names = [resolve_strategy(name, pool.kind) for name in arguments.strategy.split(",")]
+    unknown = sorted(set(names) - set(STRATEGIES))
+    if unknown:
+        raise BadCorpus(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")
+    growth = None if arguments.no_deep else arguments.deep_growth
+    made = []
+    for seed in range(arguments.seeds):
+        for name in dict.fromkeys(names):
+            plan = Plan(
+                train=arguments.train.name,
+                test=arguments.test.name,
+                strategy=name,
+                seed=seed,
+                initial=arguments.initial,
+                batch=arguments.batch,
+                rounds=arguments.rounds,
+                pool=arguments.pool,
+                test_size=arguments.test_size,
+                encoder=arguments.encoder,
+                max_tokens=arguments.max_tokens,
+                audit_share=arguments.audit_share,
+                deep_first=arguments.deep_first,
+                deep_growth=growth,
+            )
+            made.append((name, plan))
+        if arguments.full:
+            everything = replace(plan, strategy="random", initial=len(pool), rounds=0)
+            made.append((FULL, everything))
+    return made
+
+
+def simulate(arguments: Namespace) -> dict[str, Any]:
+    """Play all runs, draw the curves, and return `metric` and the `summary`. Raises BadCorpus."""
+    pool, test = read_pair(arguments.train, arguments.test)
+    metric = METRIC[pool.kind]
+    runs: dict[str, list[list[Point]]] = {}
+    for name, plan in plans_of(arguments, pool):
+        runs.setdefault(name, []).append(play(plan, pool, test, arguments.out, name))
+    found = summary(runs, metric)
+    curves = {name: curves_of(some, metric) for name, some in runs.items() if name != FULL}
+    marks = [found[FULL]["final"]] if FULL in found else []
+    draw(curves, metric, arguments.out / "curves.png", marks)
+    return {"metric": metric, "strategies": found}
+
+
+def main() -> int:
+    try:
+        found = simulate(parser().parse_args())
+    except BadCorpus as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(table(found["strategies"]))
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""One run of a simulation: a strategy learns a labelled pool, round by round, as in production."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from model.audit import in_reserve
+from model.corpus import BadCorpus, Corpus
+from model.encoder import TextEncoder
+from model.finetune import Examples, finetune
+from model.head import Head
+from model.learner import Policy, Snapshot, deep_round_due, fast_round
+from model.metrics import scores
+from model.tracking import Tracker
+from model.types import Floats, Ints, Kind
+from model.vectors import VectorStore, content_key
+
+METRIC: dict[Kind, str] = {"single": "accuracy", "multiple": "micro_f1"}
+"""What learning curves show."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run's result depends on. `deep_growth` None: the encoder stays as it comes."""
+
+    train: str
+    test: str
+    strategy: str
+    seed: int
+    initial: int
+    batch: int
+    rounds: int
+    pool: int | None
+    test_size: int | None
+    encoder: str
+    max_tokens: int
+    audit_share: float
+    deep_first: int
+    deep_growth: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One round: after `labels` labels, of which the encoder was tuned on `tuned_on`.
+
+    scores: on the test examples. asked: rows of the pool to label next, in order. seconds:
+    `tune`, `encode` and `round` (refit, rank, choose).
+    """
+
+    labels: int
+    tuned_on: int
+    scores: dict[str, float]
+    asked: list[int]
+    seconds: dict[str, float]
+
+
+class Run:
+    """One strategy with one seed. Everything follows from the plan and the points so far."""
+
+    def __init__(
+        self, plan: Plan, pool: Corpus, test: Corpus, folder: Path, tracker: Tracker
+    ) -> None:
+        self._plan = plan
+        # The same for every strategy of a seed.
+        self._pool = pool.sample(plan.pool, plan.seed)
+        self._test = test.sample(plan.test_size, 0)
+        self._ids = np.arange(1, len(self._pool) + 1, dtype=np.int64)
+        self._tracker = tracker
+        self._answered: list[int] = []
+        self._tuned_on = 0
+        self._head: Head | None = None
+        self._vectors: tuple[Floats, Floats] | None = None
+        self._folder = folder
+
+    def play(self, points: list[Point]) -> Iterator[Point]:
+        """The rounds that are still to come after `points`."""
+        plan = self._plan
+        self._answered = list(range(min(plan.initial, len(self._pool))))
+        for point in points:
+            self._answered += point.asked
+            self._tuned_on = point.tuned_on
+        if points and self._tuned_on:
+            self._tune(self._answered[: self._tuned_on])
+        for number in range(len(points), plan.rounds + 1):
+            last = number == plan.rounds or len(self._answered) == len(self._pool)
+            point = self._round(last)
+            yield point
+            self._answered += point.asked
+            if last:
+                return
+
+    def _round(self, last: bool) -> Point:
+        plan, labels = self._plan, len(self._answered)
+        seconds = {"tune": 0.0, "encode": 0.0}
+        due = plan.deep_growth is not None and (
+            deep_round_due(labels, self._tuned_on, plan.deep_first, plan.deep_growth)
+            or (last and labels > self._tuned_on)
+        )
+        if due and len(np.unique(self._pool.targets[self._answered], axis=0)) > 1:
+            seconds = self._tune(self._answered)
+            self._tuned_on, self._head = labels, None
+        vectors, test_vectors = self._encoded()
+        began = time.monotonic()
+        outcome = fast_round(self._snapshot(vectors), self._policy(), self._head)
+        seconds["round"] = time.monotonic() - began
+        self._head = outcome.head
+        found: dict[str, float] = {}
+        if outcome.head is not None:
+            answers = outcome.head.answers(outcome.head.probs(test_vectors))
+            found = scores(answers, self._test.targets > 0)
+        self._tracker.round(labels, {"test": found, "seconds": seconds})
+        asked = [] if last else outcome.rows.tolist()
+        return Point(labels, self._tuned_on, found, asked, seconds)
+
+    def _tune(self, answered: list[int]) -> dict[str, float]:
+        plan, began = self._plan, time.monotonic()
+        rows = np.array(answered, dtype=np.int64)
+        audits = in_reserve(self._ids[rows], plan.audit_share, plan.seed)
+        encoder = TextEncoder(plan.encoder, plan.max_tokens)
+        finetune(
+            encoder,
+            self._examples(rows[~audits]),
+            self._examples(rows[audits]),
+            self._pool.kind,
+            seed=plan.seed,
+            observe=lambda step: self._tracker.step(len(answered), step),
+        )
+        tuned = time.monotonic()
+        self._vectors = self._encode(encoder)
+        return {"tune": tuned - began, "encode": time.monotonic() - tuned}
+
+    def _encoded(self) -> tuple[Floats, Floats]:
+        """Vectors of the pool and of the test texts by the present encoder."""
+        if self._vectors is None:
+            self._vectors = self._encode_untuned()
+        return self._vectors
+
+    def _encode(self, encoder: TextEncoder) -> tuple[Floats, Floats]:
+        # float16, as production stores them.
+        pool, test = (encoder.encode(part.texts) for part in (self._pool, self._test))
+        return pool.astype(np.float16), test.astype(np.float16)
+
+    def _encode_untuned(self) -> tuple[Floats, Floats]:
+        """Kept on disk: all runs start with the same encoder."""
+        plan = self._plan
+        encoder = TextEncoder(plan.encoder, plan.max_tokens)
+        store = VectorStore(self._folder / "vectors", encoder.dimension)
+        found = []
+        for part in (self._pool, self._test):
+            keys = np.array([content_key(text) for text in part.texts], dtype=np.int64)
+            missing = np.flatnonzero(store.rows(keys) < 0)
+            store.append(keys[missing], encoder.encode(part.take(missing).texts))
+            found.append(store.take(store.rows(keys)))
+        return found[0], found[1]
+
+    def _examples(self, rows: Ints) -> Examples:
+        return Examples([self._pool.texts[row] for row in rows.tolist()], self._pool.targets[rows])
+
+    def _snapshot(self, vectors: Floats) -> Snapshot:
+        answered = np.sort(np.array(self._answered, dtype=np.int64))
+        is_open = np.ones(len(self._pool), dtype=np.bool_)
+        is_open[answered] = False
+        return Snapshot(
+            ids=self._ids,
+            vectors=vectors,
+            open=is_open,
+            answered=answered,
+            targets=self._pool.targets[answered],
+            labels=self._pool.labels,
+            kind=self._pool.kind,
+        )
+
+    def _policy(self) -> Policy:
+        plan = self._plan
+        return Policy(plan.strategy, plan.batch, plan.audit_share, plan.seed)
+
+
+def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> list[Point]:
+    """Play a run to its end, going on where an earlier one stopped; each round is kept at once.
+
+    Raises BadCorpus when the file of an earlier run was made by another plan.
+    """
+    path = folder / "runs" / f"{name}-{plan.seed}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    points = _resumed(path, plan)
+    finished = len(points) == plan.rounds + 1 or (points and not points[-1].asked)
+    if finished:
+        return points
+    tracker = Tracker(folder / "tensorboard" / f"{name}-{plan.seed}")
+    run = Run(plan, pool, test, folder, tracker)
+    bar = tqdm(total=plan.rounds + 1, initial=len(points), desc=f"{name}, seed {plan.seed}")
+    with path.open("a") as file, bar:
+        for point in run.play(points):
+            points.append(point)
+            file.write(json.dumps(asdict(point)) + "\n")
+            file.flush()
+            metric = METRIC[pool.kind]
+            bar.set_postfix({"labels": point.labels, metric: round(point.scores.get(metric, 0), 3)})
+            bar.update()
+    tracker.close()
+    return points
+
+
+def _resumed(path: Path, plan: Plan) -> list[Point]:
+    """The rounds that are on disk already; the first line of the file is the plan."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    if not lines:
+        path.write_text(json.dumps(asdict(plan)) + "\n")
+        return []
+    if json.loads(lines[0]) != asdict(plan):
+        raise BadCorpus(f"{path} was made with other options; choose another --out, or delete it")
+    points = []
+    for line in lines[1:]:
+        try:
+            points.append(Point(**json.loads(line)))
+        except ValueError:
+            break  # half a line: the run was cut off while it wrote
+    kept = [lines[0], *(json.dumps(asdict(point)) for point in points)]
+    path.write_text("\n".join(kept) + "\n")
+    return points

@@ -1,0 +1,211 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedModel,
+    pipeline,
+)
+
+from model.encoder import BUNDLED, Recipe, TextEncoder
+from model.export import card, export
+from model.head import Head
+from model.types import Floats, Kind
+
+TEXTS = (
+    "The cat sleeps on the sofa.",
+    "x",
+    "The central bank raised its interest rates, and the markets fell a little. " * 20,
+    " " * 300 + "a beginning, " + " " * 300 + "and an end that is too far away to be read",
+    "  in\nlines\t\n",
+    "http://example.org/" + "a" * 200 + " and on",
+    "\u4f60\u597d\uff0c\u4e16\u754c\u3002\u8fd9\u662f\u4e00\u4e2a\u6d4b\u8bd5\u3002",
+    "Un caf\u00e9, \U0001f642 s'il vous pla\u00eet",
+)
+CHINESE = Path(__file__).parents[3] / "shared" / "models" / "me5-small-zh-en"
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def bundled() -> TextEncoder:
+    encoder = TextEncoder(BUNDLED, 32)
+    encoder.low_precision = False
+    return encoder
+
+
+def head_on(encoder: TextEncoder, kind: Kind, labels: tuple[str, ...] = ("a", "b|c", "d")) -> Head:
+    """A head whose probabilities differ much from text to text."""
+    rng = np.random.default_rng(0)
+    shape = (encoder.dimension, len(labels))
+    return Head(
+        kind,
+        labels,
+        rng.normal(0.0, 5.0, shape).astype(np.float32),
+        rng.normal(size=len(labels)).astype(np.float32),
+        encoder.encode(TEXTS).mean(axis=0),
+    )
+
+
+def answers_of(folder: Path, labels: tuple[str, ...], batch_size: int) -> Floats:
+    """What the folder's pipeline says of TEXTS, as probabilities (n, c)."""
+    classify = pipeline("text-classification", str(folder), truncation=True, top_k=None)
+    answers: Any = classify(list(TEXTS), batch_size=batch_size)
+    by_label = [{each["label"]: each["score"] for each in answer} for answer in answers]
+    return np.array([[scores[label] for label in labels] for scores in by_label])
+
+
+def assert_same_probabilities(
+    encoder: TextEncoder, head: Head, folder: Path, batch_size: int = 4
+) -> None:
+    ours = head.probs(encoder.encode(TEXTS))
+    assert ours.std(axis=0).min() > 0.1
+    export(encoder, head, folder, {})
+    theirs = answers_of(folder, head.labels, batch_size)
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=5e-5)
+
+
+def small_encoder(model_type: str, folder: Path, tokenizer_of: TextEncoder) -> TextEncoder:
+    """An encoder with random weights and small states, in which RoBERTa's epsilon of layer
+    normalisation counts."""
+    tokenizer = tokenizer_of.tokenizer
+    config = AutoConfig.for_model(
+        model_type,
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=64,
+        type_vocab_size=2,
+        layer_norm_eps=1e-5,
+        initializer_range=0.5,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    nn.init.constant_(network.encoder.layer[-1].output.LayerNorm.weight, 0.02)
+    return saved(network, folder, tokenizer_of)
+
+
+def saved(network: PreTrainedModel, folder: Path, tokenizer_of: TextEncoder) -> TextEncoder:
+    network.save_pretrained(folder)
+    tokenizer_of.tokenizer.save_pretrained(folder)
+    encoder = TextEncoder(str(folder), 32)
+    encoder.low_precision = False
+    return encoder
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+@pytest.mark.parametrize("batch_size", [1, len(TEXTS)])
+def test_the_pipeline_gives_our_probabilities(
+    bundled: TextEncoder, tmp_path: Path, kind: Kind, batch_size: int
+) -> None:
+    assert_same_probabilities(bundled, head_on(bundled, kind), tmp_path, batch_size)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "camembert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_every_supported_type_and_pooling_gives_our_probabilities(
+    bundled: TextEncoder, tmp_path: Path, model_type: str, pooling: str
+) -> None:
+    encoder = small_encoder(model_type, tmp_path / "encoder", bundled)
+    encoder.recipe = Recipe(pooling)
+    assert_same_probabilities(encoder, head_on(encoder, "multiple"), tmp_path / "out")
+
+
+def test_the_prefix_comes_along(bundled: TextEncoder, tmp_path: Path) -> None:
+    """Who uses the folder need not know of it, so the tokenizer must put it before the text."""
+    encoder = small_encoder("bert", tmp_path / "encoder", bundled)
+    encoder.recipe = Recipe("mean", "query: ")
+    assert_same_probabilities(encoder, head_on(encoder, "single"), tmp_path / "out")
+
+
+def test_a_multilingual_encoder_with_its_prefix(tmp_path: Path) -> None:
+    if not CHINESE.is_dir():
+        pytest.skip(f"there is no {CHINESE.name} beside the checkout, in shared/models")
+    encoder = TextEncoder(str(CHINESE), 32)
+    encoder.low_precision = False
+    assert encoder.recipe.prefix == "query: "
+    assert_same_probabilities(encoder, head_on(encoder, "single"), tmp_path)
+
+
+def test_without_more_arguments_the_likeliest_label_is_named(
+    bundled: TextEncoder, tmp_path: Path
+) -> None:
+    head = head_on(bundled, "single", ("\u662f", "non", "vielleicht"))
+    export(bundled, head, tmp_path, {})
+    answers = pipeline("text-classification", str(tmp_path))(list(TEXTS[:2]))
+    likeliest = head.probs(bundled.encode(TEXTS[:2])).argmax(axis=1)
+    assert [answer["label"] for answer in answers] == [head.labels[place] for place in likeliest]
+
+
+def test_one_label_of_several_kind_keeps_its_own_probability(
+    bundled: TextEncoder, tmp_path: Path
+) -> None:
+    """One output is a regression to transformers, unless told otherwise."""
+    assert_same_probabilities(bundled, head_on(bundled, "multiple", ("spam",)), tmp_path)
+
+
+def test_an_only_label_of_single_kind_is_refused(bundled: TextEncoder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="spam is the only label"):
+        export(bundled, head_on(bundled, "single", ("spam",)), tmp_path / "out", {})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_of_another_form_is_refused_by_name(bundled: TextEncoder, tmp_path: Path) -> None:
+    config = DistilBertConfig(vocab_size=len(bundled.tokenizer), dim=8, n_heads=2, n_layers=1)
+    encoder = saved(DistilBertModel(config), tmp_path / "encoder", bundled)
+    with pytest.raises(ValueError, match=r"distilbert .* supported are bert, camembert"):
+        export(encoder, head_on(encoder, "single"), tmp_path / "out", {})
+
+
+def test_exporting_changes_neither_the_encoder_nor_the_random_state(
+    bundled: TextEncoder, tmp_path: Path
+) -> None:
+    head = head_on(bundled, "single")
+    before, state = bundled.encode(TEXTS), torch.get_rng_state()
+    export(bundled, head, tmp_path, {})
+    np.testing.assert_array_equal(bundled.encode(TEXTS), before)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_the_tokenizer_is_of_a_class_that_transformers_4_knows(
+    bundled: TextEncoder, tmp_path: Path
+) -> None:
+    """It refused the whole folder for the name that transformers 5 writes."""
+    export(bundled, head_on(bundled, "single"), tmp_path, {})
+    stated = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert stated["tokenizer_class"] == "PreTrainedTokenizerFast"
+
+
+def test_the_weights_are_float32(bundled: TextEncoder, tmp_path: Path) -> None:
+    export(bundled, head_on(bundled, "single"), tmp_path, {})
+    weights = load_file(tmp_path / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+
+
+def test_the_card_tells_labels_thresholds_and_numbers(bundled: TextEncoder) -> None:
+    head = replace(head_on(bundled, "multiple"), thresholds=np.array([0.5, 0.3125, 0.5]))
+    text = card(head, 32, {"version": "2.13", "training labels": 54})
+    assert 'pipeline("text-classification", "this/folder", truncation=True, top_k=None)' in text
+    assert "32 tokens" in text
+    assert "| a | 0.5 |\n| b\\|c | 0.312 |\n| d | 0.5 |" in text
+    assert "| version | 2.13 |\n| training labels | 54 |" in text
+
+
+def test_one_label_a_text_needs_no_thresholds(bundled: TextEncoder) -> None:
+    text = card(head_on(bundled, "single"), 32, {})
+    assert "truncation=True)" in text
+    assert "threshold" not in text

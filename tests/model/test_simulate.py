@@ -1,0 +1,186 @@
+"""Simulations with the bundled encoder cut to its first layer: the real loop, in seconds."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+from model.corpus import BadCorpus, read_pair
+from model.encoder import BUNDLED, TextEncoder
+from model.simulate import FULL, parser, plans_of, simulate
+from model.simulation import Plan, Point, play
+
+SUBJECTS = {
+    "animals": ("the cat", "a dog", "my horse", "the cow", "a bird", "the fish"),
+    "money": ("the bank", "a stock", "my loan", "the tax", "a bond", "the budget"),
+}
+VERBS = ("is old", "was seen again", "came back", "pleased us", "is not here", "got lost today")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("one-layer")
+    whole = TextEncoder(BUNDLED, 32)
+    whole.network.encoder.layer = whole.network.encoder.layer[:1]
+    whole.network.config.num_hidden_layers = 1
+    whole.save(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = [
+        json.dumps({"text": f"{subject} {verb}", "label": label})
+        for label, subjects in SUBJECTS.items()
+        for subject in subjects
+        for verb in VERBS
+    ]
+    shuffled = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
+    train, test = folder / "train.jsonl", folder / "test.jsonl"
+    train.write_text("\n".join(shuffled[:52]))
+    test.write_text("\n".join(shuffled[52:]))
+    return train, test
+
+
+def plan(encoder: str, **changed: object) -> Plan:
+    words = {"train": "train.jsonl", "test": "test.jsonl", "strategy": "margin", "seed": 0}
+    numbers = {"initial": 4, "batch": 4, "rounds": 3, "pool": None, "test_size": None}
+    rules = {"max_tokens": 32, "audit_share": 0.1, "deep_first": 8, "deep_growth": 0.5}
+    return Plan(**{**words, **numbers, **rules, "encoder": encoder, **changed})  # type: ignore[arg-type]
+
+
+def run(plan: Plan, files: tuple[Path, Path], folder: Path) -> list[Point]:
+    pool, test = read_pair(*files)
+    return play(plan, pool, test, folder, "margin")
+
+
+def events(folder: Path) -> list[tuple[str, int]]:
+    """(name, step) of all scalars in the event files of a folder."""
+    found = []
+    for path in sorted(folder.glob("events*")):
+        data = path.read_bytes()
+        while data:  # TFRecord: length (8 bytes), its checksum (4), event, checksum (4)
+            size = int.from_bytes(data[:8], "little")
+            event = Event.FromString(data[12 : 12 + size])
+            found += [(value.tag, event.step) for value in event.summary.value]
+            data = data[16 + size :]
+    return found
+
+
+def test_rounds_label_tune_and_measure(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    points = run(plan(encoder), files, tmp_path)
+    assert [point.labels for point in points] == [4, 8, 12, 16]
+    # At the first deep round's 8 labels, at 1.5 times as many, and at the end.
+    assert [point.tuned_on for point in points] == [0, 8, 12, 16]
+    assert points[-1].scores["accuracy"] >= 0.9
+    asked = [row for point in points for row in point.asked]
+    assert len(set(asked)) == 12
+    assert not set(asked) & set(range(4))
+    assert points[-1].asked == []
+
+
+def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    whole = run(plan(encoder), files, tmp_path / "whole")
+    kept = tmp_path / "cut" / "runs" / "margin-0.jsonl"
+    kept.parent.mkdir(parents=True)
+    lines = (tmp_path / "whole" / "runs" / "margin-0.jsonl").read_text().splitlines()
+    kept.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])
+    resumed = run(plan(encoder), files, tmp_path / "cut")
+    assert [(p.labels, p.tuned_on, p.asked) for p in resumed] == [
+        (p.labels, p.tuned_on, p.asked) for p in whole
+    ]
+    assert resumed[-1].scores == pytest.approx(whole[-1].scores, abs=0.1)
+    assert len(kept.read_text().splitlines()) == 5
+
+
+def test_a_finished_run_is_not_played_again(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    frozen = plan(encoder, deep_growth=None)
+    first = run(frozen, files, tmp_path)
+    path = tmp_path / "runs" / "margin-0.jsonl"
+    before = path.stat().st_mtime_ns
+    assert [asdict(point) for point in run(frozen, files, tmp_path)] == [asdict(p) for p in first]
+    assert len(events(tmp_path / "tensorboard" / "margin-0")) > 0
+    assert path.stat().st_mtime_ns >= before
+
+
+def test_another_plan_does_not_continue_a_run(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run(plan(encoder, deep_growth=None, rounds=1), files, tmp_path)
+    with pytest.raises(BadCorpus, match="made with other options"):
+        run(plan(encoder, deep_growth=None, rounds=2), files, tmp_path)
+
+
+def test_a_cold_start_needs_no_label(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    points = run(plan(encoder, initial=0, rounds=1, deep_growth=None), files, tmp_path)
+    assert [(point.labels, point.scores == {}) for point in points] == [(0, True), (4, False)]
+
+
+def test_a_pool_that_is_used_up_ends_the_run(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    points = run(plan(encoder, pool=10, rounds=9, deep_growth=None), files, tmp_path)
+    assert [point.labels for point in points] == [4, 8, 10]
+
+
+def test_tensorboard_shows_steps_and_rounds(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run(plan(encoder, rounds=1), files, tmp_path)
+    found = events(tmp_path / "tensorboard" / "margin-0")
+    assert [step for name, step in found if name == "train/loss"] == list(range(1, 61))
+    assert [step for name, step in found if name == "test/accuracy"] == [4, 8]
+
+
+def test_the_command_prints_a_table_and_one_line_of_json(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = map(str, files)
+    words = [train, "--test", test, "--strategy", "margin,random", "--encoder", encoder]
+    words += ["--initial", "4", "--batch", "4", "--rounds", "2", "--seeds", "2", "--no-deep"]
+    done = subprocess.run(
+        [sys.executable, "-m", "model.simulate", *words, "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["metric"] == "accuracy"
+    chance, ours = last["strategies"]["random"], last["strategies"]["margin"]
+    assert (chance["seeds"], chance["labels"]) == (ours["seeds"], ours["labels"]) == (2, 12)
+    assert chance["labels_to_random_final"] <= 12
+    assert "| margin |" in done.stdout
+    assert (tmp_path / "curves.png").is_file()
+
+
+def test_full_is_given_all_labels_at_once(
+    encoder: str, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = map(str, files)
+    words = [train, "--test", test, "--strategy", "random", "--encoder", encoder, "--full"]
+    words += ["--initial", "4", "--batch", "4", "--rounds", "1", "--seeds", "1", "--no-deep"]
+    found = simulate(parser().parse_args([*words, "--out", str(tmp_path)]))
+    assert found["strategies"][FULL]["labels"] == 52
+
+
+def test_an_unknown_strategy_is_refused_with_the_known_ones(files: tuple[Path, Path]) -> None:
+    train, test = files
+    words = [str(train), "--test", str(test), "--strategy", "guess", "--out", "unused"]
+    with pytest.raises(BadCorpus, match="unknown strategy 'guess'; known: random, "):
+        plans_of(parser().parse_args(words), read_pair(train, test)[0])
