@@ -1,32 +1,35 @@
-"""What to ask before a model can say anything: the typical example of each region of the pool."""
+"""What to ask before a model can say anything: an example of each region of the pool."""
 
 import numpy as np
 
-from model.selection import cluster_centres, nearest_centre, squared_distances
+from model.selection import cluster_centres, nearest_centre
 from model.types import Bools, Floats, Ints
 
-CLUSTERS = 20
+REGIONS = 30
 
 
-def typical_first(vectors: Floats, labelled: Bools, k: int, rng: np.random.Generator) -> Ints:
+def one_per_region(vectors: Floats, labelled: Bools, k: int, rng: np.random.Generator) -> Ints:
     """Rows of the unit-length vectors (n, d) that are not `labelled` (n,), ask-first order.
 
-    k-means cuts the pool into CLUSTERS regions; the example next to each centre comes first, large
+    k-means cuts the pool into REGIONS regions; one random example of each comes first, large
     regions before small ones and regions that hold a labelled example after those that do not,
-    then the second nearest of each region, and so on (TypiClust, Hacohen et al. 2022,
-    arXiv:2202.02794, with the distance to the centre as typicality). Labelled rows take part in the
-    clustering, so that the regions stay the same while labels come. At most k rows.
+    then a second one of each region, and so on. Labelled rows take part in the clustering, so that
+    the regions stay the same while labels come. At most k rows.
+
+    TypiClust (Hacohen et al. 2022, arXiv:2202.02794) asks for the most typical example of each
+    region. An encoder that was tuned on 25 such labels had accuracy .63 on TREC-6 and .60 on AG
+    News, with random examples of the regions .76 and .72, with examples drawn from the whole pool
+    .72 and .66 (means of three seeds).
     """
-    centres = cluster_centres(vectors, CLUSTERS, rng)
-    assigned = nearest_centre(vectors, centres)
-    distance = squared_distances(vectors, centres)[np.arange(len(vectors)), assigned]
-    size = np.bincount(assigned, minlength=len(centres))
+    assigned = nearest_centre(vectors, cluster_centres(vectors, REGIONS, rng))
+    size = np.bincount(assigned, minlength=REGIONS)
     # A label already in a region counts as a turn taken there.
-    covered = np.bincount(assigned[labelled], minlength=len(centres))
+    covered = np.bincount(assigned[labelled], minlength=REGIONS)
 
     asked = np.flatnonzero(~labelled)
-    by_region = asked[np.lexsort((distance[asked], assigned[asked]))]
-    of_region = np.bincount(assigned[asked], minlength=len(centres))
+    lots = rng.random(len(vectors))  # also for labelled rows: those of the others then stay
+    by_region = asked[np.lexsort((lots[asked], assigned[asked]))]
+    of_region = np.bincount(assigned[asked], minlength=REGIONS)
     starts = np.cumsum(of_region) - of_region
     turn = np.empty(len(vectors), dtype=np.int64)
     turn[by_region] = np.arange(len(asked)) - np.repeat(starts, of_region)

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from model.audit import draw, in_reserve, interleave
 from model.calibration import calibrated, cross_fitted_error, fit_calibration
-from model.coldstart import typical_first
+from model.coldstart import one_per_region
 from model.head import Head, centred, fit_head
 from model.metrics import measure
 from model.strategies import STRATEGIES
@@ -199,7 +199,7 @@ def _choose(
         # The same regions at each round, so that they are visited one after the other.
         fixed = np.random.default_rng(policy.seed)
         labelled = np.isin(rows, training)
-        return rows[typical_first(vectors_of(rows), labelled, policy.size, fixed)]
+        return rows[one_per_region(vectors_of(rows), labelled, policy.size, fixed)]
     if "vectors" in wants:
         candidates = _sampled(snapshot, candidates, policy.seed)
     arrays: dict[str, Callable[[], Any]] = {
