@@ -47,7 +47,7 @@ def play(
     began = time.monotonic()
     snapshot = snapshot_of(store, labelling, config, encoder)
     strategy = resolve_strategy(settings.strategy, config.kind)
-    policy = Policy(strategy, size, settings.audit_share, settings.seed)
+    policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
     start = previous.head if previous is not None and previous.encoder == encoder else None
     outcome = fast_round(snapshot, policy, start, pinned.head if pinned else None)
     if len(outcome.rows) == 0:
@@ -62,6 +62,7 @@ def play(
         meta={
             "created_at": time.time(),
             "strategy": strategy,
+            "random_share": round(outcome.random_share, 3),
             "labels": len(labelling.answers),
             "pool": len(labelling.ids),
             "ranked": int(snapshot.open.sum()),

@@ -56,6 +56,10 @@ class Settings:
         "Query strategy; auto is the one that measured best, at present balanced_cluster_margin.",
         choices=STRATEGY_NAMES,
     )
+    guard: bool = setting(
+        True,
+        "Draw part of the tasks at random while the audit labels show that the model knows little.",
+    )
     shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
     deep_shortlist: int = setting(
         200, "Tasks put in order after a deep round.", least=1, most=100_000

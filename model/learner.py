@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from model.audit import draw, in_reserve, interleave
 from model.calibration import calibrated, cross_fitted_error, fit_calibration
 from model.coldstart import one_per_region
+from model.guard import random_share
 from model.head import Head, centred, fit_head
 from model.metrics import measure
 from model.strategies import STRATEGIES
@@ -70,18 +71,23 @@ class Policy:
     size: int
     audit_share: float
     seed: int
+    guard: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A fast round's product: the head (None before any label), the snapshot rows to ask for,
-    ask-first order, and the rows that it learnt from and was measured on."""
+    ask-first order, and the rows that it learnt from and was measured on.
+
+    random_share: the part of the rows that the guard drew by lot (audit tasks not counted).
+    """
 
     head: Head | None
     rows: Ints
     training: Ints
     validation: Ints
     metrics: dict[str, Any]
+    random_share: float
 
 
 def fast_round(
@@ -111,15 +117,25 @@ def _fast_round(
     head = fixed
     if head is None and len(training):
         head = _learn(snapshot, policy, held_out, centre, start)
-    metrics = {} if head is None else _measure(head, snapshot.labelled(held_out), policy.seed)
+    audit_labels = snapshot.labelled(held_out)
+    metrics = {} if head is None else _measure(head, audit_labels, policy.seed)
+    share = 0.0
+    if policy.guard and head is not None and policy.strategy != "random":
+        share = random_share(head.probs(audit_labels.vectors), audit_labels.targets > 0)
     answered = len(snapshot.answered)
     rng = np.random.default_rng([policy.seed, answered])
     candidates = np.flatnonzero(snapshot.open & ~audits)
     chosen = _choose(snapshot, policy, head, centre, held_out, rng, candidates)
-    reserve = np.flatnonzero(snapshot.open & audits)
-    reserve = reserve[np.argsort(draw(snapshot.ids[reserve], policy.seed))][: policy.size]
-    rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
-    return Outcome(head, rows, training, validation, metrics)
+    by_lot = _by_lot(snapshot, np.setdiff1d(candidates, chosen), policy)
+    mixed = interleave(chosen, by_lot, share, answered, policy.size) if share else chosen
+    reserve = _by_lot(snapshot, np.flatnonzero(snapshot.open & audits), policy)
+    rows = interleave(mixed, reserve, policy.audit_share, answered, policy.size)
+    return Outcome(head, rows, training, validation, metrics, share)
+
+
+def _by_lot(snapshot: Snapshot, rows: Ints, policy: Policy) -> Ints:
+    """The first `policy.size` of the rows, by a lot that each task drew once and for all."""
+    return rows[np.argsort(draw(snapshot.ids[rows], policy.seed))][: policy.size]
 
 
 def _learn(

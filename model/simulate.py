@@ -102,6 +102,7 @@ def parser() -> ArgumentParser:
     add(
         "--deep-growth", type=float, default=0.5, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
     )
+    add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
     add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
     return made
 
@@ -131,6 +132,7 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
                 audit_share=arguments.audit_share,
                 deep_first=arguments.deep_first,
                 deep_growth=growth,
+                guard=not arguments.no_guard,
             )
             made.append((name, plan))
         if arguments.full:

@@ -42,20 +42,22 @@ class Plan:
     audit_share: float
     deep_first: int
     deep_growth: float | None
+    guard: bool
 
 
 @dataclass(frozen=True)
 class Point:
     """One round: after `labels` labels, of which the encoder was tuned on `tuned_on`.
 
-    scores: on the test examples. asked: rows of the pool to label next, in order. seconds:
-    `tune`, `encode` and `round` (refit, rank, choose).
+    scores: on the test examples. asked: rows of the pool to label next, in order. random_share: the
+    part of them that the guard drew. seconds: `tune`, `encode` and `round` (refit, rank, choose).
     """
 
     labels: int
     tuned_on: int
     scores: dict[str, float]
     asked: list[int]
+    random_share: float
     seconds: dict[str, float]
 
 
@@ -115,7 +117,7 @@ class Run:
             found = scores(answers, self._test.targets > 0)
         self._tracker.round(labels, {"test": found, "seconds": seconds})
         asked = [] if last else outcome.rows.tolist()
-        return Point(labels, self._tuned_on, found, asked, seconds)
+        return Point(labels, self._tuned_on, found, asked, outcome.random_share, seconds)
 
     def _tune(self, answered: list[int]) -> dict[str, float]:
         plan, began = self._plan, time.monotonic()
@@ -177,7 +179,7 @@ class Run:
 
     def _policy(self) -> Policy:
         plan = self._plan
-        return Policy(plan.strategy, plan.batch, plan.audit_share, plan.seed)
+        return Policy(plan.strategy, plan.batch, plan.audit_share, plan.seed, plan.guard)
 
 
 def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> list[Point]:

@@ -18,7 +18,7 @@ from model.types import Floats, Ints
 
 CONFIG = LabelConfig("c", "t", "single", ("east", "north"), "text", False)
 TASKS, LABELLED = np.arange(1000, 1200), 60
-SETTINGS = Settings(strategy="margin", shortlist=5)
+SETTINGS = Settings(guard=False, strategy="margin", shortlist=5)
 
 
 @pytest.fixture

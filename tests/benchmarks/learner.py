@@ -1,14 +1,16 @@
-"""The full learner on eight benchmark sets: does it save labels, and how near is it to all labels?
+"""The learner on eight benchmark sets, by `model.simulate`: DATA/NAME/{train,test}.jsonl.gz.
 
-    python -m tests.benchmarks.learner DATA OUT [--sets trec6 subj] [--me5 FOLDER]
+    python -m tests.benchmarks.learner saved DATA OUT [--sets trec6 subj] [--me5 FOLDER]
+    python -m tests.benchmarks.learner strategies DATA OUT [--sets trec6 subj] [--me5 FOLDER]
 
-Plays `model.simulate` on each set (DATA/NAME/{train,test}.jsonl.gz) with the default strategy,
-with random choice and with all labels of the pool, three seeds each, and prints a table. A
-run that was cut off goes on where it stopped. Hours on two cores; run two of it, with different
-sets, at once.
+`saved`: the full learner, default strategy against random choice and against all labels of the
+pool. Hours on two cores; two of it, with different sets, can run at once. `strategies`: all of
+them to 200 labels with the encoder as it comes, minutes a set. Both print a table and go on where
+an earlier one stopped.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from typing import Any
 from model.encoder import BUNDLED
 from model.simulate import FULL, simulate
 from model.simulate import parser as simulate_parser
+from model.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,6 @@ class Bench:
     is_chinese: bool = False
 
 
-ROUNDS, TEST_SIZE = 20, 1000
 SETS = {
     "trec6": Bench(),
     "subj": Bench(),
@@ -40,56 +42,72 @@ SETS = {
     "car10": Bench(pool=2000, is_chinese=True),
 }
 
-
-def options(name: str, arguments: Namespace) -> Namespace:
-    """The options of `python -m model.simulate` for a set."""
-    bench, data = SETS[name], arguments.data / name
-    words = [str(data / f"{bench.train}.jsonl.gz"), "--test", str(data / "test.jsonl.gz")]
-    words += ["--strategy", arguments.strategy, "--full", "--out", str(arguments.out / name)]
-    words += ["--batch", str(bench.batch), "--rounds", str(ROUNDS), "--seeds", str(arguments.seeds)]
-    words += ["--pool", str(bench.pool), "--test-size", str(TEST_SIZE)]
-    words += ["--encoder", arguments.me5 if bench.is_chinese else BUNDLED]
-    return simulate_parser().parse_args(words)
+SAVED = """\
+| set | metric | area, random | area, ours | final, random | final, ours \
+| labels to random's final | all labels | share reached |
+|---|---|---|---|---|---|---|---|---|"""
 
 
-def row(name: str, found: dict[str, Any]) -> str:
-    """One line of the table: default strategy against random, and against all labels."""
+def play(name: str, data: Path, out: Path, me5: str, *more: str) -> dict[str, Any]:
+    """Simulate a set; `more`: further options of `python -m model.simulate`."""
+    bench = SETS[name]
+    words = [str(data / name / f"{bench.train}.jsonl.gz"), "--out", str(out / name)]
+    words += ["--test", str(data / name / "test.jsonl.gz"), "--test-size", "1000"]
+    words += ["--pool", str(bench.pool), "--batch", str(bench.batch)]
+    words += ["--encoder", me5 if bench.is_chinese else BUNDLED]
+    return simulate(simulate_parser().parse_args([*words, *more]))
+
+
+def saved_row(name: str, found: dict[str, Any]) -> str:
+    """Default strategy against random, and against all labels."""
     strategies = found["strategies"]
     ours = next(one for key, one in strategies.items() if key not in ("random", FULL))
     chance, full = strategies["random"], strategies[FULL]
     needed = ours["labels_to_random_final"]
-    saved = "-" if needed is None else f"{round(needed)} of {chance['labels']}"
     cells = [
         name,
         found["metric"].replace("_", "-"),
-        f"{chance['area']:.3f} ± {chance['area_error']:.3f}",
-        f"{ours['area']:.3f} ± {ours['area_error']:.3f}",
-        f"{chance['final']:.3f} ± {chance['final_error']:.3f}",
-        f"{ours['final']:.3f} ± {ours['final_error']:.3f}",
-        saved,
+        *(f"{one['area']:.3f} ± {one['area_error']:.3f}" for one in (chance, ours)),
+        *(f"{one['final']:.3f} ± {one['final_error']:.3f}" for one in (chance, ours)),
+        "-" if needed is None else f"{round(needed)} of {chance['labels']}",
         f"{full['final']:.3f}",
         f"{100 * ours['final'] / full['final']:.1f} %",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-HEADER = """\
-| set | metric | area, random | area, ours | final, random | final, ours \
-| labels to random's final | all labels | share reached |
-|---|---|---|---|---|---|---|---|---|"""
+def strategies_table(found: dict[str, dict[str, Any]]) -> str:
+    """Area under the curve of every strategy (rows) on every set (columns)."""
+    lines = [f"| strategy | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
+    for strategy in STRATEGIES:
+        rows = [one["strategies"][strategy] for one in found.values()]
+        cells = [f"{row['area']:.3f} ± {row['area_error']:.3f}" for row in rows]
+        lines.append(f"| {strategy} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def saved(sets: Sequence[str], *where: Any) -> None:
+    more = ("--strategy", "auto,random", "--full", "--rounds", "20", "--seeds", "3")
+    lines = [saved_row(name, play(name, *where, *more)) for name in sets]
+    print("\n".join([SAVED, *lines]))
+
+
+def strategies(sets: Sequence[str], *where: Any) -> None:
+    names = ",".join(STRATEGIES)
+    more = ("--strategy", names, "--no-deep", "--no-guard", "--rounds", "8", "--seeds", "5")
+    print(strategies_table({name: play(name, *where, *more) for name in sets}))
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("saved", "strategies"))
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
-    parser.add_argument("--strategy", default="auto,random")
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--me5", default="intfloat/multilingual-e5-small", help="Chinese encoder")
     arguments = parser.parse_args()
-    lines = [row(name, simulate(options(name, arguments))) for name in arguments.sets]
-    print("\n".join([HEADER, *lines]))
+    run = {"saved": saved, "strategies": strategies}[arguments.what]
+    run(arguments.sets, arguments.data, arguments.out, arguments.me5)
 
 
 if __name__ == "__main__":

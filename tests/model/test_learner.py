@@ -239,6 +239,23 @@ def test_each_of_several_labels_gets_its_own_threshold() -> None:
     assert single.thresholds is None
 
 
+def test_the_guard_mixes_in_random_tasks_while_the_audit_labels_show_no_skill() -> None:
+    """Labels that nobody could learn: what the head is unsure of is as good as anything."""
+    snapshot = random_pool(2000, 1000)
+    unguarded = fast_round(snapshot, Policy("margin", 40, 0.1, 0, guard=False))
+    guarded = fast_round(snapshot, Policy("margin", 40, 0.1, 0))
+    assert (unguarded.random_share, guarded.random_share > 0.8) == (0.0, True)
+    kept = set(guarded.rows.tolist()) & set(unguarded.rows.tolist())
+    # The audit tasks, four of forty, are the same; of the others hardly any is left.
+    assert 4 <= len(kept) < 15
+    assert len(set(guarded.rows.tolist())) == 40
+
+
+def test_the_guard_lets_a_skilled_model_choose() -> None:
+    snapshot = two_sides(60, 45, 80, 20)
+    assert fast_round(snapshot, Policy("margin", 3, 0.3, 0)).random_share == 0.0
+
+
 def test_without_an_audit_share_nothing_is_held_out() -> None:
     snapshot = random_pool(100, 50)
     outcome = fast_round(snapshot, Policy("margin", 5, 0.0, 0))

@@ -54,7 +54,8 @@ def plan(encoder: str, **changed: object) -> Plan:
     words = {"train": "train.jsonl", "test": "test.jsonl", "strategy": "margin", "seed": 0}
     numbers = {"initial": 4, "batch": 4, "rounds": 3, "pool": None, "test_size": None}
     rules = {"max_tokens": 32, "audit_share": 0.1, "deep_first": 8, "deep_growth": 0.5}
-    return Plan(**{**words, **numbers, **rules, "encoder": encoder, **changed})  # type: ignore[arg-type]
+    fixed = {**words, **numbers, **rules, "encoder": encoder, "guard": True}
+    return Plan(**{**fixed, **changed})  # type: ignore[arg-type]
 
 
 def run(plan: Plan, files: tuple[Path, Path], folder: Path) -> list[Point]:
