@@ -74,7 +74,7 @@ class Settings:
         20, "Labels before the first deep round (fine-tuning of the encoder).", least=2
     )
     deep_round_growth: float = setting(
-        0.5, "A further deep round when the labels have grown by this share.", least=0.01
+        0.2, "A further deep round when the labels have grown by this share.", least=0.01
     )
     deep_rounds: bool = setting(True, "Whether to fine-tune the encoder at all.")
     goal_metric: str = setting(

@@ -50,6 +50,16 @@ def test_a_few_labels_change_hardly_anything(kind: Kind, n: int) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_fifty_labels_undo_much_of_a_heads_overconfidence(kind: Kind) -> None:
+    """Heads on a fine-tuned encoder are overconfident, and too narrow a prior left them so."""
+    scales = []
+    for seed in range(5):
+        logits, truth = sample(50, 4, kind, seed)
+        scales.append(fit_calibration(2 * logits, truth, kind).scale.mean())
+    assert 0.5 < np.mean(scales) < 0.75
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("factor", [0.5, 3.0])
 def test_many_labels_undo_a_wrong_scale(kind: Kind, factor: float) -> None:
     logits, truth = sample(4000, 4, kind)
