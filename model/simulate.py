@@ -100,7 +100,7 @@ def parser() -> ArgumentParser:
     add("--audit-share", type=float, default=0.1, help="as AUDIT_SHARE (default: %(default)s)")
     add("--deep-first", type=int, default=20, help="as DEEP_ROUND_FIRST (default: %(default)s)")
     add(
-        "--deep-growth", type=float, default=0.5, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
+        "--deep-growth", type=float, default=0.2, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
     )
     add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
     add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
