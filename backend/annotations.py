@@ -107,14 +107,16 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
     ]
 
 
-def confidence_of(probs: Sequence[float], config: LabelConfig) -> float:
+def confidence_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> float:
     """How sure the model is of the whole answer, in [0, 1]: the probability of its least
     certain decision (single: of the likeliest label)."""
     if len(probs) == 0:
         return 0.0
     if config.kind == "single":
         return float(max(probs))
-    return float(min(max(p, 1.0 - p) for p in probs))
+    least = [0.5] * len(probs) if head.thresholds is None else head.thresholds.tolist()
+    pairs = zip(probs, least, strict=True)
+    return float(min(p if p >= threshold else 1.0 - p for p, threshold in pairs))
 
 
 def shortlist_score(rank: int, size: int) -> float:

@@ -1,92 +1,106 @@
-"""What each published version left behind: learning curve, agreement with earlier ones, goals.
+"""What each version left behind: learning curve, agreement with earlier ones, goals reached.
 
 Versions are deleted half a day after they were replaced; their figures stay, a line each, in
 `history.jsonl`, and TensorBoard shows them (tensorboard --logdir MODEL_DIR/<project>/tensorboard).
 """
 
 import json
+import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from backend.annotations import Json
 from backend.settings import Settings
-from model.audit import draw
-from model.head import Head
 from model.metrics import cohen_kappa
-from model.stopping import Goals, Measured, Metric, Reason, Round, comparison_due, reasons_to_stop
+from model.stopping import (
+    METRIC_NAMES,
+    Goals,
+    Measured,
+    Metric,
+    Reason,
+    comparison_due,
+    reasons_to_stop,
+)
+from model.stopping import Round as PastRound
 from model.store import Version
-from model.types import Bools, Floats, Ints, Kind
+from model.types import Bools, Ints, Kind
 
-METRICS: tuple[Metric, ...] = ("accuracy", "micro_f1", "macro_f1", "sample_f1")
+if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
+    from backend.round import Round
+    from model.tracking import Tracker
+
 DEFAULT_METRIC: dict[Kind, Metric] = {"single": "accuracy", "multiple": "micro_f1"}
-COMPARED_TASKS = 5000
-"""Two versions are compared by their answers on at most so many tasks."""
 
 
 class History:
     """The rounds of one project. Written by the loop's thread alone; anybody may read the file."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._path = folder / "history.jsonl"
         self._compared_path = folder / "compared.safetensors"
-        # It imports torch, and those who only read a history do not need it.
-        from model.tracking import Tracker  # noqa: PLC0415
-
-        self._tracker = Tracker(folder / "tensorboard" / "rounds")
-        compared = [row["labels"] for row in read(self._path) if "kappa" in row]
-        self._compared_at: int | None = max(compared, default=None)
+        compared = [row["labels"] for row in comparable(read(self._path)) if "kappa" in row]
+        self._compared_at: int | None = compared[-1] if compared else None
         """Labels of the version that was compared last."""
 
-    def add(self, version: Version, ids: Ints, vectors: Floats) -> None:
-        """Record a published version. ids (n,), vectors (n, d): the pool, by its encoder."""
-        labels = int(version.meta["labels"])
-        facts: dict[str, Any] = {
-            "version": version.name,
-            "created_at": version.meta["created_at"],
-            "labels": labels,
-            "open_tasks": version.meta["ranked"],
-            "kind": None if version.head is None else version.head.kind,
-            "measured": {
-                name: {**version.meta["validation"][name], "examples": len(version.validation)}
-                for name in METRICS
-                if version.meta["validation"]
-            },
-        }
-        if version.head is not None and comparison_due(self._compared_at, labels):
-            facts["kappa"] = self._agreement(version.head, ids, vectors)
+    def add(self, played: "Round") -> None:
+        """Record a version that was made."""
+        facts = facts_of(played.version)
+        head, labels = played.version.head, facts["labels"]
+        if self._compared_at is not None and labels < self._compared_at:
+            self._compared_at = None  # labels were deleted: begin anew
+        # A pinned head would only be compared with itself.
+        is_new = head is not None and "head_of" not in played.version.meta
+        if is_new and played.answers is not None and comparison_due(self._compared_at, labels):
+            facts["kappa"] = self._agreement(played.sample, played.answers, facts)
             self._compared_at = labels
-        self._write(facts)
+        append(self._path, facts)
         figures = {name: one["value"] for name, one in facts["measured"].items()}
         rest = {
             name: facts[name] for name in ("kappa", "open_tasks") if facts.get(name) is not None
         }
         self._tracker.round(labels, {"audit": figures, "pool": rest})
 
-    def add_exhausted(self) -> None:
-        """Record that no task is left to ask for; once, though every turn finds it so again."""
-        *_, last = [None, *read(self._path)]
-        if last is not None and last["open_tasks"] > 0:
-            last.pop("kappa", None)
-            self._write({**last, "open_tasks": 0})
+    @cached_property
+    def _tracker(self) -> "Tracker":
+        from model.tracking import Tracker  # noqa: PLC0415 (see above)
 
-    def _write(self, facts: dict[str, Any]) -> None:
-        with self._path.open("a") as file:
-            file.write(json.dumps(facts) + "\n")
+        return Tracker(self._folder / "tensorboard" / "rounds")
 
-    def _agreement(self, head: Head, ids: Ints, vectors: Floats) -> float | None:
-        """Kappa with the version compared before, which this one replaces; None for the first."""
-        sample = np.argsort(draw(ids, 0))[:COMPARED_TASKS]
-        answers = head.answers(head.probs(vectors[sample]))
+    def _agreement(self, ids: Ints, answers: Bools, facts: Json) -> float | None:
+        """Kappa with the version compared before, which this one replaces; None for the first, and
+        when the labels are others now."""
+        last = next((row for row in reversed(list(read(self._path))) if "kappa" in row), None)
         before = load_file(self._compared_path) if self._compared_path.exists() else None
         aside = self._compared_path.with_suffix(".unfinished")
-        save_file({"ids": ids[sample], "answers": answers}, aside)
+        save_file({"ids": ids, "answers": np.ascontiguousarray(answers)}, aside)
         aside.replace(self._compared_path)
-        if before is None or before["answers"].shape[1] != answers.shape[1]:
+        if before is None or last is None or not _same_labels(last, facts):
             return None
-        return agreement(before["ids"], before["answers"], ids[sample], answers, head.kind)
+        return agreement(before["ids"], before["answers"], ids, answers, facts["kind"])
+
+
+def facts_of(version: Version) -> Json:
+    """A line of the history: what may be told of a version when it is gone."""
+    head, measured = version.head, version.meta["validation"]
+    return {
+        "version": version.name,
+        "created_at": version.meta["created_at"],
+        "labels": int(version.meta["labels"]),
+        "open_tasks": version.meta["ranked"],
+        "kind": None if head is None else head.kind,
+        "classes": [] if head is None else list(head.labels),
+        "measured": {
+            name: {**measured[name], "examples": measured["examples"]}
+            for name in METRIC_NAMES
+            if measured
+        },
+    }
 
 
 def agreement(
@@ -99,36 +113,59 @@ def agreement(
     return cohen_kappa(first[of_first], second[of_second], kind)
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+def append(path: Path, facts: Json) -> None:
+    """Add a line. After one that a crash cut off it begins a line of its own."""
+    with path.open("a+b") as file:
+        cut_off = file.tell() > 0
+        if cut_off:
+            file.seek(-1, os.SEEK_END)
+            cut_off = file.read(1) != b"\n"
+        file.write((("\n" if cut_off else "") + json.dumps(facts) + "\n").encode())
+
+
+def read(path: Path) -> Iterator[Json]:
     """The lines of a history file, oldest first; a line that a crash cut off is left out."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    for line in lines:
+    for line in path.read_text().splitlines() if path.exists() else []:
         try:
             yield json.loads(line)
         except json.JSONDecodeError:
             continue
 
 
+def comparable(rows: Iterator[Json]) -> list[Json]:
+    """The newest rows that know the same labels and never had fewer of their answers."""
+    found: list[Json] = []
+    for row in reversed(list(rows)):
+        if found and (not _same_labels(row, found[-1]) or row["labels"] > found[-1]["labels"]):
+            break
+        found.append(row)
+    return found[::-1]
+
+
+def _same_labels(first: Json, second: Json) -> bool:
+    return (first["kind"], first["classes"]) == (second["kind"], second["classes"])
+
+
 def reached(folder: Path, settings: Settings) -> list[Reason]:
     """Why labelling in this project may stop, if it may. Only told: nothing stops by itself."""
-    rows = list(read(folder / "history.jsonl"))
+    rows = comparable(read(folder / "history.jsonl"))
     if not rows:
         return []
     kind: Kind = rows[-1]["kind"] or "single"
-    metric = settings.goal_metric
+    metric: Any = settings.goal_metric
     goals = Goals(
-        metric=DEFAULT_METRIC[kind] if metric == "auto" else metric,  # type: ignore[arg-type]
+        metric=DEFAULT_METRIC[kind] if metric == "auto" else metric,
         target=settings.goal_score or None,
         labels=settings.goal_labels or None,
         rounds=settings.goal_rounds or None,
         kappa=settings.goal_kappa or None,
     )
-    return reasons_to_stop([_round(row, goals.metric) for row in rows], goals)
+    return reasons_to_stop([_past(row, goals.metric) for row in rows], goals)
 
 
-def _round(row: dict[str, Any], metric: Metric) -> Round:
+def _past(row: Json, metric: Metric) -> PastRound:
     measured = row["measured"].get(metric)
-    return Round(
+    return PastRound(
         version=row["version"],
         labels=row["labels"],
         open_tasks=row["open_tasks"],

@@ -49,7 +49,7 @@ class Predictor:
         head = served.version.head
         if head is not None and probs is not None:
             result = result_of(probs, head, served.config)
-            confidence = confidence_of(probs, served.config)
+            confidence = confidence_of(probs, head, served.config)
         return {
             "result": result,
             "score": demand_score(confidence),

@@ -9,22 +9,27 @@ from backend.annotations import Json, Labels, result_of, shortlist_score
 from backend.label_config import LabelConfig
 from backend.pool import Labelling
 from backend.settings import Settings
+from model.audit import draw
 from model.learner import Policy, Snapshot, fast_round, resolve_strategy
 from model.store import Store, Version, version_key
-from model.types import Floats, Ints
+from model.types import Bools, Floats, Ints
+
+COMPARED_TASKS = 5000
+"""Two versions are compared by their answers on at most so many tasks."""
 
 
 @dataclass(frozen=True)
 class Round:
     """A finished fast round: the version, and the predictions to write into Label Studio.
 
-    ids (n,), vectors (n, d): the tasks of the pool that have a vector by the version's encoder.
+    sample (n,), answers (n, c): ids of tasks drawn by lot, and the labels that the version gives
+    them (None before any label), to compare versions with each other.
     """
 
     version: Version
     predictions: list[Json]
-    ids: Ints
-    vectors: Floats
+    sample: Ints
+    answers: Bools | None
 
 
 def play(
@@ -38,7 +43,9 @@ def play(
     previous: Version | None,
     pinned: Version | None,
 ) -> Round | None:
-    """Learn from what is labelled and rank what is open; None when nothing is open.
+    """Learn from what is labelled and rank what is open; None when no task can be read yet.
+
+    When nothing is open the version has no predictions to write, but knows the last labels.
 
     `taken`: version names that Label Studio holds; the new name differs from all of them.
     `pinned`: a version of this encoder whose head ranks as it is; nothing is learnt then. Raises
@@ -50,7 +57,7 @@ def play(
     policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
     start = previous.head if previous is not None and previous.encoder == encoder else None
     outcome = fast_round(snapshot, policy, start, pinned.head if pinned else None)
-    if len(outcome.rows) == 0:
+    if len(snapshot.ids) == 0:
         return None
     version = Version(
         name=next_name(store, encoder, taken),
@@ -76,7 +83,11 @@ def play(
     )
     store.save_version(version)
     predictions = predictions_of(version, snapshot.vectors[outcome.rows], config)
-    return Round(version, predictions, snapshot.ids, snapshot.vectors)
+    sample = np.argsort(draw(snapshot.ids, 0))[:COMPARED_TASKS]
+    answers = None
+    if outcome.head is not None:
+        answers = outcome.head.answers(outcome.head.probs(snapshot.vectors[sample]))
+    return Round(version, predictions, snapshot.ids[sample], answers)
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:

@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -86,22 +87,21 @@ def tune_encoder(job: Json, report: Report) -> Json:
         labels = [answers[task] for task in chosen.tolist()]
         return Examples(pool.texts(chosen.tolist(), config), targets_of(labels, config.labels))
 
-    tracker = Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")
-
-    def observe(step: Step) -> None:
-        tracker.step(len(ids), step)
-        report({"stage": "tune", "share": step.number / step.total})
-
     encoder = TextEncoder(job["base"], job["max_tokens"])
-    result = finetune(
-        encoder,
-        examples(ids[~held_out]),
-        examples(ids[held_out]),
-        config.kind,
-        seed=job["seed"],
-        observe=observe,
-    )
-    tracker.close()
+    with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
+
+        def observe(step: Step) -> None:
+            tracker.step(len(ids), step)
+            report({"stage": "tune", "share": step.number / step.total})
+
+        result = finetune(
+            encoder,
+            examples(ids[~held_out]),
+            examples(ids[held_out]),
+            config.kind,
+            seed=job["seed"],
+            observe=observe,
+        )
     meta = EncoderMeta(
         HERE, job["base"], job["max_tokens"], encoder.dimension, len(ids), asdict(result)
     )

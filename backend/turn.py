@@ -178,8 +178,10 @@ class Turns:
             pinned,
         )
         if outcome is None:
+            return 0.0
+        if not outcome.predictions:
+            self._history.add(outcome)
             log.info("project %d: nothing is left to label", self._project)
-            self._history.add_exhausted()
             self._follow_pin_without_order(now, pinned)
             return 0.0
         learnt = time.monotonic()
@@ -192,7 +194,7 @@ class Turns:
         if served is None:
             self._finish_connecting(name)
         published = time.monotonic()
-        self._history.add(outcome.version, outcome.ids, outcome.vectors)
+        self._history.add(outcome)
         log.info(
             "project %d: version %s is served: %d labels, %d of them audit; %d of %d tasks in "
             "order; learnt in %.2f s, published in %.2f s",

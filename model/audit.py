@@ -31,6 +31,19 @@ def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
     return result
 
 
+def mix(chosen: Ints, others: Ints, share: float, size: int, rng: np.random.Generator) -> Ints:
+    """At most `size` rows: at each place one of `others` with probability `share`, else the next of
+    `chosen`. Where one of the two lists ends, the other goes on."""
+    chosen_left, others_left = chosen.tolist(), others.tolist()
+    queue: list[int] = []
+    for is_other in rng.random(size) < share:
+        first, second = (others_left, chosen_left) if is_other else (chosen_left, others_left)
+        if not first and not second:
+            break
+        queue.append((first or second).pop(0))
+    return np.array(queue, dtype=np.int64)
+
+
 def interleave(chosen: Ints, audits: Ints, share: float, labelled: int, size: int) -> Ints:
     """Put an audit task at every (1 / share)-th place, counted over the project's whole life.
 

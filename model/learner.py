@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model.audit import draw, in_reserve, interleave
+from model.audit import draw, in_reserve, interleave, mix
 from model.calibration import calibrated, cross_fitted_error, fit_calibration
 from model.coldstart import one_per_region
 from model.guard import random_share
@@ -114,22 +114,26 @@ def _fast_round(
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
     centre = pool_centre(snapshot.vectors, policy.seed)
-    head = fixed
-    if head is None and len(training):
-        head = _learn(snapshot, policy, held_out, centre, start)
+    fitted = fixed
+    if fixed is None and len(training):
+        fitted = _fit(snapshot, snapshot.labelled(~held_out), centre, start)
+    head, metrics, share = fixed, {}, 0.0
     audit_labels = snapshot.labelled(held_out)
-    metrics = {} if head is None else _measure(head, audit_labels, policy.seed)
-    share = 0.0
-    if policy.guard and head is not None and policy.strategy != "random":
+    if fitted is not None:
+        head = fixed or _finished(fitted, snapshot, policy, held_out)
+        metrics = _measure(head, fitted, audit_labels, policy.seed)
+    is_led = len(training) >= COLD_LABELS and policy.strategy != "random"
+    if policy.guard and is_led and head is not None:
         share = random_share(head.probs(audit_labels.vectors), audit_labels.targets > 0)
     answered = len(snapshot.answered)
     rng = np.random.default_rng([policy.seed, answered])
     candidates = np.flatnonzero(snapshot.open & ~audits)
     chosen = _choose(snapshot, policy, head, centre, held_out, rng, candidates)
-    by_lot = _by_lot(snapshot, np.setdiff1d(candidates, chosen), policy)
-    mixed = interleave(chosen, by_lot, share, answered, policy.size) if share else chosen
+    if share:
+        others = _by_lot(snapshot, np.setdiff1d(candidates, chosen), policy)
+        chosen = mix(chosen, others, share, policy.size, rng)
     reserve = _by_lot(snapshot, np.flatnonzero(snapshot.open & audits), policy)
-    rows = interleave(mixed, reserve, policy.audit_share, answered, policy.size)
+    rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
     return Outcome(head, rows, training, validation, metrics, share)
 
 
@@ -138,12 +142,9 @@ def _by_lot(snapshot: Snapshot, rows: Ints, policy: Policy) -> Ints:
     return rows[np.argsort(draw(snapshot.ids[rows], policy.seed))][: policy.size]
 
 
-def _learn(
-    snapshot: Snapshot, policy: Policy, held_out: Bools, centre: Floats, start: Head | None
-) -> Head:
-    """Fit a head on the training labels, calibrate it on those held out (m,), set thresholds."""
-    training, validation = snapshot.labelled(~held_out), snapshot.labelled(held_out)
-    fitted = fit_head(
+def _fit(snapshot: Snapshot, training: Labelled, centre: Floats, start: Head | None) -> Head:
+    """A head on the training labels, as it comes."""
+    return fit_head(
         training.vectors,
         training.targets,
         snapshot.kind,
@@ -151,20 +152,31 @@ def _learn(
         centre,
         start=start if start is not None and start.labels == snapshot.labels else None,
     )
+
+
+def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, held_out: Bools) -> Head:
+    """The head calibrated on the labels held out (m,), with its thresholds."""
+    validation = snapshot.labelled(held_out)
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
     if snapshot.kind == "single":
         return head
-    sample = _sampled(snapshot, np.flatnonzero(snapshot.open), policy.seed)
-    positives = snapshot.targets.sum(axis=0).astype(np.int64)
+    # All of the pool, and not what is left of it: a few rows tell nothing of frequencies.
+    sample = _sampled(snapshot, np.arange(len(snapshot.ids)), policy.seed)
+    positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
     return replace(head, thresholds=fit_thresholds(head.probs(snapshot.vectors[sample]), positives))
 
 
-def _measure(head: Head, validation: Labelled, seed: int) -> dict[str, Any]:
-    """`metrics.measure` on the validation labels, and `calibration_error`; {} without any."""
-    logits, truth = head.logits(validation.vectors), validation.targets > 0
+def _measure(head: Head, fitted: Head, validation: Labelled, seed: int) -> dict[str, Any]:
+    """`metrics.measure` on the validation labels, and `calibration_error`; {} without any.
+
+    `fitted`: the head before its calibration on these very labels, so that the error is that of a
+    calibration on other ones.
+    """
+    truth = validation.targets > 0
     found = measure(head.answers(head.probs(validation.vectors)), truth, head.labels, seed)
     if found:
+        logits = fitted.logits(validation.vectors)
         found["calibration_error"] = cross_fitted_error(logits, truth, head.kind, seed)
     return found
 

@@ -30,13 +30,14 @@ FULL = "full"
 
 
 def curves_of(runs: list[list[Point]], metric: str) -> Curves:
-    """The runs of one strategy, all with the same numbers of labels, as curves.
+    """The runs of one strategy as curves over the numbers of labels that all of them have.
 
-    Rounds before the first label have no score and are left out.
+    Rounds before the first training label have no score and are left out.
     """
     scored = [[point for point in run if metric in point.scores] for run in runs]
-    labels = np.array([point.labels for point in scored[0]], dtype=np.int64)
-    return Curves(labels, np.array([[point.scores[metric] for point in run] for run in scored]))
+    common = set.intersection(*({point.labels for point in run} for run in scored))
+    scores = [[point.scores[metric] for point in run if point.labels in common] for run in scored]
+    return Curves(np.array(sorted(common), dtype=np.int64), np.array(scores))
 
 
 def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
@@ -55,7 +56,9 @@ def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
             "area_error": round(standard_error(areas), 4),
             "final": round(float(final.mean()), 4),
             "final_error": round(standard_error(final), 4),
-            "labels_to_random_final": goal and labels_to_reach(one.labels, one.mean, goal),
+            "labels_to_random_final": (
+                None if goal is None else labels_to_reach(one.labels, one.mean, goal)
+            ),
             "seconds_a_round": round(float(np.mean(seconds)), 2),
         }
     return found
@@ -113,13 +116,16 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
     unknown = sorted(set(names) - set(STRATEGIES))
     if unknown:
         raise BadCorpus(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")
+    for name in ("batch", "rounds", "seeds"):
+        if getattr(arguments, name) < 1:
+            raise BadCorpus(f"--{name} must be at least 1")
     growth = None if arguments.no_deep else arguments.deep_growth
     made = []
     for seed in range(arguments.seeds):
         for name in dict.fromkeys(names):
             plan = Plan(
-                train=arguments.train.name,
-                test=arguments.test.name,
+                train=str(arguments.train.resolve()),
+                test=str(arguments.test.resolve()),
                 strategy=name,
                 seed=seed,
                 initial=arguments.initial,

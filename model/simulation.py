@@ -13,7 +13,6 @@ from model.audit import in_reserve
 from model.corpus import BadCorpus, Corpus
 from model.encoder import TextEncoder
 from model.finetune import Examples, finetune
-from model.head import Head
 from model.learner import Policy, Snapshot, deep_round_due, fast_round
 from model.metrics import scores
 from model.tracking import Tracker
@@ -75,7 +74,6 @@ class Run:
         self._tracker = tracker
         self._answered: list[int] = []
         self._tuned_on = 0
-        self._head: Head | None = None
         self._vectors: tuple[Floats, Floats] | None = None
         self._folder = folder
 
@@ -99,18 +97,16 @@ class Run:
     def _round(self, last: bool) -> Point:
         plan, labels = self._plan, len(self._answered)
         seconds = {"tune": 0.0, "encode": 0.0}
-        due = plan.deep_growth is not None and (
-            deep_round_due(labels, self._tuned_on, plan.deep_first, plan.deep_growth)
-            or (last and labels > self._tuned_on)
+        due = plan.deep_growth is not None and deep_round_due(
+            labels, self._tuned_on, plan.deep_first, plan.deep_growth
         )
         if due and len(np.unique(self._pool.targets[self._answered], axis=0)) > 1:
             seconds = self._tune(self._answered)
-            self._tuned_on, self._head = labels, None
+            self._tuned_on = labels
         vectors, test_vectors = self._encoded()
         began = time.monotonic()
-        outcome = fast_round(self._snapshot(vectors), self._policy(), self._head)
+        outcome = fast_round(self._snapshot(vectors), self._policy())
         seconds["round"] = time.monotonic() - began
-        self._head = outcome.head
         found: dict[str, float] = {}
         if outcome.head is not None:
             answers = outcome.head.answers(outcome.head.probs(test_vectors))
@@ -151,7 +147,8 @@ class Run:
         """Kept on disk: all runs start with the same encoder."""
         plan = self._plan
         encoder = TextEncoder(plan.encoder, plan.max_tokens)
-        store = VectorStore(self._folder / "vectors", encoder.dimension)
+        reader = f"{content_key(f'{plan.encoder} {plan.max_tokens}'):x}"
+        store = VectorStore(self._folder / "vectors" / reader, encoder.dimension)
         found = []
         for part in (self._pool, self._test):
             keys = np.array([content_key(text) for text in part.texts], dtype=np.int64)

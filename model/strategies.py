@@ -77,9 +77,15 @@ def balanced_margin(probs: Floats, targets: Floats) -> Floats:
     """`margin`, weighted towards labels that have few examples yet. In [0, 1].
 
     The weight of a candidate is that of its two likeliest labels, each by its share of their
-    probability; a label with k examples weighs 1 / sqrt(k + 1), the rarest one 1. The aim is that
-    of Bengar et al. 2022 (arXiv:2110.04543), class balance; they solve a program for each batch.
+    probability; a label with k examples weighs 1 / sqrt(k + 1), the rarest one 1. Where some of
+    the labelled examples have no label, having none counts as a label. The aim is class balance,
+    as in Bengar et al. 2022 (arXiv:2110.04543), who solve a program for each batch.
     """
+    without = targets.sum(axis=1) == 0
+    if without.any():
+        # "None of these" is an answer like any other: a sure one is no reason to ask.
+        probs = np.column_stack([probs, (1.0 - probs).prod(axis=1)])
+        targets = np.column_stack([targets, without])
     rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
     rarity /= rarity.max()
     two = np.argsort(-probs, axis=1)[:, :2]

@@ -141,9 +141,16 @@ def test_labels_that_the_config_lost_are_not_predicted() -> None:
 
 
 def test_confidence_is_that_of_the_least_certain_decision() -> None:
-    assert confidence_of([0.2, 0.7, 0.1], SINGLE) == 0.7
-    assert confidence_of([0.05, 0.9, 0.4], MULTIPLE) == 0.6
-    assert confidence_of([], SINGLE) == 0.0
+    single, multiple = head(SINGLE.labels), head(MULTIPLE.labels)
+    assert confidence_of([0.2, 0.7, 0.1], single, SINGLE) == 0.7
+    assert confidence_of([0.05, 0.9, 0.4], multiple, MULTIPLE) == 0.6
+    assert confidence_of([], single, SINGLE) == 0.0
+
+
+def test_a_label_given_at_a_low_threshold_is_a_weak_decision() -> None:
+    """Given at .3, it counted as sure as one refused at .3: .7."""
+    own = head(MULTIPLE.labels, [0.5, 0.5, 0.2])
+    assert confidence_of([0.05, 0.9, 0.3], own, MULTIPLE) == 0.3
 
 
 @given(rank=st.integers(0, 999), size=st.integers(1000, 5000), sure=st.floats(0, 1))

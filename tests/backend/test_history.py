@@ -1,41 +1,45 @@
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from backend.history import History, agreement, reached, read
+from backend.round import Round
 from backend.settings import Settings
 from model.head import Head
 from model.store import Version
+from model.types import Bools
 
 IDS = np.arange(100, 140)
-VECTORS = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
+HALVES = np.repeat(np.eye(2, dtype=np.bool_), 20, axis=0)
 
 
-def head(turned: bool = False) -> Head:
-    """Says a for the first twenty tasks and b for the rest; turned: the other way round."""
-    weights = np.eye(2, dtype=np.float32)[::-1] if turned else np.eye(2, dtype=np.float32)
+def head(labels: tuple[str, ...]) -> Head:
     nothing = np.zeros(2, np.float32)
-    return Head("single", ("a", "b"), weights, nothing, nothing)
+    return Head("single", labels, np.eye(2, dtype=np.float32), nothing, nothing)
 
 
-def version(name: str, labels: int, its_head: Head | None, low: float = 0.8) -> Version:
-    one = {"value": 0.9, "low": low, "high": 0.95}
-    validation: dict[str, Any] = {
-        "examples": 30,
-        **dict.fromkeys(("accuracy", "micro_f1", "macro_f1", "sample_f1"), one),
-    }
-    measured = validation if its_head else {}
-    meta = {"labels": labels, "ranked": 10, "created_at": 1.0, "validation": measured}
+def played(
+    name: str,
+    labels: int,
+    answers: Bools | None = HALVES,
+    classes: tuple[str, ...] = ("a", "b"),
+    **meta: object,
+) -> Round:
+    """A round whose version gives the tasks IDS these labels."""
+    one = {"value": 0.9, "low": 0.8, "high": 0.95}
+    figures = dict.fromkeys(("accuracy", "micro_f1", "macro_f1", "sample_f1"), one)
+    validation = {} if answers is None else {"examples": 30, **figures}
+    facts = {"labels": labels, "ranked": 10, "created_at": 1.0, "validation": validation, **meta}
     none = np.zeros(0, np.int64)
-    return Version(name, 0, its_head, none, np.arange(30), none, meta)
+    its_head = None if answers is None else head(classes)
+    version = Version(name, 0, its_head, none, np.arange(30), none, facts)
+    return Round(version, [], IDS, answers)
 
 
-def add(history: History, *versions: Version) -> None:
-    for each in versions:
-        history.add(each, IDS, VECTORS)
+def add(history: History, *rounds: Round) -> None:
+    for each in rounds:
+        history.add(each)
 
 
 def kappas(folder: Path) -> list[float | None]:
@@ -44,30 +48,55 @@ def kappas(folder: Path) -> list[float | None]:
 
 def test_versions_are_compared_ten_labels_apart(tmp_path: Path) -> None:
     history = History(tmp_path)
-    add(history, version("0.1", 20, head()), version("0.2", 29, head(turned=True)))
+    add(history, played("0.1", 20), played("0.2", 29, ~HALVES))
     assert kappas(tmp_path) == [None]
-    add(history, version("0.3", 30, head()), version("0.4", 40, head(turned=True)))
+    add(history, played("0.3", 30), played("0.4", 40, ~HALVES))
     assert kappas(tmp_path) == [None, 1.0, -1.0]
 
 
 def test_history_goes_on_after_a_restart(tmp_path: Path) -> None:
-    add(History(tmp_path), version("0.1", 20, head()))
-    add(History(tmp_path), version("0.2", 25, head()), version("0.3", 31, head()))
+    add(History(tmp_path), played("0.1", 20))
+    add(History(tmp_path), played("0.2", 25), played("0.3", 31))
     assert kappas(tmp_path) == [None, 1.0]
 
 
+def test_a_pinned_head_is_not_compared_with_itself(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    add(history, *(played(f"0.{n}", 20 * n, head_of="0.1") for n in range(2, 8)))
+    assert kappas(tmp_path) == []
+    assert reached(tmp_path, Settings()) == []
+
+
+def test_other_labels_begin_a_new_history(tmp_path: Path) -> None:
+    """The same labels in another order: the answers' columns stand for others."""
+    history = History(tmp_path)
+    stable = [played(f"0.{n}", 20 * n) for n in range(1, 7)]
+    add(history, *stable)
+    assert [reason.name for reason in reached(tmp_path, Settings())] == ["predictions_stable"]
+    add(history, played("0.8", 200, classes=("b", "a")))
+    assert kappas(tmp_path)[-1] is None
+    assert reached(tmp_path, Settings()) == []
+
+
+def test_after_labels_were_deleted_versions_are_compared_again(tmp_path: Path) -> None:
+    history = History(tmp_path)
+    add(history, played("0.1", 90), played("0.2", 30), played("0.3", 41))
+    assert kappas(tmp_path) == [None, 1.0, 1.0]
+
+
 def test_a_version_before_any_label_is_recorded_without_figures(tmp_path: Path) -> None:
-    add(History(tmp_path), version("0.1", 0, None))
+    add(History(tmp_path), played("0.1", 0, None))
     (row,) = read(tmp_path / "history.jsonl")
     assert (row["labels"], row["measured"], row["kind"]) == (0, {}, None)
     assert reached(tmp_path, Settings()) == []
 
 
-def test_half_a_line_is_left_out(tmp_path: Path) -> None:
-    add(History(tmp_path), version("0.1", 20, head()))
+def test_half_a_line_costs_no_other(tmp_path: Path) -> None:
+    add(History(tmp_path), played("0.1", 20))
     with (tmp_path / "history.jsonl").open("a") as file:
         file.write('{"version": "0.2", "lab')
-    assert [row["version"] for row in read(tmp_path / "history.jsonl")] == ["0.1"]
+    add(History(tmp_path), played("0.3", 22))
+    assert [row["version"] for row in read(tmp_path / "history.jsonl")] == ["0.1", "0.3"]
 
 
 def test_versions_are_compared_on_the_tasks_that_both_know() -> None:
@@ -91,24 +120,16 @@ def test_versions_are_compared_on_the_tasks_that_both_know() -> None:
 def test_goals_are_told_when_they_are_reached(
     tmp_path: Path, settings: Settings, names: list[str]
 ) -> None:
-    history = History(tmp_path)
-    add(history, *(version(f"0.{n}", labels, head()) for n, labels in enumerate((20, 32, 45, 60))))
+    add(History(tmp_path), *(played(f"0.{n}", n) for n in (20, 32, 45, 60)))
     assert [reason.name for reason in reached(tmp_path, settings)] == names
 
 
 def test_an_exhausted_pool_is_told_unasked(tmp_path: Path) -> None:
-    history = History(tmp_path)
-    history.add_exhausted()  # before the first version there is nothing to say it of
-    add(history, version("0.1", 20, head()))
-    assert reached(tmp_path, Settings()) == []
-    history.add_exhausted()
-    history.add_exhausted()
+    add(History(tmp_path), played("0.1", 20), played("0.2", 21, ranked=0))
     (reason,) = reached(tmp_path, Settings())
     assert reason.name == "pool_exhausted"
-    assert len(list(read(tmp_path / "history.jsonl"))) == 2
 
 
-def test_the_file_is_lines_of_json(tmp_path: Path) -> None:
-    add(History(tmp_path), version("0.1", 20, head()))
-    row = json.loads((tmp_path / "history.jsonl").read_text())
-    assert row["measured"]["accuracy"] == {"value": 0.9, "low": 0.8, "high": 0.95, "examples": 30}
+def test_tensorboard_gets_a_point_a_round(tmp_path: Path) -> None:
+    add(History(tmp_path), played("0.1", 20))
+    assert len(list((tmp_path / "tensorboard" / "rounds").glob("events*"))) == 1
