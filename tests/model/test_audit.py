@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.audit import draw, in_reserve, interleave
+from model.audit import draw, in_reserve, interleave, mix
 from model.types import Ints
 
 SEEDS = st.integers(0, 2**32)
@@ -144,3 +144,18 @@ def test_every_stretch_of_the_queue_holds_its_share_of_audits(
 ) -> None:
     queue = interleave(np.arange(60), np.arange(1000, 1060), share, labelled, size)
     assert abs(int((queue >= 1000).sum()) - size * share) < 1.0 + 1e-6
+
+
+def test_mixing_draws_each_place_by_lot() -> None:
+    chosen, others = np.arange(1000), np.arange(1000, 2000)
+    rng = np.random.default_rng(0)
+    mixed = mix(chosen, others, 0.3, 1000, rng)
+    assert 250 < (mixed >= 1000).sum() < 350
+    assert (np.diff(mixed[mixed < 1000]) == 1).all(), "each list keeps its order"
+    assert (np.diff(mixed[mixed >= 1000]) == 1).all()
+
+
+def test_mixing_goes_on_with_the_list_that_is_left() -> None:
+    rng = np.random.default_rng(0)
+    assert sorted(mix(np.array([1, 2]), np.array([7]), 0.9, 5, rng)) == [1, 2, 7]
+    assert mix(np.array([], np.int64), np.array([], np.int64), 0.5, 5, rng).tolist() == []

@@ -10,6 +10,7 @@ from model.learner import (
     COLD_LABELS,
     Policy,
     Snapshot,
+    deep_round_due,
     fast_round,
     pool_centre,
     resolve_strategy,
@@ -135,6 +136,21 @@ def test_a_pool_of_the_same_text_works(strategy: str) -> None:
     same = replace(snapshot, vectors=np.tile(snapshot.vectors[:1], (80, 1)))
     rows = fast_round(same, Policy(strategy, 500, 0.1, 0)).rows.tolist()
     assert sorted(rows) == open_rows(snapshot)
+
+
+@pytest.mark.parametrize(
+    ("labels", "tuned_on", "due"),
+    [(19, 0, False), (20, 0, True), (29, 20, False), (30, 20, True), (150, 100, True)],
+)
+def test_a_deep_round_is_due_first_at_twenty_labels_then_at_half_as_many_more(
+    labels: int, tuned_on: int, due: bool
+) -> None:
+    assert deep_round_due(labels, tuned_on, first=20, growth=0.5) is due
+
+
+def test_a_deep_round_needs_a_new_label_however_small_the_growth() -> None:
+    assert not deep_round_due(30, 30, first=20, growth=0.01)
+    assert deep_round_due(31, 30, first=20, growth=0.01)
 
 
 def test_auto_is_what_measured_best_and_a_name_stands() -> None:
