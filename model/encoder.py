@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
@@ -22,8 +23,8 @@ BUNDLED = "all-MiniLM-L6-v2"
 """The default encoder: it comes as a package, so that a first run downloads nothing."""
 
 RECIPE_FILE = "recipe.json"
-BATCH_TOKENS = 2048
-"""Tokens encoded at once, padding included: 16 long texts or 150 short ones."""
+BATCH_TOKENS = 1536
+"""Tokens encoded at once, padding included: 12 long texts or 100 short ones."""
 CHUNK = 8192
 """Texts tokenized at once."""
 CHARACTERS_PER_TOKEN = 12
@@ -114,6 +115,7 @@ class TextEncoder:
         self.max_tokens = min(max_tokens, self._longest())
         self.dimension = int(self.network.config.hidden_size)
         self.low_precision = bf16_pays(self.device)
+        self._copy: nn.Module | None = None
 
     def _longest(self) -> int:
         """The most tokens that the network has positions for."""
@@ -133,12 +135,21 @@ class TextEncoder:
                 lengths = [len(ids) for ids in tokens["input_ids"]]
                 for rows in batches_of_similar_length(lengths, BATCH_TOKENS):
                     batch = {name: [ids[row] for row in rows] for name, ids in tokens.items()}
-                    pooled[start + rows] = self._pooled(batch).cpu().numpy()
+                    pooled[start + rows] = self._pooled(self._reader(), batch).cpu().numpy()
         return pooled
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
-        return self._pooled(self._tokens(texts))
+        self._copy = None  # whoever calls this is about to change the weights
+        return self._pooled(self.network, self._tokens(texts))
+
+    def _reader(self) -> nn.Module:
+        """The network to encode with: where 16 bits pay, a copy in 16 bits, which spares casting
+        the weights for each batch (a fifth of the time with short texts)."""
+        if self.low_precision and self._copy is None:
+            self._copy = deepcopy(self.network).to(torch.bfloat16).eval()
+        reader: nn.Module = self._copy or self.network
+        return reader
 
     def _tokens(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
         """What the network reads of each text, cut to max_tokens and not padded."""
@@ -146,10 +157,11 @@ class TextEncoder:
         prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
         return dict(self.tokenizer(prefixed, truncation=True, max_length=self.max_tokens))
 
-    def _pooled(self, tokens: dict[str, list[list[int]]]) -> Tensor:
+    def _pooled(self, network: nn.Module, tokens: dict[str, list[list[int]]]) -> Tensor:
         batch = self.tokenizer.pad(tokens, return_tensors="pt").to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.low_precision):
-            states = self.network(**batch).last_hidden_state
+        casts = self.low_precision and network is self.network
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
+            states = network(**batch).last_hidden_state
         states = states.float()
         if self.recipe.pooling == "cls":
             first: Tensor = states[:, 0]
