@@ -137,6 +137,11 @@ def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
     bench.submit(tasks[0], ["tech"])
     bench.submit(tasks[1], ["sports"])
     bench.until_learnt(project, tasks[1]["id"])
+    # Label Studio writes the whole project at each change: of two at once, one is lost.
+    until(
+        "the switch",
+        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+    )
     bench.studio.update_project(project, label_config=SINGLE.replace('"tech"', '"technology"'))
     bench.until_forgotten(project, tasks[0]["id"])
     head = (bench.version(project) or pytest.fail("nothing is served")).head
