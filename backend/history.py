@@ -18,6 +18,7 @@ from backend.annotations import Json
 from backend.settings import Settings
 from model.metrics import cohen_kappa
 from model.stopping import (
+    DEFAULT_METRIC,
     METRIC_NAMES,
     Goals,
     Measured,
@@ -33,8 +34,6 @@ from model.types import Bools, Ints, Kind
 if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
     from backend.round import Round
     from model.tracking import Tracker
-
-DEFAULT_METRIC: dict[Kind, Metric] = {"single": "accuracy", "multiple": "micro_f1"}
 
 
 class History:

@@ -20,8 +20,8 @@ LEARNING_RATE = 2e-4
 HEAD_LEARNING_RATE = 2e-3
 FROZEN_LAYERS = 1 / 3
 """The lowest third of the layers, and all embeddings, stay as they are: no small set of labels
-teaches them anything, a step takes half the time, and what is learnt from 25 to 100 labels holds
-better on new texts."""
+teaches them anything, a step is shorter, and what is learnt from 25 to 100 labels holds better on
+new texts."""
 CONTRAST = 1.0
 TEMPERATURE = 0.1
 """Of the contrastive loss: cosines are divided by it."""
@@ -157,7 +157,7 @@ class _Best:
 
 
 def frozen_weights(network: nn.Module) -> list[nn.Parameter]:
-    """The weights that stay as they are: embeddings and the lower FROZEN_LAYERS of the layers."""
+    """The weights that stay as they are: embeddings and the lowest FROZEN_LAYERS of the layers."""
     layers = transformer_layers(network)
     upper = layers[int(FROZEN_LAYERS * len(layers)) :]
     tuned = {weight for layer in upper for weight in layer.parameters()}

@@ -22,7 +22,7 @@ DEFAULT_STRATEGY: dict[Kind, str] = {
     "single": "balanced_cluster_margin",
     "multiple": "balanced_cluster_margin",
 }
-"""What measured best over the benchmark sets (see the README)."""
+"""What `auto` means."""
 
 COLD_LABELS = 30
 """Below this many training labels the order comes from the vectors alone: a head of a few labels is
@@ -170,7 +170,7 @@ def _measure(head: Head, fitted: Head, validation: Labelled, seed: int) -> dict[
     """`metrics.measure` on the validation labels, and `calibration_error`; {} without any.
 
     `fitted`: the head before its calibration on these very labels, so that the error is that of a
-    calibration on other ones.
+    calibration on other ones; of a fixed head itself, which is then calibrated once more.
     """
     truth = validation.targets > 0
     found = measure(head.answers(head.probs(validation.vectors)), truth, head.labels, seed)

@@ -22,7 +22,8 @@ from model.corpus import BadCorpus, Corpus, read_pair
 from model.curves import Curves, area, draw, labels_to_reach, standard_error
 from model.encoder import BUNDLED
 from model.learner import resolve_strategy
-from model.simulation import METRIC, Plan, Point, play
+from model.simulation import Plan, Point, play
+from model.stopping import DEFAULT_METRIC
 from model.strategies import STRATEGIES
 
 FULL = "full"
@@ -150,7 +151,7 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
 def simulate(arguments: Namespace) -> dict[str, Any]:
     """Play all runs, draw the curves, and return `metric` and the `summary`. Raises BadCorpus."""
     pool, test = read_pair(arguments.train, arguments.test)
-    metric = METRIC[pool.kind]
+    metric = DEFAULT_METRIC[pool.kind]
     runs: dict[str, list[list[Point]]] = {}
     for name, plan in plans_of(arguments, pool):
         runs.setdefault(name, []).append(play(plan, pool, test, arguments.out, name))

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,12 +16,10 @@ from model.encoder import TextEncoder
 from model.finetune import Examples, finetune
 from model.learner import Policy, Snapshot, deep_round_due, fast_round
 from model.metrics import scores
+from model.stopping import DEFAULT_METRIC
 from model.tracking import Tracker
-from model.types import Floats, Ints, Kind
+from model.types import Floats, Ints
 from model.vectors import VectorStore, content_key
-
-METRIC: dict[Kind, str] = {"single": "accuracy", "multiple": "micro_f1"}
-"""What learning curves show."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,8 @@ class Run:
         return found[0], found[1]
 
     def _examples(self, rows: Ints) -> Examples:
-        return Examples([self._pool.texts[row] for row in rows.tolist()], self._pool.targets[rows])
+        chosen = self._pool.take(rows)
+        return Examples(chosen.texts, chosen.targets)
 
     def _snapshot(self, vectors: Floats) -> Snapshot:
         answered = np.sort(np.array(self._answered, dtype=np.int64))
@@ -190,18 +190,16 @@ def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> lis
     finished = len(points) == plan.rounds + 1 or (points and not points[-1].asked)
     if finished:
         return points
-    tracker = Tracker(folder / "tensorboard" / f"{name}-{plan.seed}")
-    run = Run(plan, pool, test, folder, tracker)
+    logs = folder / "tensorboard" / f"{name}-{plan.seed}"
     bar = tqdm(total=plan.rounds + 1, initial=len(points), desc=f"{name}, seed {plan.seed}")
-    with path.open("a") as file, bar:
-        for point in run.play(points):
+    with path.open("a") as file, bar, closing(Tracker(logs)) as tracker:
+        for point in Run(plan, pool, test, folder, tracker).play(points):
             points.append(point)
             file.write(json.dumps(asdict(point)) + "\n")
             file.flush()
-            metric = METRIC[pool.kind]
+            metric = DEFAULT_METRIC[pool.kind]
             bar.set_postfix({"labels": point.labels, metric: round(point.scores.get(metric, 0), 3)})
             bar.update()
-    tracker.close()
     return points
 
 
