@@ -32,9 +32,12 @@ def text_of(data: object, config: LabelConfig) -> str | None:
 
 
 def _without_tags(html: str) -> str:
+    # Bytes, because a str that names an encoding (as XHTML does) or holds half a character is
+    # refused or cut; huge_tree, because deep or long pages would otherwise have no text at all.
+    parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
-        tree = lxml.html.fromstring(html)
-    except (lxml.etree.ParserError, ValueError):
+        tree = lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
+    except lxml.etree.ParserError:  # nothing but space and comments
         return ""
     lxml.etree.strip_elements(tree, "script", "style", with_tail=False)
     return " ".join(str(piece) for piece in tree.itertext())

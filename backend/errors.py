@@ -1,5 +1,7 @@
 """Everything that can go wrong by name. A message says what is wrong, why, and how to fix it."""
 
+import errno
+
 
 class BackendError(Exception):
     """Base of all errors that we raise on purpose."""
@@ -40,9 +42,33 @@ class NotConnected(BackendError):
     """We do not know how to reach Label Studio for this project."""
 
 
+class ProjectReplaced(BackendError):
+    """Label Studio has another project of the same number than the one that we learnt about."""
+
+
 class TrainerDied(BackendError):
     """The trainer process ended in the middle of a job."""
 
 
 class JobFailed(BackendError):
     """The trainer process reported an error."""
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error means that there is no room to write."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # SQLite and safetensors have errors of their own for it, and tell it in words.
+    return any(words in str(error) for words in ("disk is full", "No space left"))
+
+
+def explained(error: BaseException) -> str:
+    """What to tell people of an error, our own or another."""
+    if isinstance(error, BackendError):
+        return str(error)
+    if is_disk_full(error):
+        return (
+            f"The disk of MODEL_DIR is full ({error}). The last version is served on, and every "
+            "label is safe in Label Studio; learning goes on by itself once there is room"
+        )
+    return f"{type(error).__name__}: {error}"

@@ -65,6 +65,12 @@ class History:
         }
         self._tracker.round(labels, {"audit": figures, "pool": rest})
 
+    def close(self) -> None:
+        """Close the TensorBoard log; adding a further round opens another."""
+        if "_tracker" in vars(self):
+            self._tracker.close()
+            del self._tracker
+
     @cached_property
     def _tracker(self) -> "Tracker":
         from model.tracking import Tracker  # noqa: PLC0415 (see above)

@@ -48,6 +48,7 @@ class Trainer:
         self._running: Job | None = None
         self._changed = threading.Condition()
         self._stopping = False
+        self._cancelled = False
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._run, name="trainer", daemon=True)
 
@@ -65,6 +66,15 @@ class Trainer:
         """Whether a job of this name waits or runs."""
         with self._changed:
             return self._knows(name)
+
+    def cancel(self, project: int) -> None:
+        """Forget a project's jobs; one that runs ends now, with the process."""
+        with self._changed:
+            self._waiting = [job for job in self._waiting if job.name[0] != project]
+            if self._running is not None and self._running.name[0] == project:
+                self._cancelled = True
+                if self._process is not None:
+                    self._process.kill()
 
     def stop(self) -> None:
         """End the process now; what it was doing is done again at the next start."""
@@ -89,6 +99,7 @@ class Trainer:
                 if self._stopping:
                     return
                 job = self._running = self._waiting.pop(0)
+                self._cancelled = False
             outcome = self._attempt(job)
             with self._changed:
                 self._running = None
@@ -107,7 +118,7 @@ class Trainer:
             except JobFailed as error:
                 return error
             except TrainerDied:
-                if self._stopping:
+                if self._stopping or self._cancelled:
                     break
                 self._bury()
                 log.warning("trainer died in %s, attempt %d of %d", job.name, attempt, TRIES)

@@ -1,6 +1,7 @@
 """Labelling config (XML) -> what to learn; refuses the rest and says what to write instead."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
@@ -70,7 +71,7 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
             f"Found: {', '.join(labels) or 'none'}. {ADVICE}",
         )
     if len(set(labels)) != len(labels):
-        twice = next(label for label in labels if labels.count(label) > 1)
+        twice = Counter(labels).most_common(1)[0][0]
         raise UnsupportedConfig(
             f"Choices '{name}' has the choice '{twice}' twice",
             "Give each <Choice> a value (or alias) of its own.",

@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from backend.errors import BackendError
+from backend.errors import BackendError, ProjectReplaced, explained, is_disk_full
 
 if TYPE_CHECKING:
     from backend.predictor import Served
@@ -30,11 +30,32 @@ BACKOFF_LIMIT = 60.0
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach Label Studio for a project, and how Label Studio reaches us ("" if unknown)."""
+    """How to reach Label Studio for a project, and how Label Studio reaches us ("" if unknown).
+
+    spare_token: the one that Label Studio itself sent, for the case that `token` is refused.
+    """
 
     url: str
     token: str
     backend_url: str
+    spare_token: str = ""
+
+
+@dataclass(frozen=True)
+class Activity:
+    """A job in the trainer: its kind, the share that is done, and when it began (Unix time)."""
+
+    job: Literal["base", "embed", "tune"]
+    share: float
+    began: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """A project as a webhook described it, and when that came (time.monotonic)."""
+
+    project: dict[str, Any]
+    at: float
 
 
 class Allowance:
@@ -60,6 +81,9 @@ class Work(Protocol):
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
 
+    def close(self) -> None:
+        """Close files and connections; there will be no further turn."""
+
 
 class ProjectLoop:
     """Owns a project's thread, its hints, and the version that it serves."""
@@ -76,8 +100,16 @@ class ProjectLoop:
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
+        self.told: Told | None = None
+        """The last change of the project that a person made, as its webhook described it."""
+        self.activity: Activity | None = None
+        """What the trainer does for the project at the moment; None when nothing."""
+        self.training_trouble: str | None = None
+        """Why the trainer's last job for the project failed; None when it did not."""
         self._connection = connection
         self._make_work = make_work
+        self._work: Work | None = None
+        self._worked_with: Connection | None = None
         self._poll_seconds = poll_seconds
         self._hints: set[Hint] = {"start"}
         self._woken = threading.Condition()
@@ -108,23 +140,39 @@ class ProjectLoop:
     def _run(self) -> None:
         failures, ready_at = 0, 0.0
         allowance = Allowance(PUBLISH_SHARE, PUBLISH_BURST, time.monotonic())
-        work: Work | None = None
-        connection = self._connection
         while (hints := self._wait(ready_at)) is not None:
             try:
-                if work is None or connection != self._connection:
-                    connection = self._connection
-                    work = self._make_work(self, connection)
-                allowance.spend(work.turn(hints), time.monotonic())
+                allowance.spend(self._turn(hints), time.monotonic())
                 ready_at = allowance.ready_at()
                 failures, self.trouble = 0, None
-            except BackendError as error:
-                failures += 1
-                ready_at = self._back_off(hints, failures, str(error))
             except Exception as error:  # the border of the thread: a bug must not end the loop
-                log.exception("project %d: the turn failed", self.project)
-                failures, work = failures + 1, None
-                ready_at = self._back_off(hints, failures, f"{type(error).__name__}: {error}")
+                failures += 1
+                self._recover_from(error)
+                ready_at = self._back_off(hints, failures, explained(error))
+        self._let_go()
+
+    def _turn(self, hints: set[Hint]) -> float:
+        if self._work is None or self._worked_with != self._connection:
+            self._let_go()
+            self._worked_with = self._connection
+            self._work = self._make_work(self, self._worked_with)
+        return self._work.turn(hints)
+
+    def _recover_from(self, error: Exception) -> None:
+        """Keep what an error leaves usable, and let go of the rest."""
+        if isinstance(error, ProjectReplaced):
+            self.served = None
+        elif isinstance(error, BackendError):
+            return
+        elif not is_disk_full(error):
+            log.exception("project %d: the turn failed", self.project)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """The next turn begins with new files and connections."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.close()
 
     def _wait(self, ready_at: float) -> set[Hint] | None:
         """Hints once there are some and `ready_at` has come, or a beat; None to stop."""

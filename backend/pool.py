@@ -5,7 +5,9 @@ page through the whole project.
 """
 
 import json
+import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +21,8 @@ from backend.label_config import LabelConfig
 from backend.studio import Studio
 from model.types import Bools, Ints
 from model.vectors import content_key
+
+log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS task (
@@ -38,6 +42,10 @@ CURSOR = "cursor"
 """The fact that holds the time from which on to ask for changes."""
 
 REVISION = "revision"
+
+EXCESS = "excess"
+"""The fact that holds how many annotations Label Studio counts beyond those that it shows: what a
+look at everything could not explain is not looked for again."""
 
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.pin."""
@@ -62,9 +70,37 @@ class Pool:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    @classmethod
+    def mended(cls, path: Path) -> "Pool":
+        """The pool in this file. A damaged file is set aside and a new one begun: all that matters
+        in it is in Label Studio, too."""
+        try:
+            pool = cls(path)
+            if pool.is_whole():
+                return pool
+            pool.close()
+        except sqlite3.OperationalError:
+            raise  # a full disk, a lock: the file may be well
+        except sqlite3.DatabaseError:
+            pass
+        aside = path.with_suffix(f".damaged-{time.time():.0f}")
+        log.error("%s is damaged; it is kept as %s and read anew from Label Studio", path, aside)
+        path.rename(aside)
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        return cls(path)
+
+    def is_whole(self) -> bool:
+        """SQLite's own check of the file. Reads all of it."""
+        return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
 
     def close(self) -> None:
         self._db.close()
@@ -95,6 +131,11 @@ class Pool:
 
     def count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM task").fetchone()[0])
+
+    def annotation_count(self) -> int:
+        """Annotations of all tasks, skips among them."""
+        query = "SELECT sum(json_array_length(annotations)) FROM task WHERE annotations != '[]'"
+        return int(self._db.execute(query).fetchone()[0] or 0)
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
         """Take over tasks as Label Studio sent them. Returns how many differ from before."""
@@ -197,23 +238,54 @@ class Pool:
         return texts
 
 
-def synchronise(
-    pool: Pool, studio: Studio, project: int, config: LabelConfig, *, deletions: bool
-) -> int:
+def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
     """Bring the mirror up to date. Returns the number of tasks that changed.
 
     Annotations created, changed, deleted and skipped all move their task's `updated_at`, so a look
-    at what was updated since the last one finds them. Deleted tasks leave no trace but a smaller
-    count; with `deletions` the counts are compared, and where they differ the ids.
+    at what was updated since the last one finds them.
     """
     # By Label Studio's own clock, and as it stood before this look begins.
     now = studio.server_time()
     changed = pool.update(studio.tasks(project, pool.fact(CURSOR)), config)
     since = now - timedelta(seconds=OVERLAP_SECONDS)
     pool.remember(CURSOR, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-    if deletions and studio.task_count(project) != pool.count():
-        changed += pool.keep_only(studio.task_ids(project))
     return changed
+
+
+def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, before: int) -> int:
+    """Bring the mirror up to date, then compare its counts with Label Studio's own, and read
+    everything anew where they differ. Returns the number of tasks that changed.
+
+    Deleted tasks leave no trace but a smaller count. And whatever `updated_at` does not tell (a
+    backup put back, a clock set back) shows in the number of annotations.
+
+    described: the project as Label Studio described it before this look; before: the mirror's
+    annotations at that time. People are at work meanwhile, so only a number outside of what the
+    mirror held before and after this look is wrong.
+    """
+    project = int(described["id"])
+    changed = synchronise(pool, studio, project, config)
+    if int(described["task_number"]) != pool.count():
+        changed += pool.keep_only(studio.task_ids(project))
+    after = pool.annotation_count()
+    there = annotations_in(described)
+    excess = there - min(max(there, min(before, after)), max(before, after))
+    if excess and excess != pool.fact(EXCESS):
+        log.warning(
+            "project %d: Label Studio has %d annotations, the mirror %d; all are read anew",
+            project,
+            there,
+            after,
+        )
+        changed += pool.update(studio.tasks(project), config)
+        excess = there - pool.annotation_count()
+    pool.remember(EXCESS, excess)
+    return changed
+
+
+def annotations_in(described: Json) -> int:
+    """Annotations of a project, skips among them, as Label Studio counts them."""
+    return int(described["total_annotations_number"]) + int(described["skipped_annotations_number"])
 
 
 def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:
@@ -229,7 +301,8 @@ def _key(data: object, config: LabelConfig) -> int | None:
 
 
 def _packed(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # In ASCII: a text may hold half a character (an emoji cut in two), which SQLite refuses.
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _batched(tasks: Iterable[Json], size: int) -> Iterator[list[Json]]:

@@ -1,5 +1,6 @@
 """Predictions on demand: tasks -> vectors -> the served head -> pre-annotations and scores."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.annotations import Json, confidence_of, demand_score, result_of, text_of
+from backend.errors import explained
 from backend.label_config import LabelConfig
 from model.encoder import TextEncoder
 from model.store import Store, Version
-from model.types import Floats
-from model.vectors import content_key
+from model.types import Floats, Ints
+from model.vectors import VectorStore, content_key
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,21 @@ class Predictor:
         keys = np.array([content_key(text) for text in texts], dtype=np.int64)
         vectors = store.vectors(number)
         rows = vectors.rows(keys)
-        missing = np.flatnonzero(rows < 0)
+        known, missing = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        found = np.empty((len(texts), vectors.dimension), dtype=np.float16)
+        found[known] = vectors.take(rows[known])
         if len(missing):
             with self._encoding:
                 encoder = self._encoder(store, number)
-                vectors.append(keys[missing], encoder.encode([texts[i] for i in missing]))
-            rows = vectors.rows(keys)
-        return vectors.take(rows)
+                found[missing] = encoder.encode([texts[i] for i in missing])
+            self._keep(vectors, keys[missing], found[missing])
+        return found
+
+    def _keep(self, vectors: VectorStore, keys: Ints, found: Floats) -> None:
+        try:
+            vectors.append(keys, found)
+        except OSError as error:  # the prediction is made; only the next one takes longer
+            log.warning("vectors are not kept: %s", explained(error))
 
     def _encoder(self, store: Store, number: int) -> TextEncoder:
         source = store.encoder_source(number)

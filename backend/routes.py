@@ -92,6 +92,16 @@ def versions() -> Response:
     return jsonify(versions=_service().versions_of(project), served=_service().version_of(project))
 
 
+@wire.get("/status.json")
+def statuses() -> Response:
+    return jsonify(projects=_service().states())
+
+
+@wire.get("/status/<int:project>.json")
+def status(project: int) -> Response:
+    return jsonify(_service().state(project))
+
+
 @wire.post("/train")
 def train() -> tuple[Response, int]:
     return jsonify(
@@ -135,7 +145,10 @@ def _check_password() -> Response | None:
 
 
 def _body() -> Json:
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = request.get_json(force=True, silent=True)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply") from None
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object")
     return body
@@ -155,7 +168,11 @@ def _string(value: object) -> str:
 def _address(value: object) -> str:
     """A http(s) address that Label Studio gives of itself; "" for anything else."""
     text = _string(value)
-    return text if urlsplit(text).scheme in ("http", "https") else ""
+    try:
+        scheme = urlsplit(text).scheme
+    except ValueError:  # http://[
+        return ""
+    return text if scheme in ("http", "https") else ""
 
 
 def _explain(error: BackendError) -> Response:

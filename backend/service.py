@@ -3,16 +3,18 @@
 import logging
 import os
 import threading
+import time
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from backend.annotations import Json, demand_score
-from backend.errors import BadRequest, UnknownProject
+from backend.errors import BackendError, BadRequest, UnknownProject
 from backend.jobs import Trainer
-from backend.loop import Connection, Hint, ProjectLoop, Work
+from backend.loop import Connection, Hint, ProjectLoop, Told, Work
 from backend.publish import as_we_left_it
 from backend.settings import Settings, from_env
+from backend.status import state_of
 
 if TYPE_CHECKING:
     from backend.predictor import Predictor
@@ -21,6 +23,9 @@ log = logging.getLogger(__name__)
 
 NOTHING_SERVED = "0.0"
 """The version before the first one."""
+
+MAX_PROJECTS = 1000
+"""Each has a thread, and who can reach us can name projects that do not exist."""
 
 HINTS: dict[str, Hint] = {
     "ANNOTATION_CREATED": "labels",
@@ -70,9 +75,14 @@ class Service:
             settings.label_studio_url or hostname,
             settings.label_studio_api_key or token,
             backend_url,
+            token,
         )
         with self._lock:
             loop = self._loops.get(project)
+            if loop is None and len(self._loops) >= MAX_PROJECTS:
+                raise BackendError(
+                    f"{MAX_PROJECTS} projects are connected; one backend has no more"
+                )
             if loop is None:
                 loop = ProjectLoop(project, connection, self._make_work, settings.poll_seconds)
                 self._loops[project] = loop
@@ -92,6 +102,14 @@ class Service:
         served = None if loop is None else loop.served
         return [] if served is None else served.store.version_names()
 
+    def states(self) -> list[Json]:
+        """How every connected project is doing; see backend.status."""
+        return [state_of(loop) for _, loop in sorted(self._loops.items())]
+
+    def state(self, project: int) -> Json:
+        """Raises UnknownProject."""
+        return state_of(self._loop(project))
+
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
         served = self._loop(project).served
@@ -108,14 +126,12 @@ class Service:
         back to us as PROJECT_UPDATED; that one needs no look.
         """
         loop = self._loop(project)
-        served = loop.served
-        ours = (
-            event == "PROJECT_UPDATED"
-            and served is not None
-            and isinstance(described, dict)
-            and as_we_left_it(described, served.version.name, served.xml)
-        )
-        if event in HINTS and not ours:
+        if event == "PROJECT_UPDATED" and isinstance(described, dict):
+            served = loop.served
+            if served is not None and as_we_left_it(described, served.version.name, served.xml):
+                return
+            loop.told = Told(described, time.monotonic())
+        if event in HINTS:
             loop.wake(HINTS[event])
 
     def stop(self) -> None:

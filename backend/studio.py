@@ -29,19 +29,34 @@ TASK_FIELDS = "id,data,annotations,result,was_cancelled"
 class Studio:
     """A session with one Label Studio. Made for one thread; errors are StudioError."""
 
-    def __init__(self, url: str, token: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        spare_token: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`spare_token` is used from the time on when Label Studio refuses the first."""
         self.url = url.rstrip("/")
         self._token = token
+        self._spare_token = spare_token
         self._clock = clock
         self._access_until = 0.0
         self._server_time: datetime | None = None
         self._session = requests.Session()
         # Only reads are repeated: a write that timed out may have happened.
         retry = Retry(
-            total=3, backoff_factor=0.3, status_forcelist=(502, 503, 504), raise_on_status=False
+            total=3,
+            backoff_factor=0.3,
+            backoff_jitter=0.3,
+            status_forcelist=(502, 503, 504),
+            raise_on_status=False,
         )
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    def close(self) -> None:
+        self._session.close()
 
     def server_time(self) -> datetime:
         """Label Studio's clock at its last answer to us (asked now when there was none)."""
@@ -73,9 +88,6 @@ class Studio:
     def task_ids(self, project: int) -> set[int]:
         """The ids of all tasks: the only way to learn which ones were deleted."""
         return {task["id"] for task in self._pages(project, "id", [])}
-
-    def task_count(self, project: int) -> int:
-        return int(self._page(project, "id", [], 1, 1)["total"])
 
     def next_task(self, project: int) -> Json | None:
         """The task that Label Studio's labelling stream serves to us; None when there is none."""
@@ -198,45 +210,59 @@ class Studio:
         **options: Any,
     ) -> requests.Response:
         what = f"{method} {path}"
-        try:
-            response = self._session.request(
-                method,
-                self.url + path,
-                timeout=(CONNECT_TIMEOUT, timeout),
-                headers={"Authorization": self._authorization()},
-                **options,
-            )
-        except requests.RequestException as error:
-            raise StudioError(
-                f"{what}: no answer from Label Studio at {self.url} ({type(error).__name__}). "
-                "Check that it runs and that LABEL_STUDIO_URL is right"
-            ) from error
+        response = self._send(method, path, timeout, options)
+        if response.status_code == 401 and self._has_another_token():
+            response = self._send(method, path, timeout, options)
         self._server_time = _date_of(response)
         if response.status_code not in allowed:
             _raise_for(response, what)
         return response
 
-    def _authorization(self) -> str:
-        """Legacy tokens are sent as they are; personal access tokens buy short-lived ones."""
-        if self._token.count(".") != 2:
-            return f"Token {self._token}"
-        if self._clock() >= self._access_until:
-            self._refresh()
-        return f"Bearer {self._access}"
+    def _send(
+        self, method: str, path: str, timeout: float, options: dict[str, Any]
+    ) -> requests.Response:
+        headers = {"Authorization": self._authorization()}
+        return self._answer(method, path, timeout, headers=headers, **options)
 
-    def _refresh(self) -> None:
-        what = "POST /api/token/refresh/"
+    def _answer(self, method: str, path: str, timeout: float, **options: Any) -> requests.Response:
         try:
-            response = self._session.post(
-                f"{self.url}/api/token/refresh/",
-                json={"refresh": self._token},
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            return self._session.request(
+                method, self.url + path, timeout=(CONNECT_TIMEOUT, timeout), **options
             )
         except requests.RequestException as error:
             raise StudioError(
-                f"{what}: no answer from Label Studio at {self.url} ({type(error).__name__})"
+                f"{method} {path}: no answer from Label Studio at {self.url} "
+                f"({type(error).__name__}). Check that it runs and that LABEL_STUDIO_URL is right"
             ) from error
-        _raise_for(response, what)
+
+    def _authorization(self) -> str:
+        """Legacy tokens are sent as they are; personal access tokens buy short-lived ones."""
+        if self._is_personal() and self._clock() >= self._access_until:
+            self._refresh()
+        # Asked anew: it may be the spare one now.
+        return f"Bearer {self._access}" if self._is_personal() else f"Token {self._token}"
+
+    def _is_personal(self) -> bool:
+        """Whether the token is a personal access token, a JSON web token of three parts."""
+        return self._token.count(".") == 2
+
+    def _has_another_token(self) -> bool:
+        if self._access_until:  # Label Studio forgot the access token early: buy another
+            self._access_until = 0.0
+            return True
+        if not self._spare_token:
+            return False
+        self._token, self._spare_token = self._spare_token, ""
+        return True
+
+    def _refresh(self) -> None:
+        path = "/api/token/refresh/"
+        response = self._answer("POST", path, READ_TIMEOUT, json={"refresh": self._token})
+        if response.status_code == 401 and self._has_another_token():
+            if self._is_personal():
+                self._refresh()
+            return
+        _raise_for(response, f"POST {path}")
         self._access: str = _decoded(response)["access"]
         self._access_until = self._clock() + ACCESS_TOKEN_LIFETIME
 
@@ -269,7 +295,8 @@ def _raise_for(response: requests.Response, what: str) -> None:
         return
     advice = {
         401: "The access token is not accepted: set LABEL_STUDIO_API_KEY to a personal access "
-        "token (Account & Settings), or allow legacy tokens in the organisation's settings",
+        "token (Account & Settings), or allow legacy tokens in the organisation's settings and "
+        "open the project's Settings > Model: Label Studio then sends its own",
         403: "The token's user may not do this: use the token of an administrator",
         404: "It does not exist, or the token's user may not see it",
     }.get(status, response.text[:1000])

@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from backend.annotations import Json
+from backend.errors import explained
 from backend.label_config import parse
 from backend.pool import Pool
 from backend.round import targets_of
@@ -37,6 +39,9 @@ NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
 FIRST_CHUNK, LAST_CHUNK = 64, 512
 """Texts encoded between two reports. The first chunk is small: annotators wait for an order."""
+
+TURN_SECONDS = 60.0
+"""Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
 
 Report = Callable[[Json], None]
 
@@ -55,7 +60,9 @@ def embed_pool(job: Json, report: Report) -> Json:
     """Encode every text of the pool that has no vector by this encoder yet.
 
     In an order drawn by lot, so that what is encoded so far is always a fair sample of the pool.
+    Stops after TURN_SECONDS.
     """
+    until = time.monotonic() + TURN_SECONDS
     folder, config, number = Path(job["folder"]), parse(job["config"]), job["encoder"]
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     meta = store.encoders()[number]
@@ -65,14 +72,15 @@ def embed_pool(job: Json, report: Report) -> Json:
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
     done, size = 0, FIRST_CHUNK
-    while done < len(missing):
+    while done < len(missing) and time.monotonic() < until:
         chunk = missing[done : done + size]
         texts = pool.texts(ids[chunk].tolist(), config)
         vectors.append(keys[chunk], encoder.encode(texts))
         done, size = done + len(chunk), min(2 * size, LAST_CHUNK)
-        report({"stage": "embed", "share": done / len(missing), "texts": done})
-    store.mark_complete(number)
-    return {"encoder": number, "texts": len(missing)}
+        report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
+    if done == len(missing):
+        store.mark_complete(number)
+    return {"encoder": number, "texts": done, "left": len(missing) - done}
 
 
 def tune_encoder(job: Json, report: Report) -> Json:
@@ -142,7 +150,7 @@ def main() -> None:
             tell("done", JOBS[job["job"]](job, lambda facts: tell("progress", facts)))
         except Exception as error:  # the border of the process: every failure becomes an answer
             log.exception("job %s failed", job.get("job"))
-            tell("failed", {"error": f"{type(error).__name__}: {error}"})
+            tell("failed", {"error": explained(error)})
 
 
 def _read_jobs(jobs: "queue.Queue[Json]") -> None:

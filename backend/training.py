@@ -1,11 +1,12 @@
 """What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
 
 import logging
+import time
 
 from backend.annotations import Json
 from backend.errors import BackendError
 from backend.jobs import Job, Trainer
-from backend.loop import ProjectLoop
+from backend.loop import Activity, ProjectLoop
 from backend.pool import Labelling
 from backend.settings import Settings
 from model.learner import deep_round_due
@@ -103,17 +104,23 @@ class Training:
             Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
         )
 
-    # The trainer's thread calls these three; all they do is leave hints.
+    # The trainer's thread calls these three; all they do is tell and leave hints.
 
     def _job_progressed(self, job: Job, answer: Json) -> None:
+        before, kind = self._loop.activity, job.request["job"]
+        began = before.began if before and before.job == kind else time.time()
+        self._loop.activity = Activity(kind, answer["share"], began)
         if answer["stage"] == "embed":
             self._loop.wake("vectors")
 
     def _job_done(self, job: Job, answer: Json) -> None:
         log.info("project %d: %s is done: %s", self._project, job.name[1], answer)
+        self._loop.activity = self._loop.training_trouble = None
         self._loop.wake("vectors")
 
     def _job_failed(self, job: Job, error: BackendError) -> None:
         log.error("project %d: %s failed: %s", self._project, job.name[1], error)
+        self._loop.activity = None
+        self._loop.training_trouble = str(error)
         if job.request["job"] == "tune":
             self._failed_at = job.request["labels"]

@@ -5,17 +5,20 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from backend import round as rounds
 from backend.annotations import Json
 from backend.connect import ensure_first_tab, ensure_webhook
-from backend.errors import NotConnected, StudioError
+from backend.errors import NotConnected, ProjectReplaced, StudioError
 from backend.history import History
 from backend.jobs import Trainer
 from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
 from backend.pin import pinned_version
-from backend.pool import PINNED, Labelling, Pool, synchronise
+from backend.pool import PINNED, Labelling, Pool, reconcile, synchronise
 from backend.predictor import Served
+from backend.project import Overwritten, is_of, read_project, set_aside
 from backend.publish import delete_old_versions, put_order_right, switch, write
 from backend.settings import Settings
 from backend.studio import Studio
@@ -62,28 +65,42 @@ class Turns:
                 "Label Studio's address or token is unknown. Set LABEL_STUDIO_URL and "
                 "LABEL_STUDIO_API_KEY, so that the backend can read labels and set the order"
             )
-        folder.mkdir(parents=True, exist_ok=True)
         self._loop = loop
         self._project = loop.project
         self._connection = connection
         self._settings = settings
+        self._studio = Studio(connection.url, connection.token, connection.spare_token)
+        # Before anything is written: requests name projects that may not exist.
+        described = read_project(self._studio, self._project)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pool = Pool.mended(folder / "pool.sqlite")
+        if not is_of(self._pool, described):
+            self._pool.close()
+            trainer.cancel(self._project)
+            set_aside(folder)
         self._store = Store(folder)
         self._store.clear_unfinished()
         self._training = Training(loop, self._store, settings, trainer)
-        self._pool = Pool(folder / "pool.sqlite")
         self._history = History(folder)
-        self._studio = Studio(connection.url, connection.token)
+        self._overwritten = Overwritten()
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
 
+    def close(self) -> None:
+        """Close files and connections."""
+        self._pool.close()
+        self._history.close()
+        self._studio.close()
+
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
-        thorough = bool(hints & THOROUGH)
         config = self._config
+        thorough = config is None or bool(hints & THOROUGH)
         if config is None or thorough:
-            config = self._look_after_project()
-        synchronise(self._pool, self._studio, self._project, config, deletions=thorough)
+            config = self._look_thoroughly()
+        else:
+            synchronise(self._pool, self._studio, self._project, config)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
         if now is None:
@@ -99,9 +116,22 @@ class Turns:
             self._clean_up()
         return seconds
 
-    def _look_after_project(self) -> LabelConfig:
+    def _look_thoroughly(self) -> LabelConfig:
+        """Look at the project itself, too: its labelling config, its counts, its settings."""
+        before = self._pool.annotation_count()
+        project = read_project(self._studio, self._project)
+        if not is_of(self._pool, project):
+            raise ProjectReplaced(f"Label Studio has another project {self._project} now")
+        told, self._loop.told = self._loop.told, None
+        lost = self._overwritten.found(told, project)
+        if lost:
+            project |= self._studio.update_project(self._project, **lost)
+        config = self._look_after_project(project)
+        reconcile(self._pool, self._studio, project, config, before)
+        return config
+
+    def _look_after_project(self, project: Json) -> LabelConfig:
         """Read the labelling config anew and put right what settings pages have overwritten."""
-        project = self._studio.project(self._project)
         self._xml = project["label_config"]
         config = self._config = parse(self._xml)
         reads = [config.data_key, config.is_html]
@@ -121,11 +151,15 @@ class Turns:
         """Serve what was published last: after a start, it is what Label Studio serves."""
         published = self._pool.published()
         names = [name for name in self._store.version_names() if name in published]
-        if names:
-            newest = max(names, key=lambda name: published[name])
-            version = self._store.load_version(newest)
+        for name in sorted(names, key=lambda name: published[name], reverse=True):
+            try:
+                version = self._store.load_version(name)
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                log.error("project %d: version %s is damaged: %s", self._project, name, error)
+                continue
             self._loop.served = Served(version, config, self._xml, self._store)
-            log.info("project %d: version %s is served again", self._project, newest)
+            log.info("project %d: version %s is served again", self._project, name)
+            return
 
     def _put_order_right(self, project: Json, version: str) -> None:
         try:
@@ -165,7 +199,7 @@ class Turns:
         served = self._loop.served
         began = time.monotonic()
         deep = served is None or served.version.encoder != now.encoder
-        taken = set(self._studio.model_versions(self._project)) if served is None else set()
+        taken = self._versions_there() if served is None else set()
         outcome = rounds.play(
             self._store,
             labelling,
@@ -189,7 +223,8 @@ class Turns:
         write(self._studio, self._pool, self._project, outcome.predictions)
         # Before the switch, so that its webhook is recognised as our own doing.
         self._loop.served = Served(outcome.version, now.config, self._xml, self._store)
-        switch(self._studio, self._project, name)
+        with self._overwritten.switching():
+            switch(self._studio, self._project, name)
         self._ranked = now
         if served is None:
             self._finish_connecting(name)
@@ -209,6 +244,14 @@ class Turns:
         )
         return published - learnt
 
+    def _versions_there(self) -> set[str]:
+        """Version names that Label Studio holds. Those that we know but forgot to have written (a
+        damaged mirror was begun anew) are taken back into our care, to be deleted in time."""
+        names = set(self._studio.model_versions(self._project))
+        for name in names & set(self._store.version_names()) - set(self._pool.published()):
+            self._pool.add_published(name, time.time())
+        return names
+
     def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> None:
         """Nothing is left to put in order; predictions on demand follow the pin all the same."""
         if pinned is not None:
@@ -219,7 +262,7 @@ class Turns:
 
     def _finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
-        put_order_right(self._studio, self._studio.project(self._project), version)
+        put_order_right(self._studio, read_project(self._studio, self._project), version)
         if not self._pool.fact("tab"):
             ensure_first_tab(self._studio, self._project)
             self._pool.remember("tab", True)

@@ -175,9 +175,13 @@ def _written_aside(folder: Path) -> Iterator[Path]:
     if aside.exists():
         shutil.rmtree(aside)
     aside.mkdir(parents=True)
-    yield aside
-    for path in aside.iterdir():
-        _sync(path)
+    try:
+        yield aside
+        for path in [*aside.iterdir(), aside]:
+            _sync(path)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)  # on a full disk it would be in the way
+        raise
     aside.rename(folder)
     _sync(folder.parent)
 

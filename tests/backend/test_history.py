@@ -1,3 +1,4 @@
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,9 @@ def played(
 
 
 def add(history: History, *rounds: Round) -> None:
-    for each in rounds:
-        history.add(each)
+    with closing(history):
+        for each in rounds:
+            history.add(each)
 
 
 def kappas(folder: Path) -> list[float | None]:

@@ -47,3 +47,19 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     assert "KeyError" in str(error)
     trainer.submit(job("other nonsense", answers))
     assert "other nonsense" in str(answers.get(timeout=120)), "only one of the five has run"
+
+
+def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
+    """The project is gone from Label Studio: what it still asked for is forgotten."""
+    trainer, answers = Trainer(), queue.Queue[Json | BackendError]()
+    for what in ("first", "second"):
+        trainer.submit(job(what, answers))
+    other = job("of another project", answers)
+    trainer.submit(
+        Job((2, "base"), other.request, other.on_progress, other.on_done, other.on_error)
+    )
+    trainer.cancel(1)
+    trainer.start()
+    assert "of another project" in str(answers.get(timeout=120))
+    assert answers.empty()
+    trainer.stop()

@@ -16,6 +16,7 @@ class FakeWork:
         self.began = threading.Semaphore(0)
         self.may_end = threading.Semaphore(0)
         self.failures = failures
+        self.is_closed = False
 
     def turn(self, hints: set[Hint]) -> float:
         self.turns.append(hints)
@@ -24,6 +25,9 @@ class FakeWork:
         if len(self.turns) <= self.failures:
             raise StudioError("Label Studio is away", 503)
         return 0.0
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 def started(work: FakeWork, poll_seconds: float = 60.0) -> ProjectLoop:
@@ -43,6 +47,7 @@ def test_hints_during_a_turn_make_one_more_turn() -> None:
     assert work.began.acquire(timeout=30)
     loop.stop()
     assert work.turns == [{"start"}, {"labels", "tasks"}]
+    assert work.is_closed
 
 
 def test_without_hints_the_loop_looks_by_itself() -> None:

@@ -16,6 +16,9 @@ class NoWork:
     def turn(self, hints: set[Any]) -> float:
         return 0.0
 
+    def close(self) -> None:
+        pass
+
 
 @pytest.fixture
 def loop() -> ProjectLoop:

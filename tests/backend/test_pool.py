@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
     assert pool.labelling(CONFIG, empty_is_none=True).answers == {}
 
 
+def test_half_a_character_is_kept(pool: Pool) -> None:
+    """An emoji cut in two, as JSON can hold it; SQLite refused it, and all other tasks with it."""
+    half = task(1, annotation(1, "\ud83d", "a"), text="half \ud83d")
+    assert pool.update([half, task(2, annotation(2, "b"))], CONFIG) == 2
+    assert pool.update([half], CONFIG) == 0
+    assert pool.texts([1], CONFIG) == ["half \ud83d"]
+    assert pool.labelling(CONFIG, False).answers == {1: ("a",), 2: ("b",)}
+
+
 def test_only_real_changes_count(pool: Pool) -> None:
     rows = [task(1), task(2, annotation(1, "a"))]
     assert pool.update(rows, CONFIG) == 2
@@ -100,3 +110,20 @@ def test_what_is_remembered_survives(tmp_path: Path) -> None:
     assert json.dumps(again.published()) == '{"0.1": 10.0, "0.2": 20.0}', "oldest first"
     assert again.texts([1], CONFIG) == ["你好"]
     again.close()
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
+    path = tmp_path / "pool.sqlite"
+    path.write_bytes(b"this is no database" * 1000)
+    with closing(Pool.mended(path)) as pool:
+        assert pool.count() == 0
+    (damaged,) = tmp_path.glob("pool.damaged-*")
+    assert damaged.read_bytes().startswith(b"this is no database")
+
+
+def test_a_whole_file_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "pool.sqlite"
+    with closing(Pool.mended(path)) as pool:
+        pool.update([task(1, annotation(1, "a"), annotation(2, was_cancelled=True))], CONFIG)
+    with closing(Pool.mended(path)) as pool:
+        assert (pool.count(), pool.annotation_count()) == (1, 2)

@@ -70,6 +70,9 @@ class Noted:
         self.began.release()
         return 0.0
 
+    def close(self) -> None:
+        pass
+
 
 @pytest.fixture
 def server(store: Store, monkeypatch: pytest.MonkeyPatch, command: Command) -> Iterator[Noted]:

@@ -88,12 +88,19 @@ class Bench:
 
     def served(self, project: int) -> str:
         """The version that the backend says it serves."""
-        auth = None
-        if self.settings.get("basic_auth_user"):
-            auth = (str(self.settings["basic_auth_user"]), str(self.settings["basic_auth_pass"]))
         url = f"{self.server.url}/versions"
-        answer = requests.get(url, params={"project": project}, auth=auth, timeout=10)
+        answer = requests.get(url, params={"project": project}, auth=self._auth(), timeout=10)
         return str(answer.json()["served"])
+
+    def _auth(self) -> tuple[str, str] | None:
+        user = self.settings.get("basic_auth_user")
+        return (str(user), str(self.settings["basic_auth_pass"])) if user else None
+
+    def state(self, project: int) -> Json:
+        """What the backend says of a project."""
+        url = f"{self.server.url}/status/{project}.json"
+        answer: Json = requests.get(url, auth=self._auth(), timeout=10).json()
+        return answer
 
     def version(self, project: int) -> Version | None:
         name = self.served(project)
@@ -124,8 +131,15 @@ class Bench:
         log = self.server.log.read_text(errors="replace")
         return sum(log.count(f' {path} HTTP/1.1"') for path in paths)
 
+    def studio_of_its_own(self) -> Studio:
+        """A session for another thread, or for another person."""
+        return Studio(self.studio.url, local.TOKEN)
+
+    def mirror_path(self, project: int) -> Path:
+        return self.models / str(project) / "pool.sqlite"
+
     def mirror(self, project: int, query: str) -> list[tuple[object, ...]]:
         """Rows of the backend's own database."""
-        path = self.models / str(project) / "pool.sqlite"
+        path = self.mirror_path(project)
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
             return db.execute(query).fetchall()

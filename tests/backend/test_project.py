@@ -1,0 +1,75 @@
+"""A project of the same number is not always the same project, and two changes at once lose one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.annotations import Json
+from backend.errors import ProjectReplaced
+from backend.loop import Told
+from backend.pool import Pool
+from backend.project import Overwritten, is_of, lost_settings, set_aside
+
+OLD: Json = {"id": 7, "title": "News", "label_config": "<old/>", "created_at": "2026-01-01"}
+SAVED: Json = {**OLD, "label_config": "<new/>"}
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Iterator[Pool]:
+    folder = tmp_path / "7"
+    folder.mkdir()
+    made = Pool(folder / "pool.sqlite")
+    yield made
+    made.close()
+
+
+def test_a_mirror_belongs_to_the_project_that_it_was_made_for(pool: Pool) -> None:
+    assert is_of(pool, OLD)
+    assert is_of(pool, SAVED)
+    assert not is_of(pool, {**OLD, "created_at": "2026-02-02"})
+
+
+def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, pool: Pool) -> None:
+    with pytest.raises(ProjectReplaced, match="another project 7"):
+        set_aside(tmp_path / "7")
+    (aside,) = tmp_path.iterdir()
+    assert aside.name.startswith("7.replaced-")
+    assert (aside / "pool.sqlite").is_file()
+
+
+def test_a_setting_that_our_switch_turned_back_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    overwritten = Overwritten()
+    assert overwritten.found(None, OLD) == {}
+    with overwritten.switching():
+        now[0] = 100.5
+    told = Told({**SAVED, "model_version": "0.3"}, 100.2)
+    assert overwritten.found(told, OLD) == {"label_config": "<new/>"}
+
+
+@pytest.mark.parametrize(
+    ("at", "then"),
+    [(98.0, OLD), (102.0, OLD), (100.2, SAVED)],
+    ids=["long before", "long after", "kept"],
+)
+def test_only_changes_at_once_are_given_back(
+    at: float, then: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who turns a setting back by hand means it."""
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    overwritten = Overwritten()
+    overwritten.found(None, OLD)
+    with overwritten.switching():
+        pass
+    assert overwritten.found(Told(SAVED, at), then) == {}
+
+
+def test_what_others_changed_meanwhile_is_left_alone() -> None:
+    """The title was changed once more by somebody else: it is not what it was before."""
+    told = {"title": "Mine", "label_config": "<new/>", "is_published": True}
+    now = {**OLD, "title": "Theirs", "is_published": False}
+    assert lost_settings(told, OLD, now) == {"label_config": "<new/>"}

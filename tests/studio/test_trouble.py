@@ -1,0 +1,135 @@
+"""What goes wrong around a project is told, nothing is lost, and all is well again afterwards."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from backend import local
+from tests.studio.bench import SINGLE, Bench, stories, until
+
+ROOM = "48m"
+
+
+def test_labels_that_updated_at_hides_are_found_by_counting(
+    bench: Bench, label_studio: local.LocalProcess
+) -> None:
+    """A backup put back, a clock set back: a change that no look at new changes shows."""
+    project = bench.connected(stories(30))
+    first, second = list(bench.studio.tasks(project))[:2]
+    bench.submit(first, ["tech"])
+    bench.submit(second, ["tech"])
+    bench.until_learnt(project, second["id"])
+    future = json.dumps("2100-01-01T00:00:00.000000Z")
+    with sqlite3.connect(bench.mirror_path(project), timeout=30) as db:
+        db.execute("UPDATE task SET annotations = '[]' WHERE id = ?", (second["id"],))
+        db.execute("UPDATE fact SET value = ? WHERE name = 'cursor'", (future,))
+    bench.submit(first, ["sports"])  # makes the backend look
+    bench.until_learnt(project, second["id"])
+
+
+def test_deleted_project_is_told(bench: Bench) -> None:
+    project = bench.connected(stories(5))
+    bench.studio._call("DELETE", f"/api/projects/{project}/")
+    until("the state", lambda: "no project" in str(bench.state(project)["trouble"]))
+
+
+def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
+    """Everything that matters in it is in Label Studio."""
+    project = bench.connected(stories(30))
+    task = bench.studio.next_task(project)
+    assert task is not None
+    bench.submit(task, ["tech"])
+    bench.until_learnt(project, task["id"])
+    before = bench.served(project)
+    bench.server.kill()
+    path = bench.mirror_path(project)
+    path.write_bytes(os.urandom(8192))
+    path.with_name(path.name + "-wal").unlink(missing_ok=True)
+    bench.server.start()
+    bench.server.wait_until_up()
+    until("a new version", lambda: bench.served(project) not in ("0.0", before))
+    bench.until_learnt(project, task["id"])
+    assert len(list(path.parent.glob("*.damaged-*"))) == 1
+
+
+def test_interface_saved_while_a_version_is_switched_is_not_lost(bench: Bench) -> None:
+    """Label Studio saves a whole project at each change: of two at once the first would be gone."""
+    project = bench.connected(stories(60))
+    stop = threading.Event()
+    annotator = threading.Thread(target=_label_until, args=(bench, project, stop))
+    annotator.start()
+    try:
+        for number in range(12):
+            config = SINGLE.replace("Which topic?", f"Which topic, number {number}?")
+            bench.studio_of_its_own().update_project(project, label_config=config)
+            until("the new interface", partial(_is_followed, bench, project, config))
+    finally:
+        stop.set()
+        annotator.join()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, of which little is left."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk to fill")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_full_disk_is_told_and_learning_goes_on_when_there_is_room(
+    label_studio: local.LocalProcess, bench: Bench, small_disk: Path
+) -> None:
+    server = local.backend(
+        small_disk, local.free_port(), label_studio.url, poll_seconds=1, deep_rounds="no"
+    )
+    server.log = small_disk.parent / "backend.log"
+    with server:
+        server.wait_until_up()
+        here = Bench(bench.studio, server, small_disk / "models", {})
+        project = here.connected(stories(40))
+        ballast = small_disk / "ballast"
+        _fill(ballast)
+        served = here.served(project)
+        task = here.studio.next_task(project)
+        assert task is not None
+        here.submit(task, ["tech"])
+        until("the state", lambda: "is full" in str(here.state(project)["trouble"]))
+        assert here.served(project) == served, "the last version is served on"
+        assert here.studio.next_task(project) is not None
+        ballast.unlink()
+        here.until_learnt(project, task["id"])
+        until("a state without trouble", lambda: here.state(project)["trouble"] is None)
+
+
+def _fill(path: Path) -> None:
+    with pytest.raises(OSError, match="No space left"), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(65536))
+    # The last byte, too.
+    with pytest.raises(OSError, match="No space left"), path.open("ab", buffering=0) as file:
+        while True:
+            file.write(b"0")
+
+
+def _is_followed(bench: Bench, project: int, config: str) -> bool:
+    """Whether Label Studio has the interface, and the backend reads and serves it."""
+    kept = bench.studio.project(project)["label_config"] == config
+    return kept and bench.state(project)["trouble"] is None
+
+
+def _label_until(bench: Bench, project: int, stop: threading.Event) -> None:
+    """An annotator who labels as fast as the order changes."""
+    while not stop.is_set() and (task := bench.studio.next_task(project)) is not None:
+        bench.submit(task, [task["data"]["topic"]])
+        bench.until_learnt(project, task["id"])
