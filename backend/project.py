@@ -2,8 +2,6 @@
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from backend.annotations import Json
@@ -86,22 +84,19 @@ class Overwritten:
 
     def __init__(self) -> None:
         self._began = self._ended = -AT_ONCE
-        self._before: Json = {}
+        self._written: Json = {}
 
-    @contextmanager
-    def switching(self) -> Iterator[None]:
-        """Around our own change of the project."""
-        self._began = time.monotonic()
-        yield
-        self._ended = time.monotonic()
+    def switched(self, written: Json, began: float, ended: float) -> None:
+        """Our own change of the project was made between these times (time.monotonic); `written`
+        is the whole row, as Label Studio answered."""
+        self._written, self._began, self._ended = written, began, ended
 
     def found(self, told: Told | None, now: Json) -> Json:
         """The settings to save once more. `told`: the last change by a person; `now`: the project
-        as Label Studio describes it, which is remembered for the next time."""
-        before, self._before = self._before, now
+        as Label Studio describes it."""
         if told is None or not self._began - AT_ONCE <= told.at <= self._ended + AT_ONCE:
             return {}
-        lost = lost_settings(told.project, before, now)
+        lost = lost_settings(told.project, self._written, now)
         if lost:
             log.warning(
                 "project %s: %s was saved while the version was switched, and lost; it is saved "
@@ -112,10 +107,10 @@ class Overwritten:
         return lost
 
 
-def lost_settings(told: Json, before: Json, now: Json) -> Json:
-    """Of the settings that a person saved (`told`), those that are again what they were."""
+def lost_settings(told: Json, written: Json, now: Json) -> Json:
+    """Of the settings that a person saved (`told`), those that are what our switch wrote."""
     return {
         name: told[name]
         for name in PEOPLES_SETTINGS
-        if name in told and told[name] != now.get(name) and now.get(name) == before.get(name)
+        if name in told and told[name] != now.get(name) and now.get(name) == written.get(name)
     }

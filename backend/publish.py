@@ -34,9 +34,9 @@ def write(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> 
         )
 
 
-def switch(studio: Studio, project: int, version: str) -> None:
-    """Serve this version from the next task on: one atomic write."""
-    studio.update_project(project, model_version=version)
+def switch(studio: Studio, project: int, version: str) -> Json:
+    """Serve this version from the next task on: one atomic write. Returns the project."""
+    return studio.update_project(project, model_version=version)
 
 
 def as_we_left_it(project: Json, version: str, xml: str) -> bool:

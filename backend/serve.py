@@ -7,6 +7,8 @@ from argparse import ArgumentParser, Namespace
 from backend.jobs import PATIENT
 from backend.settings import from_env
 
+ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = "Everything is set by environment variables: python -m backend settings"
@@ -21,7 +23,7 @@ def run(_: Namespace) -> None:
         "--workers", "1", "--worker-class", "gthread", "--threads", str(settings.threads),
         "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
         "--log-level", settings.log_level.lower(),
-        *(["--access-logfile", "-"] if settings.log_level == "DEBUG" else []),
+        *(ACCESS_LOG if settings.log_level == "DEBUG" else []),
         "backend.app:create_app()",
     ]  # fmt: skip
     os.execve(sys.executable, command, {**PATIENT, **os.environ})

@@ -48,7 +48,7 @@ def sentence_of(served: "Served | None", activity: Activity | None, trouble: str
 
 
 def _left(activity: Activity) -> str:
-    """", about 30 s left", from the pace so far; "" while it tells nothing."""
+    """ ", about 30 s left", from the pace so far; "" while it tells nothing."""
     if not 0.05 < activity.share < 1.0:
         return ""
     passed = time.time() - activity.began

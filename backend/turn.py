@@ -223,8 +223,9 @@ class Turns:
         write(self._studio, self._pool, self._project, outcome.predictions)
         # Before the switch, so that its webhook is recognised as our own doing.
         self._loop.served = Served(outcome.version, now.config, self._xml, self._store)
-        with self._overwritten.switching():
-            switch(self._studio, self._project, name)
+        began = time.monotonic()
+        written = switch(self._studio, self._project, name)
+        self._overwritten.switched(written, began, time.monotonic())
         self._ranked = now
         if served is None:
             self._finish_connecting(name)

@@ -38,34 +38,23 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
     assert (aside / "pool.sqlite").is_file()
 
 
-def test_a_setting_that_our_switch_turned_back_is_found(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = [100.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    overwritten = Overwritten()
-    assert overwritten.found(None, OLD) == {}
-    with overwritten.switching():
-        now[0] = 100.5
-    told = Told({**SAVED, "model_version": "0.3"}, 100.2)
-    assert overwritten.found(told, OLD) == {"label_config": "<new/>"}
-
-
 @pytest.mark.parametrize(
-    ("at", "then"),
-    [(98.0, OLD), (102.0, OLD), (100.2, SAVED)],
-    ids=["long before", "long after", "kept"],
+    ("at", "now", "lost"),
+    [
+        (100.2, OLD, {"label_config": "<new/>"}),
+        (98.0, OLD, {}),
+        (102.0, OLD, {}),
+        (100.2, SAVED, {}),
+    ],
+    ids=["at once", "long before", "long after", "kept"],
 )
-def test_only_changes_at_once_are_given_back(
-    at: float, then: Json, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody who turns a setting back by hand means it."""
-    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
+    """Somebody who turns a setting back by hand, earlier or later, means it."""
     overwritten = Overwritten()
-    overwritten.found(None, OLD)
-    with overwritten.switching():
-        pass
-    assert overwritten.found(Told(SAVED, at), then) == {}
+    told = Told({**SAVED, "model_version": "0.3"}, at)
+    assert overwritten.found(told, now) == {}, "nothing was switched"
+    overwritten.switched({**OLD, "model_version": "0.4"}, 100.0, 100.5)
+    assert overwritten.found(told, now) == lost
 
 
 def test_what_others_changed_meanwhile_is_left_alone() -> None:

@@ -216,3 +216,13 @@ def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -
         timeout=100,
     )
     assert [bool(row["result"]) for row in answer.json()["results"]] == [1, 0, 0, 0, 1, 1]
+
+
+def test_secrets_are_never_logged(bench: Bench) -> None:
+    """Everything that this module made the backend do stands in its log, at the level DEBUG."""
+    project = bench.connected(stories(5))
+    assert f"project {project}: connected" in bench.server.log.read_text()
+    (webhook,) = bench.studio.webhooks(project)
+    sent = webhook["headers"]["Authorization"].split()[1]
+    for secret in (local.TOKEN, str(bench.settings["basic_auth_pass"]), sent):
+        assert secret not in bench.server.log.read_text(errors="replace")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.studio.bench import Bench, stories, until
+from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,37 @@ def test_killed_trainer_is_started_again_and_nobody_notices(bench: Bench) -> Non
     os.kill(trainer_of(bench), signal.SIGKILL)
     until("the deep round's version", lambda: bench.served(project).startswith("1."), 180)
     assert "trainer died" in log_of(bench)
+
+
+def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
+    """Several labels instead of one, one renamed, one new, another data key: labels that are still
+    choices are learnt under the new interface, the others wait until theirs is back."""
+    tasks = [{**task, "text": task["story"]} for task in stories(60)]
+    project = bench.connected(tasks)
+    label(bench, project, 20)
+    by_topic: dict[int, str] = {
+        task["id"]: task["data"]["topic"]
+        for task in bench.studio.tasks(project)
+        if task["annotations"]
+    }
+    until("the deep round's start", lambda: f"project {project}: tune" in log_of(bench))
+    changed = (
+        SINGLE.replace('choice="single"', 'choice="multiple"')
+        .replace('<Choice value="tech"/>', '<Choice value="technology"/><Choice value="weather"/>')
+        .replace("$story", "$text")
+    )
+    bench.studio.update_project(project, label_config=changed)
+    until("the deep round's version", lambda: bench.served(project) >= "1.", 180)
+
+    kept = {task for task, topic in by_topic.items() if topic != "tech"}
+    until("the labels that are left", lambda: bench.labels_known(project) == kept)
+    version = bench.version(project)
+    assert version is not None and version.head is not None
+    assert version.head.kind == "multiple"
+    assert set(version.head.labels) == {*TOPICS, "technology", "weather"} - {"tech"}
+    bench.studio.update_project(project, label_config=SINGLE)
+    until("all labels", lambda: bench.labels_known(project) == set(by_topic))
+    assert bench.state(project)["trouble"] is None
 
 
 def label(bench: Bench, project: int, count: int) -> set[int]:
