@@ -1,8 +1,10 @@
 # `make` lists the targets. The demo's options are variables, for example: make demo ANNOTATE=60
 PORT ?= 8080
 BACKEND_PORT ?= 9090
+MINUTES ?= 5
+SEED ?= 0
 
-.PHONY: help install demo format lint types test benchmark clean
+.PHONY: help install demo format lint types test benchmark soak audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -33,6 +35,15 @@ test: lint types  ## all checks and tests, with a Label Studio of its own
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s
+
+soak: install  ## label while servers are killed and lines cut, then prove that nothing is lost [MINUTES SEED]
+	rm -rf build/soak
+	.venv/bin/python -m tests.soak --folder build/soak --label-studio .venv-studio/bin/label-studio \
+		--minutes $(MINUTES) --seed $(SEED)
+
+audit: install  ## look the installed packages up among the known vulnerabilities
+	.venv/bin/pip install --quiet pip-audit
+	.venv/bin/pip-audit --skip-editable
 
 clean:  ## remove what make made; the backend's own data stays
 	rm -rf .venv .venv-studio demo-data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -49,15 +49,22 @@ HIDDEN_IN_LABELING = [
 ]
 
 
-def auth_header(settings: Settings) -> dict[str, str]:
-    """The header that Label Studio must send with webhooks; it sends no password by itself."""
-    if not settings.basic_auth_user:
-        return {}
-    pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
-    return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+SECRET_HEADER = "X-Active-Learning"
+"""Carries what only our own webhooks know."""
 
 
-def ensure_webhook(studio: Studio, project: int, backend_url: str, settings: Settings) -> bool:
+def webhook_headers(settings: Settings, secret: str) -> dict[str, str]:
+    """The headers that Label Studio must send with webhooks; it sends no password by itself."""
+    headers = {SECRET_HEADER: secret}
+    if settings.basic_auth_user:
+        pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
+        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+    return headers
+
+
+def ensure_webhook(
+    studio: Studio, project: int, backend_url: str, settings: Settings, secret: str
+) -> bool:
     """One webhook of this project to us, with the right events and header. True if it is there.
 
     Label Studio refuses host names without a dot, and then makes no webhook without a word: the
@@ -70,7 +77,7 @@ def ensure_webhook(studio: Studio, project: int, backend_url: str, settings: Set
         "send_payload": True,
         "send_for_all_actions": False,
         "is_active": True,
-        "headers": auth_header(settings),
+        "headers": webhook_headers(settings, secret),
         "actions": sorted(EVENTS),
     }
     ours = [webhook for webhook in studio.webhooks(project) if _same_address(webhook["url"], url)]

@@ -19,6 +19,10 @@ class UnknownProject(BackendError):
     """A request names a project that was never connected."""
 
 
+class UnknownVersion(BackendError):
+    """A version that is not there, or not whole enough to be served."""
+
+
 class UnsupportedConfig(BackendError):
     """A labelling config that we cannot learn from.
 

@@ -8,8 +8,10 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from backend.errors import BackendError, ProjectReplaced, explained, is_disk_full
@@ -27,27 +29,43 @@ database must stay free for its annotators."""
 
 BACKOFF_LIMIT = 60.0
 
+TROUBLES = 10
+"""So many of the last troubles are remembered."""
+
 
 @dataclass(frozen=True)
 class Connection:
     """How to reach Label Studio for a project, and how Label Studio reaches us ("" if unknown).
 
-    spare_token: the one that Label Studio itself sent, for the case that `token` is refused.
+    spare_token: the one that Label Studio itself sent, for the case that `token` is refused;
+    studio_address: where Label Studio says that browsers find it.
     """
 
     url: str
     token: str
     backend_url: str
     spare_token: str = ""
+    studio_address: str = ""
 
 
 @dataclass(frozen=True)
 class Activity:
-    """A job in the trainer: its kind, the share that is done, and when it began (Unix time)."""
+    """A job in the trainer: its kind, the share that is done, and when it began (Unix time), with
+    the share that was done then."""
 
     job: Literal["base", "embed", "tune"]
     share: float
     began: float
+    from_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong: a sentence, since when (Unix time), and how often in a row."""
+
+    sentence: str
+    since: float
+    times: int
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,14 @@ class ProjectLoop:
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
+        self.title = ""
+        """The project's title in Label Studio; "" while it is not known."""
+        self.studio_address = ""
+        """Label Studio as browsers reach it; "" while it is not known."""
+        self.troubles: deque[Trouble] = deque(maxlen=TROUBLES)
+        """The last things that went wrong, newest last."""
+        self.secret = token_urlsafe()
+        """What our own webhook carries, so that we know it from what anybody may send."""
         self.told: Told | None = None
         """The last change of the project that a person made, as its webhook described it."""
         self.activity: Activity | None = None
@@ -185,8 +211,17 @@ class ProjectLoop:
             hints, self._hints = self._hints or {"beat"}, set()
             return hints
 
+    def note(self, sentence: str) -> None:
+        """Remember a trouble; the same one again counts on."""
+        last = self.troubles[-1] if self.troubles else None
+        if last is not None and last.sentence == sentence:
+            self.troubles[-1] = replace(last, times=last.times + 1)
+        else:
+            self.troubles.append(Trouble(sentence, time.time(), 1))
+
     def _back_off(self, hints: set[Hint], failures: int, trouble: str) -> float:
         self.trouble = trouble
+        self.note(trouble)
         delay = min(BACKOFF_LIMIT, 2.0**failures) * random.uniform(0.5, 1.0)
         log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
         with self._woken:

@@ -4,7 +4,7 @@ import logging
 from contextlib import closing
 from pathlib import Path
 
-from backend.errors import BackendError
+from backend.errors import BackendError, UnknownVersion
 from backend.label_config import LabelConfig
 from backend.pool import PINNED, Pool
 from model.store import Store, Version
@@ -41,13 +41,13 @@ def pinned_version(pool: Pool, store: Store, config: LabelConfig) -> Version | N
 
 
 def check_servable(store: Store, version: Version) -> None:
-    """Raises BackendError when a version cannot serve again: without a head or an encoder."""
+    """Raises UnknownVersion when a version cannot serve again: without a head or an encoder."""
     if version.head is None:
-        raise BackendError(
+        raise UnknownVersion(
             f"Version {version.name} was made before the first label: it has no head to go back to"
         )
     if version.encoder not in store.encoders():
-        raise BackendError(
+        raise UnknownVersion(
             f"Encoder {version.encoder} of version {version.name} has been deleted; "
             "go back to a newer version"
         )
@@ -55,7 +55,7 @@ def check_servable(store: Store, version: Version) -> None:
 
 def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
     if name not in store.version_names():
-        raise BackendError(f"Version {name} has been deleted")
+        raise UnknownVersion(f"Version {name} has been deleted")
     version = store.load_version(name)
     check_servable(store, version)
     head = version.head

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.annotations import Json
+from backend.connect import SECRET_HEADER
 from backend.service import Service, default_service, project_id
 
 SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters
@@ -59,7 +60,7 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         event = kwargs.get("event") or next((arg for arg in args if isinstance(arg, str)), "")
         data = kwargs.get("data") or next((arg for arg in args if isinstance(arg, dict)), {})
         project = project_id(self._project or data.get("project"))
-        self._service().notify(project, event, data.get("project"))
+        self._service().notify(project, event, data.get("project"), data.get(SECRET_HEADER))
         return {"model_version": self._service().version_of(project)}
 
     def _service(self) -> Service:

@@ -12,8 +12,16 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from backend.annotations import Json
-from backend.errors import BackendError, BadRequest, UnknownProject, UnsupportedConfig
+from backend.connect import SECRET_HEADER
+from backend.errors import (
+    BackendError,
+    BadRequest,
+    UnknownProject,
+    UnknownVersion,
+    UnsupportedConfig,
+)
 from backend.label_config import parse
+from backend.pages import pages
 from backend.service import Service, project_id
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ STATUS: dict[type[BackendError], int] = {
     BadRequest: 400,
     UnsupportedConfig: 400,
     UnknownProject: 404,
+    UnknownVersion: 404,
     BackendError: 503,
 }
 
@@ -43,6 +52,7 @@ def install(app: Flask, service: Service) -> None:
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(Exception, _explain_bug)
     app.register_blueprint(wire)
+    app.register_blueprint(pages)
 
 
 @wire.get("/")
@@ -79,7 +89,11 @@ def webhook() -> tuple[Response, int]:
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    _plugin(project).fit(event, body)
+    secret = request.headers.get(SECRET_HEADER)
+    if _service().is_starting:  # Label Studio and its annotator wait for at most a second
+        _service().notify(project, event, body.get("project"), secret)
+    else:
+        _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
     return jsonify(status="ok"), 201
 
 
@@ -90,16 +104,6 @@ def versions() -> Response:
         return jsonify(versions=[])
     project = project_id(named)
     return jsonify(versions=_service().versions_of(project), served=_service().version_of(project))
-
-
-@wire.get("/status.json")
-def statuses() -> Response:
-    return jsonify(projects=_service().states())
-
-
-@wire.get("/status/<int:project>.json")
-def status(project: int) -> Response:
-    return jsonify(_service().state(project))
 
 
 @wire.post("/train")

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from functools import cached_property
+from hmac import compare_digest
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from backend.jobs import Trainer
 from backend.loop import Connection, Hint, ProjectLoop, Told, Work
 from backend.publish import as_we_left_it
 from backend.settings import Settings, from_env
-from backend.status import state_of
+from backend.status import metrics, state_of
 
 if TYPE_CHECKING:
     from backend.predictor import Predictor
@@ -50,19 +51,22 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.is_starting = False
+        """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._loops: dict[int, ProjectLoop] = {}
         self._lock = threading.Lock()
         self._trainer = Trainer()
 
     def resume(self) -> None:
         """Start the trainer and the loops of all projects that were connected before."""
+        self.is_starting = True
         self._trainer.start()
-        # Now, and not while the first project or webhook waits for them.
-        import_module("backend.turn")
-        import_module("backend.plugin")
         for folder in sorted(self.settings.model_dir.glob("*")):
             if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
                 self.connect(int(folder.name), "", "", "")
+        # Now, and not while the first webhook waits for it.
+        import_module("backend.plugin")
+        self.is_starting = False
 
     def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
         """Start the project's loop, or tell it how Label Studio and we reach each other now.
@@ -75,7 +79,8 @@ class Service:
             settings.label_studio_url or hostname,
             settings.label_studio_api_key or token,
             backend_url,
-            token,
+            spare_token=token,
+            studio_address=hostname,
         )
         with self._lock:
             loop = self._loops.get(project)
@@ -107,8 +112,39 @@ class Service:
         return [state_of(loop) for _, loop in sorted(self._loops.items())]
 
     def state(self, project: int) -> Json:
-        """Raises UnknownProject."""
+        """How a project is doing. Raises UnknownProject."""
         return state_of(self._loop(project))
+
+    def metrics(self) -> str:
+        """The states for Prometheus."""
+        return metrics(loop for _, loop in sorted(self._loops.items()))
+
+    def link(self, project: int) -> str:
+        """The project's page in Label Studio, as browsers reach it; "" while it is not known.
+        Raises UnknownProject."""
+        address = self._loop(project).studio_address.rstrip("/")
+        return f"{address}/projects/{project}/data" if address else ""
+
+    def report(self, project: int) -> Json:
+        """Curve, figures and versions; see backend.report. Raises UnknownProject."""
+        from backend.report import report  # noqa: PLC0415 (see the class)
+
+        folder = self.settings.model_dir / str(project)
+        return report(folder, self.settings, self._loop(project).served)
+
+    def pin(self, project: int, version: str | None) -> None:
+        """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
+        BackendError when the version cannot be served."""
+        from backend.rollback_command import pin, remember  # noqa: PLC0415 (see the class)
+        from backend.versions_command import store_of  # noqa: PLC0415
+
+        loop = self._loop(project)
+        store = store_of(self.settings.model_dir, project)
+        if version is None:
+            remember(store, None)
+        else:
+            pin(store, version)
+        loop.wake("project")
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
@@ -118,19 +154,23 @@ class Service:
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
         return self._predictor.predict(served, tasks)
 
-    def notify(self, project: int, event: str, described: object = None) -> None:
+    def notify(
+        self, project: int, event: str, described: object = None, secret: object = None
+    ) -> None:
         """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to
         look there; losing one costs nothing but time.
 
         `described`: the project as the event describes it. Our own switch of the version comes
-        back to us as PROJECT_UPDATED; that one needs no look.
+        back to us as PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook
+        carries; without it nothing that the event says is believed.
         """
         loop = self._loop(project)
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
             served = loop.served
             if served is not None and as_we_left_it(described, served.version.name, served.xml):
                 return
-            loop.told = Told(described, time.monotonic())
+            if isinstance(secret, str) and compare_digest(secret.encode(), loop.secret.encode()):
+                loop.told = Told(described, time.monotonic())
         if event in HINTS:
             loop.wake(HINTS[event])
 

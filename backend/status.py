@@ -1,6 +1,7 @@
-"""How each project is doing, in figures and sentences: for the status page and for programs."""
+"""How each project is doing at the moment, in figures and in a sentence."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from backend.annotations import Json
@@ -15,41 +16,82 @@ DOING = {
     "tune": "Fine-tuning",
 }
 
+GAUGES = {
+    "labels": "Labels that the served version knows",
+    "audit_labels": "Labels held out to measure the model",
+    "open_tasks": "Tasks that are not labelled",
+    "score": "Accuracy, or micro-F1 where a task has several labels, on the audit labels",
+    "in_trouble": "1 while something is wrong; the status page says what",
+}
+
 
 def state_of(loop: ProjectLoop) -> Json:
-    """What is to be known of a project now. `trouble`: what is wrong and how to mend it, or None.
+    """What is to be known of a project now.
 
-    training_trouble: why the trainer's last job failed; activity: what it does at the moment.
+    trouble: what is wrong and how to mend it, or None; training_trouble: why the trainer's last job
+    failed, or None; activity: what the trainer does, with the share that is done, or None.
     """
     served, activity = loop.served, loop.activity
+    meta = {} if served is None else served.version.meta
     return {
         "project": loop.project,
+        "title": loop.title,
         "served": None if served is None else served.version.name,
-        "labels": 0 if served is None else int(served.version.meta["labels"]),
+        "labels": int(meta.get("labels", 0)),
         "audit_labels": 0 if served is None else len(served.version.validation),
-        "sentence": sentence_of(served, activity, loop.trouble),
+        "open_tasks": int(meta.get("ranked", 0)),
+        "sentence": sentence_of(served, activity),
         "trouble": loop.trouble,
         "training_trouble": loop.training_trouble,
         "activity": None if activity is None else vars(activity),
+        "troubles": [vars(trouble) for trouble in reversed(loop.troubles)],
     }
 
 
-def sentence_of(served: "Served | None", activity: Activity | None, trouble: str | None) -> str:
-    """The state of the loop in one sentence or two."""
+def sentence_of(served: "Served | None", activity: Activity | None) -> str:
+    """The state of the loop in a sentence or three."""
     parts = ["No version is served yet."]
     if served is not None:
         labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
         parts = [f"Version {served.version.name} is served.", f"{labels} labels, {audits} audit."]
     if activity is not None:
         parts.append(f"{DOING[activity.job]}, {100 * activity.share:.0f} %{_left(activity)}.")
-    if trouble is not None:
-        parts.append(f"Trouble: {trouble}.")
     return " ".join(parts)
 
 
 def _left(activity: Activity) -> str:
     """ ", about 30 s left", from the pace so far; "" while it tells nothing."""
-    if not 0.05 < activity.share < 1.0:
+    gained = activity.share - activity.from_share
+    if gained < 0.05 or activity.share >= 1.0:
         return ""
     passed = time.time() - activity.began
-    return f", about {passed * (1.0 - activity.share) / activity.share:.0f} s left"
+    return f", about {passed * (1.0 - activity.share) / gained:.0f} s left"
+
+
+def metrics(loops: Iterable[ProjectLoop]) -> str:
+    """The states as Prometheus's text format, version 0.0.4."""
+    rows = [(loop, state_of(loop)) for loop in loops]
+    lines = []
+    for name, help_text in GAUGES.items():
+        lines += [
+            f"# HELP active_learning_{name} {help_text}.",
+            f"# TYPE active_learning_{name} gauge",
+        ]
+        for loop, state in rows:
+            value = _gauge(name, loop, state)
+            if value is not None:
+                lines.append(f'active_learning_{name}{{project="{loop.project}"}} {value:g}')
+    return "\n".join(lines) + "\n"
+
+
+def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
+    if name == "in_trouble":
+        return float(bool(state["trouble"] or state["training_trouble"]))
+    if name != "score":
+        return float(state[name])
+    served = loop.served
+    if served is None or served.version.head is None:
+        return None
+    metric = "accuracy" if served.version.head.kind == "single" else "micro_f1"
+    measured = served.version.meta.get("validation", {}).get(metric)
+    return None if measured is None else float(measured["value"])

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 
 from backend.annotations import Json
 from backend.errors import BackendError
@@ -14,6 +15,10 @@ from model.store import Store
 from model.types import Ints
 
 log = logging.getLogger(__name__)
+
+
+RETRY_SECONDS = 600.0
+"""A deep round that failed is tried again after so long, even without further labels."""
 
 
 class Training:
@@ -31,8 +36,8 @@ class Training:
         self._store = store
         self._settings = settings
         self._trainer = trainer
-        self._failed_at = 0
-        """Labels at the last deep round that failed: without further ones it would fail again."""
+        self._failed_at = (0, 0.0)
+        """Labels and time (time.monotonic) of the last deep round that failed."""
 
     def newest_encoder(self, xml: str) -> int | None:
         """The number of the encoder to rank with; None while the first is being prepared.
@@ -70,7 +75,7 @@ class Training:
         labels = len(labelling.answers)
         tuned_on = max((meta.labels for meta in self._store.encoders().values()), default=0)
         first, growth = settings.deep_round_first, settings.deep_round_growth
-        enough = labels > self._failed_at and deep_round_due(labels, tuned_on, first, growth)
+        enough = self._may_succeed(labels) and deep_round_due(labels, tuned_on, first, growth)
         if len(set(labelling.answers.values())) < 2:
             if forced:
                 log.warning("project %d: training needs two different labels", self._project)
@@ -82,6 +87,11 @@ class Training:
                 "labels": labels,
             }
             self._submit("tune", {**self._new_encoder(), **facts}, xml)
+
+    def _may_succeed(self, labels: int) -> bool:
+        """Not at once after a failure: without further labels or some time it would fail again."""
+        failed_labels, failed_at = self._failed_at
+        return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
 
     def _new_encoder(self) -> Json:
         number = max(self._store.encoders(), default=-1) + 1
@@ -107,9 +117,11 @@ class Training:
     # The trainer's thread calls these three; all they do is tell and leave hints.
 
     def _job_progressed(self, job: Job, answer: Json) -> None:
-        before, kind = self._loop.activity, job.request["job"]
-        began = before.began if before and before.job == kind else time.time()
-        self._loop.activity = Activity(kind, answer["share"], began)
+        before, kind, share = self._loop.activity, job.request["job"], answer["share"]
+        if before is not None and before.job == kind:
+            self._loop.activity = replace(before, share=share)
+        else:
+            self._loop.activity = Activity(kind, share, time.time(), share)
         if answer["stage"] == "embed":
             self._loop.wake("vectors")
 
@@ -122,5 +134,6 @@ class Training:
         log.error("project %d: %s failed: %s", self._project, job.name[1], error)
         self._loop.activity = None
         self._loop.training_trouble = str(error)
+        self._loop.note(str(error))
         if job.request["job"] == "tune":
-            self._failed_at = job.request["labels"]
+            self._failed_at = (job.request["labels"], time.monotonic())

@@ -32,6 +32,11 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 
 KEPT_ENCODERS = 3
 
+SECRET = "secret"
+"""The fact that holds what our webhook carries, see ProjectLoop.secret."""
+ADDRESS = "address"
+"""The fact that holds where browsers find Label Studio."""
+
 
 @dataclass(frozen=True)
 class Ranked:
@@ -83,6 +88,11 @@ class Turns:
         self._training = Training(loop, self._store, settings, trainer)
         self._history = History(folder)
         self._overwritten = Overwritten()
+        loop.secret = self._pool.fact(SECRET) or loop.secret
+        self._pool.remember(SECRET, loop.secret)
+        if connection.studio_address:
+            self._pool.remember(ADDRESS, connection.studio_address)
+        loop.studio_address = self._pool.fact(ADDRESS) or connection.url
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -132,6 +142,7 @@ class Turns:
 
     def _look_after_project(self, project: Json) -> LabelConfig:
         """Read the labelling config anew and put right what settings pages have overwritten."""
+        self._loop.title = str(project.get("title") or "")
         self._xml = project["label_config"]
         config = self._config = parse(self._xml)
         reads = [config.data_key, config.is_html]
@@ -140,7 +151,8 @@ class Turns:
         self._pool.remember("reads", reads)
         if self._connection.backend_url:
             url = self._connection.backend_url
-            ensure_webhook(self._studio, self._project, url, self._settings)
+            secret = self._loop.secret
+            ensure_webhook(self._studio, self._project, url, self._settings, secret)
         if self._loop.served is None:
             self._load_served(config)
         if self._loop.served is not None:
@@ -223,9 +235,9 @@ class Turns:
         write(self._studio, self._pool, self._project, outcome.predictions)
         # Before the switch, so that its webhook is recognised as our own doing.
         self._loop.served = Served(outcome.version, now.config, self._xml, self._store)
-        began = time.monotonic()
+        switching = time.monotonic()
         written = switch(self._studio, self._project, name)
-        self._overwritten.switched(written, began, time.monotonic())
+        self._overwritten.switched(written, switching, time.monotonic())
         self._ranked = now
         if served is None:
             self._finish_connecting(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.annotations import Json
-from backend.errors import BackendError, UnknownProject
+from backend.errors import UnknownProject, UnknownVersion
 from backend.history import reached
 from backend.pin import pinned_name
 from backend.settings import from_env
@@ -45,10 +45,10 @@ def store_of(model_dir: Path, project: int) -> Store:
 
 
 def version_of(store: Store, name: str) -> Version:
-    """The version of this name. Raises BackendError when there is none."""
+    """The version of this name. Raises UnknownVersion when there is none."""
     known = store.version_names()
     if name not in known:
-        raise BackendError(f"There is no version {name}; known are {', '.join(known) or 'none'}")
+        raise UnknownVersion(f"There is no version {name}; known are {', '.join(known) or 'none'}")
     return store.load_version(name)
 
 

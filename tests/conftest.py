@@ -1,8 +1,9 @@
-"""One real Label Studio for all tests that ask for it, and backends started beside it."""
+"""A real Label Studio on each database for all tests that ask for it, and backends beside it."""
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,39 @@ import pytest
 from backend import local
 from backend.studio import Studio
 from tests.studio.bench import Bench
+from tests.studio.postgres import MISSING, postgresql, programs
 
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> str:
+    """What Label Studio keeps its data in: each test that reaches it runs once on each."""
+    name: str = request.param
+    if name == "postgresql" and programs() is None:
+        pytest.skip(MISSING)
+    return name
+
+
 @pytest.fixture(scope="session")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local.LocalProcess]:
+def label_studio(
+    database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[local.LocalProcess]:
     executable = os.environ.get("LABEL_STUDIO_BIN")
     if not executable:
         pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
-    folder = tmp_path_factory.mktemp("label-studio")
-    with local.label_studio(folder, local.free_port(), executable) as server:
+    folder, port = tmp_path_factory.mktemp("label-studio"), local.free_port()
+    with (
+        running(database) as environ,
+        local.label_studio(folder, port, executable, environ) as server,
+    ):
         server.wait_until_up()
         yield server
+
+
+def running(database: str) -> AbstractContextManager[Mapping[str, str]]:
+    """The variables with which Label Studio uses it, while it runs."""
+    return postgresql() if database == "postgresql" else nullcontext({"DJANGO_DB": "sqlite"})
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,23 @@ def test_html_is_stripped_to_its_words() -> None:
     assert text_of({"text": page}, HTML) == "One two three &"
 
 
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<?xml version='1.0' encoding='utf-8'?><html><body>é你</body></html>", "é你"),
+        ("<meta charset='latin-1'><p>é你</p>", "é你"),
+        ("<p>half \ud83d</p><p>rest</p>", "half ? rest"),
+        ("<div>" * 1000 + "deep", "deep"),
+        ("<p>" + 2_000_000 * "long " + "end</p>", 2_000_000 * "long " + "end"),
+        ("<!-- nothing -->", None),
+    ],
+    ids=["XHTML", "wrong charset", "half a character", "deep", "long", "empty"],
+)
+def test_html_of_every_kind_is_read(page: str, text: str | None) -> None:
+    """XHTML, deep and long pages had no text at all once; half a character cut off the rest."""
+    assert text_of({"text": page}, HTML) == text
+
+
 @given(st.text())
 def test_any_html_has_a_text_or_none(page: str) -> None:
     text = text_of({"text": page}, HTML)

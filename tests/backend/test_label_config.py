@@ -53,6 +53,13 @@ def test_the_rest_is_refused_with_a_reason(xml: str, reason: str) -> None:
     assert reason in refused.value.reason
 
 
+def test_a_choice_that_stands_twice_is_found_among_very_many() -> None:
+    """The search took minutes once: it compared each choice with each other."""
+    choices = "".join(f'<Choice value="{number}"/>' for number in range(100_000))
+    with pytest.raises(UnsupportedConfig, match="has the choice '99999' twice"):
+        parse(config(choices + '<Choice value="99999"/>'))
+
+
 def test_entities_are_not_expanded() -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><View>&a;</View>'
     with pytest.raises(UnsupportedConfig, match="not valid XML"):

@@ -23,12 +23,15 @@ from model.head import Head
 from model.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.vectors import content_key
 
-TEXTS = {"yes please": (1.0, 0.0), "no thanks": (0.0, 1.0)}
+TEXTS = ("yes please", "no thanks")
 
 
 class NoWork:
     def turn(self, hints: set[Any]) -> float:
         return 0.0
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +57,17 @@ def url(tmp_path_factory: pytest.TempPathFactory, loop: ProjectLoop) -> Iterator
     server.server_close()
 
 
-def served_in(folder: Path) -> Served:
+def served_in(folder: Path, dimension: int = 2) -> Served:
     store = Store(folder)
     with store.new_encoder(0) as aside:
-        write_encoder_meta(aside, EncoderMeta("all-MiniLM-L6-v2", "all-MiniLM-L6-v2", 16, 2))
+        meta = EncoderMeta("all-MiniLM-L6-v2", "all-MiniLM-L6-v2", 16, dimension)
+        write_encoder_meta(aside, meta)
     keys = np.array([content_key(text) for text in TEXTS], dtype=np.int64)
-    store.vectors(0).append(keys, np.array(list(TEXTS.values()), dtype=np.float32))
-    head = Head("single", ("Yes", "No"), 5 * np.eye(2, dtype=np.float32), np.zeros(2), np.zeros(2))
+    store.vectors(0).append(keys, np.eye(2, dimension, dtype=np.float32))
+    weights = 5 * np.eye(dimension, 2, dtype=np.float32)
+    head = Head("single", ("Yes", "No"), weights, np.zeros(2), np.zeros(dimension))
     nothing = np.zeros(0, dtype=np.int64)
-    version = Version("0.3", 0, head, nothing, nothing, nothing, {})
+    version = Version("0.3", 0, head, nothing, nothing, nothing, {"labels": 2})
     store.save_version(version)
     return Served(version, parse(EXAMPLE), EXAMPLE, store)
 
@@ -89,6 +94,12 @@ def test_health(url: str) -> None:
 def test_setup_answers_the_served_version_as_text(url: str) -> None:
     """An int makes Label Studio answer its annotators with error 500."""
     answer = requests.post(f"{url}/setup", json=setup_body(), timeout=5)
+    assert (answer.status_code, answer.json()) == (200, {"model_version": "0.3"})
+
+
+def test_setup_does_without_an_address_that_is_none(url: str) -> None:
+    """Half an IPv6 address made the server fail."""
+    answer = requests.post(f"{url}/setup", json=setup_body(hostname="http://["), timeout=5)
     assert (answer.status_code, answer.json()) == (200, {"model_version": "0.3"})
 
 
@@ -173,6 +184,7 @@ def test_train_says_where_to_go(url: str) -> None:
     [
         ("/setup", "not json", 400, "must be a JSON object"),
         ("/setup", "[1]", 400, "must be a JSON object"),
+        ("/setup", "[" * 100_000, 400, "nested too deeply"),
         ("/setup", "{}", 400, "'project' must be a project id"),
         ("/setup", '{"project": "7"}', 400, "'schema' must be a text"),
         ("/setup", '{"project": "../7", "schema": ""}', 400, "'project' must be a project id"),

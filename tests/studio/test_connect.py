@@ -185,10 +185,14 @@ def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
 def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
     """Label Studio refuses it without a word to the user; we say so in the log and poll instead."""
     project = bench.project(stories(2))
-    assert not ensure_webhook(bench.studio, project, "http://ml-backend:9090", Settings())
+    assert not ensure_webhook(bench.studio, project, "http://ml-backend:9090", Settings(), "secret")
     assert bench.studio.webhooks(project) == []
-    assert ensure_webhook(bench.studio, project, "http://ml-backend.local:9090", Settings())
-    assert ensure_webhook(bench.studio, project, "http://ml-backend.local:9090/", Settings())
+    assert ensure_webhook(
+        bench.studio, project, "http://ml-backend.local:9090", Settings(), "secret"
+    )
+    assert ensure_webhook(
+        bench.studio, project, "http://ml-backend.local:9090/", Settings(), "secret"
+    )
     assert len(bench.studio.webhooks(project)) == 1
 
 

@@ -1,0 +1,80 @@
+"""What the status page tells of a project beside its state: curve, figures, versions, reasons."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.annotations import Json
+from backend.history import comparable, reached, read
+from backend.pin import pinned_name
+from backend.settings import Settings
+from model.stopping import DEFAULT_METRIC, METRIC_NAMES
+from model.store import Store, version_key
+
+if TYPE_CHECKING:
+    from backend.predictor import Served
+
+NEWEST = 20
+"""Versions in the table."""
+
+
+def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
+    """Everything that the page shows beside the state, ready for JSON.
+
+    metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
+    measured: the metric of the served version; by_label: precision, recall and support of each of its
+    labels; reasons: why labelling may stop; versions: newest first; pinned: a version's name.
+    Each of the latter may be empty or None. Reads the history, not the versions: there may be
+    thousands of them.
+    """
+    if served is None:
+        return {
+            **{"metric": METRIC_NAMES["accuracy"], "measured": None, "pinned": None},
+            **{"curve": [], "by_label": {}, "reasons": [], "versions": []},
+        }
+    history = list(read(folder / "history.jsonl"))
+    metric = metric_of(served, settings)
+    measured = served.version.meta.get("validation", {})
+    return {
+        "metric": METRIC_NAMES[metric],
+        "measured": measured.get(metric),
+        "pinned": pinned_name(folder),
+        "curve": curve_of(history, metric),
+        "by_label": measured.get("labels", {}),
+        "reasons": [reason.sentence for reason in reached(folder, settings)],
+        "versions": versions_of(history, served.store, metric),
+    }
+
+
+def metric_of(served: "Served", settings: Settings) -> Any:
+    """The metric that people look at: GOAL_METRIC, or the usual one of the kind of labels."""
+    if settings.goal_metric != "auto":
+        return settings.goal_metric
+    return DEFAULT_METRIC[served.config.kind]
+
+
+def curve_of(history: list[Json], metric: str) -> list[Json]:
+    """The metric over the labels, one point for each number of labels: the newest version's."""
+    points = {
+        row["labels"]: {"labels": row["labels"], **row["measured"][metric]}
+        for row in comparable(iter(history))
+        if metric in row["measured"]
+    }
+    return [points[labels] for labels in sorted(points)]
+
+
+def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
+    """The last versions, newest first. can_serve: whether one may go back to it."""
+    there, encoders = set(store.version_names()), store.encoders()
+    return [
+        {
+            "name": row["version"],
+            "made": datetime.fromtimestamp(row["created_at"]).strftime("%Y-%m-%d %H:%M"),
+            "labels": row["labels"],
+            "score": row["measured"].get(metric),
+            "can_serve": row["kind"] is not None
+            and row["version"] in there
+            and version_key(row["version"])[0] in encoders,
+        }
+        for row in history[: -NEWEST - 1 : -1]
+    ]

@@ -1,0 +1,244 @@
+"""Label configs, task data and annotations of every shape: refused with a reason, or read."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.annotations import Json, labels_of, text_of
+from backend.errors import UnsupportedConfig
+from backend.label_config import EXAMPLE, LabelConfig, parse
+from backend.pool import Pool
+from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
+
+SINGLE = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False)
+HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True)
+CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
+
+
+@pytest.fixture(scope="module")
+def tried(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
+    counts: Counter[str] = Counter()
+    yield counts
+    report(request, counts)
+
+
+NAMES = st.sampled_from(["", "t", "c", "t,c", "T", " t ", "x:y", "é", "$text"])
+VALUES = NAMES | st.sampled_from(
+    ["$text", "$my.key", "$", "$a b", "fixed", "url", "true", "<b>", "&"]
+)
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(
+        [
+            "name",
+            "toName",
+            "value",
+            "alias",
+            "choice",
+            "valueType",
+            "perRegion",
+            "xmlns",
+            "xml:lang",
+        ]
+    ),
+    VALUES | st.sampled_from(["multiple", "single-radio"]) | STRINGS,
+    max_size=4,
+)
+TAGS = st.sampled_from(["View", "Text", "HyperText", "Choices", "Choice", "Image", "x:View", "é"])
+
+
+def element(tag: str, attributes: dict[str, str], inside: list[str]) -> str:
+    given = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items())
+    return f"<{tag}{given}>{''.join(inside)}</{tag}>"
+
+
+TREES = st.recursive(
+    st.builds(element, TAGS, ATTRIBUTES, st.just([])),
+    lambda inner: st.builds(element, TAGS, ATTRIBUTES, st.lists(inner, max_size=4)),
+    max_leaves=8,
+)
+
+
+CHOICE = st.sampled_from([{"value": "a"}, {"value": "b"}, {"value": "x", "alias": "c"}])
+NOTHING: st.SearchStrategy[dict[str, str]] = st.just({})
+EXTRAS = NOTHING | NOTHING | ATTRIBUTES
+
+
+@st.composite
+def nearly_right(draw: st.DrawFn) -> str:
+    """A config that is right but for some of its attributes."""
+    choices = draw(st.lists(CHOICE | CHOICE | ATTRIBUTES, max_size=4))
+    inside = [element("Choice", attributes, []) for attributes in choices]
+    control = element("Choices", {"name": "c", "toName": "t", **draw(EXTRAS)}, inside)
+    target = {"name": "t", "value": "$text", **draw(EXTRAS)}
+    text = element(draw(st.sampled_from(["Text", "HyperText"])), target, [])
+    return element("View", {}, [text, control, element(draw(TAGS), draw(EXTRAS), [])])
+
+
+@st.composite
+def scribbled(draw: st.DrawFn) -> str:
+    """Our example with a piece of it replaced."""
+    start = draw(st.integers(0, len(EXAMPLE)))
+    end = draw(st.integers(start, min(len(EXAMPLE), start + 20)))
+    return EXAMPLE[:start] + draw(st.text(CHARACTERS, max_size=5)) + EXAMPLE[end:]
+
+
+CHOICES = "".join(f'<Choice value="{number}"/>' for number in range(5000))
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+HOSTILE = st.sampled_from(
+    [
+        BOMB + EXAMPLE.replace("Yes", "&b;"),
+        '<!DOCTYPE x SYSTEM "file:///etc/passwd">' + EXAMPLE,
+        '<?xml version="1.0" encoding="utf-16"?>' + EXAMPLE,
+        '<?xml version="1.0" encoding="no-such"?>' + EXAMPLE,
+        '<?xml-stylesheet href="x"?><!-- -->' + EXAMPLE,
+        EXAMPLE.replace("<View>", '<View xmlns="http://example.com/x">'),
+        EXAMPLE.replace('<Choice value="No"/>', CHOICES),
+        EXAMPLE.replace('<Choice value="No"/>', CHOICES + '<Choice value="4999"/>'),
+        EXAMPLE.replace("<Choice ", "<View>" * 5000 + "<Choice ", 1),
+        "<View>" * 20_000 + EXAMPLE + "</View>" * 20_000,
+        EXAMPLE + EXAMPLE,
+        EXAMPLE.replace("No", "&#xD800;"),
+        EXAMPLE.replace("No", "&#133;"),
+        "\ufeff" + EXAMPLE,
+    ]
+)
+
+
+@many(1500)
+@given(xml=nearly_right() | nearly_right() | TREES | scribbled() | HOSTILE | STRINGS)
+def test_a_label_config_is_read_or_refused(tried: Counter[str], xml: str) -> None:
+    tried["label configs"] += 1
+    try:
+        config = parse(xml)
+    except UnsupportedConfig as refused:
+        assert refused.reason.strip()
+        return
+    assert len(set(config.labels)) == len(config.labels) >= 2
+    assert all(config.labels)
+    assert config.data_key and not config.data_key.startswith("$")
+
+
+REGION = {
+    "id": "x",
+    "from_name": "c",
+    "to_name": "t",
+    "type": "choices",
+    "value": {"choices": ["a"]},
+}
+RESULTS = spoilt([REGION, {**REGION, "value": {"choices": ["b", "gone"]}}], STORABLE) | STORABLE
+MARKUP = st.lists(
+    st.sampled_from(
+        (
+            *(
+                "<p>",
+                "</p>",
+                "<br/>",
+                "<!--",
+                "-->",
+                "<script>",
+                "</script>",
+                "<?xml version='1.0'?>",
+            ),
+            *("<html>", "<body>", "<head>", "<table><tr>", "&amp;", "&#0;", "&#xD800;", "&nope;"),
+            *(
+                "<![CDATA[",
+                "]]>",
+                "<svg xmlns='x'>",
+                "<x:y>",
+                "<textarea>",
+                "<meta charset='utf-16'>",
+            ),
+            *("<p " * 50, "<div>" * 300, "<a href='", "'>", "word", " "),
+        )
+    )
+    | STRINGS,
+    max_size=8,
+).map("".join)
+DATA = st.fixed_dictionaries({"text": MARKUP | STRINGS | STORABLE}) | STORABLE
+
+
+@many(1500)
+@given(config=CONFIGS, data=DATA | JSON, result=RESULTS | JSON)
+def test_task_data_has_a_text_or_none_and_results_have_known_labels(
+    tried: Counter[str], config: LabelConfig, data: Any, result: Any
+) -> None:
+    tried["texts and results"] += 1
+    text = text_of(data, config)
+    assert text is None or text == " ".join(text.split()) != ""
+    labels = labels_of(result, config)
+    assert labels is None or 0 < len(labels) == len(set(labels) & set(config.labels))
+
+
+TAME = st.lists(
+    st.sampled_from(
+        (
+            *("<?xml version='1.0' encoding='utf-8'?>", "<!-- x -->", "<script>x</script>"),
+            *("<html>", "<body>", "<p>", "</p>", "<br/>", "<table><tr>", "<meta charset='utf-16'>"),
+            *("<x:y>", "&amp;", "&nope;", "&#xD800;", "\ud800", "\x00", "\ufeff", "word", " "),
+            "<div>" * 300,
+        )
+    ),
+    max_size=4,
+).map("".join)
+
+
+@many(600)
+@given(before=TAME, after=MARKUP)
+def test_a_paragraph_is_read_whatever_stands_around_it(
+    tried: Counter[str], before: str, after: str
+) -> None:
+    tried["pages"] += 1
+    text = text_of({"text": f"{before}<p>needle</p>{after}"}, HTML)
+    assert text is not None and "needle" in text
+
+
+def annotation(result: Any, was_cancelled: bool = False) -> Json:
+    return {"id": 1, "result": result, "was_cancelled": was_cancelled}
+
+
+@st.composite
+def odd_tasks(draw: st.DrawFn) -> list[Json]:
+    given = draw(
+        st.lists(st.tuples(DATA, st.lists(RESULTS, max_size=2), st.booleans()), max_size=4)
+    )
+    return [
+        {"id": number, "data": data, "annotations": [annotation(each, skip) for each in results]}
+        for number, (data, results, skip) in enumerate(given, start=10)
+    ]
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    folder: Path = tmp_path_factory.mktemp("pool")
+    made = Pool(folder / "pool.sqlite")
+    yield made
+    made.close()
+
+
+@many(700)
+@given(config=CONFIGS, odd=odd_tasks(), empty_is_none=st.booleans())
+def test_one_odd_task_never_blocks_the_others(
+    pool: Pool, tried: Counter[str], config: LabelConfig, odd: list[Json], empty_is_none: bool
+) -> None:
+    tried["tasks"] += len(odd)
+    good = {"data": {"text": "good"}, "annotations": [annotation([REGION])]}
+    tasks = as_sent([{"id": 1, **good}, *odd, {"id": 99, **good}])
+    pool.keep_only(set())
+    assert pool.update(tasks, config) == len(tasks)
+    assert pool.update(tasks, config) == 0, "nothing has changed"
+    seen = pool.labelling(config, empty_is_none)
+    assert seen.answers[1] == seen.answers[99] == ("a",)
+    ids, keys = pool.keys()
+    pool.rekey(config)
+    assert np.array_equal(pool.keys(), (ids, keys))
+    texts = pool.texts(seen.ids, config)
+    assert all(texts) and texts[0] == texts[-1] == "good"
+    assert pool.annotation_count() == sum(len(each["annotations"]) for each in tasks)

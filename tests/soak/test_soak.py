@@ -1,0 +1,19 @@
+"""Two minutes of `make soak`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.soak.soak import soak
+
+
+def test_two_minutes_of_chaos_lose_nothing(tmp_path: Path) -> None:
+    executable = os.environ.get("LABEL_STUDIO_BIN")
+    if not executable:
+        pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
+    report = soak(2.0, seed=0, folder=tmp_path, label_studio=executable)
+    print(report.text())
+    assert report.failed() == []
+    assert int(str(report.counts["kills"])) >= 8
+    assert int(str(report.counts["submits"])) > 0
