@@ -58,7 +58,7 @@ class Settings:
     )
     guard: bool = setting(
         True,
-        "Draw part of the tasks at random while the audit labels show that the model knows little.",
+        "Draw part of the tasks from all regions while the audit labels show little skill.",
     )
     shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
     deep_shortlist: int = setting(

@@ -78,7 +78,7 @@ class Outcome:
     """A fast round's product: the head (None before any label), the snapshot rows to ask for,
     ask-first order, and the rows that it learnt from and was measured on.
 
-    random_share: the part of the rows that the guard drew by lot (audit tasks not counted).
+    random_share: the part of the rows that the guard drew from regions (audit tasks not counted).
     """
 
     head: Head | None
@@ -129,7 +129,8 @@ def _fast_round(
     candidates = np.flatnonzero(snapshot.open & ~audits)
     chosen = _choose(snapshot, policy, head, centre, held_out, rng, candidates)
     if share:
-        others = _by_lot(snapshot, np.setdiff1d(candidates, chosen), policy)
+        others = np.setdiff1d(candidates, chosen)
+        others = _of_regions(snapshot, others, training, centre, policy)
         chosen = mix(chosen, others, share, policy.size, rng)
     reserve = _by_lot(snapshot, np.flatnonzero(snapshot.open & audits), policy)
     rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
@@ -222,11 +223,7 @@ def _choose(
         return centred(snapshot.vectors[rows], centre)
 
     if (head is None or len(training) < COLD_LABELS) and policy.strategy != "random":
-        rows = _sampled(snapshot, np.sort(np.concatenate([candidates, training])), policy.seed)
-        # The same regions at each round, so that they are visited one after the other.
-        fixed = np.random.default_rng(policy.seed)
-        labelled = np.isin(rows, training)
-        return rows[one_per_region(vectors_of(rows), labelled, policy.size, fixed)]
+        return _of_regions(snapshot, candidates, training, centre, policy)
     if "vectors" in wants:
         candidates = _sampled(snapshot, candidates, policy.seed)
     arrays: dict[str, Callable[[], Any]] = {
@@ -241,6 +238,19 @@ def _choose(
         best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
         candidates, priority = candidates[best], priority[best]
     return candidates[strategy.choose(priority, vectors_of(candidates), policy.size, rng)]
+
+
+def _of_regions(
+    snapshot: Snapshot, candidates: Ints, training: Ints, centre: Floats, policy: Policy
+) -> Ints:
+    """At most `policy.size` of the candidates, one of each region after the other."""
+    if len(candidates) == 0:
+        return candidates
+    rows = _sampled(snapshot, np.sort(np.concatenate([candidates, training])), policy.seed)
+    # The same regions at each round, so that they are visited one after the other.
+    fixed = np.random.default_rng(policy.seed)
+    vectors = centred(snapshot.vectors[rows], centre)
+    return rows[one_per_region(vectors, np.isin(rows, training), policy.size, fixed)]
 
 
 def _sampled(snapshot: Snapshot, rows: Ints, seed: int) -> Ints:

@@ -106,7 +106,7 @@ def parser() -> ArgumentParser:
     add(
         "--deep-growth", type=float, default=0.2, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
     )
-    add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
+    add("--no-guard", action="store_true", help="never mix in tasks of all regions: as GUARD=false")
     add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
     return made
 
