@@ -22,8 +22,8 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """Everything that the page shows beside the state, ready for JSON.
 
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
-    measured: the metric of the served version; by_label: precision, recall and support of each of its
-    labels; reasons: why labelling may stop; versions: newest first; pinned: a version's name.
+    measured: the metric of the served version; by_label: each label's precision, recall and support
+    in it; reasons: why labelling may stop; versions: newest first; pinned: a version's name.
     Each of the latter may be empty or None. Reads the history, not the versions: there may be
     thousands of them.
     """
