@@ -72,7 +72,7 @@ def embed_pool(job: Json, report: Report) -> Json:
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
     done, size = 0, FIRST_CHUNK
-    while done < len(missing) and time.monotonic() < until:
+    while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
         texts = pool.texts(ids[chunk].tolist(), config)
         vectors.append(keys[chunk], encoder.encode(texts))

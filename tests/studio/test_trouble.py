@@ -34,10 +34,15 @@ def test_labels_that_updated_at_hides_are_found_by_counting(
     bench.until_learnt(project, second["id"])
 
 
-def test_deleted_project_is_told(bench: Bench) -> None:
-    project = bench.connected(stories(5))
+def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
+    project, other = bench.connected(stories(5)), bench.connected(stories(30))
     bench.studio._call("DELETE", f"/api/projects/{project}/")
     until("the state", lambda: "no project" in str(bench.state(project)["trouble"]))
+    task = bench.studio.next_task(other)
+    assert task is not None
+    bench.submit(task, ["tech"])
+    bench.until_learnt(other, task["id"])
+    assert bench.state(other)["trouble"] is None
 
 
 def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
