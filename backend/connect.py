@@ -23,6 +23,7 @@ EVENTS = (
 )
 
 TAB_TITLE = "Label next"
+REVIEW_TITLE = "Review labels"
 DEFAULT_TITLES = ("Default", "New Tab")
 ORDERING = ["tasks:predictions_score"]
 HIDDEN_IN_EXPLORE = [
@@ -120,6 +121,29 @@ def ensure_first_tab(studio: Studio, project: int) -> bool:
         data = {**data, "title": TAB_TITLE}
     studio.update_tab(project, first["id"], _tab_data(data))
     return True
+
+
+def ensure_review_tab(studio: Studio, project: int, annotations: list[int]) -> None:
+    """Show the tasks of these annotations in a tab of their own, made when there is none yet.
+
+    Label Studio cannot order a tab by what it does not store, so the tab shows the right tasks and
+    the status page tells which to begin with.
+    """
+    item = {
+        "filter": "filter:tasks:annotations_ids",
+        "operator": "contains",
+        "type": "String",
+        "value": " ".join(map(str, annotations)) or "0",
+    }
+    wanted = {"filters": {"conjunction": "and", "items": [item]}}
+    tabs = studio.tabs(project)
+    ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == REVIEW_TITLE]
+    if ours:
+        studio.update_tab(project, ours[0]["id"], {**ours[0]["data"], **wanted})
+    elif annotations and tabs:  # never the first one, which direct links follow
+        hidden = {"explore": HIDDEN_IN_EXPLORE, "labeling": HIDDEN_IN_LABELING}
+        columns = {"type": "list", "target": "tasks", "hiddenColumns": hidden}
+        studio.create_tab(project, {"title": REVIEW_TITLE, **columns, **wanted})
 
 
 def _tab_data(data: Json) -> Json:

@@ -53,7 +53,7 @@ class Activity:
     """A job in the trainer: its kind, the share that is done, and when it began (Unix time), with
     the share that was done then."""
 
-    job: Literal["base", "embed", "tune"]
+    job: Literal["base", "embed", "tune", "review"]
     share: float
     began: float
     from_share: float = 0.0

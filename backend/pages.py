@@ -1,5 +1,6 @@
 """What people look at: the status page, the same as JSON, and figures for Prometheus."""
 
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from flask import (
@@ -34,6 +35,7 @@ def project_page(project: int) -> str:
         report=found,
         chart=learning_curve(found["curve"]),
         link=_service().link(project),
+        moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
     )
 
 

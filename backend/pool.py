@@ -206,10 +206,9 @@ class Pool:
             if packed == "[]":
                 continue
             open_tasks[place] = False
-            given = [row for row in json.loads(packed) if not row["was_cancelled"]]
-            votes = [
-                vote for row in given if (vote := _vote(row, config, empty_is_none)) is not None
-            ]
+            annotations = json.loads(packed)
+            given = [row for row in annotations if not row["was_cancelled"]]
+            votes = _votes(given, config, empty_is_none)
             answer = consensus(votes, config)
             if answer is not None:
                 answers[task] = answer
@@ -228,6 +227,24 @@ class Pool:
             empty,
             skipped,
         )
+
+    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Labels]]:
+        """Every answer that people gave, by task."""
+        query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
+        return {
+            task: _votes(json.loads(packed), config, empty_is_none)
+            for task, packed in self._db.execute(query)
+        }
+
+    def newest_annotations(self, ids: Iterable[int]) -> list[int]:
+        """The id of the newest annotation of each of these tasks that still has one."""
+        found = []
+        for task in ids:
+            query = "SELECT annotations FROM task WHERE id = ?"
+            row = self._db.execute(query, (int(task),)).fetchone()
+            numbers = [one["id"] for one in json.loads(row[0])] if row else []
+            found += [max(numbers)] if numbers else []
+        return found
 
     def texts(self, ids: Iterable[int], config: LabelConfig) -> list[str]:
         """The texts of these tasks, in their order; tasks that are gone have an empty text."""
@@ -286,6 +303,11 @@ def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, 
 def annotations_in(described: Json) -> int:
     """Annotations of a project, skips among them, as Label Studio counts them."""
     return int(described["total_annotations_number"]) + int(described["skipped_annotations_number"])
+
+
+def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:
+    found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
+    return [vote for vote in found if vote is not None]
 
 
 def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:

@@ -128,9 +128,10 @@ class Service:
     def report(self, project: int) -> Json:
         """Curve, figures and versions; see backend.report. Raises UnknownProject."""
         from backend.report import report  # noqa: PLC0415 (see the class)
+        from backend.review import read  # noqa: PLC0415
 
         folder = self.settings.model_dir / str(project)
-        return report(folder, self.settings, self._loop(project).served)
+        return {**report(folder, self.settings, self._loop(project).served), "review": read(folder)}
 
     def pin(self, project: int, version: str | None) -> None:
         """Go back to a version, or with None on to the newest again. Raises UnknownProject, and

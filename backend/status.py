@@ -14,6 +14,7 @@ DOING = {
     "base": "The encoder is being loaded",
     "embed": "Texts are being encoded",
     "tune": "Fine-tuning",
+    "review": "Labels are being reviewed",
 }
 
 GAUGES = {

@@ -25,6 +25,8 @@ from backend.annotations import Json
 from backend.errors import explained
 from backend.label_config import parse
 from backend.pool import Pool
+from backend.review import disagreement, doubted
+from backend.review import write as write_review
 from backend.round import targets_of
 from model.audit import draw, in_reserve
 from model.encoder import TextEncoder
@@ -119,6 +121,22 @@ def tune_encoder(job: Json, report: Report) -> Json:
     return {"encoder": job["encoder"], "labels": len(ids), **asdict(result)}
 
 
+def review_labels(job: Json, report: Report) -> Json:
+    """Find the labels that the model doubts, and where people differ, for a second look."""
+    folder, config = Path(job["folder"]), parse(job["config"])
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        answers = pool.labelling(config, job["empty_is_none"]).answers
+        ids = sorted(answers)
+        texts = pool.texts(ids, config)
+        differing = disagreement(pool.votes(config, job["empty_is_none"]))
+    vectors = _loaded(job["base"], job["max_tokens"]).encode(texts)
+    targets = targets_of([answers[task] for task in ids], config.labels)
+    found = doubted(ids, vectors, targets, config, job["seed"])
+    facts = {"encoder": job["encoder"], "labels": len(ids)}
+    write_review(folder, {**facts, **found, "people": differing})
+    return facts
+
+
 @lru_cache(maxsize=1)
 def _loaded(source: str, max_tokens: int) -> TextEncoder:
     """The encoder of the last job, which the next one mostly wants again. Not to be tuned."""
@@ -129,6 +147,7 @@ JOBS: dict[str, Callable[[Json, Report], Json]] = {
     "base": add_base_encoder,
     "embed": embed_pool,
     "tune": tune_encoder,
+    "review": review_labels,
 }
 
 

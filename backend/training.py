@@ -38,6 +38,7 @@ class Training:
         self._trainer = trainer
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
+        self._failed_review: int | None = None
 
     def newest_encoder(self, xml: str) -> int | None:
         """The number of the encoder to rank with; None while the first is being prepared.
@@ -88,6 +89,19 @@ class Training:
             }
             self._submit("tune", {**self._new_encoder(), **facts}, xml)
 
+    def request_review(self, encoder: int, xml: str) -> None:
+        """Have the labels looked at once more after the deep round that made this encoder."""
+        settings = self._settings
+        if encoder == self._failed_review:
+            return
+        request = {
+            "encoder": encoder,
+            "base": settings.encoder,
+            "max_tokens": settings.max_tokens,
+            "empty_is_none": settings.empty_is_none,
+        }
+        self._submit("review", request, xml)
+
     def _may_succeed(self, labels: int) -> bool:
         """Not at once after a failure: without further labels or some time it would fail again."""
         failed_labels, failed_at = self._failed_at
@@ -137,3 +151,5 @@ class Training:
         self._loop.note(str(error))
         if job.request["job"] == "tune":
             self._failed_at = (job.request["labels"], time.monotonic())
+        if job.request["job"] == "review":
+            self._failed_review = job.request["encoder"]

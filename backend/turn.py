@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 
 from backend import round as rounds
 from backend.annotations import Json
-from backend.connect import ensure_first_tab, ensure_webhook
+from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook
 from backend.errors import NotConnected, ProjectReplaced, StudioError
 from backend.history import History
 from backend.jobs import Trainer
@@ -20,6 +20,7 @@ from backend.pool import PINNED, Labelling, Pool, reconcile, synchronise
 from backend.predictor import Served
 from backend.project import Overwritten, is_of, read_project, set_aside
 from backend.publish import delete_old_versions, put_order_right, switch, write
+from backend.review import read as read_review
 from backend.settings import Settings
 from backend.studio import Studio
 from backend.training import Training
@@ -34,6 +35,8 @@ KEPT_ENCODERS = 3
 
 SECRET = "secret"
 """The fact that holds what our webhook carries, see ProjectLoop.secret."""
+REVIEWED = "reviewed"
+"""The fact that holds the encoder whose review the tab *Review labels* shows."""
 ADDRESS = "address"
 """The fact that holds where browsers find Label Studio."""
 
@@ -118,6 +121,7 @@ class Turns:
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
         due = now.covered > 0 and self._is_due(now)
         seconds = self._fast_round(now, labelling, pinned) if due else 0.0
+        self._look_after_review(labelling)
         if pinned is None:
             self._training.request_deep_round(labelling, self._xml, forced="train" in hints)
         elif "train" in hints:
@@ -279,6 +283,23 @@ class Turns:
         if not self._pool.fact("tab"):
             ensure_first_tab(self._studio, self._project)
             self._pool.remember("tab", True)
+
+    def _look_after_review(self, labelling: Labelling) -> None:
+        """After each deep round the labels are reviewed, and the tab for that is filled anew."""
+        served = self._loop.served
+        if served is None or not labelling.answers:
+            return
+        encoder = served.version.encoder
+        if self._store.encoders()[encoder].labels == 0:
+            return  # as it comes: no deep round was played yet
+        review = read_review(self._store.folder)
+        if review.get("encoder") != encoder:
+            self._training.request_review(encoder, self._xml)
+        elif self._pool.fact(REVIEWED) != encoder:
+            tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
+            annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
+            ensure_review_tab(self._studio, self._project, annotations)
+            self._pool.remember(REVIEWED, encoder)
 
     def _clean_up(self) -> None:
         """Delete predictions that no open page can show any more, and what belongs to them."""

@@ -34,7 +34,7 @@ class Page(Studio):
     def __init__(self, url: str, token: str) -> None:
         super().__init__(url, token)
         self._session.mount("http://", HTTPAdapter(max_retries=0))
-        self.user = int(self._json("GET", "/api/current-user/whoami")["id"])
+        self.user_id = int(self._json("GET", "/api/current-user/whoami")["id"])
 
     def submit(self, task: Json, choice: str) -> int:
         """Returns the new annotation's id. Like the page, name the prediction that was shown."""
@@ -49,7 +49,7 @@ class Page(Studio):
     def own_annotation(self, task: int) -> int | None:
         """The id of this user's annotation of a task, if there is one."""
         rows = self._call("GET", f"/api/tasks/{task}/annotations/").json()
-        return next((row["id"] for row in rows if row["completed_by"] == self.user), None)
+        return next((row["id"] for row in rows if row["completed_by"] == self.user_id), None)
 
 
 class Annotator:

@@ -1,0 +1,104 @@
+"""What is worth a second look: labels that the model doubts, what it confuses, where people differ.
+
+Made by the trainer after each deep round, kept in `review.json`, shown on the status page and in
+the Data Manager tab *Review labels*.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from backend.annotations import Json, Labels
+from backend.label_config import LabelConfig
+from model.metrics import decisions
+from model.review import FOLDS, confusions, cross_validated, doubts
+from model.types import Floats
+
+SHOWN_TASKS, SHOWN_PAIRS = 50, 10
+LEAST_DOUBT = 0.5
+"""What the model believes more than not needs no second look."""
+
+
+def read(folder: Path) -> Json:
+    """The last review of a project; {} before the first."""
+    path = folder / "review.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def write(folder: Path, review: Json) -> None:
+    aside = folder / "review.json.unfinished"
+    aside.write_text(json.dumps(review, ensure_ascii=False))
+    aside.replace(folder / "review.json")
+
+
+def doubted(
+    ids: list[int], vectors: Floats, targets: Floats, config: LabelConfig, seed: int
+) -> Json:
+    """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
+    `confusions`: what is taken for what. Both empty while there are too few labels to tell.
+
+    vectors (n, d): by the encoder as it comes; targets (n, c) of 0 and 1.
+    """
+    if len(ids) < 4 * FOLDS or len(np.unique(targets, axis=0)) < 2:
+        return {"tasks": [], "confusions": []}
+    probs = cross_validated(vectors, targets, config.kind, config.labels, seed)
+    said, doubt = decisions(probs, config.kind), doubts(probs, targets, config.kind)
+    most = [row for row in np.argsort(-doubt)[:SHOWN_TASKS] if doubt[row] >= LEAST_DOUBT]
+    found = confusions(probs, targets, config.kind, config.labels)
+    return {
+        "tasks": [
+            {
+                "task": int(ids[row]),
+                "doubt": round(float(doubt[row]), 3),
+                "given": _names(targets[row] > 0, config),
+                "said": _names(said[row], config),
+            }
+            for row in most
+        ],
+        "confusions": [asdict(one) for one in found[:SHOWN_PAIRS]],
+    }
+
+
+def _names(chosen: Iterable[bool], config: LabelConfig) -> list[str]:
+    return [label for label, is_chosen in zip(config.labels, chosen, strict=True) if is_chosen]
+
+
+def disagreement(votes: Mapping[int, list[Labels]]) -> Json:
+    """Where annotators differ, from the answers that each task got.
+
+    `asked`: tasks with two answers or more; `agreed`: of them, those with the same answer from
+    everybody; `pairs`: labels that one person gave and another did not give but another one in
+    their place, most frequent first; `tasks`: where people differ, with the answers.
+    """
+    several = {task: answers for task, answers in votes.items() if len(answers) > 1}
+    differing = {task: answers for task, answers in several.items() if len(set(answers)) > 1}
+    pairs: Counter[tuple[str, ...]] = Counter()
+    for answers in differing.values():
+        pairs.update(_pairs(answers))
+    return {
+        "asked": len(several),
+        "agreed": len(several) - len(differing),
+        "pairs": [
+            {"labels": list(pair), "count": count} for pair, count in pairs.most_common(SHOWN_PAIRS)
+        ],
+        "tasks": [
+            {"task": task, "answers": [list(answer) for answer in answers]}
+            for task, answers in list(differing.items())[:SHOWN_TASKS]
+        ],
+    }
+
+
+def _pairs(answers: list[Labels]) -> set[tuple[str, ...]]:
+    """Each pair of labels that two of the answers have in place of each other, once."""
+    return {
+        tuple(sorted((mine, theirs)))
+        for first in answers
+        for second in answers
+        for mine in set(first) - set(second) or {""}
+        for theirs in set(second) - set(first) or {""}
+        if mine != theirs
+    }

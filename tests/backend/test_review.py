@@ -1,0 +1,54 @@
+"""What is told of people who differ, and of labels that the model doubts."""
+
+from pathlib import Path
+
+import numpy as np
+
+from backend.label_config import LabelConfig
+from backend.review import disagreement, doubted, read, write
+
+CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
+
+
+def test_people_who_differ_are_told_with_labels_and_tasks() -> None:
+    votes: dict[int, list[tuple[str, ...]]] = {
+        1: [("a",), ("a",)],
+        2: [("a",), ("b",)],
+        3: [("b",)],
+        4: [("a", "c"), ("b", "c"), ("b", "c")],
+        5: [(), ("c",)],
+    }
+    assert disagreement(votes) == {
+        "asked": 4,
+        "agreed": 1,
+        "pairs": [{"labels": ["a", "b"], "count": 2}, {"labels": ["", "c"], "count": 1}],
+        "tasks": [
+            {"task": 2, "answers": [["a"], ["b"]]},
+            {"task": 4, "answers": [["a", "c"], ["b", "c"], ["b", "c"]]},
+            {"task": 5, "answers": [[], ["c"]]},
+        ],
+    }
+
+
+def test_a_wrong_label_is_told_with_what_the_model_says() -> None:
+    side = np.repeat([0, 1], 15)
+    vectors = np.eye(2, dtype=np.float32)[side]
+    given = side.copy()
+    given[4] = 1
+    targets = np.eye(2, dtype=np.float32)[given]
+    found = doubted(list(range(100, 130)), vectors, targets, CONFIG, seed=0)
+    assert [(one["task"], one["given"], one["said"]) for one in found["tasks"]] == [
+        (104, ["b"], ["a"])
+    ]
+    assert found["confusions"] == [{"given": "b", "said": "a", "count": 1}]
+
+
+def test_a_few_labels_tell_nothing() -> None:
+    vectors, targets = np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)[:, :2]
+    assert doubted([1] * 8, vectors, targets, CONFIG, 0) == {"tasks": [], "confusions": []}
+
+
+def test_a_review_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert read(tmp_path) == {}
+    write(tmp_path, {"encoder": 3, "tasks": []})
+    assert read(tmp_path) == {"encoder": 3, "tasks": []}

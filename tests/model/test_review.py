@@ -1,0 +1,55 @@
+"""Labels that the model doubts, and what it takes for what."""
+
+import numpy as np
+import pytest
+
+from model.review import Confusion, confusions, cross_validated, doubts
+
+LABELS = ("a", "b", "c")
+
+
+def test_a_wrong_label_among_clear_ones_is_doubted_most() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 20)
+    vectors = rng.normal(0.0, 0.1, (40, 4)).astype(np.float32)
+    vectors[np.arange(40), truth] += 1.0
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    given = truth.copy()
+    given[7] = 1
+    targets = np.eye(2, dtype=np.float32)[given]
+    probs = cross_validated(vectors, targets, "single", ("a", "b"), seed=0)
+    doubt = doubts(probs, targets, "single")
+    assert doubt.argmax() == 7
+    assert doubt[7] > 0.5 > np.delete(doubt, 7).max()
+
+
+@pytest.mark.parametrize(
+    ("kind", "probs", "targets", "expected"),
+    [
+        ("single", [[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]], [[1, 0, 0], [0, 1, 0]], [0.3, 0.7]),
+        ("multiple", [[0.9, 0.2, 0.4], [0.9, 0.9, 0.0]], [[1, 0, 0], [1, 0, 0]], [0.4, 0.9]),
+    ],
+)
+def test_doubt_is_what_speaks_against_the_given_labels(
+    kind: str, probs: list[list[float]], targets: list[list[int]], expected: list[float]
+) -> None:
+    found = doubts(np.array(probs), np.array(targets, dtype=float), kind)  # type: ignore[arg-type]
+    assert found == pytest.approx(expected)
+
+
+def test_confusions_are_pairs_of_a_missed_and_a_claimed_label() -> None:
+    probs = np.array([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.9, 0.0, 0.1]])
+    targets = np.array([[1, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0]], dtype=float)
+    assert confusions(probs, targets, "single", LABELS) == [
+        Confusion("a", "b", 2),
+        Confusion("a", "c", 1),
+    ]
+
+
+def test_with_several_labels_one_may_be_missed_or_claimed_for_nothing() -> None:
+    probs = np.array([[0.9, 0.8, 0.1], [0.1, 0.1, 0.1], [0.9, 0.1, 0.1]])
+    targets = np.array([[1, 0, 0], [0, 0, 1], [1, 0, 0]], dtype=float)
+    assert sorted(confusions(probs, targets, "multiple", LABELS), key=lambda one: one.given) == [
+        Confusion("", "b", 1),
+        Confusion("c", "", 1),
+    ]
