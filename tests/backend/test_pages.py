@@ -1,0 +1,171 @@
+"""The status page, as JSON, and for Prometheus: what it says, and what it does not let happen."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from backend.annotations import Json
+from backend.chart import learning_curve
+from backend.history import append
+from backend.loop import Activity, Connection, ProjectLoop
+from backend.pin import pinned_name
+from backend.review import write
+from backend.routes import install
+from backend.service import Service
+from backend.settings import Settings
+from tests.backend.test_routes import NoWork, served_in
+
+ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}
+VALIDATION: Json = {
+    **{"examples": 12, "accuracy": ESTIMATE},
+    "labels": {"Yes": {"precision": ESTIMATE, "recall": None, "f1": None, "support": 5}},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "7"
+
+
+@pytest.fixture
+def loop(folder: Path) -> ProjectLoop:
+    made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    served = served_in(folder)
+    meta = {"labels": 42, "ranked": 158, "validation": VALIDATION}
+    made.served = replace(served, version=replace(served.version, meta=meta))
+    made.title, made.studio_address = "News & <b>more</b>", "http://studio.example:8080"
+    for labels, value in ((20, 0.5), (42, 0.9)):
+        measured = {"accuracy": {**ESTIMATE, "value": value, "examples": 12}}
+        facts = {"version": "0.3", "created_at": 1.0, "labels": labels, "open_tasks": 158}
+        known = {"kind": "single", "classes": ["Yes", "No"], "measured": measured}
+        append(folder / "history.jsonl", {**facts, **known})
+    return made
+
+
+@pytest.fixture
+def client(folder: Path, loop: ProjectLoop) -> FlaskClient:
+    service = Service(Settings(model_dir=folder.parent))
+    service._loops[7] = loop
+    app = Flask("backend")
+    install(app, service)
+    return app.test_client()
+
+
+def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient) -> None:
+    page = client.get("/status/7").text
+    for said in (
+        "Version 0.3 is served. 42 labels, 0 audit.",
+        "<b>42</b>labels",
+        "<b>0.90</b>accuracy",
+        "<b>158</b>tasks not labelled",
+        'href="http://studio.example:8080/projects/7/data"',
+        "<polyline",
+        "News &amp; &lt;b&gt;more&lt;/b&gt;",
+    ):
+        assert said in page
+    assert "<b>more</b>" not in page, "what people type is text, not markup"
+    assert "http" not in page.replace("http://studio.example:8080", "").replace("http-equiv", "")
+
+
+def test_page_tells_what_is_worth_a_second_look(client: FlaskClient, folder: Path) -> None:
+    doubted = {"task": 31, "doubt": 0.93, "given": ["Yes"], "said": ["No"]}
+    people = {
+        **{"asked": 4, "agreed": 3, "pairs": [{"labels": ["No", "Yes"], "count": 1}]},
+        "tasks": [{"task": 32, "answers": [["Yes"], ["No"]]}],
+    }
+    confusions = [{"given": "Yes", "said": "No", "count": 6}]
+    review = {"encoder": 1, "labels": 42, "tasks": [doubted], "confusions": confusions}
+    write(folder, {**review, "people": people})
+    page = client.get("/status/7").text
+    assert 'data?task=31">31</a></td><td>Yes</td><td>No</td><td class="n">0.93' in page
+    assert '<td>Yes</td><td>No</td><td class="n">6' in page
+    assert "3 of the 4 tasks" in page and "No and Yes" in page and "Yes | No" in page
+
+
+def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -> None:
+    loop.activity = Activity("tune", 0.4, began=0.0, from_share=0.4)
+    loop.trouble = "Label Studio is away"
+    loop.note("Label Studio is away")
+    loop.note("Label Studio is away")
+    state = client.get("/status/7.json").json
+    assert state is not None
+    assert state["sentence"].endswith("Fine-tuning, 40 %.")
+    assert state["trouble"] == "Label Studio is away"
+    assert [(one["sentence"], one["times"]) for one in state["troubles"]] == [
+        ("Label Studio is away", 2)
+    ]
+    page = client.get("/status/7").text
+    assert '<progress value="0.4" max="1">' in page and "2 times" in page
+    assert "Label Studio is away" in client.get("/status").text
+
+
+def test_time_left_comes_from_the_pace_so_far(
+    client: FlaskClient, loop: ProjectLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half was done before; a fifth more took 20 seconds, so the rest takes 30."""
+    monkeypatch.setattr("time.time", lambda: 120.0)
+    loop.activity = Activity("embed", 0.7, began=100.0, from_share=0.5)
+    state = client.get("/status/7.json").json
+    assert state is not None
+    assert state["sentence"].endswith("Texts are being encoded, 70 %, about 30 s left.")
+
+
+def test_figures_for_prometheus(client: FlaskClient, loop: ProjectLoop) -> None:
+    loop.training_trouble = "No room"
+    lines = client.get("/metrics").text.splitlines()
+    values = [line for line in lines if not line.startswith("#")]
+    assert values == [
+        'active_learning_labels{project="7"} 42',
+        'active_learning_audit_labels{project="7"} 0',
+        'active_learning_open_tasks{project="7"} 158',
+        'active_learning_score{project="7"} 0.9',
+        'active_learning_in_trouble{project="7"} 1',
+    ]
+    assert "# TYPE active_learning_score gauge" in lines
+
+
+def test_one_can_go_back_and_on_again(client: FlaskClient, folder: Path, loop: ProjectLoop) -> None:
+    """The served version needs no button; a pinned one has the way on."""
+    answer = client.post("/status/7/rollback/0.3")
+    assert (answer.status_code, answer.location) == (303, "../../7")
+    assert pinned_name(folder) == "0.3"
+    assert "Learn on" in client.get("/status/7").text
+    assert client.post("/status/7/latest").status_code == 303
+    assert pinned_name(folder) is None
+
+
+def test_other_sites_cannot_press_our_buttons(client: FlaskClient, folder: Path) -> None:
+    answer = client.post("/status/7/rollback/0.3", headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+    assert pinned_name(folder) is None
+    own = client.post("/status/7/rollback/0.3", headers={"Origin": "http://localhost"})
+    assert own.status_code == 303
+
+
+def test_a_version_that_is_not_there_is_named(client: FlaskClient) -> None:
+    answer = client.post("/status/7/rollback/9.9")
+    assert answer.status_code == 404
+    assert "There is no version 9.9" in json.loads(answer.text)["error"]
+
+
+def test_pages_want_the_password(folder: Path) -> None:
+    settings = Settings(model_dir=folder.parent, basic_auth_user="u", basic_auth_pass="p")
+    app = Flask("backend")
+    install(app, Service(settings))
+    for path in ("/status", "/status/7", "/status.json", "/metrics"):
+        assert app.test_client().get(path).status_code == 401
+
+
+def test_curve_is_drawn_to_scale() -> None:
+    points = [
+        {"labels": 50, "value": 0.5, "low": 0.25, "high": 0.75},
+        {"labels": 100, "value": 1.0, "low": 0.5, "high": 1.0},
+    ]
+    drawn = learning_curve(points)
+    assert '<polyline class="curve" points="334.0,120.0 628.0,12.0"/>' in drawn
+    assert 'points="334.0,66.0 628.0,12.0 628.0,120.0 334.0,174.0"' in drawn
+    assert learning_curve([]) == ""
