@@ -19,6 +19,8 @@ from model.review import FOLDS, confusions, cross_validated, doubts
 from model.types import Floats
 
 SHOWN_TASKS, SHOWN_PAIRS = 50, 10
+SHOWN_SHARE = 0.2
+"""At most this share of the labels is doubted: of few labels the model knows little itself."""
 LEAST_DOUBT = 0.5
 """What the model believes more than not needs no second look."""
 
@@ -47,7 +49,8 @@ def doubted(
         return {"tasks": [], "confusions": []}
     probs = cross_validated(vectors, targets, config.kind, config.labels, seed)
     said, doubt = decisions(probs, config.kind), doubts(probs, targets, config.kind)
-    most = [row for row in np.argsort(-doubt)[:SHOWN_TASKS] if doubt[row] >= LEAST_DOUBT]
+    limit = min(SHOWN_TASKS, int(SHOWN_SHARE * len(ids)))
+    most = [row for row in np.argsort(-doubt)[:limit] if doubt[row] >= LEAST_DOUBT]
     found = confusions(probs, targets, config.kind, config.labels)
     return {
         "tasks": [

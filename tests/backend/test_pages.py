@@ -58,7 +58,7 @@ def client(folder: Path, loop: ProjectLoop) -> FlaskClient:
 def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient) -> None:
     page = client.get("/status/7").text
     for said in (
-        "Version 0.3 is served. 42 labels, 0 audit.",
+        "Version 0.3 is served. 42 labels, 0 of them audit.",
         "<b>42</b>labels",
         "<b>0.90</b>accuracy",
         "<b>158</b>tasks not labelled",
