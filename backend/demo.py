@@ -28,8 +28,8 @@ from backend.studio import Studio
 from model.encoder import TextEncoder
 from model.finetune import Examples, finetune
 from model.head import fit_head
-from model.learner import pool_centre
 from model.metrics import decisions, macro_f1
+from model.snapshot import pool_centre
 from model.store import Store, Version
 from model.types import Floats, Ints
 from model.vectors import content_key

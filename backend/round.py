@@ -10,7 +10,8 @@ from backend.label_config import LabelConfig
 from backend.pool import Labelling
 from backend.settings import Settings
 from model.audit import draw
-from model.learner import Policy, Snapshot, fast_round, resolve_strategy
+from model.learner import fast_round, resolve_strategy
+from model.snapshot import Policy, Snapshot
 from model.store import Store, Version, version_key
 from model.types import Bools, Floats, Ints
 
@@ -53,7 +54,7 @@ def play(
     """
     began = time.monotonic()
     snapshot = snapshot_of(store, labelling, config, encoder)
-    strategy = resolve_strategy(settings.strategy, config.kind)
+    strategy = resolve_strategy(settings.strategy)
     policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
     start = previous.head if previous is not None and previous.encoder == encoder else None
     outcome = fast_round(snapshot, policy, start, pinned.head if pinned else None)

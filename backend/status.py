@@ -54,7 +54,8 @@ def sentence_of(served: "Served | None", activity: Activity | None) -> str:
     parts = ["No version is served yet."]
     if served is not None:
         labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
-        parts = [f"Version {served.version.name} is served.", f"{labels} labels, {audits} of them audit."]
+        parts = [f"Version {served.version.name} is served."]
+        parts.append(f"{labels} labels, {audits} of them audit.")
     if activity is not None:
         parts.append(f"{DOING[activity.job]}, {100 * activity.share:.0f} %{_left(activity)}.")
     return " ".join(parts)

@@ -113,7 +113,7 @@ def parser() -> ArgumentParser:
 
 def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
     """(name, plan) of every run. Raises BadCorpus for an unknown strategy."""
-    names = [resolve_strategy(name, pool.kind) for name in arguments.strategy.split(",")]
+    names = [resolve_strategy(name) for name in arguments.strategy.split(",")]
     unknown = sorted(set(names) - set(STRATEGIES))
     if unknown:
         raise BadCorpus(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")

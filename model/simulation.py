@@ -14,8 +14,9 @@ from model.audit import in_reserve
 from model.corpus import BadCorpus, Corpus
 from model.encoder import TextEncoder
 from model.finetune import Examples, finetune
-from model.learner import Policy, Snapshot, deep_round_due, fast_round
+from model.learner import deep_round_due, fast_round
 from model.metrics import scores
+from model.snapshot import Policy, Snapshot
 from model.stopping import DEFAULT_METRIC
 from model.tracking import Tracker
 from model.types import Floats, Ints

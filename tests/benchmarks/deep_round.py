@@ -21,7 +21,8 @@ import torch
 from model.corpus import Corpus, read
 from model.encoder import BUNDLED, TextEncoder, batches_of_similar_length
 from model.finetune import Examples, finetune
-from model.learner import Policy, Snapshot, fast_round, resolve_strategy
+from model.learner import fast_round, resolve_strategy
+from model.snapshot import Policy, Snapshot
 
 BATCHES_OF_TOKENS = (512, 1024, 2048, 4096, 8192)
 
@@ -57,7 +58,7 @@ def ranking_seconds(pool: Corpus, vectors: np.ndarray, answered: np.ndarray) -> 
         pool.kind,
     )
     began = time.perf_counter()
-    fast_round(snapshot, Policy(resolve_strategy("auto", pool.kind), 200, 0.1, 0))
+    fast_round(snapshot, Policy(resolve_strategy("auto"), 200, 0.1, 0))
     return time.perf_counter() - began
 
 

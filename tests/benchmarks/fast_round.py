@@ -10,7 +10,8 @@ from argparse import ArgumentParser
 
 import numpy as np
 
-from model.learner import Policy, Snapshot, fast_round
+from model.learner import fast_round
+from model.snapshot import Policy, Snapshot
 from model.types import Kind
 
 DIMENSION, LABELS = 384, 10

@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 
 from model.audit import in_reserve
-from model.learner import (
-    CANDIDATE_LIMIT,
-    CENTRE_SAMPLE,
-    COLD_LABELS,
-    Policy,
-    Snapshot,
-    deep_round_due,
-    fast_round,
-    pool_centre,
-    resolve_strategy,
-)
+from model.choosing import CANDIDATE_LIMIT, COLD_LABELS
+from model.learner import deep_round_due, fast_round, resolve_strategy
+from model.snapshot import CENTRE_SAMPLE, Policy, Snapshot, pool_centre
 from model.strategies import STRATEGIES
 from model.types import Floats, Ints, Kind
 
@@ -154,9 +146,8 @@ def test_a_deep_round_needs_a_new_label_however_small_the_growth() -> None:
 
 
 def test_auto_is_what_measured_best_and_a_name_stands() -> None:
-    assert resolve_strategy("auto", "single") == "balanced_cluster_margin"
-    assert resolve_strategy("auto", "multiple") == "balanced_cluster_margin"
-    assert resolve_strategy("entropy", "multiple") == "entropy"
+    assert resolve_strategy("auto") == "balanced_cluster_margin"
+    assert resolve_strategy("entropy") == "entropy"
 
 
 def test_the_pool_centre_is_the_mean_vector() -> None:

@@ -1,0 +1,123 @@
+"""The next tasks: the strategy's pick, what the guard puts in its place, and audit tasks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+from model.audit import draw, interleave, mix
+from model.coldstart import one_per_region
+from model.guard import random_share
+from model.head import Head, centred
+from model.snapshot import Policy, Snapshot, sampled
+from model.strategies import STRATEGIES
+from model.types import Bools, Floats, Ints
+
+COLD_LABELS = 30
+"""Below this many training labels the order comes from the vectors alone: a head of a few labels is
+sure and wrong."""
+
+CANDIDATE_LIMIT = 20_000
+"""Vectors are compared among at most this many open rows; probabilities among all of them."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """All that the choice of the next tasks depends on.
+
+    head: None before any label; centre (d,): of the pool's vectors; audits (n,): which rows of the
+    snapshot belong to the audit reserve.
+    """
+
+    snapshot: Snapshot
+    policy: Policy
+    head: Head | None
+    centre: Floats
+    audits: Bools
+
+    def rows(self) -> tuple[Ints, float]:
+        """The rows to ask for, ask-first order, at most `policy.size`; and the share of them that
+        the guard drew from the regions (audit tasks not counted)."""
+        policy, answered = self.policy, len(self.snapshot.answered)
+        rng = np.random.default_rng([policy.seed, answered])
+        candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
+        chosen, share = self._of_strategy(candidates, rng), self._guarded_share()
+        if share:
+            others = self._of_regions(np.setdiff1d(candidates, chosen))
+            chosen = mix(chosen, others, share, policy.size, rng)
+        reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
+        return interleave(chosen, reserve, policy.audit_share, answered, policy.size), share
+
+    @cached_property
+    def _held_out(self) -> Bools:
+        """Which of the answered rows (m,) are audit labels."""
+        return self.audits[self.snapshot.answered]
+
+    @cached_property
+    def _training(self) -> Ints:
+        return self.snapshot.answered[~self._held_out]
+
+    @property
+    def _is_cold(self) -> bool:
+        return self.head is None or len(self._training) < COLD_LABELS
+
+    def _guarded_share(self) -> float:
+        is_led = not self._is_cold and self.policy.strategy != "random"
+        if self.head is None or not (self.policy.guard and is_led):
+            return 0.0
+        audit_labels = self.snapshot.labelled(self._held_out)
+        return random_share(self.head.probs(audit_labels.vectors), audit_labels.targets > 0)
+
+    def _of_strategy(self, candidates: Ints, rng: np.random.Generator) -> Ints:
+        if len(candidates) == 0:
+            return candidates
+        if self._is_cold and self.policy.strategy != "random":
+            return self._of_regions(candidates)
+        strategy = STRATEGIES[self.policy.strategy]
+        wants = set(signature(strategy.measure).parameters)
+        if "vectors" in wants:
+            candidates = self._sampled(candidates)
+        arrays = self._arrays(candidates, rng)
+        priority = strategy.measure(**{name: arrays[name]() for name in wants})
+        if len(candidates) > CANDIDATE_LIMIT:
+            best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
+            candidates, priority = candidates[best], priority[best]
+        return candidates[
+            strategy.choose(priority, self._vectors(candidates), self.policy.size, rng)
+        ]
+
+    def _arrays(self, candidates: Ints, rng: np.random.Generator) -> dict[str, Callable[[], Any]]:
+        """What a strategy may ask for, by the names in model.strategies."""
+        snapshot, head = self.snapshot, self.head
+        return {
+            "probs": lambda: head.probs(snapshot.vectors[candidates]) if head else None,
+            "vectors": lambda: self._vectors(candidates),
+            "labelled": lambda: self._vectors(self._training),
+            "targets": lambda: snapshot.targets[~self._held_out],
+            "rng": lambda: rng,
+        }
+
+    def _of_regions(self, candidates: Ints) -> Ints:
+        """At most `policy.size` of the candidates, one of each region after the other."""
+        if len(candidates) == 0:
+            return candidates
+        rows = self._sampled(np.sort(np.concatenate([candidates, self._training])))
+        # The same regions at each round, so that they are visited one after the other.
+        fixed = np.random.default_rng(self.policy.seed)
+        labelled = np.isin(rows, self._training)
+        return rows[one_per_region(self._vectors(rows), labelled, self.policy.size, fixed)]
+
+    def _by_lot(self, rows: Ints) -> Ints:
+        """The first `policy.size` rows, by a lot that each task drew once and for all."""
+        lots = draw(self.snapshot.ids[rows], self.policy.seed)
+        return rows[np.argsort(lots)][: self.policy.size]
+
+    def _sampled(self, rows: Ints) -> Ints:
+        return sampled(self.snapshot, rows, CANDIDATE_LIMIT, self.policy.seed)
+
+    def _vectors(self, rows: Ints) -> Floats:
+        """Centred vectors of unit length."""
+        return centred(self.snapshot.vectors[rows], self.centre)

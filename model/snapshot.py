@@ -1,0 +1,69 @@
+"""What is known of a pool at one moment, and how the next tasks are to be chosen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.audit import draw
+from model.types import Bools, Floats, Ints, Kind
+
+CENTRE_SAMPLE = 10_000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is known of a pool at one moment.
+
+    ids (n,): task ids; vectors (n, d): from one encoder; open (n,): may be asked for;
+    answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1.
+    """
+
+    ids: Ints
+    vectors: Floats
+    open: Bools
+    answered: Ints
+    targets: Floats
+    labels: tuple[str, ...]
+    kind: Kind
+
+    def labelled(self, which: Bools) -> "Labelled":
+        """The answered rows of which `which` (m,) is true."""
+        return Labelled(self.vectors[self.answered[which]], self.targets[which])
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Vectors (m, d) and their targets (m, c) of 0 and 1."""
+
+    vectors: Floats
+    targets: Floats
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How to choose: see the settings of the same names. `seed` makes a round repeatable."""
+
+    strategy: str
+    size: int
+    audit_share: float
+    seed: int
+    guard: bool = True
+
+
+def pool_centre(vectors: Floats, seed: int) -> Floats:
+    """The mean vector (d,) of the pool, from a sample of it; zeros for an empty pool."""
+    if len(vectors) == 0:
+        return np.zeros(vectors.shape[1], dtype=np.float32)
+    if len(vectors) > CENTRE_SAMPLE:
+        rows = np.random.default_rng(seed).choice(len(vectors), CENTRE_SAMPLE, replace=False)
+        vectors = vectors[np.sort(rows)]
+    mean: Floats = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def sampled(snapshot: Snapshot, rows: Ints, most: int, seed: int) -> Ints:
+    """At most so many of the rows, by a lot that each task drew once and for all."""
+    if len(rows) <= most:
+        return rows
+    lots = draw(snapshot.ids[rows], seed + 1)
+    return np.sort(rows[np.argpartition(lots, most)[:most]])
