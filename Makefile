@@ -43,7 +43,8 @@ soak: install  ## label while servers are killed and lines cut, then prove that 
 
 audit: install  ## look the installed packages up among the known vulnerabilities
 	.venv/bin/pip install --quiet pip-audit
-	.venv/bin/pip-audit --skip-editable
+	mkdir -p build && .venv/bin/pip freeze --exclude-editable >build/installed.txt
+	.venv/bin/pip-audit --strict --no-deps --disable-pip -r build/installed.txt
 
 clean:  ## remove what make made; the backend's own data stays
 	rm -rf .venv .venv-studio demo-data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
