@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 40, 12, 12, 32
+LEFT, RIGHT, TOP, BOTTOM = 60, 16, 14, 34
 
 
 def learning_curve(points: Sequence[dict[str, Any]]) -> str:

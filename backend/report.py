@@ -14,8 +14,11 @@ from model.store import Store, version_key
 if TYPE_CHECKING:
     from backend.predictor import Served
 
-NEWEST = 20
-"""Versions in the table."""
+NEWEST, SHOWN = 50, 5
+"""Versions in the table, and those of them that are shown at once, beside each encoder's last."""
+
+LEAST_EXAMPLES = 5
+"""The curve begins with so many audit labels: before, it jumps between 0 and 1."""
 
 
 def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
@@ -58,16 +61,20 @@ def curve_of(history: list[Json], metric: str) -> list[Json]:
     points = {
         row["labels"]: {"labels": row["labels"], **row["measured"][metric]}
         for row in comparable(iter(history))
-        if metric in row["measured"]
+        if metric in row["measured"] and row["measured"][metric]["examples"] >= LEAST_EXAMPLES
     }
     return [points[labels] for labels in sorted(points)]
 
 
 def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
-    """The last versions, newest first. can_serve: whether one may go back to it."""
+    """The last versions, newest first. can_serve: whether one may go back to it; is_shown: whether
+    it is one of those that people look at."""
     there, encoders = set(store.version_names()), store.encoders()
+    rows = history[: -NEWEST - 1 : -1]
+    newest = {version_key(row["version"])[0]: row["version"] for row in reversed(rows)}
     return [
         {
+            "is_shown": place < SHOWN or row["version"] in newest.values(),
             "name": row["version"],
             "made": datetime.fromtimestamp(row["created_at"]).strftime("%Y-%m-%d %H:%M"),
             "labels": row["labels"],
@@ -76,5 +83,5 @@ def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
             and row["version"] in there
             and version_key(row["version"])[0] in encoders,
         }
-        for row in history[: -NEWEST - 1 : -1]
+        for place, row in enumerate(rows)
     ]

@@ -60,7 +60,7 @@ def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient)
     for said in (
         "Version 0.3 is served. 42 labels, 0 of them audit.",
         "<b>42</b>labels",
-        "<b>0.90</b>accuracy",
+        "<b>0.90</b><span class=\"name\">accuracy</span>",
         "<b>158</b>tasks not labelled",
         'href="http://studio.example:8080/projects/7/data"',
         "<polyline",
@@ -166,6 +166,6 @@ def test_curve_is_drawn_to_scale() -> None:
         {"labels": 100, "value": 1.0, "low": 0.5, "high": 1.0},
     ]
     drawn = learning_curve(points)
-    assert '<polyline class="curve" points="334.0,120.0 628.0,12.0"/>' in drawn
-    assert 'points="334.0,66.0 628.0,12.0 628.0,120.0 334.0,174.0"' in drawn
+    assert '<polyline class="curve" points="342.0,120.0 624.0,14.0"/>' in drawn
+    assert 'points="342.0,67.0 624.0,14.0 624.0,120.0 342.0,173.0"' in drawn
     assert learning_curve([]) == ""

@@ -9,6 +9,9 @@ import requests
 
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
+# Label Studio only keeps the labels meanwhile, so a second database would tell nothing new.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:

@@ -20,6 +20,9 @@ from tests.studio.bench import SINGLE, Bench, stories, until
 
 AUTH = ("studio", "s3cret")
 
+# A pin stands in our own files; Label Studio's database makes no difference to it.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:

@@ -16,6 +16,9 @@ from tests.studio.bench import SINGLE, Bench, stories, until
 
 ROOM = "48m"
 
+# What happens to our own files is the same, whatever Label Studio keeps its data in.
+our_files = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 def test_labels_that_updated_at_hides_are_found_by_counting(
     bench: Bench, label_studio: local.LocalProcess
@@ -45,6 +48,7 @@ def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
     assert bench.state(other)["trouble"] is None
 
 
+@our_files
 def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
     """Everything that matters in it is in Label Studio."""
     project = bench.connected(stories(30))
@@ -92,6 +96,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@our_files
 def test_full_disk_is_told_and_learning_goes_on_when_there_is_room(
     label_studio: local.LocalProcess, bench: Bench, small_disk: Path
 ) -> None:

@@ -1,0 +1,245 @@
+"""What people see: a real browser, a real Label Studio and the backend."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from backend import local
+from backend.annotations import Json
+from backend.demo import articles
+from backend.studio import Studio
+from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
+from tests.studio.bench import SINGLE, TOPICS, Bench, until
+
+USER, PASSWORD = "studio", "s3cret"
+
+# The pages are the same whatever Label Studio keeps its data in.
+pytestmark = [
+    pytest.mark.parametrize("database", ["sqlite"], indirect=True),
+    pytest.mark.skipif(not is_installed(), reason=MISSING),
+]
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"basic_auth_user": USER, "basic_auth_pass": PASSWORD, "audit_share": 0.2}
+
+
+@pytest.fixture(scope="module")
+def browser(label_studio: local.LocalProcess) -> Iterator[Browser]:
+    with chromium(label_studio.url) as opened:
+        opened.log_in()
+        yield opened
+
+
+@dataclass(frozen=True)
+class News:
+    """A project of news; only the test knows the tasks' topics. `open`: tasks without a label."""
+
+    project: int
+    topics: dict[int, str]
+    open: int
+
+
+def test_connect_by_hand_and_label_ten_tasks_with_the_keyboard(
+    bench: Bench, browser: Browser
+) -> None:
+    """Every task shown is the model's next choice and carries its pre-annotation."""
+    news = begin(bench)
+    browser.open_model_settings(news.project)
+    browser.connect_model("Active learning", bench.server.url, USER, PASSWORD)
+    browser.keep("connected")
+    wait_for_order(bench, news)
+    first_order = [int(row["task"]) for row in order(bench.studio, news.project)]
+
+    browser.open_data_manager(news.project)
+    browser.wait("the model's order", lambda: browser.rows()[:5] == first_order[:5])
+    assert browser.tabs()[0] == "Label next"
+    browser.keep("data-manager")
+
+    browser.label_all_tasks()
+    assert browser.task_shown() == bench.studio.lowest_scored(news.project)
+    shown: list[int] = []
+    prefilled = 0
+    for number in range(1, 11):
+        shown.append(browser.task_shown())
+        prefilled += bool(browser.ticked())
+        tick(browser, news.topics[shown[-1]])
+        browser.keep(f"task-{number:02}")
+        submit_and_see_the_next(bench, browser, news, shown)
+    assert prefilled >= 5, "from the second topic on each task carries a pre-annotation"
+    assert answers(bench, news, shown) == [news.topics[task] for task in shown]
+
+
+def test_the_order_follows_the_labels(bench: Bench, browser: Browser) -> None:
+    """Beyond the first thirty labels, which have a text of each region whatever they say."""
+    news = begin(bench, labelled=50)
+    bench.connect(news.project)
+    wait_for_order(bench, news)
+    first_order = [int(row["task"]) for row in order(bench.studio, news.project)]
+    browser.open_data_manager(news.project)
+    browser.label_all_tasks()
+    browser.keep("pre-annotated")
+    shown: list[int] = []
+    for _ in range(8):
+        shown.append(browser.task_shown())
+        assert browser.ticked(), "the model has something to say of each task"
+        tick(browser, news.topics[shown[-1]])
+        submit_and_see_the_next(bench, browser, news, shown)
+    assert shown[0] == first_order[0]
+    assert shown != first_order[:8]
+
+
+def test_start_training_and_the_status_page(bench: Bench, browser: Browser) -> None:
+    news = begin(bench)
+    bench.connect(news.project)
+    label_by_api(bench, news, 30)
+    browser.enter(f"{bench.server.url}/status", USER, PASSWORD)
+    browser.wait_for_text("BBC News")
+    look_at_both_sizes(browser, "status-all-projects")
+    browser.open(f"{bench.server.url}/status/{news.project}")
+    page = browser.read("//main")
+    assert f"Version {bench.served(news.project)} is served" in page
+    assert "30\nlabels" in page and "6\nof them audit" in page
+    assert browser.drawn_points() == 6, (
+        "one for each label from the fifth audit label, the 25th, on"
+    )
+    look_at_both_sizes(browser, "status")
+
+    browser.open_model_settings(news.project)
+    browser.start_training()
+    asked = f"project {news.project}: tune (encoder 1) is queued"
+    until("the deep round", lambda: asked in bench.server.log.read_text())
+    browser.open(f"{bench.server.url}/status/{news.project}")
+    browser.wait_for_text("Fine-tuning")
+    browser.keep("status-training")
+    until("the deep round's version", lambda: bench.served(news.project).startswith("1."), 600)
+    browser.wait_for_text("Version 1.")
+    browser.wait_for_text("Worth a second look")
+    until("the tab", lambda: len(bench.studio.tabs(news.project)) == 2)
+    browser.open_data_manager(news.project)
+    assert browser.tabs() == ["Label next", "Review labels"]
+
+
+def test_a_page_left_open_while_versions_are_switched_still_submits(
+    bench: Bench, browser: Browser
+) -> None:
+    news = begin(bench)
+    bench.connect(news.project)
+    labelled = label_by_api(bench, news, 6)
+    browser.open_data_manager(news.project)
+    browser.label_all_tasks()
+    opened, before = browser.task_shown(), bench.served(news.project)
+    assert browser.ticked(), "the page shows a prediction of that version"
+    others = [task for task in news.topics if task not in (*labelled, opened)][:5]
+    for task in others:
+        bench.submit({"id": task}, [news.topics[task]])
+        until_in_order(bench, news, task)
+    assert bench.served(news.project) != before
+    browser.keep("left-open")
+    tick(browser, news.topics[opened])
+    submit_and_see_the_next(bench, browser, news, [*labelled, *others, opened])
+    browser.keep("left-open-submitted")
+    assert answers(bench, news, [opened]) == [news.topics[opened]]
+
+
+def begin(bench: Bench, labelled: int = 0) -> News:
+    """A project with a hundred tasks, the first of them labelled before there was a model."""
+    rows = [(f"{text[:500].rsplit(' ', 1)[0]} ...", topic) for text, topic in articles()[:100]]
+    tasks: list[Json] = [{"data": {"story": story}} for story, _ in rows]
+    for task, (_, topic) in zip(tasks[:labelled], rows, strict=False):
+        task["annotations"] = [{"result": [region(topic)]}]
+    project = int(bench.studio.create_project(title="BBC News", label_config=SINGLE)["id"])
+    bench.studio.import_tasks(project, tasks)
+    told, imported = dict(rows), bench.studio.tasks(project)
+    topics = {task["id"]: told[task["data"]["story"]] for task in imported}
+    return News(project, topics, len(tasks) - labelled)
+
+
+def tick(browser: Browser, topic: str) -> None:
+    """With its hotkey; a key of what is ticked already would untick it."""
+    if browser.ticked() != [topic]:
+        browser.press(str(1 + TOPICS.index(topic)))
+        browser.wait(f"a tick at {topic}", lambda: browser.ticked() == [topic])
+
+
+def submit_and_see_the_next(bench: Bench, browser: Browser, news: News, seen: list[int]) -> None:
+    """Submit the task on the screen, the last one of `seen`. The next one is the first of the order
+    that held when the page asked: before or after this label was learnt."""
+    before = next_up(bench.studio, news.project, seen)
+    browser.submit()
+    on_screen = browser.task_shown(), browser.ticked()
+    assert on_screen in (before, next_up(bench.studio, news.project, seen))
+    until_in_order(bench, news, seen[-1])
+
+
+def next_up(studio: Studio, project: int, seen: list[int]) -> tuple[int, list[str]]:
+    """The model's next choice among the tasks not yet seen, and its pre-annotation."""
+    first = next(row for row in order(studio, project) if row["task"] not in seen)
+    return int(first["task"]), [label for region in first["result"] for label in labels_of(region)]
+
+
+def order(studio: Studio, project: int) -> list[Json]:
+    """Predictions of the version that Label Studio follows, the lowest score first."""
+    version = studio.project(project)["model_version"]
+    rows = [row for row in studio.predictions(project) if row["model_version"] == version]
+    return sorted(rows, key=lambda row: float(row["score"]))
+
+
+def answers(bench: Bench, news: News, tasks: list[int]) -> list[str]:
+    """What was saved for these tasks, each of which has one annotation with one label."""
+    saved = {}
+    for task in bench.studio.tasks(news.project):
+        for annotation in task["annotations"]:
+            (region,) = annotation["result"]
+            (saved[task["id"]],) = labels_of(region)
+    return [saved[task] for task in tasks]
+
+
+def region(topic: str) -> Json:
+    value = {"choices": [topic]}
+    return {"from_name": "topic", "to_name": "text", "type": "choices", "value": value}
+
+
+def labels_of(region: Json) -> list[str]:
+    labels: list[str] = region["value"]["choices"]
+    return labels
+
+
+def label_by_api(bench: Bench, news: News, count: int) -> list[int]:
+    """A colleague labels so many tasks, each the next one of the order."""
+    wait_for_order(bench, news)
+    labelled = []
+    for _ in range(count):
+        task = bench.studio.next_task(news.project)
+        assert task is not None
+        bench.submit(task, [news.topics[task["id"]]])
+        until_in_order(bench, news, task["id"])
+        labelled.append(int(task["id"]))
+    return labelled
+
+
+def wait_for_order(bench: Bench, news: News) -> None:
+    until("all tasks in the order", lambda: bench.ranks(news.project) == news.open)
+    until("the sampling mode", lambda: bench.is_ordered(news.project))
+
+
+def until_in_order(bench: Bench, news: News, task: int) -> None:
+    """Until Label Studio follows a version that has learnt from the task."""
+    bench.until_learnt(news.project, task)
+
+    def is_followed() -> bool:
+        followed = bench.studio.project(news.project)["model_version"]
+        return bool(followed == bench.served(news.project))
+
+    until("Label Studio to follow", is_followed)
+
+
+def look_at_both_sizes(browser: Browser, name: str) -> None:
+    """On the desktop and on a phone, nothing lies beside the window."""
+    for device, size in {"desktop": DESKTOP, "phone": PHONE}.items():
+        browser.resize(size)
+        browser.keep(f"{name}-{device}", whole=True)
+        assert browser.overflow() <= 0
+    browser.resize(DESKTOP)
