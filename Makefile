@@ -4,7 +4,7 @@ BACKEND_PORT ?= 9090
 MINUTES ?= 5
 SEED ?= 0
 
-.PHONY: help install demo format lint types test benchmark soak audit clean
+.PHONY: help install demo format lint types test benchmark pictures soak audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -35,6 +35,12 @@ test: lint types  ## all checks and tests, with a Label Studio of its own
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s
+
+pictures: install  ## the browser tests, and the README's pictures from them
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/browser
+	mkdir -p docs && cd build/screenshots && cp data-manager.png connect-model.png ../../docs/
+	cp build/screenshots/task-10.png docs/labelling.png
+	cp build/screenshots/status-desktop.png docs/status.png
 
 soak: install  ## label while servers are killed and lines cut, then prove that nothing is lost [MINUTES SEED]
 	rm -rf build/soak

@@ -10,13 +10,14 @@ COMMANDS = {
     "serve": ("backend.serve", "run the web server that Label Studio connects to"),
     "settings": ("backend.settings_command", "print every setting, its value and its meaning"),
     "connect": ("backend.connect_command", "connect a project of a running Label Studio"),
+    "doctor": ("backend.doctor_command", "find, name and mend what keeps the order from working"),
     "versions": ("backend.versions_command", "list a project's versions, or show one"),
     "rollback": ("backend.rollback_command", "go back to an earlier version, or on to the newest"),
     "export": ("backend.export_command", "write a version as a plain transformers folder"),
     "demo": ("backend.demo", "start a real Label Studio with 2,225 articles, ready to label"),
 }
 """Command -> the module that has its `add_arguments(parser)` and `run(arguments)`, and a line of
-help. Only the module of the chosen command is imported."""
+help. `run` may return an exit code. Only the module of the chosen command is imported."""
 
 
 def main() -> int:
@@ -32,11 +33,11 @@ def main() -> int:
     own = argparse.ArgumentParser(prog=f"python -m backend {name}", description=module.__doc__)
     module.add_arguments(own)
     try:
-        module.run(own.parse_args(sys.argv[2:]))
+        code: int | None = module.run(own.parse_args(sys.argv[2:]))
     except BackendError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

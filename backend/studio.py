@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,6 +25,14 @@ ACCESS_TOKEN_LIFETIME = 240.0
 """Label Studio's access tokens hold for 300 seconds."""
 
 TASK_FIELDS = "id,data,annotations,result,was_cancelled"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What Label Studio has against an address: its HTTP status and its words."""
+
+    status: int
+    reason: str
 
 
 class Studio:
@@ -158,6 +167,56 @@ class Studio:
         body = {"project": project, "data": data}
         path = f"/api/dm/views/{tab}/"
         return self._json("PATCH", path, params={"project": project}, json=body)
+
+    def projects(self) -> Iterator[Json]:
+        """`id` and `title` of all projects that the token's user may see."""
+        number, is_more = 1, True
+        while is_more:
+            params: Json = {"page": number, "page_size": PAGE, "include": "id,title"}
+            page = self._json("GET", "/api/projects/", params=params)
+            yield from page["results"]
+            number, is_more = number + 1, page["next"] is not None
+
+    def release(self) -> str:
+        """Label Studio's own version. Asked without the token."""
+        response = self._answer("GET", "/api/version/", READ_TIMEOUT)
+        _raise_for(response, "GET /api/version/")
+        return str(_decoded(response).get("release", ""))
+
+    def kind_of_token(self) -> str:
+        """In words."""
+        return "personal access token" if self._is_personal() else "legacy token"
+
+    def user(self) -> Json:
+        """Whom the token belongs to."""
+        return self._json("GET", "/api/current-user/whoami")
+
+    def feature_flag(self, name: str) -> bool | None:
+        """Whether a feature is on; None when Label Studio does not tell, as with legacy tokens."""
+        response = self._call("GET", "/feature-flags/", allowed=(401, 403, 404))
+        if response.status_code != 200:
+            return None
+        value = json.loads(response.text.removeprefix("<pre>").removesuffix("</pre>")).get(name)
+        return value if isinstance(value, bool) else None
+
+    def backend_refusal(self, url: str) -> Refusal | None:
+        """Why no ML backend could be connected at this address; None when one could.
+
+        Creates nothing: the request is invalid in another place, too.
+        """
+        return self._refusal("/api/ml/", {"url": url, "auth_method": "NONE OF THESE"})
+
+    def webhook_refusal(self, url: str) -> Refusal | None:
+        """Why there could be no webhook to this address; None when there could. Creates nothing."""
+        return self._refusal("/api/webhooks/", {"url": url, "actions": ["NONE OF THESE"]})
+
+    def _refusal(self, path: str, body: Json) -> Refusal | None:
+        response = self._call("POST", path, json=body, allowed=(400, 403, 500))
+        answer = _decoded(response)
+        if response.status_code != 400:
+            return Refusal(response.status_code, str(answer.get("detail", "")))
+        about_url = answer.get("validation_errors", {}).get("url")
+        return Refusal(400, " ".join(about_url)) if about_url else None
 
     def _pages(self, project: int, include: str, items: list[Json]) -> Iterator[Json]:
         # Ordered by id, and nothing leaves an "updated after" filter but a deleted task.

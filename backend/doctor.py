@@ -1,0 +1,41 @@
+"""Everything that makes active learning fail in Label Studio without a word, one check each."""
+
+from collections.abc import Callable
+
+from backend import project_checks, server_checks
+from backend.finding import Finding
+from backend.seen import Seen
+
+Check = Callable[[Seen], Finding | None]
+
+OF_ACCESS: tuple[Check, ...] = (server_checks.server, server_checks.token)
+OF_SERVER: tuple[Check, ...] = (
+    server_checks.local_backends,
+    server_checks.local_webhooks,
+    server_checks.host_name,
+    server_checks.import_flag,
+    server_checks.backend,
+)
+OF_PROJECT: tuple[Check, ...] = (
+    project_checks.connection,
+    project_checks.only_backend,
+    project_checks.labelling_interface,
+    project_checks.loop,
+    project_checks.webhook,
+    project_checks.removed_backends,
+    project_checks.sampling,
+    project_checks.version,
+    project_checks.first_tab,
+    project_checks.overlap,
+    project_checks.required,
+    project_checks.entrance,
+)
+CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)
+
+
+def findings(seen: Seen) -> list[Finding]:
+    """What all checks found, in their order, as far as could be seen."""
+    checks = CHECKS if seen.project else (*OF_ACCESS, *OF_SERVER)
+    if seen.unreachable or seen.refused:
+        checks = OF_ACCESS
+    return [found for check in checks if (found := check(seen)) is not None]

@@ -1,0 +1,87 @@
+"""Find what keeps active learning from working in Label Studio, and say how to mend it.
+
+Exit code 0: all is well (hints do not count); 1: something is wrong; 2: it could not be looked at.
+"""
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+
+from backend.doctor import findings
+from backend.errors import BackendError, NotConnected
+from backend.finding import Finding
+from backend.progress import counting
+from backend.seen import DEFAULT_BACKEND, Seen, look
+from backend.settings import Settings, from_env
+from backend.studio import Studio
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--project", type=int, help="the project's number (default: none)")
+    parser.add_argument("--url", default="", help="Label Studio (default: LABEL_STUDIO_URL)")
+    parser.add_argument("--key", default="", help="access token (default: LABEL_STUDIO_API_KEY)")
+    parser.add_argument(
+        "--backend-url",
+        default="",
+        help="this backend as Label Studio reaches it (default: the connected one, or "
+        f"{DEFAULT_BACKEND})",
+    )
+    parser.add_argument("--fix", action="store_true", help="mend what Label Studio's API can mend")
+
+
+def run(arguments: Namespace) -> int:
+    settings = from_env(os.environ)
+    url = arguments.url or settings.label_studio_url
+    key = arguments.key or settings.label_studio_api_key
+    if not url or not key:
+        raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+    studio = Studio(url, key)
+    seen = look(studio, settings, arguments.project, arguments.backend_url)
+    found = findings(seen)
+    if arguments.fix and any(map(is_mendable, found)):
+        tell(found)
+        for line in mended(found, studio, seen, settings):
+            print(line)
+        print()
+        seen = look(studio, settings, arguments.project, arguments.backend_url)
+        found = findings(seen)
+    tell(found)
+    if arguments.project is None and not (seen.unreachable or seen.refused):
+        list_projects(studio)
+    return int(any(finding.verdict == "wrong" for finding in found))
+
+
+def tell(found: list[Finding]) -> None:
+    for finding in found:
+        print(line_of(finding))
+
+
+def line_of(finding: Finding) -> str:
+    fix = f". Fix: {finding.fix}" if finding.fix else ""
+    return f"{finding.verdict:<6}{finding.name:<16}{finding.sentence}{fix}"
+
+
+def is_mendable(finding: Finding) -> bool:
+    return finding.verdict == "wrong" and finding.repair is not None
+
+
+def mended(found: list[Finding], studio: Studio, seen: Seen, settings: Settings) -> Iterator[str]:
+    """Mend what can be mended; yields a line for each."""
+    for finding in found:
+        if finding.repair is None:
+            continue
+        try:
+            done = f"fixed {finding.name:<16}{finding.repair(studio, seen, settings)}"
+        except BackendError as error:
+            done = f"left  {finding.name:<16}could not be fixed: {error}"
+        yield done
+
+
+def list_projects(studio: Studio) -> None:
+    """Print each project that has a backend, with the backend's address."""
+    projects = list(studio.projects())
+    with counting("asking for each project's backends", len(projects), "project") as bar:
+        for project in projects:
+            for backend in studio.backends(project["id"]):
+                bar.write(f"project {project['id']} ({project['title']}): {backend['url']}")
+            bar.update()

@@ -1,0 +1,26 @@
+"""What a check of the doctor found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.seen import Seen
+from backend.settings import Settings
+from backend.studio import Studio
+
+Repair = Callable[[Studio, Seen, Settings], str]
+"""Mends something through Label Studio's API; returns what it did. Raises BackendError."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The sentence says what is found and why it matters, `fix` what to do about it.
+
+    A hint is nothing wrong. repair: what --fix does about it, if it can do anything.
+    """
+
+    name: str
+    verdict: Literal["ok", "wrong", "hint"]
+    sentence: str
+    fix: str = ""
+    repair: Repair | None = None

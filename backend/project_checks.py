@@ -1,0 +1,216 @@
+"""The doctor's checks of one project; see backend.server_checks."""
+
+from collections.abc import Iterator
+
+from defusedxml.ElementTree import fromstring
+
+from backend.annotations import Json
+from backend.connect import EVENTS, ORDERING
+from backend.errors import UnsupportedConfig
+from backend.finding import Finding
+from backend.label_config import parse
+from backend.publish import SAMPLING
+from backend.repairs import (
+    delete_left_webhooks,
+    left_webhooks,
+    mend_webhook,
+    order_first_tab,
+    set_sampling,
+    set_version,
+)
+from backend.seen import Seen
+from backend.service import NOTHING_SERVED
+
+
+def connection(seen: Seen) -> Finding:
+    number, rows = seen.project["id"], seen.own_backends()
+    if not rows:
+        return Finding(
+            "connection",
+            "wrong",
+            f"No backend at {seen.backend_url} is connected to project {number}",
+            f"python -m backend connect --project {number} --backend-url {seen.backend_url}",
+        )
+    if rows[0].get("state") != "CO":
+        return Finding(
+            "connection",
+            "wrong",
+            f"Label Studio cannot use the backend: {rows[0].get('error_message') or 'no answer'}",
+            f"Mend it, then open Settings > Model of project {number}",
+        )
+    return Finding("connection", "ok", f"Project {number} is connected to {seen.backend_url}")
+
+
+def only_backend(seen: Seen) -> Finding:
+    if len(seen.backends) < 2:
+        return Finding("only backend", "ok", "No other backend is connected")
+    others = sorted(row["url"] for row in seen.backends if row["url"] != seen.backend_url)
+    return Finding(
+        "only backend",
+        "wrong",
+        f"{len(seen.backends)} backends are connected: each sets the order, and the last one wins",
+        f"Delete in Settings > Model: {', '.join(others) or 'all but one of the same address'}",
+    )
+
+
+def labelling_interface(seen: Seen) -> Finding:
+    try:
+        config = parse(seen.project["label_config"])
+    except UnsupportedConfig as error:
+        return Finding(
+            "interface",
+            "wrong",
+            f"The labelling interface cannot be learnt: {error}",
+            "Change it in Settings > Labeling Interface",
+        )
+    kind = "one label a text" if config.kind == "single" else "several labels a text"
+    return Finding("interface", "ok", f"{len(config.labels)} labels, {kind}")
+
+
+def loop(seen: Seen) -> Finding | None:
+    if seen.health.status != 200:
+        return None
+    trouble = seen.state.get("trouble") or seen.state.get("training_trouble")
+    if "sentence" not in seen.state:
+        trouble = f"The backend does not know project {seen.project['id']}"
+    if not trouble:
+        return Finding("loop", "ok", str(seen.state["sentence"]).rstrip("."))
+    return Finding(
+        "loop",
+        "wrong",
+        f"The backend is in trouble: {trouble}",
+        "Do what it says, then open Settings > Model",
+    )
+
+
+def webhook(seen: Seen) -> Finding | None:
+    if not seen.own_backends():
+        return None
+    own = seen.own_webhooks()
+    faults = list(_faults(own[0], seen)) if own else ["it is missing"]
+    if not faults:
+        return Finding("webhook", "ok", "All events are sent to the backend")
+    can_mend = seen.webhook_refusal is None
+    return Finding(
+        "webhook",
+        "wrong",
+        f"The webhook to {seen.backend_url}/webhook does not work ({'; '.join(faults)}): the "
+        "backend hears of labels only at its next look",
+        "Run the doctor with --fix" if can_mend else "Mend first what is wrong above",
+        mend_webhook if can_mend else None,
+    )
+
+
+def _faults(row: Json, seen: Seen) -> Iterator[str]:
+    missing = sorted(set(EVENTS) - set(row.get("actions") or []))
+    if missing and not row.get("send_for_all_actions"):
+        yield f"without {', '.join(missing)}"
+    if not row.get("is_active"):
+        yield "switched off"
+    if not row.get("send_payload"):
+        yield "without payload"
+    if not seen.headers.items() <= (row.get("headers") or {}).items():
+        yield "without the backend's password"
+
+
+def removed_backends(seen: Seen) -> Finding:
+    left = left_webhooks(seen)
+    if not left:
+        return Finding("left webhooks", "ok", "No webhook of a removed backend is left")
+    return Finding(
+        "left webhooks",
+        "wrong",
+        f"Webhooks of removed backends are left ({', '.join(str(row['url']) for row in left)}): "
+        "every submit waits for them",
+        "Run the doctor with --fix, or delete them in Settings > Webhooks",
+        delete_left_webhooks,
+    )
+
+
+def sampling(seen: Seen) -> Finding:
+    mode = seen.project["sampling"]
+    if mode == SAMPLING:
+        return Finding("sampling", "ok", f'The sampling mode is "{SAMPLING}"')
+    return Finding(
+        "sampling",
+        "wrong",
+        f'The sampling mode is "{mode}": Label All Tasks ignores the scores',
+        f'Run the doctor with --fix; the settings page cannot choose "{SAMPLING}"',
+        set_sampling,
+    )
+
+
+def version(seen: Seen) -> Finding | None:
+    named, served = seen.project["model_version"] or "", seen.served
+    if named and named in [row.get("title") for row in seen.backends]:
+        sentence = (
+            f'model_version is "{named}", the title of the backend: Label Studio asks the backend '
+            "for each task, and the queue is random"
+        )
+    elif not served:
+        return None
+    elif served == NOTHING_SERVED:
+        sentence = "The backend serves no version yet: the queue is random"
+    elif named != served:
+        sentence = f'model_version is "{named}", served is "{served}": the queue is random or old'
+    else:
+        return Finding("model_version", "ok", f'model_version is "{named}", the one served')
+    if served in ("", NOTHING_SERVED):
+        fix = "Wait for the first version (tasks are needed), or mend what is wrong above"
+        return Finding("model_version", "wrong", sentence, fix)
+    return Finding("model_version", "wrong", sentence, "Run the doctor with --fix", set_version)
+
+
+def first_tab(seen: Seen) -> Finding:
+    ordering = (seen.tabs[0].get("data") or {}).get("ordering") if seen.tabs else None
+    if ordering == ORDERING:
+        return Finding("first tab", "ok", "The first Data Manager tab has the order, too")
+    return Finding(
+        "first tab",
+        "wrong",
+        "The first Data Manager tab is not in the order of the scores, and links that open the "
+        "labelling page directly follow it",
+        "Run the doctor with --fix, or order the tab by Prediction score, ascending",
+        order_first_tab,
+    )
+
+
+def overlap(seen: Seen) -> Finding:
+    number = seen.project["maximum_annotations"]
+    if number <= 1:
+        return Finding("overlap", "ok", "One annotation a task")
+    return Finding(
+        "overlap",
+        "hint",  # several opinions of a task may be what people want
+        f"{number} annotations a task: tasks in progress come first, in random order",
+        f"PATCH /api/projects/{seen.project['id']}/ with maximum_annotations 1",
+    )
+
+
+def required(seen: Seen) -> Finding | None:
+    if not seen.project["show_collab_predictions"]:
+        return Finding("required", "ok", "Choices are not ticked beforehand")
+    try:
+        parse(seen.project["label_config"])
+    except UnsupportedConfig:
+        return None
+    choices = next(fromstring(seen.project["label_config"], forbid_dtd=True).iter("Choices"))
+    if choices.get("required", "").lower() == "true":
+        return Finding("required", "ok", "The choices are required")
+    return Finding(
+        "required",
+        "wrong",
+        "Choices are ticked beforehand and not required: pressing the ticked one's key unticks it, "
+        "and an empty annotation is saved, which counts as no label",
+        'Write required="true" into <Choices> in Settings > Labeling Interface',
+    )
+
+
+def entrance(seen: Seen) -> Finding:
+    return Finding(
+        "entrance",
+        "hint",
+        "Only Label All Tasks has the order with locks: through other entrances two people may "
+        "get one task",
+        f"Have annotators begin at {seen.studio_url}/projects/{seen.project['id']}/data",
+    )

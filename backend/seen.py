@@ -1,0 +1,170 @@
+"""What the doctor looks at: everything in Label Studio and the backend that the order depends on.
+
+Looking changes nothing.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from backend.annotations import Json
+from backend.connect import webhook_headers
+from backend.errors import StudioError
+from backend.local import IMPORT_FLAG
+from backend.project import read_project
+from backend.settings import Settings
+from backend.studio import Refusal, Studio
+
+DEFAULT_BACKEND = "http://localhost:9090"
+
+TIMEOUT = 5.0
+"""Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
+
+LOOKS = 3
+"""A version is served by the backend part of a second before Label Studio switches to it."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """The backend's answer on /health: its HTTP status and how long it took, or why none came."""
+
+    status: int | None = None
+    seconds: float = 0.0
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What could be seen; what could not, because of something seen before, has its default.
+
+    unreachable: why Label Studio does not answer; refused: why it does not take the token;
+    import_flag: None when it is not told; served: the version that the backend serves, "" while
+    unknown; state: the project in the backend's words, see backend.status; project, backends,
+    webhooks, tabs: in Label Studio's words.
+    """
+
+    studio_url: str
+    backend_url: str = DEFAULT_BACKEND
+    release: str = ""
+    unreachable: str = ""
+    token_kind: str = ""
+    refused: str = ""
+    backend_refusal: Refusal | None = None
+    webhook_refusal: Refusal | None = None
+    import_flag: bool | None = None
+    health: Health = Health()
+    served: str = ""
+    state: Json = field(default_factory=dict)
+    project: Json = field(default_factory=dict)
+    backends: tuple[Json, ...] = ()
+    webhooks: tuple[Json, ...] = ()
+    tabs: tuple[Json, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    """What the webhook must carry, as far as the doctor knows it."""
+
+    def own_backends(self) -> list[Json]:
+        """The project's connections to our address."""
+        ours = address(self.backend_url)
+        return [backend for backend in self.backends if address(backend["url"]) == ours]
+
+    def own_webhooks(self) -> list[Json]:
+        """The project's webhooks to our address."""
+        ours = address(f"{self.backend_url}/webhook")
+        return [webhook for webhook in self.webhooks if address(webhook["url"]) == ours]
+
+
+def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Seen:
+    """Look at one project (None: only at the server). `backend_url` "": the connected backend's.
+
+    Raises StudioError when Label Studio answers but has no such project.
+    """
+    try:
+        release = studio.release()
+    except StudioError as error:
+        return Seen(studio.url, unreachable=str(error))
+    known: dict[str, Any] = {"release": release, "token_kind": studio.kind_of_token()}
+    try:
+        studio.user()
+    except StudioError as error:
+        return Seen(studio.url, refused=str(error), **known)
+    described = {} if project is None else read_project(studio, project)
+    backends = () if project is None else tuple(studio.backends(project))
+    url = (backend_url or (backends[0]["url"] if backends else DEFAULT_BACKEND)).rstrip("/")
+    backend = _Backend(url, settings)
+    if project is not None:
+        known |= _of_project(studio, backend, described)
+    return Seen(
+        studio.url,
+        url,
+        **known,
+        backend_refusal=studio.backend_refusal(url),
+        webhook_refusal=studio.webhook_refusal(f"{url}/webhook"),
+        import_flag=studio.feature_flag(IMPORT_FLAG),
+        headers=_headers(settings),
+        backends=backends,
+        health=backend.health(),
+    )
+
+
+def address(url: str) -> tuple[str, str]:
+    """Host, port and path: what two writings of one address have in common."""
+    parts = urlsplit(url)
+    return parts.netloc, parts.path.rstrip("/")
+
+
+def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[str, Any]:
+    """The fields that tell of the project, in Label Studio and in the backend."""
+    number: int = described["id"]
+    served = backend.served(number)
+    for _ in range(LOOKS - 1):
+        if served in ("", described["model_version"]):
+            break
+        time.sleep(0.5)
+        described, served = read_project(studio, number), backend.served(number)
+    return {
+        "project": described,
+        "served": served,
+        "state": backend.json(f"/status/{number}.json"),
+        "webhooks": tuple(studio.webhooks(number)),
+        "tabs": tuple(studio.tabs(number)),
+    }
+
+
+def _headers(settings: Settings) -> dict[str, str]:
+    """Without the backend's secret, which is nobody else's business."""
+    headers = webhook_headers(settings, "")
+    return {name: value for name, value in headers.items() if value}
+
+
+class _Backend:
+    """The backend's pages, with the password of the settings."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._url = url
+        user = settings.basic_auth_user
+        self._auth = (user, settings.basic_auth_pass) if user else None
+
+    def health(self) -> Health:
+        try:
+            answer = self._get("/health")
+        except requests.RequestException as error:
+            return Health(trouble=type(error).__name__)
+        return Health(answer.status_code, answer.elapsed.total_seconds())
+
+    def served(self, project: int) -> str:
+        """The served version; "" while unknown."""
+        return str(self.json("/versions", project=project).get("served", ""))
+
+    def json(self, path: str, **params: Any) -> Json:
+        """The answer; {} for none, or one that is no JSON object."""
+        try:
+            value = self._get(path, **params).json()
+        except (requests.RequestException, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def _get(self, path: str, **params: Any) -> requests.Response:
+        return requests.get(self._url + path, params=params, auth=self._auth, timeout=TIMEOUT)

@@ -1,0 +1,426 @@
+"""What the doctor says: each fault has its own sentence and fix, and a healthy project none."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backend.annotations import Json
+from backend.connect import EVENTS, ORDERING, SECRET_HEADER
+from backend.doctor import CHECKS, findings
+from backend.doctor_command import line_of
+from backend.finding import Finding
+from backend.repairs import (
+    delete_left_webhooks,
+    left_webhooks,
+    mend_webhook,
+    order_first_tab,
+    set_sampling,
+    set_version,
+)
+from backend.seen import Health, Seen
+from backend.studio import Refusal
+
+URL = "http://ml.local:9090"
+CONFIG = (
+    '<View><Text name="t" value="$t"/><Choices name="c" toName="t" required="true">'
+    '<Choice value="a"/><Choice value="b"/></Choices></View>'
+)
+PROJECT: Json = {
+    "id": 7,
+    "label_config": CONFIG,
+    "sampling": "Uncertainty sampling",
+    "model_version": "3.12",
+    "maximum_annotations": 1,
+    "show_collab_predictions": True,
+}
+BACKEND: Json = {"url": URL, "title": "AL", "state": "CO", "error_message": None}
+WEBHOOK: Json = {
+    "id": 1,
+    "url": f"{URL}/webhook",
+    "is_active": True,
+    "send_payload": True,
+    "send_for_all_actions": False,
+    "actions": list(EVENTS),
+    "headers": {SECRET_HEADER: "secret", "Authorization": "Basic dTpw"},
+}
+LEFT: Json = {**WEBHOOK, "url": "http://old.local:9090/webhook"}
+HEALTHY = Seen(
+    "http://studio:8080",
+    URL,
+    release="1.23.2",
+    token_kind="personal access token",
+    import_flag=True,
+    health=Health(200, 0.004),
+    served="3.12",
+    state={"sentence": "Version 3.12 is served. 212 labels, 21 audit.", "trouble": None},
+    project=PROJECT,
+    backends=(BACKEND,),
+    webhooks=(WEBHOOK,),
+    tabs=({"id": 1, "data": {"ordering": ORDERING}},),
+    headers={"Authorization": "Basic dTpw"},
+)
+LOCAL = Refusal(403, "URL resolves to a reserved network address (block: 127.0.0.0/8)")
+
+
+def unwell(**changes: Any) -> list[Finding]:
+    """What is not ok when these fields are seen instead, without the hint that always stands."""
+    found = findings(replace(HEALTHY, **changes))
+    return [each for each in found if each.verdict != "ok" and each.name != "entrance"]
+
+
+def in_project(**changes: object) -> dict[str, object]:
+    return {"project": {**PROJECT, **changes}}
+
+
+def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
+    found = findings(HEALTHY)
+    assert len(found) == len(CHECKS)
+    assert [line_of(each) for each in found] == [
+        "ok    server          Label Studio 1.23.2 answers at http://studio:8080",
+        "ok    token           The personal access token is accepted",
+        "ok    local backends  Label Studio may connect http://ml.local:9090",
+        "ok    local webhooks  Webhooks to http://ml.local:9090 are allowed",
+        "ok    host name       ml.local will do for webhooks",
+        "ok    import flag     Writing an order recounts only the tasks in it",
+        "ok    backend         http://ml.local:9090 answers in 4 ms",
+        "ok    connection      Project 7 is connected to http://ml.local:9090",
+        "ok    only backend    No other backend is connected",
+        "ok    interface       2 labels, one label a text",
+        "ok    loop            Version 3.12 is served. 212 labels, 21 audit",
+        "ok    webhook         All events are sent to the backend",
+        "ok    left webhooks   No webhook of a removed backend is left",
+        'ok    sampling        The sampling mode is "Uncertainty sampling"',
+        'ok    model_version   model_version is "3.12", the one served',
+        "ok    first tab       The first Data Manager tab has the order, too",
+        "ok    overlap         One annotation a task",
+        "ok    required        The choices are required",
+        "hint  entrance        Only Label All Tasks has the order with locks: through other "
+        "entrances two people may get one task. Fix: Have annotators begin at "
+        "http://studio:8080/projects/7/data",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            {"backend_refusal": LOCAL},
+            Finding(
+                "local backends",
+                "wrong",
+                "Label Studio connects no backend at http://ml.local:9090 (URL resolves to a "
+                "reserved network address (block: 127.0.0.0/8))",
+                "Start Label Studio with ML_BLOCK_LOCAL_IP=false",
+            ),
+            id="ML_BLOCK_LOCAL_IP",
+        ),
+        pytest.param(
+            {"backend_refusal": Refusal(500, "Can't resolve hostname ml.local")},
+            Finding(
+                "local backends",
+                "wrong",
+                "Label Studio connects no backend at http://ml.local:9090 (Can't resolve hostname "
+                "ml.local)",
+                "Give the backend an address that Label Studio's machine can resolve, not "
+                "http://ml.local:9090",
+            ),
+            id="unknown host",
+        ),
+        pytest.param(
+            {"webhook_refusal": LOCAL},
+            Finding(
+                "local webhooks",
+                "wrong",
+                "Label Studio sends no webhooks to http://ml.local:9090 (URL resolves to a "
+                "reserved network address (block: 127.0.0.0/8)): the backend hears of labels only "
+                "at its next look",
+                "Start Label Studio with SSRF_PROTECTION_ENABLED=false",
+            ),
+            id="SSRF_PROTECTION_ENABLED",
+        ),
+        pytest.param(
+            {
+                "backend_url": "http://ml-backend:9090",
+                "webhook_refusal": Refusal(400, "Enter a valid URL."),
+            },
+            Finding(
+                "host name",
+                "wrong",
+                "Label Studio makes no webhook to ml-backend and says nothing of it (Enter a valid "
+                "URL.): the backend hears of labels only at its next look",
+                "Connect the backend under a host name with a dot, such as ml-backend.local, "
+                "localhost, or an IP address",
+            ),
+            id="host name",
+        ),
+        pytest.param(
+            {"import_flag": False},
+            Finding(
+                "import flag",
+                "wrong",
+                "Each new order makes Label Studio recount the whole project: seconds instead of "
+                "a fraction of one",
+                "Start Label Studio with "
+                "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
+            ),
+            id="import flag off",
+        ),
+        pytest.param(
+            {"import_flag": None},
+            Finding(
+                "import flag",
+                "hint",
+                "Label Studio tells its feature flags only to personal access tokens",
+                "Start Label Studio with "
+                "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
+            ),
+            id="import flag not told",
+        ),
+        pytest.param(
+            {"health": Health(200, 1.26)},
+            Finding(
+                "backend",
+                "wrong",
+                "http://ml.local:9090 took 1.3 s to answer; Label Studio waits for 1 s and then "
+                "loses webhooks",
+                "Give the backend more processor time, or a machine nearer to Label Studio",
+            ),
+            id="slow",
+        ),
+        pytest.param(
+            {"backends": (BACKEND, {**BACKEND, "url": "http://other.local:9090"})},
+            Finding(
+                "only backend",
+                "wrong",
+                "2 backends are connected: each sets the order, and the last one wins",
+                "Delete in Settings > Model: http://other.local:9090",
+            ),
+            id="two backends",
+        ),
+        pytest.param(
+            {"backends": ({**BACKEND, "state": "ER", "error_message": "400 Client Error"},)},
+            Finding(
+                "connection",
+                "wrong",
+                "Label Studio cannot use the backend: 400 Client Error",
+                "Mend it, then open Settings > Model of project 7",
+            ),
+            id="state",
+        ),
+        pytest.param(
+            {"backends": ()},
+            Finding(
+                "connection",
+                "wrong",
+                "No backend at http://ml.local:9090 is connected to project 7",
+                "python -m backend connect --project 7 --backend-url http://ml.local:9090",
+            ),
+            id="not connected",
+        ),
+        pytest.param(
+            {"state": {**HEALTHY.state, "trouble": "Label Studio is down"}},
+            Finding(
+                "loop",
+                "wrong",
+                "The backend is in trouble: Label Studio is down",
+                "Do what it says, then open Settings > Model",
+            ),
+            id="trouble",
+        ),
+        pytest.param(
+            {"webhooks": ()},
+            Finding(
+                "webhook",
+                "wrong",
+                "The webhook to http://ml.local:9090/webhook does not work (it is missing): the "
+                "backend hears of labels only at its next look",
+                "Run the doctor with --fix",
+                mend_webhook,
+            ),
+            id="no webhook",
+        ),
+        pytest.param(
+            {
+                "webhooks": (
+                    {
+                        **WEBHOOK,
+                        "is_active": False,
+                        "send_payload": False,
+                        "actions": [*EVENTS[1:]],
+                        "headers": {},
+                    },
+                )
+            },
+            Finding(
+                "webhook",
+                "wrong",
+                "The webhook to http://ml.local:9090/webhook does not work (without "
+                "ANNOTATION_CREATED; switched off; without payload; without the backend's "
+                "password): the backend hears of labels only at its next look",
+                "Run the doctor with --fix",
+                mend_webhook,
+            ),
+            id="webhook changed",
+        ),
+        pytest.param(
+            in_project(sampling="Sequential sampling"),
+            Finding(
+                "sampling",
+                "wrong",
+                'The sampling mode is "Sequential sampling": Label All Tasks ignores the scores',
+                'Run the doctor with --fix; the settings page cannot choose "Uncertainty sampling"',
+                set_sampling,
+            ),
+            id="sampling",
+        ),
+        pytest.param(
+            in_project(model_version="3.11"),
+            Finding(
+                "model_version",
+                "wrong",
+                'model_version is "3.11", served is "3.12": the queue is random or old',
+                "Run the doctor with --fix",
+                set_version,
+            ),
+            id="old version",
+        ),
+        pytest.param(
+            in_project(model_version="AL"),
+            Finding(
+                "model_version",
+                "wrong",
+                'model_version is "AL", the title of the backend: Label Studio asks the backend '
+                "for each task, and the queue is random",
+                "Run the doctor with --fix",
+                set_version,
+            ),
+            id="title as version",
+        ),
+        pytest.param(
+            {**in_project(model_version=""), "served": "0.0"},
+            Finding(
+                "model_version",
+                "wrong",
+                "The backend serves no version yet: the queue is random",
+                "Wait for the first version (tasks are needed), or mend what is wrong above",
+            ),
+            id="nothing served",
+        ),
+        pytest.param(
+            {"tabs": ()},
+            Finding(
+                "first tab",
+                "wrong",
+                "The first Data Manager tab is not in the order of the scores, and links that open "
+                "the labelling page directly follow it",
+                "Run the doctor with --fix, or order the tab by Prediction score, ascending",
+                order_first_tab,
+            ),
+            id="no tab",
+        ),
+        pytest.param(
+            in_project(maximum_annotations=2),
+            Finding(
+                "overlap",
+                "hint",
+                "2 annotations a task: tasks in progress come first, in random order",
+                "PATCH /api/projects/7/ with maximum_annotations 1",
+            ),
+            id="overlap",
+        ),
+        pytest.param(
+            in_project(label_config=CONFIG.replace(' required="true"', "")),
+            Finding(
+                "required",
+                "wrong",
+                "Choices are ticked beforehand and not required: pressing the ticked one's key "
+                "unticks it, and an empty annotation is saved, which counts as no label",
+                'Write required="true" into <Choices> in Settings > Labeling Interface',
+            ),
+            id="not required",
+        ),
+        pytest.param(
+            {"webhooks": (WEBHOOK, LEFT)},
+            Finding(
+                "left webhooks",
+                "wrong",
+                "Webhooks of removed backends are left (http://old.local:9090/webhook): every "
+                "submit waits for them",
+                "Run the doctor with --fix, or delete them in Settings > Webhooks",
+                delete_left_webhooks,
+            ),
+            id="left webhook",
+        ),
+    ],
+)
+def test_each_fault_has_its_sentence_and_its_fix(
+    changes: dict[str, Any], expected: Finding
+) -> None:
+    assert expected in unwell(**changes)
+
+
+def test_a_fault_is_named_once() -> None:
+    """One cause, one line: a reader mends the first and is not sent after its consequences."""
+    assert [each.name for each in unwell(webhook_refusal=LOCAL)] == ["local webhooks"]
+    assert [each.name for each in unwell(backend_refusal=LOCAL)] == ["local backends"]
+    assert [each.name for each in unwell(**in_project(sampling="Uniform sampling"))] == ["sampling"]
+    nobody = {"health": Health(trouble="ConnectTimeout"), "served": "", "state": {}}
+    assert [each.name for each in unwell(**nobody)] == ["backend"]
+    assert [each.name for each in unwell(**in_project(label_config="<View/>"))] == ["interface"]
+
+
+@pytest.mark.parametrize(
+    ("health", "sentence"),
+    [
+        (
+            Health(trouble="ConnectTimeout"),
+            "Nobody answers at http://ml.local:9090 from here (ConnectTimeout): nothing is learnt",
+        ),
+        (Health(401), "http://ml.local:9090 asks for another password than the doctor has"),
+        (
+            Health(404),
+            "http://ml.local:9090/health answers 404: this is no backend of ours, or a sick one",
+        ),
+    ],
+)
+def test_a_backend_that_does_not_answer_well_is_told(health: Health, sentence: str) -> None:
+    assert unwell(health=health)[0].sentence == sentence
+
+
+def test_without_label_studio_nothing_else_is_said() -> None:
+    (only,) = unwell(unreachable="GET /api/version/: no answer")
+    assert only == Finding(
+        "server", "wrong", "GET /api/version/: no answer", "Start it, or correct --url"
+    )
+    (only,) = unwell(refused="GET /api/current-user/whoami: 401")
+    assert only.sentence == (
+        "The personal access token is not accepted: neither labels can be read nor an order written"
+    )
+
+
+def test_without_a_project_only_the_server_is_checked() -> None:
+    found = findings(replace(HEALTHY, project={}, backends=(), webhooks=(), tabs=()))
+    assert [each.name for each in found][-1] == "backend"
+    assert {each.verdict for each in found} == {"ok"}
+
+
+def test_webhooks_of_other_people_are_left_alone() -> None:
+    theirs = {**LEFT, "headers": {}, "send_for_all_actions": True}
+    assert left_webhooks(replace(HEALTHY, webhooks=(theirs, LEFT))) == [LEFT]
+
+
+def test_a_webhook_that_label_studio_refuses_cannot_be_mended() -> None:
+    found = unwell(webhooks=(), webhook_refusal=LOCAL)
+    (webhook,) = (each for each in found if each.name == "webhook")
+    assert (webhook.repair, webhook.fix) == (None, "Mend first what is wrong above")
+
+
+def test_one_that_sends_every_event_needs_no_list() -> None:
+    """Label Studio's own webhooks are such; the password is all that they lack."""
+    assert unwell(webhooks=({**WEBHOOK, "actions": [], "send_for_all_actions": True},)) == []
+
+
+def test_choices_that_are_not_ticked_beforehand_need_not_be_required() -> None:
+    config = CONFIG.replace(' required="true"', "")
+    assert unwell(**in_project(label_config=config, show_collab_predictions=False)) == []

@@ -1,0 +1,188 @@
+"""The doctor on a real Label Studio: things are broken one by one, it names them and mends them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from backend import local
+from backend.connect import SECRET_HEADER
+from tests.studio.bench import SINGLE, Bench, stories, until
+
+# What the doctor reads and writes does not depend on what is beneath Label Studio.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+RATING = '<View><Text name="text" value="$story"/><Rating name="stars" toName="text"/></View>'
+HEADERS = {"Authorization": f"Token {local.TOKEN}"}
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    """A backend that looks by itself so rarely that it does not mend what the tests break."""
+    return {"poll_seconds": 3600, "basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
+
+
+class Doctor:
+    """What the command prints and how it ends; names of what is wrong, in the order printed."""
+
+    def __init__(self, bench: Bench, *options: str, key: str = local.TOKEN) -> None:
+        command = [sys.executable, "-m", "backend", "doctor", "--url", bench.studio.url]
+        settings = {name.upper(): str(value) for name, value in bench.settings.items()}
+        done = subprocess.run(
+            [*command, "--key", key, *options],
+            env={**os.environ, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (0, 1), done.stderr
+        self.code = done.returncode
+        self.before, _, self.after = done.stdout.rpartition("\n\n")
+        self.wrong = [_name(line) for line in self.after.splitlines() if line.startswith("wrong")]
+
+    def fixed(self) -> list[str]:
+        return [_name(line) for line in self.before.splitlines() if line.startswith("fixed")]
+
+
+def _name(line: str) -> str:
+    return line[6:22].strip()
+
+
+def healthy_project(bench: Bench) -> int:
+    """A connected project to which the backend has nothing more to do."""
+    project = bench.connected(stories(8))
+    until("a healthy project", lambda: Doctor(bench, "--project", str(project)).code == 0)
+    return project
+
+
+def test_what_is_broken_is_named_and_mended(bench: Bench) -> None:
+    project, studio = healthy_project(bench), bench.studio
+    number = ["--project", str(project)]
+    broken: list[str] = []
+
+    def names(newly: str) -> None:
+        broken.append(newly)
+        found = Doctor(bench, *number)
+        assert (set(found.wrong), found.code) == (set(broken), 1)
+
+    studio.delete_webhook(studio.webhooks(project)[0]["id"])  # and the backend hears of nothing
+    names("webhook")
+    studio.update_project(project, sampling="Sequential sampling")
+    names("sampling")
+    studio.update_project(project, model_version="AL")
+    names("model_version")
+    (tab, *_) = studio.tabs(project)
+    studio.update_tab(project, tab["id"], {**tab["data"], "ordering": ["-tasks:id"]})
+    names("first tab")
+    left = {"project": project, "url": "http://127.0.0.1:9/webhook", "headers": {SECRET_HEADER: ""}}
+    studio.create_webhook(left)
+    names("left webhooks")
+    studio.update_project(project, label_config=SINGLE.replace(' required="true"', ""))
+    names("required")
+
+    mended = Doctor(bench, *number, "--fix")
+    assert mended.fixed() == ["webhook", "left webhooks", "sampling", "model_version", "first tab"]
+    assert (mended.wrong, mended.code) == (["required"], 1)
+    (webhook,) = studio.webhooks(project)
+    assert webhook["headers"]["Authorization"].startswith("Basic ")
+    assert studio.project(project)["model_version"] == bench.served(project)
+    studio.update_project(project, label_config=SINGLE)
+    until("a healthy project", lambda: Doctor(bench, *number).code == 0)
+
+
+def test_changed_webhook_keeps_the_secret_of_the_backend(bench: Bench) -> None:
+    project = healthy_project(bench)
+    (webhook,) = bench.studio.webhooks(project)
+    changed = {"url": webhook["url"], "is_active": False, "actions": ["TASKS_CREATED"]}
+    bench.studio.update_webhook(webhook["id"], changed)
+    assert Doctor(bench, "--project", str(project)).wrong == ["webhook"]
+    assert Doctor(bench, "--project", str(project), "--fix").code == 0
+    (mended,) = bench.studio.webhooks(project)
+    assert mended["headers"] == webhook["headers"]
+
+
+def test_interface_that_cannot_be_learnt_and_a_second_backend(bench: Bench) -> None:
+    project = healthy_project(bench)
+    for webhook in bench.studio.webhooks(project):
+        bench.studio.delete_webhook(webhook["id"])
+    bench.studio.update_project(project, label_config=RATING)
+    # Label Studio itself notices, because the backend refuses this interface at /setup.
+    named = Doctor(bench, "--project", str(project)).wrong
+    assert {"interface", "connection"} <= set(named)
+    bench.studio.update_project(project, label_config=SINGLE)
+    port = bench.server.url.rpartition(":")[2]
+    second = {"url": f"http://localhost:{port}", "title": "second", "project": project}
+    password = {"basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
+    bench.studio.connect_backend({**second, **password, "auth_method": "BASIC_AUTH"})
+    assert "only backend" in Doctor(bench, "--project", str(project)).wrong
+
+
+def test_projects_without_a_backend_and_backends_without_a_dot(bench: Bench) -> None:
+    project = bench.project(stories(1))
+    alone = Doctor(bench, "--project", str(project), "--backend-url", bench.server.url)
+    assert {"connection", "loop", "sampling", "first tab"} <= set(alone.wrong)
+    named = Doctor(bench, "--project", str(project), "--backend-url", "http://ml-backend:9090")
+    assert {"host name", "backend", "connection"} <= set(named.wrong)
+
+
+def test_token_and_address_that_do_not_work(bench: Bench) -> None:
+    assert Doctor(bench, key="0" * 40).wrong == ["token"]
+    assert Doctor(bench, "--url", f"http://127.0.0.1:{local.free_port()}").wrong == ["server"]
+
+
+def test_without_a_project_those_connected_are_listed(bench: Bench) -> None:
+    project = bench.project(stories(1))
+    bench.connect(project)
+    found = Doctor(bench, "--backend-url", bench.server.url)
+    assert found.code == 0
+    assert f"project {project} (test): {bench.server.url}" in found.after.splitlines()
+
+
+@pytest.fixture
+def locked(label_studio: local.LocalProcess, tmp_path: Path) -> Iterator[local.LocalProcess]:
+    """A copy of the Label Studio with the settings that a new installation has."""
+    shutil.copytree(label_studio.log.parent / "label-studio", tmp_path / "label-studio")
+    defaults = {
+        "ML_BLOCK_LOCAL_IP": "true",
+        "SSRF_PROTECTION_ENABLED": "true",
+        local.IMPORT_FLAG: "false",
+        "DJANGO_DB": "sqlite",
+    }
+    executable = os.environ["LABEL_STUDIO_BIN"]
+    with local.label_studio(tmp_path, local.free_port(), executable, defaults) as server:
+        server.wait_until_up()
+        yield server
+
+
+def test_settings_of_a_new_installation_are_named(bench: Bench, locked: local.LocalProcess) -> None:
+    options = ["--url", locked.url, "--backend-url", bench.server.url]
+    refused = ["local backends", "local webhooks"]
+    assert Doctor(bench, *options).wrong == refused
+    found = Doctor(bench, *options, key=_personal_access_token(locked.url))
+    assert found.wrong == [*refused, "import flag"]
+
+
+def _personal_access_token(url: str) -> str:
+    """A new one; Label Studio has one a user, and shows it only once."""
+    allowed = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
+    requests.post(f"{url}/api/jwt/settings", json=allowed, headers=HEADERS, timeout=30)
+    for old in requests.get(f"{url}/api/token/", headers=HEADERS, timeout=30).json():
+        body = {"refresh": old["token"]}
+        requests.post(f"{url}/api/token/blacklist/", json=body, headers=HEADERS, timeout=30)
+    made = requests.post(f"{url}/api/token/", headers=HEADERS, timeout=30)
+    return str(made.json()["token"])
+
+
+def test_backend_that_is_down_is_named(bench: Bench) -> None:
+    project = healthy_project(bench)
+    bench.server.kill()
+    try:
+        assert Doctor(bench, "--project", str(project)).wrong == ["backend", "connection"]
+    finally:
+        bench.server.start()
+        bench.server.wait_until_up()
