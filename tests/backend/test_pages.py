@@ -60,7 +60,7 @@ def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient)
     for said in (
         "Version 0.3 is served. 42 labels, 0 of them audit.",
         "<b>42</b>labels",
-        "<b>0.90</b><span class=\"name\">accuracy</span>",
+        '<b>0.90</b><span class="name">accuracy</span>',
         "<b>158</b>tasks not labelled",
         'href="http://studio.example:8080/projects/7/data"',
         "<polyline",
