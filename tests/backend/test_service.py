@@ -1,0 +1,59 @@
+"""What a webhook is believed, and what it wakes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.label_config import EXAMPLE
+from backend.loop import Connection, ProjectLoop
+from backend.publish import SAMPLING
+from backend.service import Service
+from backend.settings import Settings
+from tests.backend.test_routes import NoWork, served_in
+
+OURS = {"model_version": "0.3", "sampling": SAMPLING, "label_config": EXAMPLE}
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> ProjectLoop:
+    made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    made.served = served_in(tmp_path / "7")
+    made._hints.clear()
+    return made
+
+
+@pytest.fixture
+def service(tmp_path: Path, loop: ProjectLoop) -> Service:
+    made = Service(Settings(model_dir=tmp_path))
+    made._loops[7] = loop
+    return made
+
+
+@pytest.mark.parametrize(
+    ("described", "wakes", "is_told"),
+    [
+        (OURS, False, False),
+        ({**OURS, "label_config": "<new/>"}, True, False),
+        ({**OURS, "label_config": "<new/>", "model_version": "0.2"}, True, True),
+        ("no project", True, False),
+    ],
+    ids=["our switch", "saved after it", "saved before it", "nonsense"],
+)
+def test_a_change_of_the_project_is_known_as_ours_or_theirs(
+    service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_told: bool
+) -> None:
+    """Only what was saved before our switch can have been lost to it."""
+    service.notify(7, "PROJECT_UPDATED", described, loop.secret)
+    assert loop._hints == ({"project"} if wakes else set())
+    assert (loop.told is not None) == is_told
+
+
+@pytest.mark.parametrize("secret", [None, "", "guessed", 7, "é"])
+def test_without_the_secret_of_our_webhook_nothing_is_believed(
+    service: Service, loop: ProjectLoop, secret: object
+) -> None:
+    """Anybody who reaches us may send an event; it is a hint to look, and no more."""
+    service.notify(7, "PROJECT_UPDATED", {**OURS, "model_version": "0.2"}, secret)
+    assert loop._hints == {"project"}
+    assert loop.told is None
