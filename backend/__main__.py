@@ -7,14 +7,17 @@ from importlib import import_module
 from backend.errors import BackendError
 
 COMMANDS = {
-    "serve": ("backend.serve", "run the web server that Label Studio connects to"),
-    "settings": ("backend.settings_command", "print every setting, its value and its meaning"),
-    "connect": ("backend.connect_command", "connect a project of a running Label Studio"),
-    "doctor": ("backend.doctor_command", "find, name and mend what keeps the order from working"),
-    "versions": ("backend.versions_command", "list a project's versions, or show one"),
-    "rollback": ("backend.rollback_command", "go back to an earlier version, or on to the newest"),
-    "export": ("backend.export_command", "write a version as a plain transformers folder"),
-    "demo": ("backend.demo", "start a real Label Studio with 2,225 articles, ready to label"),
+    "serve": ("backend.commands.serve", "run the web server that Label Studio connects to"),
+    "settings": ("backend.commands.settings", "print every setting, its value and its meaning"),
+    "connect": ("backend.commands.connect", "connect a project of a running Label Studio"),
+    "doctor": ("backend.commands.doctor", "find, name and mend what keeps the order from working"),
+    "versions": ("backend.commands.versions", "list a project's versions, or show one"),
+    "rollback": ("backend.commands.rollback", "go back to an earlier version, or on to the newest"),
+    "export": ("backend.commands.export", "write a version as a plain transformers folder"),
+    "demo": (
+        "backend.commands.demo",
+        "start a Label Studio with 2,225 articles, ready to label",
+    ),
 }
 """Command -> the module that has its `add_arguments(parser)` and `run(arguments)`, and a line of
 help. `run` may return an exit code. Only the module of the chosen command is imported."""

@@ -21,7 +21,7 @@ from backend.errors import (
     UnsupportedConfig,
 )
 from backend.label_config import parse
-from backend.pages import pages
+from backend.pages.routes import pages
 from backend.service import Service, project_id
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from backend.annotations import Json, demand_score
 from backend.errors import BackendError, BadRequest, UnknownProject
 from backend.jobs import Trainer
 from backend.loop import Connection, Hint, ProjectLoop, Told, Work
+from backend.pages.state import metrics, state_of
 from backend.publish import as_we_left_it
 from backend.settings import Settings, from_env
-from backend.status import metrics, state_of
 
 if TYPE_CHECKING:
     from backend.predictor import Predictor
@@ -108,7 +108,7 @@ class Service:
         return [] if served is None else served.store.version_names()
 
     def states(self) -> list[Json]:
-        """How every connected project is doing; see backend.status."""
+        """How every connected project is doing; see backend.pages.state."""
         return [state_of(loop) for _, loop in sorted(self._loops.items())]
 
     def state(self, project: int) -> Json:
@@ -126,8 +126,8 @@ class Service:
         return f"{address}/projects/{project}/data" if address else ""
 
     def report(self, project: int) -> Json:
-        """Curve, figures and versions; see backend.report. Raises UnknownProject."""
-        from backend.report import report  # noqa: PLC0415 (see the class)
+        """Curve, figures and versions; see backend.pages.report. Raises UnknownProject."""
+        from backend.pages.report import report  # noqa: PLC0415 (see the class)
         from backend.review import read  # noqa: PLC0415
 
         folder = self.settings.model_dir / str(project)
@@ -136,8 +136,8 @@ class Service:
     def pin(self, project: int, version: str | None) -> None:
         """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
         BackendError when the version cannot be served."""
-        from backend.rollback_command import pin, remember  # noqa: PLC0415 (see the class)
-        from backend.versions_command import store_of  # noqa: PLC0415
+        from backend.commands.rollback import pin, remember  # noqa: PLC0415 (see the class)
+        from backend.commands.versions import store_of  # noqa: PLC0415
 
         loop = self._loop(project)
         store = store_of(self.settings.model_dir, project)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from backend.annotations import Json
+from backend.commands.doctor import line_of
 from backend.connect import EVENTS, ORDERING, SECRET_HEADER
-from backend.doctor import CHECKS, findings
-from backend.doctor_command import line_of
-from backend.finding import Finding
-from backend.repairs import (
+from backend.doctor.checks import CHECKS, findings
+from backend.doctor.finding import Finding
+from backend.doctor.repairs import (
     delete_left_webhooks,
     left_webhooks,
     mend_webhook,
@@ -18,7 +18,7 @@ from backend.repairs import (
     set_sampling,
     set_version,
 )
-from backend.seen import Health, Seen
+from backend.doctor.seen import Health, Seen
 from backend.studio import Refusal
 
 URL = "http://ml.local:9090"

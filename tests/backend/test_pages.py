@@ -9,9 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from backend.annotations import Json
-from backend.chart import learning_curve
 from backend.history import append
 from backend.loop import Activity, Connection, ProjectLoop
+from backend.pages.chart import learning_curve
 from backend.pin import pinned_name
 from backend.review import write
 from backend.routes import install

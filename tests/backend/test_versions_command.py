@@ -138,7 +138,7 @@ def test_an_unknown_project_is_refused_and_not_created(
 
 def test_listing_versions_loads_no_torch() -> None:
     """It takes seconds to import."""
-    code = "import sys, backend.versions_command; print('torch' in sys.modules)"
+    code = "import sys, backend.commands.versions; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -21,7 +21,7 @@ import numpy as np
 import requests
 
 from backend import local
-from backend.connect_command import connect, wait_for_order
+from backend.commands.connect import connect, wait_for_order
 from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio import Studio

@@ -7,7 +7,7 @@ import pytest
 
 from backend import local
 from backend.annotations import Json
-from backend.demo import articles
+from backend.commands.demo import articles
 from backend.studio import Studio
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import SINGLE, TOPICS, Bench, until

@@ -10,8 +10,8 @@ import requests
 
 from backend import local
 from backend.annotations import Json
-from backend.connect_command import connect, wait_for_order
-from backend.demo import articles
+from backend.commands.connect import connect, wait_for_order
+from backend.commands.demo import articles
 from backend.progress import waiting
 from backend.settings import Settings
 from backend.studio import Studio

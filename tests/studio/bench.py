@@ -11,7 +11,7 @@ import requests
 
 from backend import local
 from backend.annotations import Json
-from backend.demo import articles
+from backend.commands.demo import articles
 from backend.studio import Studio
 from model.store import Store, Version
 

@@ -1,4 +1,4 @@
-"""The doctor's checks of one project; see backend.server_checks."""
+"""The doctor's checks of one project; see backend.doctor.server_checks."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,8 @@ from defusedxml.ElementTree import fromstring
 
 from backend.annotations import Json
 from backend.connect import EVENTS, ORDERING
-from backend.errors import UnsupportedConfig
-from backend.finding import Finding
-from backend.label_config import parse
-from backend.publish import SAMPLING
-from backend.repairs import (
+from backend.doctor.finding import Finding
+from backend.doctor.repairs import (
     delete_left_webhooks,
     left_webhooks,
     mend_webhook,
@@ -18,7 +15,10 @@ from backend.repairs import (
     set_sampling,
     set_version,
 )
-from backend.seen import Seen
+from backend.doctor.seen import Seen
+from backend.errors import UnsupportedConfig
+from backend.label_config import parse
+from backend.publish import SAMPLING
 from backend.service import NOTHING_SERVED
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from backend import project_checks, server_checks
-from backend.finding import Finding
-from backend.seen import Seen
+from backend.doctor import project_checks, server_checks
+from backend.doctor.finding import Finding
+from backend.doctor.seen import Seen
 
 Check = Callable[[Seen], Finding | None]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.seen import Seen
+from backend.doctor.seen import Seen
 from backend.settings import Settings
 from backend.studio import Studio
 

@@ -2,9 +2,9 @@
 
 from backend.annotations import Json
 from backend.connect import ORDERING, SECRET_HEADER, ensure_first_tab, ensure_webhook
+from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
 from backend.publish import SAMPLING
-from backend.seen import Seen, address
 from backend.settings import Settings
 from backend.studio import Studio
 

@@ -20,7 +20,7 @@ import requests
 
 from backend import local
 from backend.annotations import Json
-from backend.connect_command import connect, wait_for_order
+from backend.commands.connect import connect, wait_for_order
 from backend.errors import BackendError
 from backend.progress import counting, waiting
 from backend.settings import Settings

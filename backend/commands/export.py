@@ -8,9 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from backend.annotations import Json
-from backend.errors import BackendError
-from backend.settings import from_env
-from backend.versions_command import (
+from backend.commands.versions import (
     described,
     figures,
     moment,
@@ -18,6 +16,8 @@ from backend.versions_command import (
     version_of,
     versions_of,
 )
+from backend.errors import BackendError
+from backend.settings import from_env
 from model.encoder import TextEncoder
 from model.export import check, export
 from model.head import Head

@@ -42,7 +42,7 @@ class Seen:
 
     unreachable: why Label Studio does not answer; refused: why it does not take the token;
     import_flag: None when it is not told; served: the version that the backend serves, "" while
-    unknown; state: the project in the backend's words, see backend.status; project, backends,
+    unknown; state: the project in the backend's words, see backend.pages.state; project, backends,
     webhooks, tabs: in Label Studio's words.
     """
 

@@ -15,7 +15,7 @@ from flask import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
-from backend.chart import learning_curve
+from backend.pages.chart import learning_curve
 from backend.service import Service
 
 pages = Blueprint("pages", __name__, template_folder="templates")

@@ -10,10 +10,10 @@ from contextlib import closing
 
 import requests
 
+from backend.commands.versions import store_of, version_of
 from backend.pin import check_servable, pinned_name
 from backend.pool import PINNED, Pool
 from backend.settings import Settings, from_env
-from backend.versions_command import store_of, version_of
 from model.store import Store
 
 TIMEOUT = 5.0

@@ -7,11 +7,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
-from backend.doctor import findings
+from backend.doctor.checks import findings
+from backend.doctor.finding import Finding
+from backend.doctor.seen import DEFAULT_BACKEND, Seen, look
 from backend.errors import BackendError, NotConnected
-from backend.finding import Finding
 from backend.progress import counting
-from backend.seen import DEFAULT_BACKEND, Seen, look
 from backend.settings import Settings, from_env
 from backend.studio import Studio
 

@@ -1,0 +1,1 @@
+"""What makes active learning silently fail in Label Studio: looked at, named, mended."""

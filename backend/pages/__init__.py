@@ -1,0 +1,1 @@
+"""The status page, the same as JSON, and figures for Prometheus."""
