@@ -108,8 +108,7 @@ class Turns:
 
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
-        config = self._config
-        thorough = config is None or bool(hints & THOROUGH)
+        config, thorough = self._config, bool(hints & THOROUGH)
         if config is None or thorough:
             config = self._look_thoroughly()
         else:
@@ -139,7 +138,8 @@ class Turns:
         told, self._loop.told = self._loop.told, None
         lost = self._overwritten.found(told, project)
         if lost:
-            project |= self._studio.update_project(self._project, **lost)
+            self._studio.update_project(self._project, **lost)
+            project |= lost
         config = self._look_after_project(project)
         reconcile(self._pool, self._studio, project, config, before)
         return config
