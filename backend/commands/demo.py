@@ -6,6 +6,8 @@ topics, and reports how good the model became and how fast the order followed.
 
 import json
 import logging
+import signal
+import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -257,21 +259,26 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """A real Label Studio with 2,225 news articles and this backend, ready to label."""
     logging.basicConfig(level=logging.WARNING)
+    for end in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl+C: the servers must not stay behind
+        signal.signal(end, signal.default_int_handler)
     folder = arguments.folder.resolve()
     ports = (arguments.port, arguments.backend_port)
     executable = str(Path(arguments.label_studio).absolute())
     with running(folder, executable, ports) as demo:
         address = f"{demo.studio.url}/projects/{demo.project}/data"
         print(f"\nOpen {address} and press 'Label All Tasks'.")
-        print(f"Log in as {local.EMAIL} with the password {local.PASSWORD}\n", flush=True)
+        print(f"Log in as {local.EMAIL} with the password {local.PASSWORD}")
+        print(f"Watch it learn: {demo.backend_url}/status\n", flush=True)
+        result = {}
         if arguments.annotate:
             annotate(demo, arguments.annotate, arguments.pace)
-        result = report(demo) if arguments.annotate else {}
+            result = report(demo)
         if not arguments.exit:
-            print("Press Ctrl+C to stop both servers.", flush=True)
+            print(json.dumps(result) if result else "", "Press Ctrl+C to stop both servers.")
+            sys.stdout.flush()
             _wait_for_interrupt()
-    if result:
-        print(json.dumps(result))
+    if result and arguments.exit:
+        print(json.dumps(result))  # the last line, after all that the servers say
 
 
 def _wait_for_interrupt() -> None:

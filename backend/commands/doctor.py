@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from backend.doctor.checks import findings
 from backend.doctor.finding import Finding
-from backend.doctor.seen import DEFAULT_BACKEND, Seen, look
+from backend.doctor.seen import Seen, look
 from backend.errors import BackendError, NotConnected
 from backend.progress import counting
 from backend.settings import Settings, from_env
@@ -24,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--backend-url",
         default="",
         help="this backend as Label Studio reaches it (default: the connected one, or "
-        f"{DEFAULT_BACKEND})",
+        "this machine at PORT)",
     )
     parser.add_argument("--fix", action="store_true", help="mend what Label Studio's API can mend")
 

@@ -212,5 +212,5 @@ def entrance(seen: Seen) -> Finding:
         "hint",
         "Only Label All Tasks has the order with locks: through other entrances two people may "
         "get one task",
-        f"Have annotators begin at {seen.studio_url}/projects/{seen.project['id']}/data",
+        f"Have annotators begin on the project's page, /projects/{seen.project['id']}/data",
     )

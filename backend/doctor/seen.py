@@ -18,8 +18,6 @@ from backend.project import read_project
 from backend.settings import Settings
 from backend.studio import Refusal, Studio
 
-DEFAULT_BACKEND = "http://localhost:9090"
-
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
 
@@ -47,7 +45,7 @@ class Seen:
     """
 
     studio_url: str
-    backend_url: str = DEFAULT_BACKEND
+    backend_url: str = ""
     release: str = ""
     unreachable: str = ""
     token_kind: str = ""
@@ -92,7 +90,9 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
         return Seen(studio.url, refused=str(error), **known)
     described = {} if project is None else read_project(studio, project)
     backends = () if project is None else tuple(studio.backends(project))
-    url = (backend_url or (backends[0]["url"] if backends else DEFAULT_BACKEND)).rstrip("/")
+    url = (
+        backend_url or (backends[0]["url"] if backends else f"http://localhost:{settings.port}")
+    ).rstrip("/")
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)

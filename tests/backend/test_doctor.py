@@ -96,8 +96,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
         "ok    overlap         One annotation a task",
         "ok    required        The choices are required",
         "hint  entrance        Only Label All Tasks has the order with locks: through other "
-        "entrances two people may get one task. Fix: Have annotators begin at "
-        "http://studio:8080/projects/7/data",
+        "entrances two people may get one task. Fix: Have annotators begin on "
+        "the project's page, /projects/7/data",
     ]
 
 

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -35,8 +36,9 @@ def folder(tmp_path: Path) -> Path:
 def loop(folder: Path) -> ProjectLoop:
     made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
     served = served_in(folder)
+    audits = np.arange(5)
     meta = {"labels": 42, "ranked": 158, "validation": VALIDATION}
-    made.served = replace(served, version=replace(served.version, meta=meta))
+    made.served = replace(served, version=replace(served.version, meta=meta, validation=audits))
     made.title, made.studio_address = "News & <b>more</b>", "http://studio.example:8080"
     for labels, value in ((20, 0.5), (42, 0.9)):
         measured = {"accuracy": {**ESTIMATE, "value": value, "examples": 12}}
@@ -58,7 +60,7 @@ def client(folder: Path, loop: ProjectLoop) -> FlaskClient:
 def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient) -> None:
     page = client.get("/status/7").text
     for said in (
-        "Version 0.3 is served. 42 labels, 0 of them audit.",
+        "Version 0.3 is served. 42 labels, 5 of them audit.",
         "<b>42</b>labels",
         '<b>0.90</b><span class="name">accuracy</span>',
         "<b>158</b>tasks not labelled",
@@ -120,7 +122,7 @@ def test_figures_for_prometheus(client: FlaskClient, loop: ProjectLoop) -> None:
     values = [line for line in lines if not line.startswith("#")]
     assert values == [
         'active_learning_labels{project="7"} 42',
-        'active_learning_audit_labels{project="7"} 0',
+        'active_learning_audit_labels{project="7"} 5',
         'active_learning_open_tasks{project="7"} 158',
         'active_learning_score{project="7"} 0.9',
         'active_learning_in_trouble{project="7"} 1',
