@@ -7,7 +7,6 @@ topics, and reports how good the model became and how fast the order followed.
 import json
 import logging
 import signal
-import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
@@ -274,8 +273,9 @@ def run(arguments: Namespace) -> None:
             annotate(demo, arguments.annotate, arguments.pace)
             result = report(demo)
         if not arguments.exit:
-            print(json.dumps(result) if result else "", "Press Ctrl+C to stop both servers.")
-            sys.stdout.flush()
+            if result:
+                print(json.dumps(result))
+            print("Press Ctrl+C to stop both servers.", flush=True)
             _wait_for_interrupt()
     if result and arguments.exit:
         print(json.dumps(result))  # the last line, after all that the servers say
