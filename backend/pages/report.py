@@ -8,6 +8,7 @@ from backend.annotations import Json
 from backend.history import comparable, reached, read
 from backend.pin import pinned_name
 from backend.settings import Settings
+from model.savings import labels_saved
 from model.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.store import Store, version_key
 
@@ -27,12 +28,14 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
     measured: the metric of the served version; by_label: each label's precision, recall and support
     in it; reasons: why labelling may stop; versions: newest first; pinned: a version's name.
+    saved: from how many to how many labels the order saved, see model.savings.
     Each of the latter may be empty or None. Reads the history, not the versions: there may be
     thousands of them.
     """
     if served is None:
         return {
             **{"metric": METRIC_NAMES["accuracy"], "measured": None, "pinned": None},
+            "saved": None,
             **{"curve": [], "by_label": {}, "reasons": [], "versions": []},
         }
     history = list(read(folder / "history.jsonl"))
@@ -42,6 +45,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "metric": METRIC_NAMES[metric],
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
+        "saved": labels_saved(int(served.version.meta["labels"])),
         "curve": curve_of(history, metric),
         "by_label": measured.get("labels", {}),
         "reasons": [reason.sentence for reason in reached(folder, settings)],

@@ -88,6 +88,16 @@ def test_page_tells_what_is_worth_a_second_look(client: FlaskClient, folder: Pat
     assert "3 of the 4 tasks" in page and "No and Yes" in page and "Yes | No" in page
 
 
+def test_labels_saved_are_estimated_from_a_hundred_labels_on(
+    client: FlaskClient, loop: ProjectLoop
+) -> None:
+    assert "labels saved" not in client.get("/status/7").text
+    assert loop.served is not None
+    meta = {**loop.served.version.meta, "labels": 437}
+    loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
+    assert "<b>63 to 1039</b>labels saved, about" in client.get("/status/7").text
+
+
 def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -> None:
     loop.activity = Activity("tune", 0.4, began=0.0, from_share=0.4)
     loop.trouble = "Label Studio is away"
