@@ -6,7 +6,7 @@ Versions are deleted half a day after they were replaced; their figures stay, a 
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +137,7 @@ def read(path: Path) -> Iterator[Json]:
             continue
 
 
-def comparable(rows: Iterator[Json]) -> list[Json]:
+def comparable(rows: Iterable[Json]) -> list[Json]:
     """The newest rows that know the same labels and never had fewer of their answers."""
     found: list[Json] = []
     for row in reversed(list(rows)):
@@ -153,7 +153,11 @@ def _same_labels(first: Json, second: Json) -> bool:
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:
     """Why labelling in this project may stop, if it may. Only told: nothing stops by itself."""
-    rows = comparable(read(folder / "history.jsonl"))
+    return reasons(comparable(read(folder / "history.jsonl")), settings)
+
+
+def reasons(rows: list[Json], settings: Settings) -> list[Reason]:
+    """The same, from the comparable rows of the history."""
     if not rows:
         return []
     kind: Kind = rows[-1]["kind"] or "single"

@@ -40,6 +40,23 @@ def pinned_version(pool: Pool, store: Store, config: LabelConfig) -> Version | N
         return None
 
 
+def pin(store: Store, version: Version) -> None:
+    """Have this version served from now on. Raises UnknownVersion when it cannot be."""
+    check_servable(store, version)
+    _remember(store, version.name)
+
+
+def unpin(store: Store) -> None:
+    """Serve the newest version again, and learn."""
+    _remember(store, None)
+
+
+def _remember(store: Store, name: str | None) -> None:
+    # In the project's own database, where each turn of its loop looks.
+    with closing(Pool(store.folder / "pool.sqlite")) as pool:
+        pool.remember(PINNED, name)
+
+
 def check_servable(store: Store, version: Version) -> None:
     """Raises UnknownVersion when a version cannot serve again: without a head or an encoder."""
     if version.head is None:

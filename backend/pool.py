@@ -10,7 +10,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 
 from backend.annotations import Json, Labels, consensus, labels_of, text_of
 from backend.label_config import LabelConfig
-from backend.studio import Studio
 from model.types import Bools, Ints
 from model.vectors import content_key
 
@@ -35,17 +33,7 @@ CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
-OVERLAP_SECONDS = 10
-"""Each look goes back a little: what was being saved during the last one must not be missed."""
-
-CURSOR = "cursor"
-"""The fact that holds the time from which on to ask for changes."""
-
 REVISION = "revision"
-
-EXCESS = "excess"
-"""The fact that holds how many annotations Label Studio counts beyond those that it shows: what a
-look at everything could not explain is not looked for again."""
 
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.pin."""
@@ -134,8 +122,8 @@ class Pool:
 
     def annotation_count(self) -> int:
         """Annotations of all tasks, skips among them."""
-        rows = self._db.execute("SELECT annotations FROM task WHERE annotations != '[]'")
-        return sum(len(json.loads(packed)) for (packed,) in rows)
+        query = "SELECT total(json_array_length(annotations)) FROM task WHERE annotations != '[]'"
+        return int(self._db.execute(query).fetchone()[0])
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
         """Take over tasks as Label Studio sent them. Returns how many differ from before."""
@@ -253,56 +241,6 @@ class Pool:
             row = self._db.execute("SELECT data FROM task WHERE id = ?", (int(task),)).fetchone()
             texts.append((text_of(json.loads(row[0]), config) if row else None) or "")
         return texts
-
-
-def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
-    """Bring the mirror up to date. Returns the number of tasks that changed.
-
-    Annotations created, changed, deleted and skipped all move their task's `updated_at`, so a look
-    at what was updated since the last one finds them.
-    """
-    # By Label Studio's own clock, and as it stood before this look begins.
-    now = studio.server_time()
-    changed = pool.update(studio.tasks(project, pool.fact(CURSOR)), config)
-    since = now - timedelta(seconds=OVERLAP_SECONDS)
-    pool.remember(CURSOR, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-    return changed
-
-
-def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, before: int) -> int:
-    """Bring the mirror up to date, then compare its counts with Label Studio's own, and read
-    everything anew where they differ. Returns the number of tasks that changed.
-
-    Deleted tasks leave no trace but a smaller count. And whatever `updated_at` does not tell (a
-    backup put back, a clock set back) shows in the number of annotations.
-
-    described: the project as Label Studio described it before this look; before: the mirror's
-    annotations at that time. People are at work meanwhile, so only a number outside of what the
-    mirror held before and after this look is wrong.
-    """
-    project = int(described["id"])
-    changed = synchronise(pool, studio, project, config)
-    if int(described["task_number"]) != pool.count():
-        changed += pool.keep_only(studio.task_ids(project))
-    after = pool.annotation_count()
-    there = annotations_in(described)
-    excess = there - min(max(there, min(before, after)), max(before, after))
-    if excess and excess != pool.fact(EXCESS):
-        log.warning(
-            "project %d: Label Studio has %d annotations, the mirror %d; all are read anew",
-            project,
-            there,
-            after,
-        )
-        changed += pool.update(studio.tasks(project), config)
-        excess = there - pool.annotation_count()
-    pool.remember(EXCESS, excess)
-    return changed
-
-
-def annotations_in(described: Json) -> int:
-    """Annotations of a project, skips among them, as Label Studio counts them."""
-    return int(described["total_annotations_number"]) + int(described["skipped_annotations_number"])
 
 
 def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:

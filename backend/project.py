@@ -63,12 +63,12 @@ def is_of(pool: Pool, described: Json) -> bool:
     return bool(pool.fact(BORN) == born)
 
 
-def set_aside(folder: Path) -> None:
-    """Move away what was learnt about another project of the same number. Raises ProjectReplaced
-    always: the work begins anew."""
+def set_aside(folder: Path) -> ProjectReplaced:
+    """Move away what was learnt about another project of the same number. Returns the error to
+    raise, so that the work begins anew."""
     aside = folder.with_name(f"{folder.name}.replaced-{time.time():.0f}")
     folder.rename(aside)
-    raise ProjectReplaced(
+    return ProjectReplaced(
         f"Label Studio has another project {folder.name} than before. What was learnt about the "
         f"old one is kept in {aside} and may be deleted"
     )

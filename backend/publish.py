@@ -1,12 +1,11 @@
-"""Make Label Studio serve a version: write its shortlist, switch to it, clean up hours later.
+"""Make Label Studio serve a version: write its shortlist, then switch to it.
 
 Label Studio orders its queue by the scores of `project.model_version`, and only under the sampling
 mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first,
-switch second, delete much later.
+switch second, delete much later (backend.cleanup).
 """
 
 import time
-from itertools import pairwise
 
 from backend.annotations import Json
 from backend.errors import StudioError
@@ -57,22 +56,3 @@ def put_order_right(studio: Studio, project: Json, version: str) -> list[str]:
     if wrong:
         studio.update_project(project["id"], **wrong)
     return sorted(wrong)
-
-
-def delete_old_versions(
-    studio: Studio, pool: Pool, project: int, served: str, keep_seconds: float, now: float
-) -> list[str]:
-    """Delete our versions that were replaced more than `keep_seconds` ago. Returns their names.
-
-    A page that still shows a prediction of a deleted version can neither submit nor skip. The
-    served version and the one before it always stay; versions of others are not ours to touch.
-    """
-    published = pool.published()
-    names = list(published)
-    deleted = []
-    for name, successor in pairwise(names[:-1]):
-        if name != served and published[successor] < now - keep_seconds:
-            studio.delete_model_version(project, name)
-            pool.drop_published(name)
-            deleted.append(name)
-    return deleted

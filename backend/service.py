@@ -136,15 +136,15 @@ class Service:
     def pin(self, project: int, version: str | None) -> None:
         """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
         BackendError when the version cannot be served."""
-        from backend.commands.rollback import pin, remember  # noqa: PLC0415 (see the class)
-        from backend.commands.versions import store_of  # noqa: PLC0415
+        from backend.pin import pin, unpin  # noqa: PLC0415 (see the class)
+        from backend.versions import store_of, version_of  # noqa: PLC0415
 
         loop = self._loop(project)
         store = store_of(self.settings.model_dir, project)
         if version is None:
-            remember(store, None)
+            unpin(store)
         else:
-            pin(store, version)
+            pin(store, version_of(store, version))
         loop.wake("project")
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:

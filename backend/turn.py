@@ -9,6 +9,7 @@ from safetensors import SafetensorError
 
 from backend import round as rounds
 from backend.annotations import Json
+from backend.cleanup import clean_up
 from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook
 from backend.errors import NotConnected, ProjectReplaced, StudioError
 from backend.history import History
@@ -16,22 +17,21 @@ from backend.jobs import Trainer
 from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
 from backend.pin import pinned_version
-from backend.pool import PINNED, Labelling, Pool, reconcile, synchronise
+from backend.pool import Labelling, Pool
 from backend.predictor import Served
 from backend.project import Overwritten, is_of, read_project, set_aside
-from backend.publish import delete_old_versions, put_order_right, switch, write
+from backend.publish import put_order_right, switch, write
+from backend.reconcile import reconcile, synchronise
 from backend.review import read as read_review
 from backend.settings import Settings
 from backend.studio import Studio
 from backend.training import Training
-from model.store import Store, Version, version_key
+from model.store import Store, Version
 
 log = logging.getLogger(__name__)
 
 THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
-
-KEPT_ENCODERS = 3
 
 SECRET = "secret"
 """The fact that holds what our webhook carries, see ProjectLoop.secret."""
@@ -85,7 +85,7 @@ class Turns:
         if not is_of(self._pool, described):
             self._pool.close()
             trainer.cancel(self._project)
-            set_aside(folder)
+            raise set_aside(folder)
         self._store = Store(folder)
         self._store.clear_unfinished()
         self._training = Training(loop, self._store, settings, trainer)
@@ -96,6 +96,8 @@ class Turns:
         if connection.studio_address:
             self._pool.remember(ADDRESS, connection.studio_address)
         loop.studio_address = self._pool.fact(ADDRESS) or connection.url
+        self._reviewed: int | None = self._pool.fact(REVIEWED)
+        """The encoder whose review needs nothing more."""
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -125,8 +127,10 @@ class Turns:
             self._training.request_deep_round(labelling, self._xml, forced="train" in hints)
         elif "train" in hints:
             log.warning("project %d: no training while a version is pinned", self._project)
-        if thorough:
-            self._clean_up()
+        if thorough and self._loop.served is not None:
+            keep_hours = self._settings.keep_predictions_hours
+            served = self._loop.served.version
+            clean_up(self._studio, self._pool, self._store, self._project, served, keep_hours)
         return seconds
 
     def _look_thoroughly(self) -> LabelConfig:
@@ -287,39 +291,18 @@ class Turns:
     def _look_after_review(self, labelling: Labelling) -> None:
         """After each deep round the labels are reviewed, and the tab for that is filled anew."""
         served = self._loop.served
-        if served is None or not labelling.answers:
+        if served is None or not labelling.answers or served.version.encoder == self._reviewed:
             return
         encoder = served.version.encoder
         if self._store.encoders()[encoder].labels == 0:
-            return  # as it comes: no deep round was played yet
+            self._reviewed = encoder  # as it comes: no deep round was played yet
+            return
         review = read_review(self._store.folder)
         if review.get("encoder") != encoder:
             self._training.request_review(encoder, self._xml)
-        elif self._pool.fact(REVIEWED) != encoder:
-            tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
-            annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
-            ensure_review_tab(self._studio, self._project, annotations)
-            self._pool.remember(REVIEWED, encoder)
-
-    def _clean_up(self) -> None:
-        """Delete predictions that no open page can show any more, and what belongs to them."""
-        served = self._loop.served
-        if served is None:
             return
-        keep_seconds = self._settings.keep_predictions_hours * 3600.0
-        deleted = delete_old_versions(
-            self._studio, self._pool, self._project, served.version.name, keep_seconds, time.time()
-        )
-        pinned = self._pool.fact(PINNED)
-        pinned_encoder = None if pinned is None else version_key(pinned)[0]
-        for number in list(self._store.encoders())[:-KEPT_ENCODERS]:
-            if number < served.version.encoder and number != pinned_encoder:
-                self._store.delete_encoder(number)
-        names = self._store.version_names()
-        # Of each encoder the last version stays: there must be something to roll back to.
-        last = {version_key(name)[0]: name for name in names}
-        kept = {last[number] for number in self._store.encoders() if number in last}
-        for name in set(names) - kept - set(self._pool.published()) - {pinned}:
-            self._store.delete_version(name)
-        if deleted:
-            log.info("project %d: deleted %d old versions", self._project, len(deleted))
+        tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
+        annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
+        ensure_review_tab(self._studio, self._project, annotations)
+        self._pool.remember(REVIEWED, encoder)
+        self._reviewed = encoder

@@ -7,7 +7,8 @@ import os
 import time
 from argparse import ArgumentParser, Namespace
 
-from backend.errors import BackendError, NotConnected
+from backend.commands.access import add_access_arguments, studio_of
+from backend.errors import BackendError
 from backend.progress import waiting
 from backend.publish import SAMPLING
 from backend.settings import Settings, from_env
@@ -18,8 +19,7 @@ LIMIT = 600.0
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, required=True, help="the project's number")
-    parser.add_argument("--url", default="", help="Label Studio (default: LABEL_STUDIO_URL)")
-    parser.add_argument("--key", default="", help="access token (default: LABEL_STUDIO_API_KEY)")
+    add_access_arguments(parser)
     parser.add_argument(
         "--backend-url",
         default="http://localhost:9090",
@@ -30,14 +30,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
-    url = arguments.url or settings.label_studio_url
-    key = arguments.key or settings.label_studio_api_key
-    if not url or not key:
-        raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-    studio = Studio(url, key)
+    studio = studio_of(arguments, settings)
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
     wait_for_order(studio, arguments.project)
-    print(f"Connected. Open {url}/projects/{arguments.project}/data and press Label All Tasks.")
+    print(
+        f"Connected. Open {studio.url}/projects/{arguments.project}/data and press Label All Tasks."
+    )
 
 
 def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:

@@ -7,10 +7,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
+from backend.commands.access import add_access_arguments, studio_of
 from backend.doctor.checks import findings
 from backend.doctor.finding import Finding
 from backend.doctor.seen import Seen, look
-from backend.errors import BackendError, NotConnected
+from backend.errors import BackendError
 from backend.progress import counting
 from backend.settings import Settings, from_env
 from backend.studio import Studio
@@ -18,8 +19,7 @@ from backend.studio import Studio
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, help="the project's number (default: none)")
-    parser.add_argument("--url", default="", help="Label Studio (default: LABEL_STUDIO_URL)")
-    parser.add_argument("--key", default="", help="access token (default: LABEL_STUDIO_API_KEY)")
+    add_access_arguments(parser)
     parser.add_argument(
         "--backend-url",
         default="",
@@ -31,11 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     settings = from_env(os.environ)
-    url = arguments.url or settings.label_studio_url
-    key = arguments.key or settings.label_studio_api_key
-    if not url or not key:
-        raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-    studio = Studio(url, key)
+    studio = studio_of(arguments, settings)
     seen = look(studio, settings, arguments.project, arguments.backend_url)
     found = findings(seen)
     if arguments.fix and any(map(is_mendable, found)):

@@ -8,16 +8,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from backend.annotations import Json
-from backend.commands.versions import (
-    described,
-    figures,
-    moment,
-    store_of,
-    version_of,
-    versions_of,
-)
 from backend.errors import BackendError
 from backend.settings import from_env
+from backend.versions import described, figures, moment, store_of, version_of, versions_of
 from model.encoder import TextEncoder
 from model.export import check, export
 from model.head import Head

@@ -6,15 +6,12 @@ Labels are still collected and audit tasks still measured, but nothing is traine
 
 import os
 from argparse import ArgumentParser, Namespace
-from contextlib import closing
 
 import requests
 
-from backend.commands.versions import store_of, version_of
-from backend.pin import check_servable, pinned_name
-from backend.pool import PINNED, Pool
+from backend.pin import pin, pinned_name, unpin
 from backend.settings import Settings, from_env
-from model.store import Store
+from backend.versions import store_of, version_of
 
 TIMEOUT = 5.0
 """Seconds. The server answers a webhook in milliseconds, unless it is just starting."""
@@ -31,24 +28,12 @@ def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
     store = store_of(settings.model_dir, arguments.project)
     if arguments.to is not None:
-        pin(store, arguments.to)
+        pin(store, version_of(store, arguments.to))
     elif arguments.latest:
-        remember(store, None)
+        unpin(store)
     print(state(pinned_name(store.folder)))
     if arguments.to is not None or arguments.latest:
         print(give_hint(settings, arguments.project))
-
-
-def pin(store: Store, name: str) -> None:
-    """Have this version served from now on. Raises BackendError when it cannot be."""
-    check_servable(store, version_of(store, name))
-    remember(store, name)
-
-
-def remember(store: Store, name: str | None) -> None:
-    """The pin stands in the project's own database, where each turn of its loop looks."""
-    with closing(Pool(store.folder / "pool.sqlite")) as pool:
-        pool.remember(PINNED, name)
 
 
 def state(name: str | None) -> str:

@@ -4,15 +4,12 @@ import json
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from backend.annotations import Json
-from backend.errors import UnknownProject, UnknownVersion
 from backend.history import reached
 from backend.pin import pinned_name
 from backend.settings import from_env
+from backend.versions import described, figures, moment, store_of, version_of, versions_of
 from model.store import EncoderMeta, Store, Version
 
 
@@ -31,31 +28,6 @@ def run(arguments: Namespace) -> None:
         print(listing(versions_of(store), store.encoders(), pinned_name(store.folder)))
         for reason in reached(store.folder, settings):
             print(f"Labelling may stop. {reason.sentence}")
-
-
-def store_of(model_dir: Path, project: int) -> Store:
-    """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files."""
-    if not (model_dir / str(project) / "versions").is_dir():
-        known = sorted(int(path.parent.name) for path in model_dir.glob("[0-9]*/versions"))
-        raise UnknownProject(
-            f"MODEL_DIR={model_dir} holds no project {project}; "
-            f"it holds {', '.join(map(str, known)) or 'none'}"
-        )
-    return Store(model_dir / str(project))
-
-
-def version_of(store: Store, name: str) -> Version:
-    """The version of this name. Raises UnknownVersion when there is none."""
-    known = store.version_names()
-    if name not in known:
-        raise UnknownVersion(f"There is no version {name}; known are {', '.join(known) or 'none'}")
-    return store.load_version(name)
-
-
-def versions_of(store: Store) -> list[Version]:
-    """All versions, newest last."""
-    versions = [store.load_version(name) for name in store.version_names()]
-    return sorted(versions, key=lambda version: float(version.meta["created_at"]))
 
 
 def everything_of(store: Store, version: Version) -> Json:
@@ -104,34 +76,6 @@ def _marked(version: Version, pinned: str | None) -> str:
         return f"{version.name} (pinned)"
     head_of = version.meta.get("head_of")
     return f"{version.name} (head of {head_of})" if head_of else version.name
-
-
-def moment(version: Version) -> str:
-    """When the version was made, in local time."""
-    return datetime.fromtimestamp(version.meta["created_at"]).strftime("%Y-%m-%d %H:%M")
-
-
-def figures(version: Version) -> dict[str, str]:
-    """What was measured on the audit labels, as text: numbers, and estimates with their interval.
-
-    Groups of figures, such as those of each label, are left out.
-    """
-    measured = version.meta.get("validation", {})
-    texts = {name: _figure(value) for name, value in measured.items()}
-    return {name: text for name, text in texts.items() if text is not None}
-
-
-def _figure(value: Any) -> str | None:
-    if isinstance(value, int | float):
-        return f"{value:.3g}"
-    if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
-        return f"{value['value']:.2f} ({value['low']:.2f} to {value['high']:.2f})"
-    return None
-
-
-def described(encoder: EncoderMeta) -> str:
-    """What an encoder was made from."""
-    return encoder.base + (f", fine-tuned at {encoder.labels} labels" if encoder.labels else "")
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

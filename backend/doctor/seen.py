@@ -12,11 +12,13 @@ import requests
 
 from backend.annotations import Json
 from backend.connect import webhook_headers
+from backend.doctor import probes
+from backend.doctor.probes import Refusal
 from backend.errors import StudioError
 from backend.local import IMPORT_FLAG
 from backend.project import read_project
 from backend.settings import Settings
-from backend.studio import Refusal, Studio
+from backend.studio import Studio
 
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
@@ -80,12 +82,12 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
     Raises StudioError when Label Studio answers but has no such project.
     """
     try:
-        release = studio.release()
+        release = probes.release(studio.session)
     except StudioError as error:
         return Seen(studio.url, unreachable=str(error))
-    known: dict[str, Any] = {"release": release, "token_kind": studio.kind_of_token()}
+    known: dict[str, Any] = {"release": release, "token_kind": probes.kind_of_token(studio.session)}
     try:
-        studio.user()
+        probes.user(studio.session)
     except StudioError as error:
         return Seen(studio.url, refused=str(error), **known)
     described = {} if project is None else read_project(studio, project)
@@ -100,9 +102,9 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
         studio.url,
         url,
         **known,
-        backend_refusal=studio.backend_refusal(url),
-        webhook_refusal=studio.webhook_refusal(f"{url}/webhook"),
-        import_flag=studio.feature_flag(IMPORT_FLAG),
+        backend_refusal=probes.backend_refusal(studio.session, url),
+        webhook_refusal=probes.webhook_refusal(studio.session, f"{url}/webhook"),
+        import_flag=probes.feature_flag(studio.session, IMPORT_FLAG),
         headers=_headers(settings),
         backends=backends,
         health=backend.health(),

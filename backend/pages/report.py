@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.annotations import Json
-from backend.history import comparable, reached, read
+from backend.history import comparable, read, reasons
 from backend.pin import pinned_name
 from backend.settings import Settings
 from model.savings import labels_saved
@@ -22,23 +22,32 @@ LEAST_EXAMPLES = 5
 """The curve begins with so many audit labels: before, it jumps between 0 and 1."""
 
 
+NOTHING_YET: Json = {
+    "metric": METRIC_NAMES["accuracy"],
+    "measured": None,
+    "pinned": None,
+    "saved": None,
+    "curve": [],
+    "by_label": {},
+    "reasons": [],
+    "versions": [],
+}
+"""The report on a project that serves no version."""
+
+
 def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """Everything that the page shows beside the state, ready for JSON.
 
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
-    measured: the metric of the served version; by_label: each label's precision, recall and support
-    in it; reasons: why labelling may stop; versions: newest first; pinned: a version's name.
-    saved: from how many to how many labels the order saved, see model.savings.
-    Each of the latter may be empty or None. Reads the history, not the versions: there may be
-    thousands of them.
+    measured: the metric of the served version, or None; by_label: each label's precision, recall
+    and support in it; saved: from how many to how many labels the order saved, or None, see
+    model.savings; reasons: why labelling may stop; versions: newest first; pinned: a version's
+    name, or None. Reads the history, not the versions: there may be thousands of them.
     """
     if served is None:
-        return {
-            **{"metric": METRIC_NAMES["accuracy"], "measured": None, "pinned": None},
-            "saved": None,
-            **{"curve": [], "by_label": {}, "reasons": [], "versions": []},
-        }
+        return NOTHING_YET
     history = list(read(folder / "history.jsonl"))
+    rows = comparable(history)
     metric = metric_of(served, settings)
     measured = served.version.meta.get("validation", {})
     return {
@@ -46,9 +55,9 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
         "saved": labels_saved(int(served.version.meta["labels"])),
-        "curve": curve_of(history, metric),
+        "curve": curve_of(rows, metric),
         "by_label": measured.get("labels", {}),
-        "reasons": [reason.sentence for reason in reached(folder, settings)],
+        "reasons": [reason.sentence for reason in reasons(rows, settings)],
         "versions": versions_of(history, served.store, metric),
     }
 
@@ -60,11 +69,12 @@ def metric_of(served: "Served", settings: Settings) -> Any:
     return DEFAULT_METRIC[served.config.kind]
 
 
-def curve_of(history: list[Json], metric: str) -> list[Json]:
-    """The metric over the labels, one point for each number of labels: the newest version's."""
+def curve_of(rows: list[Json], metric: str) -> list[Json]:
+    """The metric over the labels in comparable rows of the history, one point for each number of
+    labels: the newest version's."""
     points = {
         row["labels"]: {"labels": row["labels"], **row["measured"][metric]}
-        for row in comparable(iter(history))
+        for row in rows
         if metric in row["measured"] and row["measured"][metric]["examples"] >= LEAST_EXAMPLES
     }
     return [points[labels] for labels in sorted(points)]

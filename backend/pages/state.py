@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from backend.annotations import Json
 from backend.loop import Activity, ProjectLoop
+from model.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
     from backend.predictor import Served
@@ -94,6 +95,6 @@ def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
     served = loop.served
     if served is None or served.version.head is None:
         return None
-    metric = "accuracy" if served.version.head.kind == "single" else "micro_f1"
+    metric = DEFAULT_METRIC[served.version.head.kind]
     measured = served.version.meta.get("validation", {}).get(metric)
     return None if measured is None else float(measured["value"])

@@ -10,6 +10,7 @@ from backend.commands.doctor import line_of
 from backend.connect import EVENTS, ORDERING, SECRET_HEADER
 from backend.doctor.checks import CHECKS, findings
 from backend.doctor.finding import Finding
+from backend.doctor.probes import Refusal
 from backend.doctor.repairs import (
     delete_left_webhooks,
     left_webhooks,
@@ -19,7 +20,6 @@ from backend.doctor.repairs import (
     set_version,
 )
 from backend.doctor.seen import Health, Seen
-from backend.studio import Refusal
 
 URL = "http://ml.local:9090"
 CONFIG = (

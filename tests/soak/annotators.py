@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from backend import local
 from backend.annotations import Json
 from backend.errors import StudioError
+from backend.session import Session
 from backend.studio import Studio
 from tests.soak.ledger import Failure, Ledger, Saved, Serving
 
@@ -33,8 +33,8 @@ class Page(Studio):
 
     def __init__(self, url: str, token: str) -> None:
         super().__init__(url, token)
-        self._session.mount("http://", HTTPAdapter(max_retries=0))
-        self.user_id = int(self._json("GET", "/api/current-user/whoami")["id"])
+        self.session = Session(url, token, repeats=0)
+        self.user_id = int(self.session.json("GET", "/api/current-user/whoami")["id"])
 
     def submit(self, task: Json, choice: str) -> int:
         """Returns the new annotation's id. Like the page, name the prediction that was shown."""
@@ -44,11 +44,13 @@ class Page(Studio):
             "lead_time": 1.0,
             "parent_prediction": shown[0]["id"] if shown else None,
         }
-        return int(self._json("POST", f"/api/tasks/{task['id']}/annotations/", json=body)["id"])
+        return int(
+            self.session.json("POST", f"/api/tasks/{task['id']}/annotations/", json=body)["id"]
+        )
 
     def own_annotation(self, task: int) -> int | None:
         """The id of this user's annotation of a task, if there is one."""
-        rows = self._call("GET", f"/api/tasks/{task}/annotations/").json()
+        rows = self.session.call("GET", f"/api/tasks/{task}/annotations/").json()
         return next((row["id"] for row in rows if row["completed_by"] == self.user_id), None)
 
 

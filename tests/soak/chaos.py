@@ -45,10 +45,12 @@ class Editor(Studio):
     """The project's owner, who also puts wrong labels right."""
 
     def relabel(self, annotation: int, choice: str) -> None:
-        self._call("PATCH", f"/api/annotations/{annotation}/", json={"result": result_of(choice)})
+        self.session.call(
+            "PATCH", f"/api/annotations/{annotation}/", json={"result": result_of(choice)}
+        )
 
     def delete_annotation(self, annotation: int) -> None:
-        self._call("DELETE", f"/api/annotations/{annotation}/")
+        self.session.call("DELETE", f"/api/annotations/{annotation}/")
 
 
 class Monkey:

@@ -119,12 +119,12 @@ def test_personal_access_token(bench: Bench, label_studio: local.LocalProcess) -
     studio = Studio(label_studio.url, made.json()["token"], clock=lambda: now[0])
     project = bench.project(stories(2))
     assert studio.project(project)["title"] == "test"
-    first = studio._access
+    first = studio.session._access
     now[0] = 241.0
     assert studio.project(project)["task_number"] == 2
-    second = studio._access
+    second = studio.session._access
     assert second != first, "the access token is renewed before its 300 seconds are over"
-    studio._access = first[:-3] + "abc"
+    studio.session._access = first[:-3] + "abc"
     assert studio.project(project)["task_number"] == 2, "and when Label Studio forgot it"
 
 

@@ -39,7 +39,7 @@ def test_labels_that_updated_at_hides_are_found_by_counting(
 
 def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
     project, other = bench.connected(stories(5)), bench.connected(stories(30))
-    bench.studio._call("DELETE", f"/api/projects/{project}/")
+    bench.studio.session.call("DELETE", f"/api/projects/{project}/")
     until("the state", lambda: "no project" in str(bench.state(project)["trouble"]))
     task = bench.studio.next_task(other)
     assert task is not None

@@ -1,0 +1,21 @@
+"""Which Label Studio a command speaks to, and with which token."""
+
+from argparse import ArgumentParser, Namespace
+
+from backend.errors import NotConnected
+from backend.settings import Settings
+from backend.studio import Studio
+
+
+def add_access_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--url", default="", help="Label Studio (default: LABEL_STUDIO_URL)")
+    parser.add_argument("--key", default="", help="access token (default: LABEL_STUDIO_API_KEY)")
+
+
+def studio_of(arguments: Namespace, settings: Settings) -> Studio:
+    """Raises NotConnected when neither the arguments nor the settings name one."""
+    url = arguments.url or settings.label_studio_url
+    key = arguments.key or settings.label_studio_api_key
+    if not url or not key:
+        raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+    return Studio(url, key)

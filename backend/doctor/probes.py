@@ -1,0 +1,62 @@
+"""Questions about Label Studio itself that only the doctor asks. None of them changes anything."""
+
+import json
+from dataclasses import dataclass
+
+from backend.session import READ_TIMEOUT, Json, Session, decoded, raise_for
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What Label Studio has against an address: its HTTP status and its words."""
+
+    status: int
+    reason: str
+
+
+def release(session: Session) -> str:
+    """Label Studio's own version. Asked without the token."""
+    response = session.answer("GET", "/api/version/", READ_TIMEOUT)
+    raise_for(response, "GET /api/version/")
+    return str(decoded(response).get("release", ""))
+
+
+def kind_of_token(session: Session) -> str:
+    """In words."""
+    return "personal access token" if session.is_personal() else "legacy token"
+
+
+def user(session: Session) -> Json:
+    """Whom the token belongs to."""
+    return session.json("GET", "/api/current-user/whoami")
+
+
+def feature_flag(session: Session, name: str) -> bool | None:
+    """Whether a feature is on; None when Label Studio does not tell, as with legacy tokens."""
+    response = session.call("GET", "/feature-flags/", allowed=(401, 403, 404))
+    if response.status_code != 200:
+        return None
+    value = json.loads(response.text.removeprefix("<pre>").removesuffix("</pre>")).get(name)
+    return value if isinstance(value, bool) else None
+
+
+def backend_refusal(session: Session, url: str) -> Refusal | None:
+    """Why no ML backend could be connected at this address; None when one could.
+
+    Creates nothing: the request is invalid in another place, too.
+    """
+    return _refusal(session, "/api/ml/", {"url": url, "auth_method": "NONE OF THESE"})
+
+
+def webhook_refusal(session: Session, url: str) -> Refusal | None:
+    """Why there could be no webhook to this address; None when there could. Creates nothing."""
+    return _refusal(session, "/api/webhooks/", {"url": url, "actions": ["NONE OF THESE"]})
+
+
+def _refusal(session: Session, path: str, body: Json) -> Refusal | None:
+    response = session.call("POST", path, json=body, allowed=(400, 403, 500))
+    answer = decoded(response)
+    if response.status_code != 400:
+        return Refusal(response.status_code, str(answer.get("detail", "")))
+    about_url = answer.get("validation_errors", {}).get("url")
+    return Refusal(400, " ".join(about_url)) if about_url else None
