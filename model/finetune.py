@@ -57,11 +57,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Step:
-    """One finished training step. validation: `loss` and `scores`, None where not measured."""
+    """One finished training step: `loss` and `scores` of its batch before the step, and of all
+    validation examples after it, None where not measured."""
 
     number: int
     total: int
-    loss: float
+    training: dict[str, float]
     validation: dict[str, float] | None
 
 
@@ -108,19 +109,23 @@ def finetune(
     losses: list[float] = []
     encoder.network.train()
     for step, rows in enumerate(islice(_batches(training.texts, rng), total), start=1):
-        loss = _loss(encoder, head, training, rows, kind)
+        targets = torch.as_tensor(training.targets[rows]).to(encoder.device)
+        states = encoder.forward([training.texts[row] for row in rows])
+        logits = head(states)
+        loss = _class_loss(logits, targets, kind) + CONTRAST * contrastive_loss(states, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
+        answered = {"loss": losses[-1], **_scores(logits.detach(), targets, kind)}
         measured = None
         if step % check_every == 0 and len(validation) >= MIN_VALIDATION:
             measured = _measure(encoder, head, validation, kind)
             best.offer(step, measured["loss"], encoder)
         if observe is not None:
-            observe(Step(step, total, losses[-1], measured))
+            observe(Step(step, total, answered, measured))
         if best.stale:
             break
     best.restore(encoder)
@@ -170,14 +175,6 @@ def transformer_layers(network: nn.Module) -> list[nn.Module]:
     return max(lists, key=len, default=[])
 
 
-def _loss(
-    encoder: TextEncoder, head: nn.Linear, examples: Examples, rows: Ints, kind: Kind
-) -> Tensor:
-    targets = torch.as_tensor(examples.targets[rows]).to(encoder.device)
-    states = encoder.forward([examples.texts[row] for row in rows])
-    return _class_loss(head(states), targets, kind) + CONTRAST * contrastive_loss(states, targets)
-
-
 def _class_loss(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
     if kind == "single":
         return nn.functional.cross_entropy(logits, targets)
@@ -217,9 +214,13 @@ def _measure(
     targets = torch.as_tensor(validation.targets)
     with torch.inference_mode():
         logits = head(states).cpu()
+    return {"loss": _class_loss(logits, targets, kind).item(), **_scores(logits, targets, kind)}
+
+
+def _scores(logits: Tensor, targets: Tensor, kind: Kind) -> dict[str, float]:
+    """`model.metrics.scores` of the answers that the logits give."""
     probs = logits.softmax(dim=1) if kind == "single" else logits.sigmoid()
-    found = scores(decisions(probs.numpy(), kind), validation.targets > 0)
-    return {"loss": _class_loss(logits, targets, kind).item(), **found}
+    return scores(decisions(probs.float().cpu().numpy(), kind), targets.cpu().numpy() > 0)
 
 
 def _pace(step: int, total: int) -> float:

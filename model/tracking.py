@@ -35,11 +35,13 @@ class Tracker:
             log.warning("no TensorBoard log in %s: %s", folder, error)
 
     def step(self, labels: int, step: "Step") -> None:
-        """A training step of the deep round at `labels` labels: its loss, and what the validation
-        examples say if they were asked. Steps of successive rounds follow each other."""
+        """A training step of the deep round at `labels` labels: loss and scores of its batch, and
+        of the validation examples if they were asked. Steps of successive rounds follow each other.
+        """
         self._steps += 1
+        training = {f"train/{name}": value for name, value in step.training.items()}
         validation = {f"validation/{name}": v for name, v in (step.validation or {}).items()}
-        figures = {"train/loss": step.loss, "train/labels": labels, **validation}
+        figures = {"train/labels": labels, **training, **validation}
         self._write(figures, self._steps, flush=bool(validation))
 
     def round(self, labels: int, groups: Mapping[str, Mapping[str, float]]) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
-from backend.jobs import PATIENT
+from backend.jobs import ENVIRONMENT
 from backend.settings import from_env
 
 ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']
@@ -26,4 +26,4 @@ def run(_: Namespace) -> None:
         *(ACCESS_LOG if settings.log_level == "DEBUG" else []),
         "backend.app:create_app()",
     ]  # fmt: skip
-    os.execve(sys.executable, command, {**PATIENT, **os.environ})
+    os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ})

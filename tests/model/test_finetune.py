@@ -88,7 +88,8 @@ def test_training_lowers_the_loss_and_pulls_the_classes_apart(load: Load, kind: 
 
     # What remains is the least that contrast allows: seven equals to choose from.
     assert report.train_loss == pytest.approx(math.log(7), abs=0.02)
-    assert steps[0].loss > report.train_loss + 1
+    assert steps[0].training["loss"] > report.train_loss + 1
+    assert steps[0].training["micro_f1"] < steps[-1].training["micro_f1"] == 1.0
     assert report.validation_loss is None
     assert report.steps == report.best_step == MIN_STEPS
     assert [step.number for step in steps] == list(range(1, MIN_STEPS + 1))
