@@ -4,9 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import lxml.etree
-import lxml.html
-
 from backend.label_config import LabelConfig
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
@@ -17,30 +14,6 @@ Labels = tuple[str, ...]
 
 MAX_SCORE = 0.5
 """Shortlist scores lie below this, scores of predictions made on demand at or above it."""
-
-
-def text_of(data: object, config: LabelConfig) -> str | None:
-    """The text to read from a task's data; None when there is none.
-
-    Numbers count as text. HTML is stripped to its words.
-    """
-    value = data.get(config.data_key) if isinstance(data, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    text = _without_tags(str(value)) if config.is_html else str(value)
-    return " ".join(text.split()) or None
-
-
-def _without_tags(html: str) -> str:
-    # Bytes, because a str that names an encoding (as XHTML does) or holds half a character is
-    # refused or cut; huge_tree, because deep or long pages would otherwise have no text at all.
-    parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
-    try:
-        tree = lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
-    except lxml.etree.ParserError:  # nothing but space and comments
-        return ""
-    lxml.etree.strip_elements(tree, "script", "style", with_tail=False)
-    return " ".join(str(piece) for piece in tree.itertext())
 
 
 def labels_of(result: object, config: LabelConfig) -> Labels | None:

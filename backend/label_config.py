@@ -10,30 +10,54 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
+from model.types import Layout
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
-ADVICE = f"Supported: one <Choices> over one <Text> or <HyperText>, for example {EXAMPLE}"
-TEXT_TAGS = ("Text", "HyperText")
+ADVICE = (
+    f"Supported: one <Choices> over <Text>, <HyperText>, <Image> or <Video>, for example {EXAMPLE}"
+)
+SourceKind = Literal["text", "html", "image", "video"]
+TAGS: dict[str, SourceKind] = {
+    "Text": "text",
+    "HyperText": "html",
+    "Image": "image",
+    "Video": "video",
+}
 CONDITIONS = ("perRegion", "perItem", "whenTagName")
 DATA_KEY = re.compile(r"\$([^\s$]+)")
 
 
 @dataclass(frozen=True)
-class LabelConfig:
-    """What the project asks: which labels, of which text.
+class Source:
+    """What annotators see of a task: the data under `data_key` as a text, a picture or a clip."""
 
-    `labels` are the values that Label Studio stores: a choice's alias where it has one.
+    kind: SourceKind
+    data_key: str
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """What the project asks: which labels, of what.
+
+    `labels` are the values that Label Studio stores: a choice's alias where it has one. `sources`:
+    what is shown, first what the question is about; a task may lack some of them.
     """
 
     from_name: str
     to_name: str
     kind: Literal["single", "multiple"]
     labels: tuple[str, ...]
-    data_key: str
-    is_html: bool
+    sources: tuple[Source, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """What an encoder reads of a task: all texts together, then each picture and clip."""
+        kinds = [source.kind for source in self.sources]
+        media = (kind for kind in kinds if kind in ("image", "video"))
+        return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
 
 
 def parse(xml: str) -> LabelConfig:
@@ -76,32 +100,41 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
             f"Choices '{name}' has the choice '{twice}' twice",
             "Give each <Choice> a value (or alias) of its own.",
         )
-    key = DATA_KEY.fullmatch((target.get("value") or "").strip())
-    if key is None:
+    asked_about = _source(target)
+    if asked_about is None:
         raise UnsupportedConfig(
             f"<{target.tag}> '{target.get('name')}' names no data key",
             f"Its value must be a $ and a key of the task data. {ADVICE}",
         )
+    shown = [_source(element) for element in root.iter() if element.tag in TAGS]
+    sources = dict.fromkeys([asked_about, *(source for source in shown if source is not None)])
     return LabelConfig(
         from_name=name,
         to_name=target.get("name", ""),
         kind="multiple" if control.get("choice", "single").startswith("multiple") else "single",
         labels=labels,
-        data_key=key[1],
-        is_html=target.tag == "HyperText",
+        sources=tuple(sources),
     )
+
+
+def _source(element: Element) -> Source | None:
+    """None for what is the same at each task, such as instructions, or stands elsewhere."""
+    key = DATA_KEY.fullmatch((element.get("value") or "").strip())
+    kind = TAGS[element.tag]
+    is_elsewhere = kind in ("text", "html") and element.get("valueType", "text") == "url"
+    return None if key is None or is_elsewhere else Source(kind, key[1])
 
 
 def _target(root: Element, control: Element) -> Element:
     wanted = control.get("toName", "")
     for element in root.iter():
         if element.get("name") == wanted and element is not control:
-            if element.tag not in TEXT_TAGS:
+            if element.tag not in TAGS:
                 raise UnsupportedConfig(
-                    f"<{element.tag}> is not supported, only Text and HyperText",
+                    f"<{element.tag}> is not supported, only {', '.join(TAGS)}",
                     f"Choices '{control.get('name')}' points at it. {ADVICE}",
                 )
-            if element.get("valueType", "text") == "url":
+            if element.tag in ("Text", "HyperText") and element.get("valueType", "text") == "url":
                 raise UnsupportedConfig(
                     f"<{element.tag} valueType=url> is not supported",
                     f"The text must stand in the task itself. {ADVICE}",

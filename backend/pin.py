@@ -75,6 +75,12 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
         raise UnknownVersion(f"Version {name} has been deleted")
     version = store.load_version(name)
     check_servable(store, version)
+    layout = store.encoders()[version.encoder].spec.layout
+    if layout != config.layout:
+        raise BackendError(
+            f"Version {version.name} reads {' and '.join(layout)}, but the labelling interface "
+            f"shows {' and '.join(config.layout)}"
+        )
     head = version.head
     if head is not None and (head.kind, head.labels) != (config.kind, config.labels):
         raise BackendError(

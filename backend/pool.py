@@ -15,19 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from backend.annotations import Json, Labels, consensus, labels_of, text_of
+from backend.annotations import Json, Labels, consensus, labels_of
+from backend.content import Parts, key_of, parts_of
 from backend.label_config import LabelConfig
 from model.types import Bools, Ints
-from model.vectors import content_key
 
 log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS task (
     id INTEGER PRIMARY KEY,
-    key INTEGER,               -- content key of the text; NULL when there is no text
+    key INTEGER,               -- content key of what it shows; NULL when there is nothing to read
     data TEXT NOT NULL,        -- the task's data, JSON
     annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
+);
+CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or decoded
+    key INTEGER PRIMARY KEY,
+    task INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    again_at REAL               -- when to try again (Unix time); NULL: when people ask for it
 );
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -177,10 +183,17 @@ class Pool:
             self.remember(REVISION, self.revision() + 1)
 
     def keys(self) -> tuple[Ints, Ints]:
-        """Ids and content keys of all tasks that have a text, both of shape (n,)."""
-        rows = self._db.execute("SELECT id, key FROM task WHERE key IS NOT NULL").fetchall()
+        """Ids and content keys of all tasks that can be read, both of shape (n,)."""
+        query = """SELECT id, key FROM task
+            WHERE key IS NOT NULL AND key NOT IN (SELECT key FROM unreadable)"""
+        rows = self._db.execute(query).fetchall()
         pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
+
+    def keys_of(self, ids: Ints) -> Ints:
+        """The content keys of these tasks; 0 for those that show nothing."""
+        keys = dict(self._db.execute("SELECT id, key FROM task WHERE key IS NOT NULL").fetchall())
+        return np.array([keys.get(task, 0) for task in ids.tolist()], dtype=np.int64)
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what may be asked, under the present labelling config."""
@@ -234,13 +247,32 @@ class Pool:
             found += [max(numbers)] if numbers else []
         return found
 
-    def texts(self, ids: Iterable[int], config: LabelConfig) -> list[str]:
-        """The texts of these tasks, in their order; tasks that are gone have an empty text."""
-        texts = []
+    def parts(self, ids: Iterable[int], config: LabelConfig) -> list[Parts]:
+        """What these tasks show, in their order; those that are gone show nothing."""
+        nothing: Parts = (None,) * len(config.layout)
+        found = []
         for task in ids:
             row = self._db.execute("SELECT data FROM task WHERE id = ?", (int(task),)).fetchone()
-            texts.append((text_of(json.loads(row[0]), config) if row else None) or "")
-        return texts
+            found.append((parts_of(json.loads(row[0]), config) if row else None) or nothing)
+        return found
+
+    def add_unreadable(self, key: int, task: int, reason: str, again_at: float | None) -> None:
+        """What this task shows cannot be read: it stays labelable and is not scored."""
+        row = (key, task, reason, again_at)
+        self._db.execute("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", row)
+
+    def unreadable(self) -> dict[int, str]:
+        """The tasks that cannot be read at the moment, with the reason."""
+        query = """SELECT task.id, reason FROM task JOIN unreadable USING (key) ORDER BY task.id"""
+        return dict(self._db.execute(query).fetchall())
+
+    def forgive_unreadable(self, now: float) -> None:
+        """Have what could not be read tried again where its time has come."""
+        self._db.execute("DELETE FROM unreadable WHERE again_at <= ?", (now,))
+
+    def forgive_all_unreadable(self) -> None:
+        """Have everything that could not be read tried again."""
+        self._db.execute("DELETE FROM unreadable")
 
 
 def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:
@@ -256,8 +288,8 @@ def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels 
 
 
 def _key(data: object, config: LabelConfig) -> int | None:
-    text = text_of(data, config)
-    return None if text is None else content_key(text)
+    parts = parts_of(data, config)
+    return None if parts is None else key_of(parts)
 
 
 def _packed(value: Any) -> str:

@@ -99,8 +99,8 @@ class Session:
     def _send(
         self, method: str, path: str, timeout: float, options: dict[str, Any]
     ) -> requests.Response:
-        headers = {"Authorization": self._authorization()}
-        return self.answer(method, path, timeout, headers=headers, **options)
+        headers = {**options.get("headers", {}), "Authorization": self._authorization()}
+        return self.answer(method, path, timeout, **{**options, "headers": headers})
 
     def _authorization(self) -> str:
         """Legacy tokens are sent as they are; personal access tokens buy short-lived ones."""

@@ -48,6 +48,15 @@ class Settings:
         "all-MiniLM-L6-v2",
         "Text encoder: a Hugging Face folder or hub name; the default is installed with us.",
     )
+    image_encoder: str = setting(
+        "facebook/dinov2-small",
+        "Encoder of pictures and clips: a Hugging Face folder or hub name.",
+    )
+    media_hosts: str = setting(
+        "", "Hosts beside Label Studio that media may come from, such as cdn.example.org,*.abc.net."
+    )
+    media_mb: int = setting(100, "Larger pictures and clips are not read.", least=1)
+    media_cache_mb: int = setting(2000, "Fetched media are kept up to this size.", least=0)
     max_tokens: int = setting(
         128, "Texts are cut to this many tokens; longer reads more and is slower.", least=8
     )

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,16 @@ import numpy as np
 
 from backend.annotations import Json
 from backend.errors import explained
-from backend.label_config import parse
+from backend.label_config import LabelConfig, parse
+from backend.media.reading import Access, CannotRead, Reader
 from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
 from backend.round import targets_of
 from model.audit import draw, in_reserve
-from model.encoder import TextEncoder
 from model.finetune import Examples, Step, finetune
-from model.store import HERE, EncoderMeta, Store, write_encoder_meta
+from model.joint_encoder import Example, JointEncoder
+from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
 from model.types import Ints
 
@@ -39,8 +40,11 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
-FIRST_CHUNK, LAST_CHUNK = 64, 512
-"""Texts encoded between two reports. The first chunk is small: annotators wait for an order."""
+FIRST_CHUNK, FIRST_MEDIA, LAST_CHUNK = 64, 16, 512
+"""Tasks encoded between two reports, to begin with texts or with pictures and clips, and later on.
+The first chunk is small: annotators wait for an order."""
+AGAIN_SECONDS = 600.0
+"""Media whose server had a passing trouble are fetched again after so long."""
 
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
@@ -50,16 +54,15 @@ Report = Callable[[Json], None]
 
 def add_base_encoder(job: Json, report: Report) -> Json:
     """Make the encoder named in the settings known to the store, as it comes."""
-    store = Store(Path(job["folder"]))
-    encoder = _loaded(job["base"], job["max_tokens"])
-    meta = EncoderMeta(job["base"], job["base"], job["max_tokens"], encoder.dimension)
+    store, spec = Store(Path(job["folder"])), _spec(job)
+    meta = _meta(spec, _loaded(spec, None))
     with store.new_encoder(job["encoder"]) as folder:
         write_encoder_meta(folder, meta)
     return {"encoder": job["encoder"]}
 
 
 def embed_pool(job: Json, report: Report) -> Json:
-    """Encode every text of the pool that has no vector by this encoder yet.
+    """Encode everything in the pool that has no vector by this encoder yet.
 
     In an order drawn by lot, so that what is encoded so far is always a fair sample of the pool.
     Stops after TURN_SECONDS.
@@ -67,37 +70,39 @@ def embed_pool(job: Json, report: Report) -> Json:
     until = time.monotonic() + TURN_SECONDS
     folder, config, number = Path(job["folder"]), parse(job["config"]), job["encoder"]
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
-    meta = store.encoders()[number]
-    encoder = _loaded(store.encoder_source(number), meta.max_tokens)
+    encoder = _loaded(store.encoders()[number].spec, store.tuned_folder(number))
+    reader = Reader(config.layout, Access(**job["access"]))
     vectors = store.vectors(number)
     ids, keys = pool.keys()
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
-    done, size = 0, FIRST_CHUNK
+    done, size = 0, FIRST_CHUNK if config.layout == ("text",) else FIRST_MEDIA
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
-        texts = pool.texts(ids[chunk].tolist(), config)
-        vectors.append(keys[chunk], encoder.encode(texts))
+        rows, examples = _examples(pool, reader, ids[chunk], keys[chunk], config)
+        vectors.append(keys[chunk[rows]], encoder.encode(examples))
         done, size = done + len(chunk), min(2 * size, LAST_CHUNK)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
         store.mark_complete(number)
-    return {"encoder": number, "texts": done, "left": len(missing) - done}
+    return {"encoder": number, "tasks": done, "left": len(missing) - done}
 
 
 def tune_encoder(job: Json, report: Report) -> Json:
     """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
-    folder, config = Path(job["folder"]), parse(job["config"])
+    folder, config, spec = Path(job["folder"]), parse(job["config"]), _spec(job)
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
+    reader = Reader(config.layout, Access(**job["access"]))
     answers = pool.labelling(config, job["empty_is_none"]).answers
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
 
-    def examples(chosen: Ints) -> Examples:
-        labels = [answers[task] for task in chosen.tolist()]
-        return Examples(pool.texts(chosen.tolist(), config), targets_of(labels, config.labels))
+    def labelled(chosen: Ints) -> Examples:
+        rows, examples = _examples(pool, reader, chosen, pool.keys_of(chosen), config)
+        labels = [answers[task] for task in chosen[rows].tolist()]
+        return Examples(examples, targets_of(labels, config.labels))
 
-    encoder = TextEncoder(job["base"], job["max_tokens"])
+    encoder = JointEncoder(spec)
     with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
 
         def observe(step: Step) -> None:
@@ -106,15 +111,13 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
         result = finetune(
             encoder,
-            examples(ids[~held_out]),
-            examples(ids[held_out]),
+            labelled(ids[~held_out]),
+            labelled(ids[held_out]),
             config.kind,
             seed=job["seed"],
             observe=observe,
         )
-    meta = EncoderMeta(
-        HERE, job["base"], job["max_tokens"], encoder.dimension, len(ids), asdict(result)
-    )
+    meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=asdict(result))
     with store.new_encoder(job["encoder"]) as aside:
         encoder.save(aside)
         write_encoder_meta(aside, meta)
@@ -124,23 +127,58 @@ def tune_encoder(job: Json, report: Report) -> Json:
 def review_labels(job: Json, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
     folder, config = Path(job["folder"]), parse(job["config"])
+    reader = Reader(config.layout, Access(**job["access"]))
     with closing(Pool(folder / "pool.sqlite")) as pool:
         answers = pool.labelling(config, job["empty_is_none"]).answers
-        ids = sorted(answers)
-        texts = pool.texts(ids, config)
+        ids = np.array(sorted(answers), dtype=np.int64)
+        rows, examples = _examples(pool, reader, ids, pool.keys_of(ids), config)
         differing = disagreement(pool.votes(config, job["empty_is_none"]))
-    vectors = _loaded(job["base"], job["max_tokens"]).encode(texts)
-    targets = targets_of([answers[task] for task in ids], config.labels)
-    found = doubted(ids, vectors, targets, config, job["seed"])
+    vectors = _loaded(_spec(job), None).encode(examples)
+    read = ids[rows].tolist()
+    targets = targets_of([answers[task] for task in read], config.labels)
+    found = doubted(read, vectors, targets, config, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
 
 
+def _examples(
+    pool: Pool, reader: Reader, ids: Ints, keys: Ints, config: LabelConfig
+) -> tuple[Ints, list[Example]]:
+    """The rows of `ids` that can be read, and what stands there; the pool learns of the others."""
+    rows, examples = [], []
+    for row, (task, parts) in enumerate(zip(ids.tolist(), pool.parts(ids, config), strict=True)):
+        if not any(parts):
+            continue  # deleted meanwhile
+        try:
+            examples.append(reader.read(task, parts))
+            rows.append(row)
+        except CannotRead as error:
+            log.info("task %d: %s", task, error)
+            again_at = time.time() + AGAIN_SECONDS if error.passing else None
+            pool.add_unreadable(int(keys[row]), task, str(error), again_at)
+    return np.array(rows, dtype=np.int64), examples
+
+
+def _spec(job: Json) -> EncoderSpec:
+    return EncoderSpec(**{**job["spec"], "layout": tuple(job["spec"]["layout"])})
+
+
+def _meta(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:
+    return EncoderMeta(
+        source=spec.text or spec.image,
+        base=spec.text,
+        image_base=spec.image,
+        max_tokens=spec.max_tokens,
+        dimension=encoder.dimension,
+        layout=spec.layout,
+    )
+
+
 @lru_cache(maxsize=1)
-def _loaded(source: str, max_tokens: int) -> TextEncoder:
+def _loaded(spec: EncoderSpec, tuned: Path | None) -> JointEncoder:
     """The encoder of the last job, which the next one mostly wants again. Not to be tuned."""
-    return TextEncoder(source, max_tokens)
+    return JointEncoder(spec, tuned)
 
 
 JOBS: dict[str, Callable[[Json, Report], Json]] = {

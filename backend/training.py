@@ -2,17 +2,19 @@
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from backend.annotations import Json
 from backend.errors import BackendError
 from backend.jobs import Job, Trainer
+from backend.label_config import LabelConfig
 from backend.loop import Activity, ProjectLoop
+from backend.media.reading import Access
 from backend.pool import Labelling
 from backend.settings import Settings
 from model.learner import deep_round_due
-from model.store import Store
-from model.types import Ints
+from model.store import EncoderSpec, Store
+from model.types import Ints, Layout
 
 log = logging.getLogger(__name__)
 
@@ -21,60 +23,89 @@ RETRY_SECONDS = 600.0
 """A deep round that failed is tried again after so long, even without further labels."""
 
 
+def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
+    """The encoder that the settings name for what a project shows."""
+    text = settings.encoder if "text" in layout else ""
+    image = settings.image_encoder if {"image", "video"} & set(layout) else ""
+    return EncoderSpec(layout, text, image, settings.max_tokens)
+
+
+def is_tunable(layout: Layout) -> bool:
+    """Whether deep rounds teach the encoder anything: clips alone take too long for that."""
+    return "text" in layout or "image" in layout
+
+
 class Training:
     """Used by the loop's thread alone. Nothing waits for the trainer: the same is asked at each
     turn until it is there, and what is asked already is not asked twice.
 
-    `xml`: the labelling config as it is now, which tells the trainer what to read.
+    access: how the trainer fetches pictures and clips.
     """
 
     def __init__(
-        self, loop: ProjectLoop, store: Store, settings: Settings, trainer: Trainer
+        self,
+        loop: ProjectLoop,
+        store: Store,
+        settings: Settings,
+        trainer: Trainer,
+        access: Access,
     ) -> None:
         self._loop = loop
         self._project = loop.project
         self._store = store
         self._settings = settings
         self._trainer = trainer
+        self._access = access
+        self._xml = ""
+        self._spec = spec_of(("text",), settings)
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
         self._failed_review: int | None = None
 
-    def newest_encoder(self, xml: str) -> int | None:
+    def see(self, xml: str, config: LabelConfig) -> None:
+        """The labelling config as it is now: it tells the trainer what to read."""
+        self._xml, self._spec = xml, spec_of(config.layout, self._settings)
+
+    def newest_encoder(self) -> int | None:
         """The number of the encoder to rank with; None while the first is being prepared.
 
         The newest one that has encoded the whole pool; before any has, the oldest, whose vectors
         come while we rank.
         """
-        settings = self._settings
-        fitting = [
-            number
-            for number, meta in self._store.encoders().items()
-            if (meta.base, meta.max_tokens) == (settings.encoder, settings.max_tokens)
-        ]
+        known = self._store.encoders()
+        fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting:
-            self._submit("base", self._new_encoder(), xml)
+            self._submit("base", self._new_encoder())
         complete = [number for number in fitting if self._store.is_complete(number)]
-        usable = complete[-1:] or fitting[:1] or list(self._store.encoders())[-1:]
+        # While the first one for other settings comes, one that reads the same will do.
+        alike = [number for number in known if known[number].spec.layout == self._spec.layout]
+        usable = complete[-1:] or fitting[:1] or alike[-1:]
         return usable[0] if usable else None
 
-    def request_vectors(self, encoder: int, keys: Ints, xml: str) -> int:
+    def request_vectors(self, encoder: int, keys: Ints) -> int:
         """Have encoded what has no vector, by `encoder` and by the newest one. Returns how many of
         the tasks with these content keys have one by `encoder`."""
         covered = {
             number: int((self._store.vectors(number).rows(keys) >= 0).sum())
-            for number in {encoder, max(self._store.encoders())}
+            for number in {encoder, self._newest_that_reads_the_same()}
         }
         for number, count in covered.items():
             if count < len(keys) or not self._store.is_complete(number):
-                self._submit(f"embed {number}", {"encoder": number}, xml)
+                self._submit(f"embed {number}", {"encoder": number})
         return covered[encoder]
 
-    def request_deep_round(self, labelling: Labelling, xml: str, *, forced: bool) -> None:
+    def _newest_that_reads_the_same(self) -> int:
+        known = self._store.encoders().items()
+        return max(number for number, meta in known if meta.spec.layout == self._spec.layout)
+
+    def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
         settings = self._settings
         labels = len(labelling.answers)
-        tuned_on = max((meta.labels for meta in self._store.encoders().values()), default=0)
+        if not is_tunable(self._spec.layout):
+            return
+        known = self._store.encoders().values()
+        tuned_on = max((meta.labels for meta in known if meta.spec == self._spec), default=0)
         first, growth = settings.deep_round_first, settings.deep_round_growth
         enough = self._may_succeed(labels) and deep_round_due(labels, tuned_on, first, growth)
         if len(set(labelling.answers.values())) < 2:
@@ -87,20 +118,14 @@ class Training:
                 "empty_is_none": settings.empty_is_none,
                 "labels": labels,
             }
-            self._submit("tune", {**self._new_encoder(), **facts}, xml)
+            self._submit("tune", {**self._new_encoder(), **facts})
 
-    def request_review(self, encoder: int, xml: str) -> None:
+    def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""
         settings = self._settings
         if encoder == self._failed_review:
             return
-        request = {
-            "encoder": encoder,
-            "base": settings.encoder,
-            "max_tokens": settings.max_tokens,
-            "empty_is_none": settings.empty_is_none,
-        }
-        self._submit("review", request, xml)
+        self._submit("review", {"encoder": encoder, "empty_is_none": settings.empty_is_none})
 
     def _may_succeed(self, labels: int) -> bool:
         """Not at once after a failure: without further labels or some time it would fail again."""
@@ -109,17 +134,18 @@ class Training:
 
     def _new_encoder(self) -> Json:
         number = max(self._store.encoders(), default=-1) + 1
-        settings = self._settings
-        return {"encoder": number, "base": settings.encoder, "max_tokens": settings.max_tokens}
+        return {"encoder": number}
 
-    def _submit(self, what: str, request: Json, xml: str) -> None:
+    def _submit(self, what: str, request: Json) -> None:
         name = (self._project, what)
         if self._trainer.knows(name):
             return
         facts = {
             "job": what.split(maxsplit=1)[0],
             "folder": str(self._store.folder.resolve()),
-            "config": xml,
+            "config": self._xml,
+            "spec": asdict(self._spec),
+            "access": asdict(self._access),
             "seed": self._settings.seed,
             **request,
         }

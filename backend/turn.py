@@ -16,6 +16,7 @@ from backend.history import History
 from backend.jobs import Trainer
 from backend.label_config import LabelConfig, parse
 from backend.loop import Connection, Hint, ProjectLoop
+from backend.media.reading import access_of
 from backend.pin import pinned_version
 from backend.pool import Labelling, Pool
 from backend.predictor import Served
@@ -88,7 +89,8 @@ class Turns:
             raise set_aside(folder)
         self._store = Store(folder)
         self._store.clear_unfinished()
-        self._training = Training(loop, self._store, settings, trainer)
+        access = access_of(connection, settings)
+        self._training = Training(loop, self._store, settings, trainer, access)
         self._history = History(folder)
         self._overwritten = Overwritten()
         loop.secret = self._pool.fact(SECRET) or loop.secret
@@ -111,6 +113,8 @@ class Turns:
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
         config, thorough = self._config, bool(hints & THOROUGH)
+        if hints & {"start", "train"}:
+            self._pool.forgive_all_unreadable()
         if config is None or thorough:
             config = self._look_thoroughly()
         else:
@@ -124,7 +128,7 @@ class Turns:
         seconds = self._fast_round(now, labelling, pinned) if due else 0.0
         self._look_after_review(labelling)
         if pinned is None:
-            self._training.request_deep_round(labelling, self._xml, forced="train" in hints)
+            self._training.request_deep_round(labelling, forced="train" in hints)
         elif "train" in hints:
             log.warning("project %d: no training while a version is pinned", self._project)
         if thorough and self._loop.served is not None:
@@ -145,6 +149,7 @@ class Turns:
             self._studio.update_project(self._project, **lost)
             project |= lost
         config = self._look_after_project(project)
+        self._pool.forgive_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
         return config
 
@@ -153,7 +158,8 @@ class Turns:
         self._loop.title = str(project.get("title") or "")
         self._xml = project["label_config"]
         config = self._config = parse(self._xml)
-        reads = [config.data_key, config.is_html]
+        self._training.see(self._xml, config)
+        reads = [[source.kind, source.data_key] for source in config.sources]
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)
@@ -196,11 +202,12 @@ class Turns:
 
     def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
         """What an order would be made from now; None while the first encoder is being prepared."""
-        encoder = pinned.encoder if pinned else self._training.newest_encoder(self._xml)
+        encoder = pinned.encoder if pinned else self._training.newest_encoder()
         if encoder is None:
             return None
         _, keys = self._pool.keys()
-        covered = self._training.request_vectors(encoder, keys, self._xml)
+        self._loop.unreadable = self._pool.unreadable()
+        covered = self._training.request_vectors(encoder, keys)
         name = pinned.name if pinned else None
         return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)
 
@@ -299,7 +306,7 @@ class Turns:
             return
         review = read_review(self._store.folder)
         if review.get("encoder") != encoder:
-            self._training.request_review(encoder, self._xml)
+            self._training.request_review(encoder)
             return
         tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
         annotations = self._pool.newest_annotations(dict.fromkeys(tasks))

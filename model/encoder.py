@@ -100,7 +100,7 @@ class TextEncoder:
     def __init__(self, name: str, max_tokens: int) -> None:
         """Load from `name`: BUNDLED, a folder, or a hub name. Raises OSError if it is none."""
         source = resolve(name)
-        _quiet_loader()
+        quiet_loader()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source)
@@ -202,7 +202,8 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _quiet_loader() -> None:
+def quiet_loader() -> None:
+    """No progress bars and no reports while transformers loads a network."""
     # The loader reports weights that we do not use (poolers) as if something were wrong.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("transformers").setLevel(logging.ERROR)

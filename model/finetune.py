@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.encoder import TextEncoder
+from model.layers import frozen_weights, train_mode
 from model.metrics import decisions, scores
 from model.types import Floats, Ints, Kind
 
@@ -18,10 +19,6 @@ EPOCHS = 6
 MIN_STEPS, MAX_STEPS = 60, 1500
 LEARNING_RATE = 2e-4
 HEAD_LEARNING_RATE = 2e-3
-FROZEN_LAYERS = 1 / 3
-"""The lowest third of the layers, and all embeddings, stay as they are: no small set of labels
-teaches them anything, a step is shorter, and what is learnt from 25 to 100 labels holds better on
-new texts."""
 CONTRAST = 1.0
 TEMPERATURE = 0.1
 """Of the contrastive loss: cosines are divided by it."""
@@ -34,20 +31,35 @@ MIN_VALIDATION = 10
 a choice by three or four labels is noise."""
 
 
+class Encoder(Protocol):
+    """What can be fine-tuned: a network that reads items of one kind, such as texts or pictures.
+
+    `forward` gives the pooled states (n, dimension) of one batch with gradients, `pool` those of
+    any number of items without.
+    """
+
+    network: Any
+    device: torch.device
+    dimension: int
+
+    def forward(self, items: Sequence[Any], /) -> Tensor: ...
+    def pool(self, items: Sequence[Any], /) -> Floats: ...
+
+
 @dataclass(frozen=True)
 class Examples:
-    """Texts and their targets (n, c) of 0 and 1."""
+    """What an encoder reads, one item an example, and the targets (n, c) of 0 and 1."""
 
-    texts: Sequence[str]
+    items: Sequence[Any]
     targets: Floats
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.items)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a deep training did. Losses are means a text; None where nothing was measured."""
+    """What a deep training did. Losses are means an example; None where nothing was measured."""
 
     steps: int
     best_step: int
@@ -67,7 +79,7 @@ class Step:
 
 
 def finetune(
-    encoder: TextEncoder,
+    encoder: Encoder,
     training: Examples,
     validation: Examples,
     kind: Kind,
@@ -79,7 +91,7 @@ def finetune(
 
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
     `multiple`) plus CONTRAST times the supervised contrastive loss of its pooled states. AdamW with
-    linear warm-up and decay on the upper layers, see FROZEN_LAYERS. Early stopping on the
+    linear warm-up and decay on the upper layers, see `model.layers`. Early stopping on the
     validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels all
     steps are made and the last weights stay.
 
@@ -107,10 +119,10 @@ def finetune(
     check_every = max(CHECK_EVERY, total // MOST_CHECKS)
     best = _Best()
     losses: list[float] = []
-    encoder.network.train()
-    for step, rows in enumerate(islice(_batches(training.texts, rng), total), start=1):
+    train_mode(encoder.network)
+    for step, rows in enumerate(islice(_batches(training.items, rng), total), start=1):
         targets = torch.as_tensor(training.targets[rows]).to(encoder.device)
-        states = encoder.forward([training.texts[row] for row in rows])
+        states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
         loss = _class_loss(logits, targets, kind) + CONTRAST * contrastive_loss(states, targets)
         optimizer.zero_grad()
@@ -146,7 +158,7 @@ class _Best:
         self._weights: dict[str, Tensor] = {}
         self._misses = 0
 
-    def offer(self, step: int, loss: float, encoder: TextEncoder) -> None:
+    def offer(self, step: int, loss: float, encoder: Encoder) -> None:
         # So written that a loss that is no number counts as a miss.
         if not loss < (math.inf if self.loss is None else self.loss):
             self._misses += 1
@@ -156,23 +168,9 @@ class _Best:
         state = encoder.network.state_dict()
         self._weights = {name: value.detach().clone() for name, value in state.items()}
 
-    def restore(self, encoder: TextEncoder) -> None:
+    def restore(self, encoder: Encoder) -> None:
         if self._weights:
             encoder.network.load_state_dict(self._weights)
-
-
-def frozen_weights(network: nn.Module) -> list[nn.Parameter]:
-    """The weights that stay as they are: embeddings and the lowest FROZEN_LAYERS of the layers."""
-    layers = transformer_layers(network)
-    upper = layers[int(FROZEN_LAYERS * len(layers)) :]
-    tuned = {weight for layer in upper for weight in layer.parameters()}
-    return [weight for weight in network.parameters() if weight not in tuned]
-
-
-def transformer_layers(network: nn.Module) -> list[nn.Module]:
-    """The network's layers, lowest first: its longest list of modules. [] if it has none."""
-    lists = [list(module) for module in network.modules() if isinstance(module, nn.ModuleList)]
-    return max(lists, key=len, default=[])
 
 
 def _class_loss(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
@@ -205,12 +203,12 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _measure(
-    encoder: TextEncoder, head: nn.Linear, validation: Examples, kind: Kind
+    encoder: Encoder, head: nn.Linear, validation: Examples, kind: Kind
 ) -> dict[str, float]:
-    """Mean loss a text of the head, and its `scores`, on the validation examples."""
+    """Mean loss an example of the head, and its `scores`, on the validation examples."""
     encoder.network.eval()
-    states = torch.as_tensor(encoder.pool(validation.texts), device=encoder.device)
-    encoder.network.train()
+    states = torch.as_tensor(encoder.pool(validation.items), device=encoder.device)
+    train_mode(encoder.network)
     targets = torch.as_tensor(validation.targets)
     with torch.inference_mode():
         logits = head(states).cpu()
@@ -230,10 +228,17 @@ def _pace(step: int, total: int) -> float:
     return min(rising, falling, 1.0)
 
 
-def _batches(texts: Sequence[str], rng: np.random.Generator) -> Iterator[Ints]:
-    """Batches without end, epoch after epoch: texts of similar length together, random order."""
-    lengths = np.array([len(text) for text in texts])
+def _batches(items: Sequence[Any], rng: np.random.Generator) -> Iterator[Ints]:
+    """Batches without end, epoch after epoch: items of similar length together, random order."""
+    lengths = np.array([_length(item) for item in items])
     while True:
-        order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(texts)))
+        order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(items)))
         batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         yield from (batches[place] for place in rng.permutation(len(batches)))
+
+
+def _length(item: Any) -> int:
+    """Of a text its characters; of an item of several parts their sum; of all else 1."""
+    if isinstance(item, str):
+        return len(item)
+    return sum(_length(part) for part in item) if isinstance(item, Sequence) else 1

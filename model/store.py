@@ -21,7 +21,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.head import Head
-from model.types import Ints
+from model.types import Ints, Layout
 from model.vectors import VectorStore
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -47,8 +47,20 @@ class Version:
 
 
 @dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder: what it reads, and the folders or hub names of its networks for texts and for
+    pictures and clips ("" where the layout has none). Texts are cut to `max_tokens`."""
+
+    layout: Layout
+    text: str
+    image: str
+    max_tokens: int
+
+
+@dataclass(frozen=True)
 class EncoderMeta:
-    """Where an encoder comes from. source: folder or hub name, or HERE when fine-tuned."""
+    """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
+    image_base: the networks that it was made from."""
 
     source: str
     base: str
@@ -56,6 +68,12 @@ class EncoderMeta:
     dimension: int
     labels: int = 0
     report: dict[str, Any] | None = None
+    layout: Layout = ("text",)
+    image_base: str = ""
+
+    @property
+    def spec(self) -> EncoderSpec:
+        return EncoderSpec(self.layout, self.base, self.image_base, self.max_tokens)
 
 
 class Store:
@@ -123,7 +141,8 @@ class Store:
         for path in (self.folder / "encoders").iterdir():
             if path.name.isdigit():
                 facts = json.loads((path / "meta.json").read_text())
-                found[int(path.name)] = EncoderMeta(**facts)
+                layout = tuple(facts.pop("layout", ("text",)))
+                found[int(path.name)] = EncoderMeta(**facts, layout=layout)
         return dict(sorted(found.items()))
 
     @contextmanager
@@ -135,11 +154,10 @@ class Store:
         with _written_aside(self.folder / "encoders" / str(number)) as aside:
             yield aside
 
-    def encoder_source(self, number: int) -> str:
-        """What to load encoder `number` from: a folder or a hub name."""
-        meta = self.encoders()[number]
-        own = self.folder / "encoders" / str(number)
-        return str(own) if meta.source == HERE else meta.source
+    def tuned_folder(self, number: int) -> Path | None:
+        """Where the weights of encoder `number` stand; None when they are those of its base."""
+        is_tuned = self.encoders()[number].source == HERE
+        return self.folder / "encoders" / str(number) if is_tuned else None
 
     def vectors(self, number: int) -> VectorStore:
         folder = self.folder / "vectors" / str(number)

@@ -52,8 +52,15 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
             f"Encoder {version.encoder} of version {version.name} has been deleted; "
             "export a newer version"
         )
+    if meta.spec.layout != ("text",):
+        raise BackendError(
+            f"Version {version.name} reads {' and '.join(meta.spec.layout)}; only versions that "
+            "read nothing but texts can be exported"
+        )
     try:
-        encoder = TextEncoder(store.encoder_source(version.encoder), meta.max_tokens)
+        encoder = TextEncoder(
+            str(store.tuned_folder(version.encoder) or meta.base), meta.max_tokens
+        )
         check(encoder, head)
     except (OSError, ValueError) as error:
         raise BackendError(f"Version {version.name} cannot be exported: {error}") from error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DOING = {
     "base": "The encoder is being loaded",
-    "embed": "Texts are being encoded",
+    "embed": "Tasks are being encoded",
     "tune": "Fine-tuning",
     "review": "Labels are being reviewed",
 }
@@ -30,8 +30,9 @@ GAUGES = {
 def state_of(loop: ProjectLoop) -> Json:
     """What is to be known of a project now.
 
-    trouble: what is wrong and how to mend it, or None; training_trouble: why the trainer's last job
-    failed, or None; activity: what the trainer does, with the share that is done, or None.
+    unreadable: tasks whose media cannot be read, with the reason; trouble: what is wrong and how to
+    mend it, or None; training_trouble: why the trainer's last job failed, or None; activity: what
+    the trainer does, with the share that is done, or None.
     """
     served, activity = loop.served, loop.activity
     meta = {} if served is None else served.version.meta
@@ -42,6 +43,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "labels": int(meta.get("labels", 0)),
         "audit_labels": 0 if served is None else len(served.version.validation),
         "open_tasks": int(meta.get("ranked", 0)),
+        "unreadable": [{"task": task, "reason": why} for task, why in loop.unreadable.items()],
         "sentence": sentence_of(served, activity),
         "trouble": loop.trouble,
         "training_trouble": loop.training_trouble,

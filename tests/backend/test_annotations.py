@@ -13,64 +13,16 @@ from backend.annotations import (
     labels_of,
     result_of,
     shortlist_score,
-    text_of,
 )
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, Source
 from model.head import Head
 
-SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), "text", False)
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), "text", False)
-HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True)
+SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), (Source("text", "text"),))
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), (Source("text", "text"),))
 
 
 def region(*choices: object, **changed: object) -> dict[str, object]:
     return {"from_name": "c", "type": "choices", "value": {"choices": list(choices)}, **changed}
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        ({"text": "  a \n b "}, "a b"),
-        ({"text": 7}, "7"),
-        ({"text": ""}, None),
-        ({"text": None}, None),
-        ({"text": ["a"]}, None),
-        ({"text": True}, None),
-        ({"other": "a"}, None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_text_of_a_task(data: object, text: str | None) -> None:
-    assert text_of(data, SINGLE) == text
-
-
-def test_html_is_stripped_to_its_words() -> None:
-    page = "<p>One<br>two</p><script>var x;</script><style>p{}</style><b>three</b>&amp;"
-    assert text_of({"text": page}, HTML) == "One two three &"
-
-
-@pytest.mark.parametrize(
-    ("page", "text"),
-    [
-        ("<?xml version='1.0' encoding='utf-8'?><html><body>é你</body></html>", "é你"),
-        ("<meta charset='latin-1'><p>é你</p>", "é你"),
-        ("<p>half \ud83d</p><p>rest</p>", "half ? rest"),
-        ("<div>" * 1000 + "deep", "deep"),
-        ("<p>" + 2_000_000 * "long " + "end</p>", 2_000_000 * "long " + "end"),
-        ("<!-- nothing -->", None),
-    ],
-    ids=["XHTML", "wrong charset", "half a character", "deep", "long", "empty"],
-)
-def test_html_of_every_kind_is_read(page: str, text: str | None) -> None:
-    """XHTML, deep and long pages had no text at all once; half a character cut off the rest."""
-    assert text_of({"text": page}, HTML) == text
-
-
-@given(st.text())
-def test_any_html_has_a_text_or_none(page: str) -> None:
-    text = text_of({"text": page}, HTML)
-    assert text is None or text == " ".join(text.split()) != ""
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.annotations import Json, labels_of, text_of
+from backend.annotations import Json, labels_of
+from backend.content import parts_of
 from backend.errors import UnsupportedConfig
-from backend.label_config import EXAMPLE, LabelConfig, parse
+from backend.label_config import EXAMPLE, LabelConfig, Source, parse
 from backend.pool import Pool
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
-SINGLE = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False)
-HTML = LabelConfig("c", "t", "single", ("a", "b"), "text", True)
+SINGLE = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), (Source("text", "text"),))
+HTML = LabelConfig("c", "t", "single", ("a", "b"), (Source("html", "text"),))
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
 
@@ -123,7 +124,8 @@ def test_a_label_config_is_read_or_refused(tried: Counter[str], xml: str) -> Non
         return
     assert len(set(config.labels)) == len(config.labels) >= 2
     assert all(config.labels)
-    assert config.data_key and not config.data_key.startswith("$")
+    assert config.layout
+    assert all(key.data_key and not key.data_key.startswith("$") for key in config.sources)
 
 
 REGION = {
@@ -171,8 +173,8 @@ def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     tried: Counter[str], config: LabelConfig, data: Any, result: Any
 ) -> None:
     tried["texts and results"] += 1
-    text = text_of(data, config)
-    assert text is None or text == " ".join(text.split()) != ""
+    parts = parts_of(data, config)
+    assert parts is None or any(parts)
     labels = labels_of(result, config)
     assert labels is None or 0 < len(labels) == len(set(labels) & set(config.labels))
 
@@ -196,8 +198,8 @@ def test_a_paragraph_is_read_whatever_stands_around_it(
     tried: Counter[str], before: str, after: str
 ) -> None:
     tried["pages"] += 1
-    text = text_of({"text": f"{before}<p>needle</p>{after}"}, HTML)
-    assert text is not None and "needle" in text
+    parts = parts_of({"text": f"{before}<p>needle</p>{after}"}, HTML)
+    assert parts is not None and "needle" in str(parts[0])
 
 
 def annotation(result: Any, was_cancelled: bool = False) -> Json:
@@ -239,6 +241,6 @@ def test_one_odd_task_never_blocks_the_others(
     ids, keys = pool.keys()
     pool.rekey(config)
     assert np.array_equal(pool.keys(), (ids, keys))
-    texts = pool.texts(seen.ids, config)
-    assert all(texts) and texts[0] == texts[-1] == "good"
+    parts = pool.parts(seen.ids, config)
+    assert all(map(any, parts)) and parts[0] == parts[-1] == ("good",)
     assert pool.annotation_count() == sum(len(each["annotations"]) for each in tasks)

@@ -2,12 +2,14 @@
 
 import queue
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import pytest
 
 from backend.annotations import Json
 from backend.errors import BackendError, JobFailed
 from backend.jobs import Job, Trainer
+from model.store import EncoderSpec
 
 Answers = queue.Queue[Json | BackendError]
 
@@ -33,7 +35,8 @@ def job(what: str, answers: Answers, **request: object) -> Job:
 def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
-        trainer.submit(job("base", answers, folder="unused", base=name, max_tokens=8))
+        spec = asdict(EncoderSpec(("text",), name, "", 8))
+        trainer.submit(job("base", answers, folder="unused", spec=spec))
         error = answers.get(timeout=120)
         assert isinstance(error, JobFailed)
         assert name in str(error)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.label_config import EXAMPLE, LabelConfig, parse
+from backend.label_config import EXAMPLE, LabelConfig, Source, parse
 
 
 def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: str) -> str:
@@ -15,7 +15,9 @@ def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: s
 
 
 def test_the_example_that_we_advise_is_supported() -> None:
-    assert parse(EXAMPLE) == LabelConfig("label", "text", "single", ("Yes", "No"), "text", False)
+    assert parse(EXAMPLE) == LabelConfig(
+        "label", "text", "single", ("Yes", "No"), (Source("text", "text"),)
+    )
 
 
 def test_nested_layout_aliases_and_any_data_key() -> None:
@@ -23,7 +25,9 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     </View><View><View><Choices name="q" toName="page" choice="multiple" showInline="true">
     <View><Choice value="Very good" alias="good"/></View><Choice value="bad" hotkey="2"/>
     </Choices></View></View></View>"""
-    assert parse(xml) == LabelConfig("q", "page", "multiple", ("good", "bad"), "my_html", True)
+    assert parse(xml) == LabelConfig(
+        "q", "page", "multiple", ("good", "bad"), (Source("html", "my_html"),)
+    )
 
 
 def test_single_radio_is_single() -> None:
@@ -37,7 +41,7 @@ def test_single_radio_is_single() -> None:
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
         (f"<View>{config()}{config()}</View>", "2 Choices tags found, one is supported"),
-        (config(object='<Image name="t" value="$i"/>'), "<Image> is not supported"),
+        (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),
         (config(object='<Text name="t" value="$u" valueType="url"/>'), "valueType=url"),

@@ -115,6 +115,14 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
     assert "Label Studio is away" in client.get("/status").text
 
 
+def test_tasks_that_cannot_be_read_stand_there_with_the_reason(
+    client: FlaskClient, loop: ProjectLoop
+) -> None:
+    loop.unreadable = {31: "the picture is damaged or cut off"}
+    page = client.get("/status/7").text
+    assert "1 tasks" in page and 'data?task=31">31</a>' in page and "cut off" in page
+
+
 def test_time_left_comes_from_the_pace_so_far(
     client: FlaskClient, loop: ProjectLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,7 +131,7 @@ def test_time_left_comes_from_the_pace_so_far(
     loop.activity = Activity("embed", 0.7, began=100.0, from_share=0.5)
     state = client.get("/status/7.json").json
     assert state is not None
-    assert state["sentence"].endswith("Texts are being encoded, 70 %, about 30 s left.")
+    assert state["sentence"].endswith("Tasks are being encoded, 70 %, about 30 s left.")
 
 
 def test_figures_for_prometheus(client: FlaskClient, loop: ProjectLoop) -> None:

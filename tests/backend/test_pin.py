@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, Source
 from backend.pin import pinned_name, pinned_version
 from backend.pool import PINNED, Pool
 from model.head import Head
 from model.store import EncoderMeta, Store, Version, write_encoder_meta
 
-CONFIG = LabelConfig("c", "t", "single", ("cats", "dogs"), "text", False)
+CONFIG = LabelConfig("c", "t", "single", ("cats", "dogs"), (Source("text", "text"),))
 NOTHING = np.zeros(0, np.int64)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.annotations import Json
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, Source
 from backend.pool import Pool
 
-CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), "text", False)
+CONFIG = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
+MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), (Source("text", "text"),))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_half_a_character_is_kept(pool: Pool) -> None:
     half = task(1, annotation(1, "\ud83d", "a"), text="half \ud83d")
     assert pool.update([half, task(2, annotation(2, "b"))], CONFIG) == 2
     assert pool.update([half], CONFIG) == 0
-    assert pool.texts([1], CONFIG) == ["half \ud83d"]
+    assert pool.parts([1], CONFIG) == [("half \ud83d",)]
     assert pool.labelling(CONFIG, False).answers == {1: ("a",), 2: ("b",)}
 
 
@@ -92,10 +92,10 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys()[1].tolist()
-    other = LabelConfig("c", "t", "single", ("a", "b"), "title", False)
+    other = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "title"),))
     pool.rekey(other)
     assert pool.keys()[1].tolist() != before
-    assert pool.texts([1, 2], other) == ["two", ""]
+    assert pool.parts([1, 2], other) == [("two",), (None,)]
 
 
 def test_what_is_remembered_survives(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_remembered_survives(tmp_path: Path) -> None:
     again = Pool(tmp_path / "pool.sqlite")
     assert again.fact("cursor") == "2026-01-01T00:00:00.000000Z"
     assert json.dumps(again.published()) == '{"0.1": 10.0, "0.2": 20.0}', "oldest first"
-    assert again.texts([1], CONFIG) == ["你好"]
+    assert again.parts([1], CONFIG) == [("你好",)]
     again.close()
 
 

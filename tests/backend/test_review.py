@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, Source
 from backend.review import disagreement, doubted, read, write
 
-CONFIG = LabelConfig("c", "t", "single", ("a", "b"), "text", False)
+CONFIG = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
 
 
 def test_people_who_differ_are_told_with_labels_and_tasks() -> None:

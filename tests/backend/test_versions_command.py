@@ -110,7 +110,7 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         "training_labels": 10,
         "audit_labels": 2,
         "shortlist": 50,
-        "encoder_meta": vars(META),
+        "encoder_meta": {**vars(META), "layout": ["text"]},
     }
 
 
@@ -211,7 +211,8 @@ def test_an_encoder_of_another_form_is_refused_by_name(
     config = DistilBertConfig(vocab_size=len(tokenizer), dim=384, n_heads=2, n_layers=1)
     DistilBertModel(config).save_pretrained(tmp_path / "distilled")
     tokenizer.save_pretrained(tmp_path / "distilled")
-    add_encoder(store, 1, EncoderMeta(str(tmp_path / "distilled"), "distilled", 32, 384))
+    distilled = str(tmp_path / "distilled")
+    add_encoder(store, 1, EncoderMeta(distilled, distilled, 32, 384))
     add_version(store, "1.1", 20)
     status, printed = command("export", "--out", tmp_path / "out")
     assert status == 2

@@ -1,12 +1,13 @@
 """Training runs on the bundled encoder cut to its first layer: real weights, in seconds."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from model.encoder import BUNDLED, TextEncoder
@@ -19,11 +20,11 @@ from model.finetune import (
     _Best,
     contrastive_loss,
     finetune,
-    frozen_weights,
-    transformer_layers,
 )
 from model.head import fit_head
+from model.image_encoder import ImageEncoder
 from model.types import Floats, Kind
+from tests.model.test_image_encoder import efficient_net
 
 ANIMALS = [
     "the cat sleeps",
@@ -142,17 +143,6 @@ def test_the_same_seed_gives_the_same_encoder(load: Load) -> None:
     assert np.abs(vectors[2] - vectors[0]).max() > 1e-2
 
 
-def test_the_lowest_third_of_the_layers_is_not_tuned() -> None:
-    network = TextEncoder(BUNDLED, 32).network
-    frozen = set(frozen_weights(network))
-    is_frozen = [
-        all(weight in frozen for weight in layer.parameters())
-        for layer in transformer_layers(network)
-    ]
-    assert is_frozen == [True, True, False, False, False, False]
-    assert network.get_input_embeddings().weight in frozen
-
-
 def test_contrast_is_low_when_only_examples_of_one_label_are_alike() -> None:
     """Each example has a twin at cosine 1, and two others at cosine 0: -log(e^10 / (e^10 + 2))."""
     states = torch.eye(2).repeat_interleave(2, dim=0)
@@ -217,3 +207,67 @@ def test_a_diverged_checkpoint_is_never_the_best(load: Load) -> None:
     best.offer(20, 0.5, encoder)
     best.offer(40, float("nan"), encoder)
     assert (best.loss, best.step) == (0.5, 20)
+
+
+@pytest.fixture
+def image_encoder(tmp_path: Path) -> ImageEncoder:
+    return ImageEncoder(str(efficient_net(tmp_path)))
+
+
+def pictures(number: int) -> list[Image.Image]:
+    """Noise, reddish and bluish by turns."""
+    noise = np.random.default_rng(0).integers(0, 120, (number, 32, 32, 3), dtype=np.uint8)
+    noise[::2, :, :, 0] += 100
+    noise[1::2, :, :, 2] += 100
+    return [Image.fromarray(picture) for picture in noise]
+
+
+def test_pictures_are_learnt_and_batch_statistics_stay(image_encoder: ImageEncoder) -> None:
+    """Sixteen pictures at once are too few to estimate means and variances from."""
+    network = image_encoder.network
+    statistics = {name: value.clone() for name, value in network.named_buffers()}
+    weights = {name: value.detach().clone() for name, value in network.named_parameters()}
+    targets = np.tile(np.eye(2, dtype=np.float32), (MIN_VALIDATION, 1))
+    items = pictures(len(targets))
+    steps: list[Step] = []
+    examples = Examples(items, targets)
+    finetune(image_encoder, examples, examples, "single", seed=0, observe=steps.append)
+
+    measured = [step.validation["loss"] for step in steps if step.validation is not None]
+    assert measured[-1] < 0.5 * math.log(2)
+    assert all(torch.equal(value, statistics[name]) for name, value in network.named_buffers())
+    moved = {name for name, value in network.named_parameters() if (value != weights[name]).any()}
+    blocks = len(network.encoder.blocks)
+    assert {int(name.split(".")[2]) for name in moved if "blocks" in name} == set(
+        range(blocks // 3, blocks)
+    )
+
+
+class OfParts:
+    """Reads items of one part each, as an encoder of texts and pictures does."""
+
+    def __init__(self, inner: TextEncoder) -> None:
+        self.network, self.device, self.dimension = inner.network, inner.device, inner.dimension
+        self._inner = inner
+
+    def forward(self, items: Sequence[tuple[str]]) -> Tensor:
+        return self._inner.forward([text for (text,) in items])
+
+    def pool(self, items: Sequence[tuple[str]]) -> Floats:
+        return self._inner.pool([text for (text,) in items])
+
+
+def test_a_text_as_the_only_part_is_learnt_as_the_text_is(load: Load) -> None:
+    """Batches go by length: of the text, not of the tuple around it."""
+    losses: list[list[float]] = [[], []]
+    alone, part = load(), load()
+    for encoder, items, found in (
+        (alone, TEXTS, losses[0]),
+        (OfParts(part), [(text,) for text in TEXTS], losses[1]),
+    ):
+
+        def observe(step: Step, found: list[float] = found) -> None:
+            found.append(step.training["loss"])
+
+        finetune(encoder, Examples(items, TARGETS), NO_EXAMPLES, "single", seed=0, observe=observe)
+    assert losses[0] == losses[1]

@@ -133,12 +133,14 @@ def test_an_encoder_comes_back_with_its_facts(tmp_path: Path) -> None:
     assert list(Store(tmp_path).encoders().items()) == [(9, META), (10, tuned)]
 
 
-def test_an_encoder_is_loaded_from_its_source_or_its_own_folder(tmp_path: Path) -> None:
+def test_the_weights_of_a_tuned_encoder_stand_in_its_own_folder(tmp_path: Path) -> None:
     store = Store(tmp_path)
     add_encoder(store, 0)
     add_encoder(store, 1, replace(META, source=HERE))
-    assert store.encoder_source(0) == "some/encoder"
-    assert json.loads((Path(store.encoder_source(1)) / "meta.json").read_text())["source"] == HERE
+    assert store.tuned_folder(0) is None
+    folder = store.tuned_folder(1)
+    assert folder is not None
+    assert json.loads((folder / "meta.json").read_text())["source"] == HERE
 
 
 class Crash(Exception):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import requests
 
-from backend.annotations import Json, text_of
+from backend.annotations import Json
+from backend.content import key_of, parts_of
 from backend.label_config import parse
 from model.encoder import BUNDLED
 from model.store import EncoderMeta, Store, Version, write_encoder_meta
-from model.vectors import content_key
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 AUTH = ("studio", "s3cret")
@@ -173,9 +173,9 @@ def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:
     shown, on_demand = task["predictions"][0], predicted(bench, project, task)
     assert shown["model_version"] == on_demand["model_version"] == version.name
     vectors = Store(bench.models / str(project)).vectors(pinned.encoder)
-    text = text_of(task["data"], parse(SINGLE))
-    assert text is not None
-    row = vectors.rows(np.array([content_key(text)]))
+    parts = parts_of(task["data"], parse(SINGLE))
+    assert parts is not None
+    row = vectors.rows(np.array([key_of(parts)]))
     probs = pinned.head.probs(vectors.take(row))[0]
     for prediction in (shown, on_demand):
         region = prediction["result"][0]

@@ -1,0 +1,1 @@
+"""Pictures and clips that tasks name: fetched, kept, decoded."""

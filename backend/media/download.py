@@ -1,0 +1,98 @@
+"""Answers of web servers that may be slow, endless or broken: read within limits, in chunks."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Timer
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+CHUNK = 1 << 16
+
+PLAIN = {"Accept-Encoding": "identity"}
+"""Compressed answers have no length that tells whether all of them came."""
+
+
+class BrokenOff(Exception):
+    """The answer ended before it was whole, or did not come within the time."""
+
+
+def body(response: requests.Response, deadline: float) -> Iterator[bytes]:
+    """The answer's bytes in chunks. Raises BrokenOff, at the latest at `deadline` (of
+    time.monotonic), however slowly they come."""
+    raw: HTTPResponse = response.raw
+    try:
+        with _cut_after(deadline - time.monotonic(), raw.shutdown):
+            yield from raw.stream(CHUNK, decode_content=True)
+    except (HTTPError, OSError, ValueError) as error:
+        raise BrokenOff(type(error).__name__) from error
+
+
+@contextmanager
+def _cut_after(seconds: float, cut: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """A socket's own timeout begins anew at each byte; this one does not. Raises TimeoutError also
+    where what was cut looks whole, such as an answer without a length."""
+    is_cut = Event()
+
+    def fire() -> None:
+        is_cut.set()
+        with suppress(OSError, ValueError, RuntimeError):  # it ended by itself meanwhile
+            cut(*arguments)
+
+    timer = Timer(max(0.0, seconds), fire)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if is_cut.is_set():
+        raise TimeoutError
+
+
+class _TimedHead:
+    """The read timeout is one of the whole head of an answer."""
+
+    timeout: Any
+    sock: Any
+
+    def getresponse(self) -> HTTPResponse:
+        head: HTTPResponse | None = None
+        try:
+            with _cut_after(self.timeout, self.sock.shutdown, socket.SHUT_RDWR):
+                head = super().getresponse()  # type: ignore[misc]
+        except TimeoutError:
+            if head is not None:  # half of one
+                head.close()
+            raise
+        return head
+
+
+class _Connection(_TimedHead, HTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _SecureConnection(_TimedHead, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class TimedAdapter(HTTPAdapter):
+    """For requests.Session.mount: a server cannot hold us up by sending a head byte by byte."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

@@ -1,0 +1,210 @@
+"""From what a task's data names (a picture, a clip, a sound) to a file on this machine."""
+
+import base64
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from backend.errors import StudioError
+from backend.media.cache import FileCache
+from backend.media.download import CHUNK, PLAIN, BrokenOff, TimedAdapter, body
+from backend.media.places import Place, Places, Unreachable
+from backend.session import CONNECT_TIMEOUT, Session
+
+HEAD_TIMEOUT = 10.0
+"""Seconds that a server may think before it answers."""
+
+REDIRECTS = 5
+
+MEASURED = {**PLAIN, "Range": "bytes=0-"}
+"""Label Studio tells a file's length, by which half a file shows, only to who asks for a range."""
+
+WHOLE = re.compile(r"bytes 0-(\d+)/(\d+)")
+
+INLINE = re.compile(r"data:(image|audio|video)/[^,]*;base64", re.IGNORECASE)
+
+PASSING = (401, 408, 424, 425, 429)
+"""Refusals that mend without the task: a token, a rate, a storage that does not answer."""
+
+ADVICE = {
+    ("/data/upload/", 404): "the uploaded file was deleted: upload it again, or delete the task",
+    ("/data/", 416): "the file is empty: upload it again",
+    ("/data/upload/", 500): "if only some tasks have this, their uploaded files were deleted",
+    ("/data/local-files/", 403): "start Label Studio with LOCAL_FILES_SERVING_ENABLED=true and "
+    "LOCAL_FILES_DOCUMENT_ROOT=<the folder above your files>",
+    ("/data/local-files/", 404): "the file is not there, or no local storage of the project covers "
+    "its folder: add one under Settings > Cloud Storage > Add Source Storage > Local files",
+    ("/tasks/", 404): "no source storage of the project has this bucket: add one under "
+    "Settings > Cloud Storage",
+    ("/tasks/", 424): "it could not read the file from its storage: check that the file is there, "
+    "and the connection under Settings > Cloud Storage",
+}
+"""By the beginning of Label Studio's path, and its status."""
+
+OTHER_ADVICE = "check that the token's user may see the task's project"
+
+
+@dataclass(frozen=True)
+class MediaLimits:
+    """max_bytes, seconds: of one file; hosts: allowed beside Label Studio's own (see
+    places.hosts_from); cache_bytes: of all files kept."""
+
+    max_bytes: int = 100_000_000
+    seconds: float = 60.0
+    hosts: tuple[str, ...] = ()
+    cache_bytes: int = 2_000_000_000
+
+
+class Media:
+    """Made for one thread; any process may share the folder.
+
+    `session`: best one with `repeats=0`, as the caller repeats what is passing. `address`: where
+    browsers find the same Label Studio.
+    """
+
+    def __init__(
+        self, folder: Path, session: Session, limits: MediaLimits | None = None, address: str = ""
+    ) -> None:
+        self._limits = limits or MediaLimits()
+        self._session = session
+        self._places = Places(session.url, address, self._limits.hosts)
+        self._cache = FileCache(folder, self._limits.cache_bytes)
+        self._http = requests.Session()
+        for scheme in ("http://", "https://"):
+            self._http.mount(scheme, TimedAdapter())
+
+    def close(self) -> None:
+        self._http.close()
+
+    def fetch(self, reference: str, task: int) -> Path:
+        """The file that `task` names; its content never changes under the same reference.
+
+        Raises Unreachable, and OSError when there is no room on the disk.
+        """
+        key = self._key(reference)
+        return self._cache.find(key) or self._cache.add(key, self._checked(reference, task))
+
+    def forget(self, reference: str) -> None:
+        """Fetch it anew next time: what we have is no whole file."""
+        self._cache.remove(self._key(reference))
+
+    def _key(self, reference: str) -> str:
+        return f"{self._session.url} {reference}"
+
+    def _checked(self, reference: str, task: int) -> Iterator[bytes]:
+        """The bytes, unless they are none or too many. Raises Unreachable."""
+        is_inline = reference[:5].lower() == "data:"
+        total = 0
+        for chunk in _inline(reference) if is_inline else self._download(reference, task):
+            total += len(chunk)
+            self._refuse_if_too_large(total)
+            yield chunk
+        if not total:
+            raise Unreachable("The file is empty. Upload it again")
+
+    def _refuse_if_too_large(self, size: int) -> None:
+        if size > self._limits.max_bytes:
+            allowed = self._limits.max_bytes / 1e6
+            raise Unreachable(f"The file is larger than {allowed:g} MB. Put a smaller one there")
+
+    def _download(self, reference: str, task: int) -> Iterator[bytes]:
+        deadline = time.monotonic() + self._limits.seconds
+        with self._open(self._places.named(reference.strip(), task), deadline) as response:
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise Unreachable("There is a web page in place of the file: use the file's link")
+            self._refuse_if_too_large(_announced(response))
+            try:
+                yield from body(response, deadline)
+            except BrokenOff as error:
+                raise Unreachable(
+                    f"The file did not come whole within {self._limits.seconds:g} seconds", True
+                ) from error
+
+    def _open(self, place: Place, deadline: float) -> requests.Response:
+        """The answer at the end of all redirects. Raises Unreachable."""
+        for _ in range(REDIRECTS + 1):
+            response = self._ask(place, deadline - time.monotonic())
+            if _is_whole(response):
+                return response
+            with response:
+                if not response.is_redirect:
+                    host = urlsplit(response.url).netloc
+                    raise _refused(host, response.status_code, "check the link and who may read it")
+                url = urljoin(response.url, response.headers["Location"])
+                place = self._places.redirected(place, url)
+        raise Unreachable("The servers on the way to the file send us in circles")
+
+    def _ask(self, place: Place, seconds_left: float) -> requests.Response:
+        if seconds_left <= 0:
+            raise Unreachable("The servers on the way to the file answer too slowly", passing=True)
+        seconds = min(HEAD_TIMEOUT, seconds_left)
+        return (
+            self._ask_studio(place.path, seconds) if place.path else self._get(place.url, seconds)
+        )
+
+    def _ask_studio(self, path: str, seconds: float) -> requests.Response:
+        try:
+            return self._session.call(
+                "GET", path, timeout=seconds, stream=True, allow_redirects=False, headers=MEASURED
+            )
+        except StudioError as error:
+            if error.status in (None, 401):  # the session's own advice is the right one
+                raise Unreachable(str(error).partition(": ")[2], passing=True) from error
+            raise _refused("Label Studio", error.status, _advice(path, error.status)) from error
+
+    def _get(self, url: str, seconds: float) -> requests.Response:
+        timeout = (CONNECT_TIMEOUT, seconds)
+        try:
+            return self._http.get(
+                url, timeout=timeout, stream=True, allow_redirects=False, headers=PLAIN
+            )
+        except requests.RequestException as error:
+            raise Unreachable(
+                f"No answer from {urlsplit(url).netloc} ({type(error).__name__}). Check that it "
+                "can be reached from where the backend runs",
+                passing=True,
+            ) from error
+
+
+def _is_whole(response: requests.Response) -> bool:
+    if response.status_code != 206:
+        return response.status_code == 200
+    told = WHOLE.fullmatch(response.headers.get("Content-Range", ""))
+    return told is not None and int(told[1]) + 1 == int(told[2])
+
+
+def _announced(response: requests.Response) -> int:
+    """The length that the server tells before the file comes; 0 when it tells none."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+def _refused(who: str, status: int | None, advice: str) -> Unreachable:
+    is_passing = status is not None and (status >= 500 or status in PASSING)
+    return Unreachable(f"{who} answered {status} when asked for the file: {advice}", is_passing)
+
+
+def _advice(path: str, status: int | None) -> str:
+    known = (
+        text for (start, of), text in ADVICE.items() if path.startswith(start) and of == status
+    )
+    return next(known, OTHER_ADVICE)
+
+
+def _inline(reference: str) -> Iterator[bytes]:
+    """The file written into the task itself. Raises Unreachable."""
+    kind, _, text = reference.partition(",")
+    if not INLINE.fullmatch(kind):
+        raise Unreachable(
+            "Only data:image/..., data:audio/... and data:video/... in base64 are read"
+        )
+    try:
+        for start in range(0, len(text), CHUNK):  # a multiple of 4: four characters are 3 bytes
+            yield base64.b64decode(text[start : start + CHUNK], validate=True)
+    except ValueError as error:
+        raise Unreachable("The file inside the task is not whole: its base64 is broken") from error

@@ -1,0 +1,157 @@
+"""Where task data may send us for a file: the connected Label Studio, and hosts that are allowed.
+
+Anybody who may import tasks writes what stands in them, so what looks like an allowed address must
+be one, and what is none must not reach the network behind us.
+"""
+
+import base64
+import re
+from dataclasses import dataclass
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import requests
+
+from backend.errors import BackendError, BadSetting
+
+SERVED = re.compile(r"/data/|/storage-data/uploaded/\?|/(tasks|projects)/\d+/(resolve|presign)/\?")
+"""Where Label Studio serves files: the only paths that get the token."""
+
+RESOLVED = re.compile(r"/(tasks|projects)/")
+"""Where it answers with a link into the cloud storage that was set up in it."""
+
+CLOUD = ("s3", "gs", "azure-blob")
+
+HOST = re.compile(r"([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Unreachable(BackendError):
+    """A file that cannot be had. `passing`: a later attempt may do without anybody's help."""
+
+    def __init__(self, message: str, passing: bool = False) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file is at a path of Label Studio, which gets our token, or else at a web address."""
+
+    path: str = ""
+    url: str = ""
+
+
+class Places:
+    """`address`: where browsers find the same Label Studio, which it writes into some tasks;
+    `hosts`: of hosts_from."""
+
+    def __init__(self, url: str, address: str, hosts: tuple[str, ...]) -> None:
+        self._url = url
+        self._addresses = [known for known in (url, address) if known]
+        self._hosts = hosts
+
+    def named(self, reference: str, task: int) -> Place:
+        """Where the file is that a task names. Raises Unreachable for what is not asked for."""
+        scheme = reference.partition(":")[0].lower()
+        if reference.startswith("/"):
+            return self._at_studio(reference)
+        if scheme in CLOUD:
+            # The old name of /resolve/, which every version knows.
+            uri = base64.urlsafe_b64encode(reference.encode()).decode()
+            return Place(path=f"/tasks/{task}/presign/?fileuri={uri}")
+        if scheme in DEFAULT_PORTS:
+            return self._at_address(_readable(reference))
+        raise Unreachable(
+            "This is no link to a file. Tasks may name uploads and local files (/data/...), "
+            "s3://, gs:// and azure-blob:// files, https:// addresses and data:image/...;base64,"
+        )
+
+    def redirected(self, place: Place, url: str) -> Place:
+        """Where the server at `place` sends us. Raises Unreachable where we do not follow."""
+        target = _readable(url)
+        if RESOLVED.match(place.path):  # Label Studio's own answer: where its storage is
+            return Place(url=target.geturl())
+        return self._at_address(target)
+
+    def _at_studio(self, reference: str) -> Place:
+        for address in self._addresses:
+            path = _below(reference, address)
+            if SERVED.match(path) and not _climbs(path):
+                return Place(path=path)
+        raise Unreachable(
+            "Label Studio has no files there. Its own links begin with /data/upload/ or "
+            "/data/local-files/"
+        )
+
+    def _at_address(self, parts: SplitResult) -> Place:
+        path = parts._replace(scheme="", netloc="").geturl()
+        if any(_origin(parts) == _origin(urlsplit(known)) for known in self._addresses):
+            try:
+                return self._at_studio(path)  # asked for at the address that we know
+            except Unreachable:
+                pass
+        is_studio = _origin(parts) == _origin(urlsplit(self._url))
+        if is_studio or any(_is_of(parts, urlsplit(f"//{host}")) for host in self._hosts):
+            return Place(url=parts.geturl())
+        raise Unreachable(
+            f"Files from {parts.netloc} are not fetched. If you trust that host, add it to "
+            "MEDIA_HOSTS, a list with commas"
+        )
+
+
+def hosts_from(setting: str) -> tuple[str, ...]:
+    """The hosts of a comma-separated list: `media.example.org`, `*.example.org` (any host below
+    it), `media.example.org:8443` (without a port: only the scheme's own). Raises BadSetting."""
+    hosts = tuple(filter(None, (host.strip().lower() for host in setting.split(","))))
+    for host in hosts:
+        if not HOST.fullmatch(host.removeprefix("*.")):
+            raise BadSetting(
+                f"MEDIA_HOSTS: {host} is not a host; write hosts with commas between them, without "
+                "https:// and without paths: media.example.org, *.example.org, 10.0.0.5:9000"
+            )
+    return hosts
+
+
+def _readable(url: str) -> SplitResult:
+    try:
+        # Prepared first: the client then connects to what it reads from this same text.
+        parts = urlsplit(requests.Request("GET", url).prepare().url or "")
+        if parts.scheme in DEFAULT_PORTS and HOST.fullmatch(parts.netloc.lower()):
+            _port(parts)
+            return parts
+    except ValueError:
+        pass
+    raise Unreachable("The link is not a web address that can be read, or has a password in it")
+
+
+def _port(parts: SplitResult) -> int:
+    """Raises ValueError for an impossible one."""
+    return DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+
+
+def _host(parts: SplitResult) -> str:
+    """In lower case; `example.org.` is `example.org`."""
+    return (parts.hostname or "").rstrip(".")
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, _host(parts), _port(parts)
+
+
+def _is_of(parts: SplitResult, allowed: SplitResult) -> bool:
+    if _port(parts) != (allowed.port or DEFAULT_PORTS[parts.scheme]):
+        return False
+    host, name = _host(parts), _host(allowed)
+    return host.endswith(name[1:]) if name.startswith("*.") else host == name
+
+
+def _below(path: str, address: str) -> str:
+    """The path without the folder that Label Studio itself is served in."""
+    folder = urlsplit(address).path.rstrip("/")
+    return path[len(folder) :] if path.startswith(f"{folder}/") else path
+
+
+def _climbs(path: str) -> bool:
+    """Whether a server could read `path` as another one than it seems to be."""
+    plain = unquote(path.partition("?")[0])
+    return "\\" in plain or ".." in plain.split("/")

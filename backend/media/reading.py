@@ -1,0 +1,91 @@
+"""From what a task shows to what an encoder reads: pictures and clips are fetched and decoded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.content import Parts
+from backend.loop import Connection
+from backend.media.media import Media, MediaLimits
+from backend.media.places import Unreachable, hosts_from
+from backend.session import Session
+from backend.settings import Settings
+from model.clips import read_clip
+from model.joint_encoder import Example, Part
+from model.pictures import UnreadableMedia, read_picture
+from model.types import Layout, Medium
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Access:
+    """How media are fetched, as a job tells the trainer: see Connection and MediaLimits."""
+
+    url: str
+    token: str
+    spare_token: str
+    address: str
+    folder: str
+    hosts: tuple[str, ...]
+    max_bytes: int
+    cache_bytes: int
+
+
+def access_of(connection: Connection, settings: Settings) -> Access:
+    """With the settings' limits, and one cache for all projects."""
+    return Access(
+        connection.url,
+        connection.token,
+        connection.spare_token,
+        connection.studio_address,
+        str(settings.model_dir.resolve() / "media"),
+        hosts_from(settings.media_hosts),
+        settings.media_mb * MEGABYTE,
+        settings.media_cache_mb * MEGABYTE,
+    )
+
+
+class CannotRead(Exception):
+    """Why a task's media cannot be read; `passing`: it may be otherwise in a while."""
+
+    def __init__(self, reason: str, passing: bool) -> None:
+        super().__init__(reason)
+        self.passing = passing
+
+
+class Reader:
+    """Made for one thread. A layout of texts alone asks nobody for anything."""
+
+    def __init__(self, layout: Layout, access: Access) -> None:
+        self._layout = layout
+        self._media: Media | None = None
+        if layout != ("text",):
+            session = Session(access.url, access.token, access.spare_token, repeats=0)
+            limits = MediaLimits(
+                max_bytes=access.max_bytes,
+                hosts=tuple(access.hosts),
+                cache_bytes=access.cache_bytes,
+            )
+            self._media = Media(Path(access.folder), session, limits, access.address)
+
+    def read(self, task: int, parts: Parts) -> Example:
+        """What the task shows, in the layout's order. Raises CannotRead."""
+        try:
+            return tuple(
+                None if part is None else self._part(medium, part, task)
+                for medium, part in zip(self._layout, parts, strict=True)
+            )
+        except Unreachable as error:
+            raise CannotRead(str(error), error.passing) from error
+        except UnreadableMedia as error:
+            raise CannotRead(str(error), passing=False) from error
+
+    def _part(self, medium: Medium, part: str, task: int) -> Part:
+        if self._media is None or medium == "text":
+            return part
+        path = self._media.fetch(part, task)
+        try:
+            return read_picture(path) if medium == "image" else read_clip(path)
+        except UnreadableMedia:
+            self._media.forget(part)  # whoever mends the file has it fetched anew
+            raise

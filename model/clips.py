@@ -1,0 +1,174 @@
+"""Short videos: frames spread over a clip, and one vector a clip from those of its frames."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from model.image_encoder import ImageEncoder, unit
+from model.pictures import UnreadableMedia, check_size, reduced, refuse_disguise
+from model.types import Floats
+
+FRAMES = 8
+MAX_SECONDS = 300.0
+"""Of a longer video the beginning is looked at."""
+MAX_PIXELS = 10_000_000
+"""A frame: 4K has 9 million, 8K has 33."""
+MAX_READ_SECONDS = 20.0
+"""Wall-clock time for one clip."""
+FAR = 3.0
+"""Seconds of video from which on seeking is quicker than to decode what lies between."""
+
+DEMUXERS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif"
+"""All others are refused unread: play lists would let a file open others."""
+NO_FRAME = "no frame can be read: the video is empty, damaged, cut off or of an unknown codec"
+
+
+def read_clip(
+    path: Path, frames: int = FRAMES, *, seconds: float = MAX_READ_SECONDS
+) -> list[Image.Image]:
+    """1 to `frames` pictures from a video file, spread evenly over its first MAX_SECONDS: RGB,
+    upright, the shorter side as in `read_picture`. Of a damaged file, those that are left.
+
+    `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if no frame can be
+    read, if frames are too large or if time is up, and OSError if there is no file.
+    """
+    refuse_disguise(path, "video")
+    until = time.monotonic() + seconds
+    with _opened(path) as container:
+        stream = _video_stream(container)
+        duration = _duration(container, stream)
+        if duration is None:
+            pictures = _thinned(_decoded(container, stream, until), frames)
+        else:
+            times = _sampled_times(stream, duration, frames)
+            pictures = [_picture(frame) for frame in _shown_at(times, container, stream, until)]
+    if not pictures:
+        raise UnreadableMedia(NO_FRAME)
+    return pictures
+
+
+def _opened(path: Path) -> InputContainer:
+    only = {"format_whitelist": DEMUXERS}
+    try:
+        # Titles come in any encoding.
+        return av.open(path, "r", options=only, metadata_errors="replace")
+    except av.FFmpegError as error:
+        reason = "not a video, or one that is damaged, cut off or of an unknown kind"
+        raise UnreadableMedia(reason) from error
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    # The cover of a song is a video stream of one frame.
+    streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
+    if not streams:
+        raise UnreadableMedia("there is no video in it")
+    if streams[0].codec_context is None:
+        raise UnreadableMedia(NO_FRAME)
+    check_size(streams[0].width, streams[0].height, MAX_PIXELS)
+    return streams[0]
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds of video; None if the file does not say, as those that browsers record."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _sampled_times(stream: VideoStream, duration: float, frames: int) -> Floats:
+    """The middles of `frames` equal parts of the video, in seconds of the stream's own clock."""
+    begin = float((stream.start_time or 0) * (stream.time_base or 0))
+    part = min(duration, MAX_SECONDS) / frames
+    times: Floats = begin + part * (np.arange(frames) + 0.5)
+    return times
+
+
+def _shown_at(
+    times: Floats, container: InputContainer, stream: VideoStream, until: float
+) -> Iterator[VideoFrame]:
+    """The frames that are shown at the ascending `times`, each one once.
+
+    If the video ends before the first of them, its last frame.
+    """
+    lasts = 1 / float(stream.average_rate or 25)
+    frames = _decoded(container, stream, until)
+    end, frame, is_taken = times[0], None, False
+    for moment in times:
+        if is_taken and moment < end:
+            continue
+        if moment - end > FAR and stream.time_base:
+            # A file that cannot seek is decoded on from where it is.
+            with suppress(av.FFmpegError):
+                container.seek(int(moment / stream.time_base), stream=stream)
+                frames = _decoded(container, stream, until)
+        for frame in frames:
+            end = lasts + (end if frame.time is None else frame.time)
+            if end > moment:
+                is_taken = True
+                yield frame
+                break
+    if frame is not None and not is_taken:
+        yield frame
+
+
+def _decoded(container: InputContainer, stream: VideoStream, until: float) -> Iterator[VideoFrame]:
+    """Frames from where the container stands, up to the first damage or the end."""
+    with suppress(av.FFmpegError):
+        for frame in container.decode(stream):
+            if time.monotonic() > until:
+                raise UnreadableMedia("it takes too long to read")
+            yield frame
+
+
+def _thinned(frames: Iterable[VideoFrame], most: int) -> list[Image.Image]:
+    """At most `most` of the frames, evenly spread, without knowing how many will come."""
+    kept: list[Image.Image] = []
+    step = 1
+    for number, frame in enumerate(frames):
+        if frame.time is not None and frame.time > MAX_SECONDS:
+            break
+        if number % step == 0:
+            kept.append(_picture(frame))
+        if len(kept) == 2 * most:
+            kept, step = kept[::2], 2 * step
+    places = np.linspace(0, len(kept) - 1, min(most, len(kept))).round().astype(int)
+    return [kept[place] for place in places]
+
+
+def _picture(frame: VideoFrame) -> Image.Image:
+    check_size(frame.width, frame.height, MAX_PIXELS)
+    width, height = reduced(frame.width, frame.height)
+    small = frame.reformat(width=width, height=height, format="rgb24")
+    picture = Image.fromarray(small.to_ndarray())
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
+
+
+def encode_clips(encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]]) -> Floats:
+    """Clips of one or more frames each to vectors (n, 2 * d), see `clip_vectors`."""
+    frames = [frame for clip in clips for frame in clip]
+    return clip_vectors(encoder.encode(frames), [len(clip) for clip in clips])
+
+
+def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:
+    """Frames' vectors (sum of lengths, d), clip after clip, to clips' vectors (n, 2 * d), float32,
+    unit length: the mean of a clip's frames and beside it their maximum, both of the same length.
+
+    The mean tells what is there most of the time, the maximum what is there for a moment.
+    Raises ValueError if a clip has no frame.
+    """
+    if 0 in lengths:
+        raise ValueError("a clip needs at least one frame")
+    parts = np.split(vectors, np.cumsum(lengths, dtype=np.int64)[:-1]) if lengths else []
+    shape = (len(lengths), vectors.shape[1])
+    means = np.array([part.mean(axis=0) for part in parts], dtype=np.float32).reshape(shape)
+    peaks = np.array([part.max(axis=0) for part in parts], dtype=np.float32).reshape(shape)
+    return unit(np.hstack([unit(means), unit(peaks)]))

@@ -1,0 +1,118 @@
+"""Image encoder: a transformers model from a folder or hub name, pictures -> vectors."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from transformers import AutoImageProcessor, AutoModel
+
+from model.encoder import bf16_pays, quiet_loader
+from model.types import Floats
+
+BATCH = 32
+"""Pictures encoded at once."""
+
+
+class ImageEncoder:
+    """Pictures to unit-length vectors of `dimension`. Not for use by several threads at once."""
+
+    def __init__(self, name: str) -> None:
+        """Load from `name`, a folder or a hub name. Raises OSError if it is no image encoder."""
+        quiet_loader()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            self.processor = _processor(name)
+            # Convolutions are a quarter faster with the colours of a pixel side by side.
+            self.network = _network(name).to(self.device, memory_format=torch.channels_last)
+        except (OSError, ValueError, ImportError) as error:
+            raise OSError(
+                f"IMAGE_ENCODER={name} is no image encoder: it must be a folder with a "
+                "transformers model and its preprocessor_config.json, or the name of one on the "
+                f"Hugging Face hub ({error})"
+            ) from error
+        self.network.eval()
+        self.low_precision = bf16_pays(self.device)
+        self._copy: nn.Module | None = None
+        with torch.inference_mode():
+            blank = Image.new("RGB", (64, 64))
+            self.dimension = self._pooled(self.network, [blank]).shape[1]
+
+    def encode(self, pictures: Sequence[Image.Image]) -> Floats:
+        """RGB pictures to vectors (n, dimension), float32, unit length."""
+        return unit(self.pool(pictures))
+
+    def pool(self, pictures: Sequence[Image.Image]) -> Floats:
+        """RGB pictures to pooled states (n, dimension), float32: vectors before normalisation."""
+        pooled = np.zeros((len(pictures), self.dimension), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(pictures), BATCH):
+                batch = pictures[start : start + BATCH]
+                pooled[start : start + BATCH] = self._pooled(self._reader(), batch).cpu().numpy()
+        return pooled
+
+    def forward(self, pictures: Sequence[Image.Image]) -> Tensor:
+        """One batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
+        self._copy = None  # whoever calls this is about to change the weights
+        return self._pooled(self.network, pictures)
+
+    def _reader(self) -> nn.Module:
+        """The network to encode with: where 16 bits pay, a copy in 16 bits."""
+        if self.low_precision and self._copy is None:
+            self._copy = deepcopy(self.network).to(torch.bfloat16).eval()
+        reader: nn.Module = self._copy or self.network
+        return reader
+
+    def _pooled(self, network: Any, pictures: Sequence[Image.Image]) -> Tensor:
+        # Without input_data_format a picture that is three pixels high would be taken for colours.
+        read = self.processor(
+            images=list(pictures), return_tensors="pt", input_data_format="channels_last"
+        )
+        kind = next(network.parameters()).dtype
+        pixels = read["pixel_values"].to(self.device, kind)
+        casts = self.low_precision and network is self.network
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
+            output = network(pixel_values=pixels)
+        pooled = output.get("pooler_output")
+        if pooled is None:
+            pooled = _mean_or_first(output.last_hidden_state, network)
+        flat: Tensor = pooled.flatten(1).float()
+        return flat
+
+    def save(self, folder: Path) -> None:
+        """Write a plain transformers folder (safetensors) with the processor's settings."""
+        self.network.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+def _processor(name: str) -> Any:
+    # Pillow resizes in the same way everywhere; torchvision may be there or not.
+    return AutoImageProcessor.from_pretrained(name, backend="pil")  # type: ignore[no-untyped-call]
+
+
+def _network(name: str) -> Any:
+    """The image half of the model of this name, without a pooler that was never trained."""
+    whole, found = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+    network = getattr(whole, "vision_model", whole)  # CLIP and its like read texts, too
+    if any(key.startswith("pooler.") for key in found["missing_keys"]):
+        network.pooler = None
+    return network
+
+
+def _mean_or_first(states: Tensor, network: nn.Module) -> Tensor:
+    """Last states to pooled ones (n, d): the mean of a map (n, d, h, w) or of tokens (n, t, d),
+    and the class token where the network has one."""
+    if states.ndim == 4:
+        return states.mean(dim=(2, 3))
+    has_class = any("cls_token" in key or "class_" in key for key, _ in network.named_parameters())
+    return states[:, 0] if has_class else states.mean(dim=1)
+
+
+def unit(rows: Floats) -> Floats:
+    """Rows (n, d) scaled to unit length; a row of zeros stays."""
+    result: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return result

@@ -1,0 +1,188 @@
+"""Files of a real Label Studio: uploads, local files and cloud storage, with each kind of token."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend import local
+from backend.annotations import Json
+from backend.media.media import Media
+from backend.media.places import Unreachable
+from backend.session import Session
+from backend.studio import Studio
+from tests.backend.web import Answer, Web
+
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
+CONFIG = (
+    '<View><Image name="image" value="$image"/><Choices name="kind" toName="image">'
+    '<Choice value="cat"/><Choice value="dog"/></Choices></View>'
+)
+
+# Where Label Studio keeps its rows makes no difference to its files.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder below which Label Studio serves local files."""
+    return tmp_path_factory.mktemp("documents")
+
+
+@pytest.fixture(scope="module")
+def studio(
+    label_studio: local.LocalProcess, documents: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Studio]:
+    """A copy of the Label Studio that may serve local files."""
+    folder = tmp_path_factory.mktemp("files")
+    shutil.copytree(label_studio.log.parent / "label-studio", folder / "label-studio")
+    environ = {
+        "DJANGO_DB": "sqlite",
+        "LOCAL_FILES_SERVING_ENABLED": "true",
+        "LOCAL_FILES_DOCUMENT_ROOT": str(documents),
+    }
+    executable = os.environ["LABEL_STUDIO_BIN"]
+    with local.label_studio(folder, local.free_port(), executable, environ) as server:
+        server.wait_until_up()
+        yield Studio(server.url, local.TOKEN)
+
+
+@pytest.fixture(scope="module")
+def personal_token(studio: Studio) -> str:
+    session = studio.session
+    allowed = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
+    session.call("POST", "/api/jwt/settings", json=allowed)
+    for old in session.json("GET", "/api/token/")["items"]:  # one a user
+        session.call("POST", "/api/token/blacklist/", json={"refresh": old["token"]})
+    return str(session.json("POST", "/api/token/")["token"])
+
+
+@pytest.fixture(params=["legacy", "personal"])
+def media(
+    request: pytest.FixtureRequest, studio: Studio, personal_token: str, tmp_path: Path
+) -> Iterator[Media]:
+    token = local.TOKEN if request.param == "legacy" else personal_token
+    session = Session(studio.url, token, repeats=0)
+    media = Media(tmp_path / "media", session)
+    yield media
+    media.close()
+    session.close()
+
+
+@pytest.fixture
+def project(studio: Studio) -> int:
+    return int(studio.create_project(title="files", label_config=CONFIG)["id"])
+
+
+def only_task(studio: Studio, project: int) -> tuple[str, int]:
+    """What the project's one task names, and its id."""
+    (task,) = studio.tasks(project)
+    return task["data"]["image"], task["id"]
+
+
+def add_storage(studio: Studio, kind: str, **values: object) -> int:
+    made = studio.session.json("POST", f"/api/storages/{kind}", json={"title": "files", **values})
+    return int(made["id"])
+
+
+def upload(studio: Studio, project: int) -> Json:
+    path = f"/api/projects/{project}/import"
+    return studio.session.json("POST", path, files={"file": ("a cat.png", PICTURE, "image/png")})
+
+
+def test_upload(studio: Studio, media: Media, project: int) -> None:
+    upload(studio, project)
+    reference, task = only_task(studio, project)
+    assert reference.startswith(f"/data/upload/{project}/")
+    assert media.fetch(reference, task).read_bytes() == PICTURE
+
+
+def test_its_length_is_told(studio: Studio, media: Media, project: int) -> None:
+    """Label Studio's built-in server ends a whole file and half a file in the same way."""
+    upload(studio, project)
+    reference, _ = only_task(studio, project)
+    with media._ask_studio(reference, 10.0) as response:
+        assert response.headers["Content-Length"] == str(len(PICTURE))
+
+
+def test_upload_that_was_deleted(studio: Studio, media: Media, project: int) -> None:
+    made = upload(studio, project)
+    reference, task = only_task(studio, project)
+    studio.session.call("DELETE", f"/api/import/file-upload/{made['file_upload_ids'][0]}")
+    # Label Studio stumbles over it, and does so over other things that pass.
+    with pytest.raises(Unreachable, match=r"500 .* their uploaded files were deleted") as refused:
+        media.fetch(reference, task)
+    assert refused.value.passing
+
+
+def test_local_file(studio: Studio, media: Media, project: int, documents: Path) -> None:
+    folder = documents / f"cats {project}"
+    folder.mkdir()
+    (folder / "ä cat#1.png").write_bytes(PICTURE)
+    storage = add_storage(
+        studio, "localfiles", project=project, path=str(folder), use_blob_urls=True
+    )
+    studio.session.call("POST", f"/api/storages/localfiles/{storage}/sync")
+    reference, task = only_task(studio, project)
+    assert media.fetch(reference, task).read_bytes() == PICTURE
+
+
+def test_local_file_that_no_storage_covers(media: Media, documents: Path) -> None:
+    (documents / "secret.png").write_bytes(PICTURE)
+    with pytest.raises(Unreachable, match="no local storage of the project covers") as refused:
+        media.fetch("/data/local-files/?d=secret.png", 1)
+    assert not refused.value.passing
+
+
+@pytest.fixture
+def storage() -> Iterator[Web]:
+    """Plays S3."""
+    web = Web()
+    web.answers |= {"/cats": Answer(), "/cats/a%20cat.png": Answer(PICTURE)}
+    yield web
+    web.close()
+
+
+@pytest.mark.parametrize("presign", [True, False], ids=["presigned", "handed through"])
+def test_cloud_file(
+    studio: Studio, media: Media, project: int, storage: Web, presign: bool
+) -> None:
+    reference = "s3://cats/a cat.png"
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+    add_storage(
+        studio,
+        "s3",
+        project=project,
+        bucket="cats",
+        s3_endpoint=storage.url,
+        presign=presign,
+        **keys,
+    )
+    studio.import_tasks(project, [{"image": reference}])
+    written, task = only_task(studio, project)
+    assert written.startswith(f"/tasks/{task}/resolve/?fileuri=")
+    for name in (reference, written):
+        assert media.fetch(name, task).read_bytes() == PICTURE
+    with pytest.raises(Unreachable, match="404" if presign else "424") as refused:
+        media.fetch("s3://cats/gone.png", task)
+    assert refused.value.passing is not presign
+    with pytest.raises(Unreachable, match="no source storage") as refused:
+        media.fetch("s3://dogs/1.png", task)
+    assert not refused.value.passing
+    assert local.TOKEN not in str(storage.seen)
+
+
+def test_a_token_that_is_refused_is_no_fault_of_the_file(
+    studio: Studio, project: int, tmp_path: Path
+) -> None:
+    upload(studio, project)
+    reference, task = only_task(studio, project)
+    session = Session(studio.url, "f" * 40, repeats=0)
+    media = Media(tmp_path / "media", session)
+    with pytest.raises(Unreachable, match="access token is not accepted") as refused:
+        media.fetch(reference, task)
+    assert refused.value.passing
+    media.close()
+    session.close()

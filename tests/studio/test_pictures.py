@@ -1,0 +1,91 @@
+"""Pictures that people upload: put in order, learnt, and told of where they cannot be read."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+import torch
+from PIL import Image
+from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
+
+from backend import local
+from backend.annotations import Json
+from tests.studio.bench import Bench, until
+
+COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
+CHOICES = "".join(f'<Choice value="{colour}"/>' for colour in COLOURS)
+PICTURES = (
+    '<View><Image name="text" value="$image"/>'
+    f'<Choices name="topic" toName="text" required="true">{CHOICES}</Choices></View>'
+)
+
+
+@pytest.fixture(scope="module")
+def backend_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """A tiny network of random weights tells colours apart."""
+    folder: Path = tmp_path_factory.mktemp("encoder")
+    torch.manual_seed(0)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1])
+    ResNetModel(config).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return {"image_encoder": str(folder), "deep_rounds": "yes", "deep_round_first": 12}
+
+
+def picture(colour: str, rng: np.random.Generator) -> bytes:
+    pixels = np.array(COLOURS[colour]) + rng.normal(0.0, 25.0, (24, 24, 3))
+    file = BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(bench: Bench, project: int, name: str, content: bytes) -> None:
+    """What dropping a file onto the import page sends."""
+    requests.post(
+        f"{bench.studio.url}/api/projects/{project}/import",
+        files={"file": (name, content)},
+        headers={"Authorization": f"Token {local.TOKEN}"},
+        timeout=60,
+    ).raise_for_status()
+
+
+def colour_of(task: Json) -> str:
+    """Label Studio keeps the name of an uploaded file at the end of its own."""
+    address: str = task["data"]["image"]
+    return address.rpartition("-")[2].partition("_")[0]
+
+
+# Where Label Studio keeps the labels makes no difference here.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    project = int(bench.studio.create_project(title="test", label_config=PICTURES)["id"])
+    for number in range(45):
+        colour = list(COLOURS)[number % 3]
+        upload(bench, project, f"{colour}_{number}.png", picture(colour, rng))
+    upload(bench, project, "cut_1.png", picture("red", rng)[:200])
+    upload(bench, project, "page_2.png", b"<!doctype html><html><body>Log in</body></html>")
+    bench.connect(project)
+    until("all readable pictures in the order", lambda: bench.ranks(project) == 45)
+    until("the sampling mode", lambda: bench.is_ordered(project))
+    reasons = [one["reason"] for one in bench.state(project)["unreadable"]]
+    assert len(reasons) == 2
+    assert any("cut off" in reason for reason in reasons)
+    assert any("HTML page" in reason for reason in reasons)
+
+    for _ in range(15):
+        version = bench.version(project)
+        task = bench.studio.next_task(project)
+        assert version is not None and task is not None
+        bench.submit(task, [colour_of(task)])
+        bench.until_learnt(project, task["id"])
+
+    def tuned() -> bool:
+        seen = bench.version(project)
+        return seen is not None and seen.encoder > 0
+
+    until("a deep round", tuned)
+    task = bench.studio.next_task(project)
+    assert task is not None
+    assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task)]
