@@ -1,4 +1,5 @@
-"""The pin: a version that people rolled back to. It serves as it is until they remove the pin."""
+"""Which version is served, and the pin: a version that people rolled back to, which serves as it is
+until they remove the pin."""
 
 import logging
 from contextlib import closing
@@ -20,6 +21,15 @@ def pinned_name(folder: Path) -> str | None:
     with closing(Pool(path)) as pool:
         name: str | None = pool.fact(PINNED)
         return name
+
+
+def served_name(folder: Path) -> str | None:
+    """The name of the version that was written into Label Studio last; None before the first."""
+    path = folder / "pool.sqlite"
+    if not path.is_file():
+        return None
+    with closing(Pool(path)) as pool:
+        return next(reversed(pool.published()), None)
 
 
 def pinned_version(pool: Pool, store: Store, config: LabelConfig) -> Version | None:

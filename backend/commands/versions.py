@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.annotations import Json
 from backend.history import reached
-from backend.pin import pinned_name
+from backend.pin import pinned_name, served_name
 from backend.settings import from_env
 from backend.versions import described, figures, moment, store_of, version_of, versions_of
 from model.store import EncoderMeta, Store, Version
@@ -25,7 +25,8 @@ def run(arguments: Namespace) -> None:
         facts = everything_of(store, version_of(store, arguments.version))
         print(json.dumps(facts, indent=1, ensure_ascii=False))
     else:
-        print(listing(versions_of(store), store.encoders(), pinned_name(store.folder)))
+        marks = {served_name(store.folder): "served", pinned_name(store.folder): "pinned"}
+        print(listing(versions_of(store), store.encoders(), marks))
         for reason in reached(store.folder, settings):
             print(f"Labelling may stop. {reason.sentence}")
 
@@ -44,23 +45,25 @@ def everything_of(store: Store, version: Version) -> Json:
 
 
 def listing(
-    versions: Sequence[Version], encoders: Mapping[int, EncoderMeta], pinned: str | None = None
+    versions: Sequence[Version],
+    encoders: Mapping[int, EncoderMeta],
+    marks: Mapping[str | None, str],
 ) -> str:
-    """A table of the versions, newest last and the pinned one marked; a line on each encoder."""
+    """A table of the versions, newest last and some of them marked; a line on each encoder."""
     if not versions:
         return "There is no version yet: the first comes with the first order"
-    rows = [row_of(version, pinned) for version in versions]
+    rows = [row_of(version, marks.get(version.name, "")) for version in versions]
     header = list(dict.fromkeys(name for row in rows for name in row))
     table = aligned([header, *([row.get(name, "") for name in header] for row in rows)])
     about = [f"Encoder {number}: {described(meta)}" for number, meta in encoders.items()]
-    return "\n".join([*table, "", *about, f"The newest version is {versions[-1].name}"])
+    return "\n".join([*table, "", *about])
 
 
-def row_of(version: Version, pinned: str | None = None) -> dict[str, str]:
+def row_of(version: Version, mark: str) -> dict[str, str]:
     """The table's cells by the name of their column."""
     training, audit = len(version.training), len(version.validation)
     return {
-        "version": _marked(version, pinned),
+        "version": _marked(version, mark),
         "made": moment(version),
         "encoder": str(version.encoder),
         "labels": str(training + audit),
@@ -71,11 +74,10 @@ def row_of(version: Version, pinned: str | None = None) -> dict[str, str]:
     }
 
 
-def _marked(version: Version, pinned: str | None) -> str:
-    if version.name == pinned:
-        return f"{version.name} (pinned)"
+def _marked(version: Version, mark: str) -> str:
     head_of = version.meta.get("head_of")
-    return f"{version.name} (head of {head_of})" if head_of else version.name
+    notes = [*([mark] if mark else []), *([f"head of {head_of}"] if head_of else [])]
+    return f"{version.name} ({', '.join(notes)})" if notes else version.name
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from transformers import DistilBertConfig, DistilBertModel, pipeline
 
 from backend.__main__ import main
+from backend.pool import Pool
 from model.encoder import BUNDLED, TextEncoder
 from model.head import Head
 from model.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
@@ -78,19 +80,21 @@ def test_versions_stand_in_a_table_newest_last(store: Store, command: Command) -
     add_version(store, "1.2", 24, 60.0, validation={"examples": 2, "macro_f1": 0.12345})
     measured = {"accuracy": accuracy, "labels": {"cats": accuracy}}
     add_version(store, "0.9", 30, 120.0, validation=measured)
+    with closing(Pool(store.folder / "pool.sqlite")) as pool:
+        pool.add_published("1.2", 1.0)
+        pool.add_published("0.9", 2.0)
     status, printed = command("versions")
     assert status == 0
     assert printed.splitlines() == [
-        "version  made              encoder  labels  training  audit  strategy  examples  macro_f1"
-        "  accuracy",
-        "0.1      2026-03-01 12:30  0        0       0         0      margin",
-        "1.2      2026-03-01 12:31  1        24      22        2      margin    2         0.123",
-        "0.9      2026-03-01 12:32  0        30      28        2      margin"
+        "version       made              encoder  labels  training  audit  strategy  examples"
+        "  macro_f1  accuracy",
+        "0.1           2026-03-01 12:30  0        0       0         0      margin",
+        "1.2           2026-03-01 12:31  1        24      22        2      margin    2         0.123",
+        "0.9 (served)  2026-03-01 12:32  0        30      28        2      margin"
         "                        0.90 (0.75 to 0.96)",
         "",
         "Encoder 0: all-MiniLM-L6-v2",
         "Encoder 1: all-MiniLM-L6-v2, fine-tuned at 20 labels",
-        "The newest version is 0.9",
     ]
 
 
