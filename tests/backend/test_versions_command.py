@@ -89,7 +89,8 @@ def test_versions_stand_in_a_table_newest_last(store: Store, command: Command) -
         "version       made              encoder  labels  training  audit  strategy  examples"
         "  macro_f1  accuracy",
         "0.1           2026-03-01 12:30  0        0       0         0      margin",
-        "1.2           2026-03-01 12:31  1        24      22        2      margin    2         0.123",
+        "1.2           2026-03-01 12:31  1        24      22        2      margin    2       "
+        "  0.123",
         "0.9 (served)  2026-03-01 12:32  0        30      28        2      margin"
         "                        0.90 (0.75 to 0.96)",
         "",
