@@ -1,10 +1,10 @@
 """The only file that knows Label Studio's JSON: tasks, annotations, results, predictions."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backend.label_config import LabelConfig
+from backend.label_config import SEPARATOR, LabelConfig
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
     from model.head import Head
@@ -28,10 +28,23 @@ def labels_of(result: object, config: LabelConfig) -> Labels | None:
         if not isinstance(region, Mapping) or region.get("from_name") != config.from_name:
             continue
         value = region.get("value")
-        choices = value.get("choices") if isinstance(value, Mapping) else None
-        if isinstance(choices, list):
-            chosen.update(choice for choice in choices if isinstance(choice, str))
-    return tuple(label for label in config.labels if label in chosen) or None
+        if isinstance(value, Mapping):
+            chosen.update(_nodes(value) if config.paths else _choices(value))
+    return config.in_order(chosen) or None
+
+
+def _choices(value: Mapping[str, object]) -> Iterator[str]:
+    choices = value.get("choices")
+    if isinstance(choices, list):
+        yield from (choice for choice in choices if isinstance(choice, str))
+
+
+def _nodes(value: Mapping[str, object]) -> Iterator[str]:
+    """The chosen nodes of a taxonomy, and all above them."""
+    paths = value.get("taxonomy")
+    for path in paths if isinstance(paths, list) else []:
+        if isinstance(path, list) and all(isinstance(name, str) for name in path):
+            yield from (SEPARATOR.join(path[:depth]) for depth in range(1, len(path) + 1))
 
 
 def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
@@ -49,7 +62,7 @@ def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
     counts = Counter(label for labels in votes for label in labels)
     if not votes or any(2 * count == len(votes) for count in counts.values()):
         return None
-    return tuple(label for label in config.labels if 2 * counts[label] > len(votes))
+    return config.in_order(label for label, count in counts.items() if 2 * count > len(votes))
 
 
 def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list[Json]:
@@ -62,7 +75,7 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
     known = [
         (p, label, threshold)
         for p, label, threshold in zip(probs, head.labels, least, strict=True)
-        if label in config.labels
+        if label in config.places
     ]
     if not known:
         return []
@@ -70,17 +83,34 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
         chosen = [max(known, key=lambda one: one[0])]
     else:
         chosen = [one for one in known if one[0] >= one[2]]
+        if config.paths:
+            lowest = _most_specific((label for _, label, _ in chosen), config)
+            chosen = [one for one in chosen if one[1] in lowest]
     if not chosen:
         return []
     return [
         {
             "from_name": config.from_name,
             "to_name": config.to_name,
-            "type": "choices",
-            "value": {"choices": [label for _, label, _ in chosen]},
+            **_value([label for _, label, _ in chosen], config),
             "score": round(min(p for p, _, _ in chosen), 4),
         }
     ]
+
+
+def _value(labels: list[str], config: LabelConfig) -> Json:
+    if not config.paths:
+        return {"type": "choices", "value": {"choices": labels}}
+    paths = [config.paths[label] for label in labels]
+    return {"type": "taxonomy", "value": {"taxonomy": [list(path) for path in paths]}}
+
+
+def _most_specific(labels: Iterable[str], config: LabelConfig) -> set[str]:
+    """Those that no other one lies below; and where only leaves are allowed, only leaves."""
+    paths = {config.paths[label] for label in labels}
+    above = {path[:depth] for path in paths for depth in range(1, len(path))}
+    lowest = {SEPARATOR.join(path) for path in paths - above}
+    return lowest - config.inner_nodes if config.is_leaf_only else lowest
 
 
 def confidence_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> float:

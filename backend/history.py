@@ -30,6 +30,7 @@ from model.stopping import (
 from model.stopping import Round as PastRound
 from model.store import Version
 from model.types import Bools, Ints, Kind
+from model.vectors import content_key
 
 if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
     from backend.round import Round
@@ -56,7 +57,7 @@ class History:
         # A pinned head would only be compared with itself.
         is_new = head is not None and "head_of" not in played.version.meta
         if is_new and played.answers is not None and comparison_due(self._compared_at, labels):
-            facts["kappa"] = self._agreement(played.sample, played.answers, facts)
+            facts["kappa"] = self._agreement(played, facts)
             self._compared_at = labels
         append(self._path, facts)
         figures = {name: one["value"] for name, one in facts["measured"].items()}
@@ -77,16 +78,22 @@ class History:
 
         return Tracker(self._folder / "tensorboard" / "rounds")
 
-    def _agreement(self, ids: Ints, answers: Bools, facts: Json) -> float | None:
+    def _agreement(self, played: "Round", facts: Json) -> float | None:
         """Kappa with the version compared before, which this one replaces; None for the first, and
         when the labels are others now."""
+        ids, answers, head = played.sample, played.answers, played.version.head
+        assert answers is not None and head is not None
+        labels = np.array([content_key(json.dumps(head.labels))])
         last = next((row for row in reversed(list(read(self._path))) if "kappa" in row), None)
         before = load_file(self._compared_path) if self._compared_path.exists() else None
         aside = self._compared_path.with_suffix(".unfinished")
-        save_file({"ids": ids, "answers": np.ascontiguousarray(answers)}, aside)
+        rows = {"ids": ids, "answers": np.ascontiguousarray(answers), "labels": labels}
+        save_file(rows, aside)
         aside.replace(self._compared_path)
         if before is None or last is None or not _same_labels(last, facts):
             return None
+        if not np.array_equal(before.get("labels", labels), labels):
+            return None  # of a taxonomy more nodes are learnt now
         return agreement(before["ids"], before["answers"], ids, answers, facts["kind"])
 
 
@@ -99,7 +106,7 @@ def facts_of(version: Version) -> Json:
         "labels": int(version.meta["labels"]),
         "open_tasks": version.meta["ranked"],
         "kind": None if head is None else head.kind,
-        "classes": [] if head is None else list(head.labels),
+        "classes": [] if head is None else version.meta.get("label_set", list(head.labels)),
         "measured": {
             name: {**measured[name], "examples": measured["examples"]}
             for name in METRIC_NAMES

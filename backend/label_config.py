@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
@@ -16,8 +18,12 @@ EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
+CONTROLS = ("Choices", "Taxonomy")
+SEPARATOR = " / "
+"""Between the names of a taxonomy's path, where it is one label."""
 ADVICE = (
-    f"Supported: one <Choices> over <Text>, <HyperText>, <Image> or <Video>, for example {EXAMPLE}"
+    "Supported: one <Choices> or <Taxonomy> over <Text>, <HyperText>, <Image> or <Video>, "
+    f"for example {EXAMPLE}"
 )
 SourceKind = Literal["text", "html", "image", "video"]
 TAGS: dict[str, SourceKind] = {
@@ -44,6 +50,9 @@ class LabelConfig:
 
     `labels` are the values that Label Studio stores: a choice's alias where it has one. `sources`:
     what is shown, first what the question is about; a task may lack some of them.
+
+    paths: of a taxonomy, the path of each label; {} for choices. All nodes are labels, and a node
+    implies those above it. is_leaf_only: whether annotators may give the lowest nodes only.
     """
 
     from_name: str
@@ -51,6 +60,26 @@ class LabelConfig:
     kind: Literal["single", "multiple"]
     labels: tuple[str, ...]
     sources: tuple[Source, ...]
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_leaf_only: bool = False
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each label's place in `labels`."""
+        return {label: place for place, label in enumerate(self.labels)}
+
+    @cached_property
+    def inner_nodes(self) -> set[str]:
+        """The labels of a taxonomy that others lie below."""
+        return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
+
+    def in_order(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Those of the labels that there are, in the order of `labels`."""
+        return tuple(sorted(set(labels) & self.places.keys(), key=self.places.__getitem__))
+
+    def of_labels(self, labels: tuple[str, ...]) -> "LabelConfig":
+        """The same question with some of its labels only."""
+        return replace(self, labels=labels)
 
     @property
     def layout(self) -> Layout:
@@ -63,16 +92,17 @@ class LabelConfig:
 def parse(xml: str) -> LabelConfig:
     """Read a labelling config. Raises UnsupportedConfig when there is nothing here to learn."""
     root = _tree(xml)
-    controls = list(root.iter("Choices"))
+    controls = [element for element in root.iter() if element.tag in CONTROLS]
     if not controls:
         found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
         raise UnsupportedConfig(
-            "No Choices tag found in the labelling interface", f"Found: {found}. {ADVICE}"
+            "No Choices or Taxonomy tag found in the labelling interface",
+            f"Found: {found}. {ADVICE}",
         )
     if len(controls) > 1:
         names = ", ".join(control.get("name", "?") for control in controls)
         raise UnsupportedConfig(
-            f"{len(controls)} Choices tags found, one is supported", f"Found: {names}. {ADVICE}"
+            f"{len(controls)} questions found, one is supported", f"Found: {names}. {ADVICE}"
         )
     return _from_control(root, controls[0])
 
@@ -82,22 +112,29 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
     conditional = [flag for flag in CONDITIONS if control.get(flag, "false") != "false"]
     if conditional:
         raise UnsupportedConfig(
-            f"Choices '{name}' is conditional ({conditional[0]})",
+            f"{control.tag} '{name}' is conditional ({conditional[0]})",
             f"Only a question asked of every task can be learnt. {ADVICE}",
         )
     target = _target(root, control)
-    labels = tuple(
-        choice.get("alias") or choice.get("value") or "" for choice in control.iter("Choice")
-    )
-    if any(not label for label in labels) or len(set(labels)) < 2:
+    is_tree = control.tag == "Taxonomy"
+    if is_tree and (control.get("apiUrl") or (control.get("value") or "").startswith("$")):
         raise UnsupportedConfig(
-            f"Choices '{name}' needs two or more choices with a value",
+            f"Taxonomy '{name}' comes from elsewhere (apiUrl, value)",
+            "Write its <Choice> tags into the labelling interface.",
+        )
+    nodes = list(_paths(control, ())) if is_tree else []
+    labels = tuple(SEPARATOR.join(path) for path in nodes)
+    if not is_tree:
+        labels = tuple(_name(choice) for choice in control.iter("Choice"))
+    if any(not name for path in nodes for name in path) or not all(labels) or len(set(labels)) < 2:
+        raise UnsupportedConfig(
+            f"{control.tag} '{name}' needs two or more choices with a value",
             f"Found: {', '.join(labels) or 'none'}. {ADVICE}",
         )
     if len(set(labels)) != len(labels):
         twice = Counter(labels).most_common(1)[0][0]
         raise UnsupportedConfig(
-            f"Choices '{name}' has the choice '{twice}' twice",
+            f"{control.tag} '{name}' has the choice '{twice}' twice",
             "Give each <Choice> a value (or alias) of its own.",
         )
     asked_about = _source(target)
@@ -111,10 +148,30 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
     return LabelConfig(
         from_name=name,
         to_name=target.get("name", ""),
-        kind="multiple" if control.get("choice", "single").startswith("multiple") else "single",
+        kind=_kind(control),
         labels=labels,
         sources=tuple(sources),
+        paths=dict(zip(labels, nodes, strict=True)) if is_tree else {},
+        is_leaf_only=is_tree and control.get("leafsOnly", "false") == "true",
     )
+
+
+def _kind(control: Element) -> Literal["single", "multiple"]:
+    is_one = control.tag == "Choices" and not control.get("choice", "single").startswith("multiple")
+    return "single" if is_one else "multiple"
+
+
+def _name(choice: Element) -> str:
+    """What Label Studio stores for a choice."""
+    return choice.get("alias") or choice.get("value") or ""
+
+
+def _paths(node: Element, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The paths of all choices below a node, each before those below it."""
+    for choice in node.iterfind("Choice"):
+        path = (*above, _name(choice))
+        yield path
+        yield from _paths(choice, path)
 
 
 def _source(element: Element) -> Source | None:
@@ -132,7 +189,7 @@ def _target(root: Element, control: Element) -> Element:
             if element.tag not in TAGS:
                 raise UnsupportedConfig(
                     f"<{element.tag}> is not supported, only {', '.join(TAGS)}",
-                    f"Choices '{control.get('name')}' points at it. {ADVICE}",
+                    f"{control.tag} '{control.get('name')}' points at it. {ADVICE}",
                 )
             if element.tag in ("Text", "HyperText") and element.get("valueType", "text") == "url":
                 raise UnsupportedConfig(
@@ -141,7 +198,7 @@ def _target(root: Element, control: Element) -> Element:
                 )
             return element
     raise UnsupportedConfig(
-        f"Choices '{control.get('name')}' points at no tag named '{wanted}'", ADVICE
+        f"{control.tag} '{control.get('name')}' points at no tag named '{wanted}'", ADVICE
     )
 
 

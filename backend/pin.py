@@ -92,7 +92,8 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
             f"shows {' and '.join(config.layout)}"
         )
     head = version.head
-    if head is not None and (head.kind, head.labels) != (config.kind, config.labels):
+    known = config.in_order(head.labels) if config.paths and head else config.labels
+    if head is not None and (head.kind, head.labels) != (config.kind, known):
         raise BackendError(
             f"Version {version.name} knows the labels {', '.join(head.labels)} ({head.kind}), but "
             f"the labelling interface has {', '.join(config.labels)} ({config.kind})"

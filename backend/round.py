@@ -1,6 +1,8 @@
 """One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk."""
 
+import json
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +16,7 @@ from model.learner import fast_round, resolve_strategy
 from model.snapshot import Policy, Snapshot
 from model.store import Store, Version, version_key
 from model.types import Bools, Floats, Ints
+from model.vectors import content_key
 
 COMPARED_TASKS = 5000
 """Two versions are compared by their answers on at most so many tasks."""
@@ -53,7 +56,10 @@ def play(
     ValueError when it has other labels than the labelling config.
     """
     began = time.monotonic()
-    snapshot = snapshot_of(store, labelling, config, encoder)
+    asked = learnable(config, labelling.answers.values())
+    if config.paths and pinned is not None and pinned.head is not None:
+        asked = config.of_labels(pinned.head.labels)
+    snapshot = snapshot_of(store, labelling, asked, encoder)
     strategy = resolve_strategy(settings.strategy)
     policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
     start = previous.head if previous is not None and previous.encoder == encoder else None
@@ -78,6 +84,8 @@ def play(
             "empty": labelling.empty,
             "skipped": labelling.skipped,
             "validation": outcome.metrics,
+            # The nodes that are learnt become more and more; the question stays the same.
+            **({"label_set": label_set(config.labels)} if config.paths else {}),
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
@@ -89,6 +97,20 @@ def play(
     if outcome.head is not None:
         answers = outcome.head.answers(outcome.head.probs(snapshot.vectors[sample]))
     return Round(version, predictions, snapshot.ids[sample], answers)
+
+
+def label_set(labels: tuple[str, ...]) -> str:
+    """A short name for these very labels."""
+    return f"{len(labels)} labels, {content_key(json.dumps(labels)):x}"
+
+
+def learnable(config: LabelConfig, answers: Iterable[Labels]) -> LabelConfig:
+    """The question with the labels that can be learnt: of a taxonomy only the nodes that somebody
+    gave, so that ten thousand leaves cost nothing before they are used."""
+    if not config.paths:
+        return config
+    given = config.in_order(label for answer in answers for label in answer)
+    return config.of_labels(given or config.labels[:1])
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
@@ -114,11 +136,11 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
 
 
 def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
-    """Label sets as an array (len(answers), len(labels)) of 0 and 1."""
+    """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
     column = {label: place for place, label in enumerate(labels)}
     targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
     for row, answer in enumerate(answers):
-        targets[row, [column[label] for label in answer]] = 1.0
+        targets[row, [column[label] for label in answer if label in column]] = 1.0
     return targets
 
 

@@ -28,7 +28,7 @@ from backend.media.reading import Access, CannotRead, Reader
 from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
-from backend.round import targets_of
+from backend.round import learnable, targets_of
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
 from model.joint_encoder import Example, JointEncoder
@@ -94,13 +94,14 @@ def tune_encoder(job: Json, report: Report) -> Json:
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     reader = Reader(config.layout, Access(**job["access"]))
     answers = pool.labelling(config, job["empty_is_none"]).answers
+    labels = learnable(config, answers.values()).labels
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
 
     def labelled(chosen: Ints) -> Examples:
         rows, examples = _examples(pool, reader, chosen, pool.keys_of(chosen), config)
-        labels = [answers[task] for task in chosen[rows].tolist()]
-        return Examples(examples, targets_of(labels, config.labels))
+        given = [answers[task] for task in chosen[rows].tolist()]
+        return Examples(examples, targets_of(given, labels))
 
     encoder = JointEncoder(spec)
     with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
@@ -135,8 +136,9 @@ def review_labels(job: Json, report: Report) -> Json:
         differing = disagreement(pool.votes(config, job["empty_is_none"]))
     vectors = _loaded(_spec(job), None).encode(examples)
     read = ids[rows].tolist()
-    targets = targets_of([answers[task] for task in read], config.labels)
-    found = doubted(read, vectors, targets, config, job["seed"])
+    asked = learnable(config, answers.values())
+    targets = targets_of([answers[task] for task in read], asked.labels)
+    found = doubted(read, vectors, targets, asked, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts

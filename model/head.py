@@ -46,6 +46,18 @@ class Head:
         probs: Floats = softmax(logits, axis=1) if self.kind == "single" else expit(logits)
         return probs
 
+    def of_labels(self, labels: tuple[str, ...]) -> "Head":
+        """The same head for other labels, to begin a fit with: new ones have no weights yet."""
+        if labels == self.labels:
+            return self
+        weights = np.zeros((self.weights.shape[0], len(labels)), np.float32)
+        bias = np.zeros(len(labels), np.float32)
+        places = {label: place for place, label in enumerate(self.labels)}
+        known = [place for place, label in enumerate(labels) if label in places]
+        before = [places[labels[place]] for place in known]
+        weights[:, known], bias[known] = self.weights[:, before], self.bias[before]
+        return Head(self.kind, labels, weights, bias, self.centre)
+
     def answers(self, probs: Floats) -> Bools:
         """Probabilities (n, c) to the labels that are given (n, c)."""
         return decisions(probs, self.kind, 0.5 if self.thresholds is None else self.thresholds)

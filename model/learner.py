@@ -81,7 +81,7 @@ def _fit(snapshot: Snapshot, training: Labelled, centre: Floats, start: Head | N
         snapshot.kind,
         snapshot.labels,
         centre,
-        start=start if start is not None and start.labels == snapshot.labels else None,
+        start=None if start is None else start.of_labels(snapshot.labels),
     )
 
 

@@ -88,7 +88,7 @@ def balanced_margin(probs: Floats, targets: Floats) -> Floats:
         targets = np.column_stack([targets, without])
     rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
     rarity /= rarity.max()
-    two = np.argsort(-probs, axis=1)[:, :2]
+    two = np.argpartition(-probs, min(1, probs.shape[1] - 1), axis=1)[:, :2]
     likeliest = np.take_along_axis(probs, two, axis=1)
     shares = likeliest / np.maximum(likeliest.sum(axis=1, keepdims=True), 1e-12)
     result: Floats = margin(probs) * (shares * rarity[two]).sum(axis=1)

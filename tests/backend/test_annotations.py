@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,3 +127,45 @@ def test_a_label_given_at_a_low_threshold_is_a_weak_decision() -> None:
 def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure: float) -> None:
     assert 0.0 <= shortlist_score(rank, size) < shortlist_score(rank + 1, size) <= 0.5
     assert shortlist_score(rank, size) < demand_score(sure) <= 1.0
+
+
+TREE = replace(
+    MULTIPLE,
+    labels=("a", "a / x", "a / x / y", "b"),
+    paths={"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)},
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        ({"taxonomy": [["a", "x", "y"]]}, ("a", "a / x", "a / x / y")),
+        ({"taxonomy": [["b"], ["a", "x"]]}, ("a", "a / x", "b")),
+        ({"taxonomy": [["a", "gone"], ["nothing"]]}, ("a",)),
+        ({"taxonomy": ["a", 7, [7]]}, None),
+        ({"taxonomy": "a"}, None),
+        ({"choices": ["a"]}, None),
+    ],
+)
+def test_a_node_of_a_taxonomy_implies_those_above_it(
+    value: dict[str, object], labels: Labels | None
+) -> None:
+    assert labels_of([{"from_name": "c", "type": "taxonomy", "value": value}], TREE) == labels
+
+
+@pytest.mark.parametrize(
+    ("probs", "is_leaf_only", "paths"),
+    [
+        ([0.9, 0.8, 0.7, 0.1], False, [["a", "x", "y"]]),
+        ([0.9, 0.8, 0.2, 0.6], False, [["a", "x"], ["b"]]),
+        ([0.9, 0.8, 0.2, 0.6], True, [["b"]]),
+        ([0.9, 0.8, 0.2, 0.1], True, None),
+    ],
+)
+def test_the_lowest_nodes_that_are_sure_enough_are_pre_annotated(
+    probs: list[float], is_leaf_only: bool, paths: list[list[str]] | None
+) -> None:
+    made = result_of(probs, head(TREE.labels), replace(TREE, is_leaf_only=is_leaf_only))
+    found = [region["value"]["taxonomy"] for region in made]
+    assert found == ([] if paths is None else [paths])
+    assert all(region["type"] == "taxonomy" for region in made)

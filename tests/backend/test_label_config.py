@@ -30,6 +30,39 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     )
 
 
+ANIMALS = """<View><Text name="t" value="$text"/><Taxonomy name="c" toName="t" leafsOnly="true">
+  <Choice value="Animals" alias="a"><Choice value="Cat"/><Choice value="Dog"/></Choice>
+  <Choice value="Plants"/>
+</Taxonomy></View>"""
+
+
+def test_each_node_of_a_taxonomy_is_a_label() -> None:
+    found = parse(ANIMALS)
+    assert (found.kind, found.is_leaf_only) == ("multiple", True)
+    assert found.labels == ("a", "a / Cat", "a / Dog", "Plants")
+    assert found.paths["a / Dog"] == ("a", "Dog"), "an alias stands in the path, too"
+    assert found.inner_nodes == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "reason"),
+    [
+        ('apiUrl="https://example.org/tree.json"', "comes from elsewhere"),
+        ('value="$tree"', "comes from elsewhere"),
+        ('perRegion="true"', "is conditional"),
+    ],
+)
+def test_a_taxonomy_that_stands_elsewhere_is_refused(taxonomy: str, reason: str) -> None:
+    with pytest.raises(UnsupportedConfig) as refused:
+        parse(ANIMALS.replace('leafsOnly="true"', taxonomy))
+    assert reason in refused.value.reason
+
+
+def test_two_paths_that_read_the_same_are_refused() -> None:
+    with pytest.raises(UnsupportedConfig, match="'a / Cat' twice"):
+        parse(ANIMALS.replace('"Plants"', '"a / Cat"'))
+
+
 def test_single_radio_is_single() -> None:
     assert parse(config(attributes='choice="single-radio"')).kind == "single"
 
@@ -37,10 +70,10 @@ def test_single_radio_is_single() -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<View/>", "No Choices tag found in the labelling interface"),
+        ("<View/>", "No Choices or Taxonomy tag found in the labelling interface"),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
-        (f"<View>{config()}{config()}</View>", "2 Choices tags found, one is supported"),
+        (f"<View>{config()}{config()}</View>", "2 questions found, one is supported"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),

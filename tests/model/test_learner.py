@@ -296,16 +296,16 @@ def test_a_start_changes_the_way_and_not_the_head() -> None:
     )
 
 
-def test_a_start_for_other_labels_is_left_aside() -> None:
-    """Labels may be renamed or put in another order between two rounds."""
+def test_a_start_for_other_labels_ends_at_the_same_head() -> None:
+    """Labels may be renamed, added, or put in another order between two rounds."""
     snapshot, policy = random_pool(200, 100), Policy("margin", 10, 0.1, 0)
     cold = fast_round(snapshot, policy)
     assert cold.head is not None
-    other = replace(cold.head, labels=("c", "b", "a"), weights=-9 * cold.head.weights)
+    other = replace(cold.head, labels=("c", "x", "a"), weights=-9 * cold.head.weights)
     again = fast_round(snapshot, policy, other)
     assert again.head is not None
     assert again.head.labels == ("a", "b", "c")
-    np.testing.assert_array_equal(again.head.weights, cold.head.weights)
+    np.testing.assert_allclose(again.head.weights, cold.head.weights, atol=5e-3)
 
 
 def test_cold_start_walks_through_the_regions_one_label_at_a_time() -> None:

@@ -1,0 +1,66 @@
+"""A taxonomy: several nodes a task, of which only those that people gave are learnt."""
+
+import pytest
+
+from backend.annotations import Json
+from tests.studio.bench import TOPICS, Bench, stories, until
+
+PATHS = {
+    "business": ["News", "Money"],
+    "politics": ["News", "State"],
+    "tech": ["News", "Machines"],
+    "sports": ["Free time", "Sports"],
+    "entertainment": ["Free time", "Shows"],
+}
+TREE = (
+    '<View><Text name="text" value="$story"/><Taxonomy name="topic" toName="text" required="true">'
+    + "".join(
+        f'<Choice value="{root}">'
+        + "".join(f'<Choice value="{leaf}"/>' for top, leaf in PATHS.values() if top == root)
+        + "".join(f'<Choice value="{root} {number}"/>' for number in range(200))
+        + "</Choice>"
+        for root in ("News", "Free time")
+    )
+    + "</Taxonomy></View>"
+)
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"deep_rounds": "yes", "deep_round_first": 25}
+
+
+def submit(bench: Bench, task: Json) -> None:
+    path = PATHS[task["data"]["topic"]]
+    region = {"from_name": "topic", "to_name": "text", "type": "taxonomy"}
+    bench.studio.annotate(task["id"], [{**region, "value": {"taxonomy": [path]}}])
+
+
+# Where Label Studio keeps the labels makes no difference here.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_nodes_are_learnt_as_they_are_given_and_come_back_as_paths(bench: Bench) -> None:
+    assert set(PATHS) == set(TOPICS)
+    project = bench.connected(stories(300), TREE)
+    for _ in range(30):
+        version, task = bench.version(project), bench.studio.next_task(project)
+        assert version is not None and task is not None
+        submit(bench, task)
+        bench.until_learnt(project, task["id"])
+
+    def tuned() -> bool:
+        seen = bench.version(project)
+        return seen is not None and seen.encoder > 0
+
+    until("a deep round", tuned)
+    version = bench.version(project)
+    assert version is not None and version.head is not None
+    nodes = {"News", "Free time", *(" / ".join(path) for path in PATHS.values())}
+    assert set(version.head.labels) <= nodes, "of 407 nodes those that somebody gave"
+    right = 0
+    for prediction in bench.studio.predictions(project):
+        if prediction["model_version"] == version.name and prediction["result"]:
+            assert prediction["result"][0]["type"] == "taxonomy"
+            paths = prediction["result"][0]["value"]["taxonomy"]
+            assert all(" / ".join(path) in nodes for path in paths)
+            right += len(paths[0]) == 2
+    assert right > 10, "leaves are pre-annotated"
