@@ -25,7 +25,7 @@ PLACES = 50
 
 def question() -> LabelConfig:
     """Each node is a label, the leaves are 10,000 of them."""
-    paths = []
+    paths: list[tuple[str, ...]] = []
     for root in range(ROOTS):
         paths.append((f"{root}",))
         for branch in range(BRANCHES):
