@@ -1,10 +1,10 @@
 """The only file that knows Label Studio's JSON: tasks, annotations, results, predictions."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backend.label_config import SEPARATOR, LabelConfig
+from backend.label_config import SEPARATOR, Control, LabelConfig
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
     from model.head import Head
@@ -29,7 +29,7 @@ def labels_of(result: object, config: LabelConfig) -> Labels | None:
             continue
         value = region.get("value")
         if isinstance(value, Mapping):
-            chosen.update(_nodes(value) if config.paths else _choices(value))
+            chosen.update(ANSWERS[config.control](value))
     return config.in_order(chosen) or None
 
 
@@ -45,6 +45,19 @@ def _nodes(value: Mapping[str, object]) -> Iterator[str]:
     for path in paths if isinstance(paths, list) else []:
         if isinstance(path, list) and all(isinstance(name, str) for name in path):
             yield from (SEPARATOR.join(path[:depth]) for depth in range(1, len(path) + 1))
+
+
+def _stars(value: Mapping[str, object]) -> Iterator[str]:
+    rating = value.get("rating")
+    if isinstance(rating, int) and not isinstance(rating, bool):
+        yield str(rating)
+
+
+ANSWERS: dict[Control, Callable[[Mapping[str, object]], Iterator[str]]] = {
+    "choices": _choices,
+    "taxonomy": _nodes,
+    "rating": _stars,
+}
 
 
 def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
@@ -99,10 +112,12 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
 
 
 def _value(labels: list[str], config: LabelConfig) -> Json:
-    if not config.paths:
-        return {"type": "choices", "value": {"choices": labels}}
-    paths = [config.paths[label] for label in labels]
-    return {"type": "taxonomy", "value": {"taxonomy": [list(path) for path in paths]}}
+    answer: Any = labels
+    if config.control == "taxonomy":
+        answer = [list(config.paths[label]) for label in labels]
+    elif config.control == "rating":
+        answer = int(labels[0])
+    return {"type": config.control, "value": {config.control: answer}}
 
 
 def _most_specific(labels: Iterable[str], config: LabelConfig) -> set[str]:

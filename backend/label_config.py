@@ -18,12 +18,15 @@ EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
-CONTROLS = ("Choices", "Taxonomy")
+Control = Literal["choices", "taxonomy", "rating"]
+CONTROLS: dict[str, Control] = {"Choices": "choices", "Taxonomy": "taxonomy", "Rating": "rating"}
+"""The tags that ask what can be learnt, and what their answers are called. Of several kinds the
+first counts, and the others are left to people."""
 SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 ADVICE = (
-    "Supported: one <Choices> or <Taxonomy> over <Text>, <HyperText>, <Image> or <Video>, "
-    f"for example {EXAMPLE}"
+    "Supported: one <Choices>, <Taxonomy> or <Rating> over <Text>, <HyperText>, <Image> or "
+    f"<Video>, for example {EXAMPLE}"
 )
 SourceKind = Literal["text", "html", "image", "video"]
 TAGS: dict[str, SourceKind] = {
@@ -60,6 +63,7 @@ class LabelConfig:
     kind: Literal["single", "multiple"]
     labels: tuple[str, ...]
     sources: tuple[Source, ...]
+    control: Control = "choices"
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_leaf_only: bool = False
 
@@ -92,17 +96,18 @@ class LabelConfig:
 def parse(xml: str) -> LabelConfig:
     """Read a labelling config. Raises UnsupportedConfig when there is nothing here to learn."""
     root = _tree(xml)
-    controls = [element for element in root.iter() if element.tag in CONTROLS]
+    controls = next(filter(None, ([*root.iter(tag)] for tag in CONTROLS)), [])
     if not controls:
         found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
         raise UnsupportedConfig(
-            "No Choices or Taxonomy tag found in the labelling interface",
+            "No Choices, Taxonomy or Rating tag found in the labelling interface",
             f"Found: {found}. {ADVICE}",
         )
     if len(controls) > 1:
         names = ", ".join(control.get("name", "?") for control in controls)
         raise UnsupportedConfig(
-            f"{len(controls)} questions found, one is supported", f"Found: {names}. {ADVICE}"
+            f"{len(controls)} {controls[0].tag} tags found, one is supported",
+            f"Found: {names}. {ADVICE}",
         )
     return _from_control(root, controls[0])
 
@@ -116,27 +121,56 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
             f"Only a question asked of every task can be learnt. {ADVICE}",
         )
     target = _target(root, control)
-    is_tree = control.tag == "Taxonomy"
-    if is_tree and (control.get("apiUrl") or (control.get("value") or "").startswith("$")):
+    nodes = list(_nodes(control))
+    labels = tuple(SEPARATOR.join(path) for path in nodes)
+    _check_labels(control, nodes, labels)
+    return LabelConfig(
+        from_name=name,
+        to_name=target.get("name", ""),
+        kind=_kind(control),
+        labels=labels,
+        sources=_sources(root, target),
+        control=CONTROLS[control.tag],
+        paths=dict(zip(labels, nodes, strict=True)) if control.tag == "Taxonomy" else {},
+        is_leaf_only=control.tag == "Taxonomy" and control.get("leafsOnly", "false") == "true",
+    )
+
+
+def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
+    """The path of each label; of one name alone but in taxonomies."""
+    if control.tag == "Rating":
+        highest = control.get("maxRating", "5")
+        stars = int(highest) if highest.isdecimal() and len(highest) < 4 else 0
+        yield from ((str(star),) for star in range(1, stars + 1))
+    elif control.tag == "Taxonomy":
+        yield from _paths(control, ())
+    else:
+        yield from ((_name(choice),) for choice in control.iter("Choice"))
+
+
+def _check_labels(control: Element, nodes: list[tuple[str, ...]], labels: tuple[str, ...]) -> None:
+    """Raises UnsupportedConfig when the labels are too few, empty, the same, or elsewhere."""
+    which = f"{control.tag} '{control.get('name', '')}'"
+    if control.get("apiUrl") or (control.get("value") or "").startswith("$"):
         raise UnsupportedConfig(
-            f"Taxonomy '{name}' comes from elsewhere (apiUrl, value)",
+            f"{which} takes its choices from elsewhere (apiUrl, value)",
             "Write its <Choice> tags into the labelling interface.",
         )
-    nodes = list(_paths(control, ())) if is_tree else []
-    labels = tuple(SEPARATOR.join(path) for path in nodes)
-    if not is_tree:
-        labels = tuple(_name(choice) for choice in control.iter("Choice"))
-    if any(not name for path in nodes for name in path) or not all(labels) or len(set(labels)) < 2:
+    if any(not name for path in nodes for name in path) or len(set(labels)) < 2:
         raise UnsupportedConfig(
-            f"{control.tag} '{name}' needs two or more choices with a value",
+            f"{which} needs two or more choices with a value",
             f"Found: {', '.join(labels) or 'none'}. {ADVICE}",
         )
     if len(set(labels)) != len(labels):
         twice = Counter(labels).most_common(1)[0][0]
         raise UnsupportedConfig(
-            f"{control.tag} '{name}' has the choice '{twice}' twice",
+            f"{which} has the choice '{twice}' twice",
             "Give each <Choice> a value (or alias) of its own.",
         )
+
+
+def _sources(root: Element, target: Element) -> tuple[Source, ...]:
+    """What the question is about, and whatever else is shown of each task."""
     asked_about = _source(target)
     if asked_about is None:
         raise UnsupportedConfig(
@@ -144,21 +178,12 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
             f"Its value must be a $ and a key of the task data. {ADVICE}",
         )
     shown = [_source(element) for element in root.iter() if element.tag in TAGS]
-    sources = dict.fromkeys([asked_about, *(source for source in shown if source is not None)])
-    return LabelConfig(
-        from_name=name,
-        to_name=target.get("name", ""),
-        kind=_kind(control),
-        labels=labels,
-        sources=tuple(sources),
-        paths=dict(zip(labels, nodes, strict=True)) if is_tree else {},
-        is_leaf_only=is_tree and control.get("leafsOnly", "false") == "true",
-    )
+    return tuple(dict.fromkeys([asked_about, *(source for source in shown if source is not None)]))
 
 
 def _kind(control: Element) -> Literal["single", "multiple"]:
-    is_one = control.tag == "Choices" and not control.get("choice", "single").startswith("multiple")
-    return "single" if is_one else "multiple"
+    is_several = control.get("choice", "single").startswith("multiple")
+    return "multiple" if control.tag == "Taxonomy" or is_several else "single"
 
 
 def _name(choice: Element) -> str:

@@ -128,8 +128,8 @@ class ProjectLoop:
         """What our own webhook carries, so that we know it from what anybody may send."""
         self.told: Told | None = None
         """The last change of the project that a person made, as its webhook described it."""
-        self.unreadable: dict[int, str] = {}
-        """The tasks whose media cannot be read, with the reason."""
+        self.unreadable: tuple[int, dict[int, str]] = (0, {})
+        """How many tasks have media that cannot be read, and the first of them with the reason."""
         self.activity: Activity | None = None
         """What the trainer does for the project at the moment; None when nothing."""
         self.training_trouble: str | None = None

@@ -261,10 +261,12 @@ class Pool:
         row = (key, task, reason, again_at)
         self._db.execute("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", row)
 
-    def unreadable(self) -> dict[int, str]:
-        """The tasks that cannot be read at the moment, with the reason."""
-        query = """SELECT task.id, reason FROM task JOIN unreadable USING (key) ORDER BY task.id"""
-        return dict(self._db.execute(query).fetchall())
+    def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
+        """How many tasks cannot be read at the moment, and the first of them with the reason."""
+        of = "FROM task JOIN unreadable USING (key)"
+        count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
+        query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
+        return count, dict(self._db.execute(query, (most,)).fetchall())
 
     def forgive_unreadable(self, now: float) -> None:
         """Have what could not be read tried again where its time has come."""

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
+SHOWN_UNREADABLE = 50
+
 SECRET = "secret"
 """The fact that holds what our webhook carries, see ProjectLoop.secret."""
 REVIEWED = "reviewed"
@@ -206,7 +208,7 @@ class Turns:
         if encoder is None:
             return None
         _, keys = self._pool.keys()
-        self._loop.unreadable = self._pool.unreadable()
+        self._loop.unreadable = self._pool.unreadable(SHOWN_UNREADABLE)
         covered = self._training.request_vectors(encoder, keys)
         name = pinned.name if pinned else None
         return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)

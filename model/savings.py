@@ -7,7 +7,7 @@ FACTORS = {
     "banking77": 2000 / 926,
     "goemotions-ekman": 500 / 437,
 }
-"""Set -> how many times as many labels random choice needed for the score that it has at 500 (2,000); see
+"""Set -> how many times as many labels random choice needed for its last score; see
 tests/benchmarks/RESULTS.md."""
 
 LEAST_LABELS = 100

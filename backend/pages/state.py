@@ -30,11 +30,13 @@ GAUGES = {
 def state_of(loop: ProjectLoop) -> Json:
     """What is to be known of a project now.
 
-    unreadable: tasks whose media cannot be read, with the reason; trouble: what is wrong and how to
+    unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
+    with the reason; trouble: what is wrong and how to
     mend it, or None; training_trouble: why the trainer's last job failed, or None; activity: what
     the trainer does, with the share that is done, or None.
     """
     served, activity = loop.served, loop.activity
+    unreadable, reasons = loop.unreadable
     meta = {} if served is None else served.version.meta
     return {
         "project": loop.project,
@@ -43,7 +45,8 @@ def state_of(loop: ProjectLoop) -> Json:
         "labels": int(meta.get("labels", 0)),
         "audit_labels": 0 if served is None else len(served.version.validation),
         "open_tasks": int(meta.get("ranked", 0)),
-        "unreadable": [{"task": task, "reason": why} for task, why in loop.unreadable.items()],
+        "unreadable": unreadable,
+        "unreadable_tasks": [{"task": task, "reason": why} for task, why in reasons.items()],
         "sentence": sentence_of(served, activity),
         "trouble": loop.trouble,
         "training_trouble": loop.training_trouble,

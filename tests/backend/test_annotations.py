@@ -129,8 +129,25 @@ def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure
     assert shortlist_score(rank, size) < demand_score(sure) <= 1.0
 
 
+STARS = replace(SINGLE, labels=("1", "2", "3"), control="rating")
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [({"rating": 2}, ("2",)), ({"rating": 9}, None), ({"rating": True}, None), ({}, None)],
+)
+def test_each_number_of_stars_is_a_label(value: dict[str, object], labels: Labels | None) -> None:
+    assert labels_of([{"from_name": "c", "type": "rating", "value": value}], STARS) == labels
+
+
+def test_stars_are_pre_annotated_as_a_number() -> None:
+    (region,) = result_of([0.1, 0.2, 0.7], head(STARS.labels), STARS)
+    assert (region["type"], region["value"]) == ("rating", {"rating": 3})
+
+
 TREE = replace(
     MULTIPLE,
+    control="taxonomy",
     labels=("a", "a / x", "a / x / y", "b"),
     paths={"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)},
 )

@@ -47,8 +47,8 @@ def test_each_node_of_a_taxonomy_is_a_label() -> None:
 @pytest.mark.parametrize(
     ("taxonomy", "reason"),
     [
-        ('apiUrl="https://example.org/tree.json"', "comes from elsewhere"),
-        ('value="$tree"', "comes from elsewhere"),
+        ('apiUrl="https://example.org/tree.json"', "takes its choices from elsewhere"),
+        ('value="$tree"', "takes its choices from elsewhere"),
         ('perRegion="true"', "is conditional"),
     ],
 )
@@ -56,6 +56,18 @@ def test_a_taxonomy_that_stands_elsewhere_is_refused(taxonomy: str, reason: str)
     with pytest.raises(UnsupportedConfig) as refused:
         parse(ANIMALS.replace('leafsOnly="true"', taxonomy))
     assert reason in refused.value.reason
+
+
+def test_the_stars_of_a_rating_are_labels() -> None:
+    asked = '<Rating name="r" toName="t" maxRating="3"/>'
+    found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')
+    assert (found.control, found.kind, found.labels) == ("rating", "single", ("1", "2", "3"))
+
+
+def test_beside_choices_other_questions_are_left_to_people() -> None:
+    tree = '<Taxonomy name="x" toName="t"><Choice value="p"/><Choice value="q"/></Taxonomy>'
+    both = config().replace("</View>", f'<Rating name="r" toName="t"/>{tree}</View>')
+    assert parse(both) == parse(config())
 
 
 def test_two_paths_that_read_the_same_are_refused() -> None:
@@ -70,10 +82,10 @@ def test_single_radio_is_single() -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<View/>", "No Choices or Taxonomy tag found in the labelling interface"),
+        ("<View/>", "No Choices, Taxonomy or Rating tag found in the labelling interface"),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
-        (f"<View>{config()}{config()}</View>", "2 questions found, one is supported"),
+        (f"<View>{config()}{config()}</View>", "2 Choices tags found, one is supported"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),

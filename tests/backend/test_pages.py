@@ -118,9 +118,9 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
 def test_tasks_that_cannot_be_read_stand_there_with_the_reason(
     client: FlaskClient, loop: ProjectLoop
 ) -> None:
-    loop.unreadable = {31: "the picture is damaged or cut off"}
+    loop.unreadable = (7, {31: "the picture is damaged or cut off"})
     page = client.get("/status/7").text
-    assert "1 tasks" in page and 'data?task=31">31</a>' in page and "cut off" in page
+    assert "7 tasks" in page and 'data?task=31">31</a>' in page and "cut off" in page
 
 
 def test_time_left_comes_from_the_pace_so_far(

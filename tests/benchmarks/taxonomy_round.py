@@ -33,7 +33,8 @@ def question() -> LabelConfig:
             paths += [(f"{root}", f"{branch}", f"{leaf}") for leaf in range(LEAVES)]
     labels = tuple(" / ".join(path) for path in paths)
     shown = (Source("text", "text"),)
-    return LabelConfig("c", "t", "multiple", labels, shown, dict(zip(labels, paths, strict=True)))
+    nodes = dict(zip(labels, paths, strict=True))
+    return LabelConfig("c", "t", "multiple", labels, shown, "taxonomy", nodes)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     bench.connect(project)
     until("all readable pictures in the order", lambda: bench.ranks(project) == 45)
     until("the sampling mode", lambda: bench.is_ordered(project))
-    reasons = [one["reason"] for one in bench.state(project)["unreadable"]]
+    reasons = [one["reason"] for one in bench.state(project)["unreadable_tasks"]]
     assert len(reasons) == 2
     assert any("cut off" in reason for reason in reasons)
     assert any("HTML page" in reason for reason in reasons)
