@@ -17,7 +17,7 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.label_config import parse
+from backend.label_config import CONTROLS, parse
 from backend.publish import SAMPLING
 from backend.service import NOTHING_SERVED
 
@@ -190,19 +190,21 @@ def overlap(seen: Seen) -> Finding:
 def required(seen: Seen) -> Finding | None:
     if not seen.project["show_collab_predictions"]:
         return Finding("required", "ok", "Choices are not ticked beforehand")
+    xml = seen.project["label_config"]
     try:
-        parse(seen.project["label_config"])
+        name = parse(xml).from_name
     except UnsupportedConfig:
         return None
-    choices = next(fromstring(seen.project["label_config"], forbid_dtd=True).iter("Choices"))
-    if choices.get("required", "").lower() == "true":
+    tags = fromstring(xml, forbid_dtd=True).iter()
+    control = next(tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") == name)
+    if control.get("required", "").lower() == "true":
         return Finding("required", "ok", "The choices are required")
     return Finding(
         "required",
         "wrong",
         "Choices are ticked beforehand and not required: pressing the ticked one's key unticks it, "
         "and an empty annotation is saved, which counts as no label",
-        'Write required="true" into <Choices> in Settings > Labeling Interface',
+        f'Write required="true" into <{control.tag}> in Settings > Labeling Interface',
     )
 
 

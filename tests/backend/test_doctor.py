@@ -424,3 +424,10 @@ def test_one_that_sends_every_event_needs_no_list() -> None:
 def test_choices_that_are_not_ticked_beforehand_need_not_be_required() -> None:
     config = CONFIG.replace(' required="true"', "")
     assert unwell(**in_project(label_config=config, show_collab_predictions=False)) == []
+
+
+@pytest.mark.parametrize("tag", ["Taxonomy", "Choices"])
+def test_whatever_asks_must_be_required(tag: str) -> None:
+    config = CONFIG.replace(' required="true"', "").replace("Choices", tag)
+    (found,) = unwell(**in_project(label_config=config))
+    assert found.fix == f'Write required="true" into <{tag}> in Settings > Labeling Interface'
