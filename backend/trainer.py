@@ -12,16 +12,17 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from backend.annotations import Json
+from backend.content import Parts
 from backend.errors import explained
 from backend.label_config import LabelConfig, parse
 from backend.media.reading import Access, CannotRead, Reader
@@ -34,15 +35,15 @@ from model.finetune import Examples, Step, finetune
 from model.joint_encoder import Example, JointEncoder
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
-from model.types import Ints
+from model.types import Floats, Ints
 
 log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
-FIRST_CHUNK, FIRST_MEDIA, LAST_CHUNK = 64, 16, 512
-"""Tasks encoded between two reports, to begin with texts or with pictures and clips, and later on.
-The first chunk is small: annotators wait for an order."""
+TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
+"""Tasks encoded between two reports, the first time and at most. The first chunk is small, for
+annotators wait for an order; media stand in memory meanwhile, a clip takes up to 3 MB."""
 AGAIN_SECONDS = 600.0
 """Media whose server had a passing trouble are fetched again after so long."""
 
@@ -76,12 +77,14 @@ def embed_pool(job: Json, report: Report) -> Json:
     ids, keys = pool.keys()
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
-    done, size = 0, FIRST_CHUNK if config.layout == ("text",) else FIRST_MEDIA
+    size, largest = TEXT_CHUNKS if config.layout == ("text",) else MEDIA_CHUNKS
+    done = 0
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
-        rows, examples = _examples(pool, reader, ids[chunk], keys[chunk], config)
+        read = list(_readable(pool, reader, ids[chunk], keys[chunk], config))
+        rows, examples = [row for row, _ in read], [example for _, example in read]
         vectors.append(keys[chunk[rows]], encoder.encode(examples))
-        done, size = done + len(chunk), min(2 * size, LAST_CHUNK)
+        done, size = done + len(chunk), min(2 * size, largest)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
         store.mark_complete(number)
@@ -99,9 +102,10 @@ def tune_encoder(job: Json, report: Report) -> Json:
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
 
     def labelled(chosen: Ints) -> Examples:
-        rows, examples = _examples(pool, reader, chosen, pool.keys_of(chosen), config)
-        given = [answers[task] for task in chosen[rows].tolist()]
-        return Examples(examples, targets_of(given, labels))
+        rows = [row for row, _ in _readable(pool, reader, chosen, pool.keys_of(chosen), config)]
+        there = chosen[rows]
+        given = [answers[task] for task in there.tolist()]
+        return Examples(Shown(reader, there, pool.parts(there, config)), targets_of(given, labels))
 
     encoder = JointEncoder(spec)
     with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
@@ -132,34 +136,57 @@ def review_labels(job: Json, report: Report) -> Json:
     with closing(Pool(folder / "pool.sqlite")) as pool:
         answers = pool.labelling(config, job["empty_is_none"]).answers
         ids = np.array(sorted(answers), dtype=np.int64)
-        rows, examples = _examples(pool, reader, ids, pool.keys_of(ids), config)
+        rows = [row for row, _ in _readable(pool, reader, ids, pool.keys_of(ids), config)]
+        read = ids[rows]
+        shown = Shown(reader, read, pool.parts(read, config))
         differing = disagreement(pool.votes(config, job["empty_is_none"]))
-    vectors = _loaded(_spec(job), None).encode(examples)
-    read = ids[rows].tolist()
+    vectors = _encoded(_loaded(_spec(job), None), shown)
     asked = learnable(config, answers.values())
-    targets = targets_of([answers[task] for task in read], asked.labels)
-    found = doubted(read, vectors, targets, asked, job["seed"])
+    targets = targets_of([answers[task] for task in read.tolist()], asked.labels)
+    found = doubted(read.tolist(), vectors, targets, asked, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
 
 
-def _examples(
+def _encoded(encoder: JointEncoder, shown: "Shown") -> Floats:
+    size = MEDIA_CHUNKS[1]
+    chunks = [encoder.encode(shown[start : start + size]) for start in range(0, len(shown), size)]
+    return np.concatenate([np.zeros((0, encoder.dimension), np.float32), *chunks])
+
+
+class Shown(Sequence[Example]):
+    """What tasks show, read when it is asked for: thousands of pictures would fill the memory."""
+
+    def __init__(self, reader: Reader, ids: Ints, parts: list[Parts]) -> None:
+        self._reader, self._ids, self._parts = reader, ids.tolist(), parts
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, row: int) -> Example: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Example]: ...
+    def __getitem__(self, row: int | slice) -> Example | list[Example]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        return self._reader.read(self._ids[row], self._parts[row])
+
+
+def _readable(
     pool: Pool, reader: Reader, ids: Ints, keys: Ints, config: LabelConfig
-) -> tuple[Ints, list[Example]]:
+) -> Iterator[tuple[int, Example]]:
     """The rows of `ids` that can be read, and what stands there; the pool learns of the others."""
-    rows, examples = [], []
     for row, (task, parts) in enumerate(zip(ids.tolist(), pool.parts(ids, config), strict=True)):
         if not any(parts):
             continue  # deleted meanwhile
         try:
-            examples.append(reader.read(task, parts))
-            rows.append(row)
+            yield row, reader.read(task, parts)
         except CannotRead as error:
             log.info("task %d: %s", task, error)
             again_at = time.time() + AGAIN_SECONDS if error.passing else None
             pool.add_unreadable(int(keys[row]), task, str(error), again_at)
-    return np.array(rows, dtype=np.int64), examples
 
 
 def _spec(job: Json) -> EncoderSpec:
