@@ -1,4 +1,4 @@
-"""What a task shows: its text, and where its pictures and clips stand."""
+"""What a task shows: its text, and where its pictures, clips and sounds stand."""
 
 import json
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from backend.label_config import LabelConfig, Source
 from model.vectors import content_key
 
 Parts = tuple[str | None, ...]
-"""In the order of the config's layout: the text, or the address of a picture or clip; None where
-the task lacks it."""
+"""In the order of the config's layout: the text, or the address of a picture, clip or sound; None
+where the task lacks it."""
 
 
 def parts_of(data: object, config: LabelConfig) -> Parts | None:
@@ -41,7 +41,7 @@ def _value(data: Mapping[str, object], source: Source) -> str | None:
     value = data.get(source.data_key)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    if source.kind in ("image", "video"):
+    if source.kind in ("image", "video", "audio"):
         return (value.strip() or None) if isinstance(value, str) else None
     text = _without_tags(str(value)) if source.kind == "html" else str(value)
     return " ".join(text.split()) or None

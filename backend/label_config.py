@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
@@ -25,15 +25,16 @@ first counts, and the others are left to people."""
 SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 ADVICE = (
-    "Supported: one <Choices>, <Taxonomy> or <Rating> over <Text>, <HyperText>, <Image> or "
-    f"<Video>, for example {EXAMPLE}"
+    "Supported: one <Choices>, <Taxonomy> or <Rating> over <Text>, <HyperText>, <Image>, "
+    f"<Video> or <Audio>, for example {EXAMPLE}"
 )
-SourceKind = Literal["text", "html", "image", "video"]
+SourceKind = Literal["text", "html", "image", "video", "audio"]
 TAGS: dict[str, SourceKind] = {
     "Text": "text",
     "HyperText": "html",
     "Image": "image",
     "Video": "video",
+    "Audio": "audio",
 }
 CONDITIONS = ("perRegion", "perItem", "whenTagName")
 DATA_KEY = re.compile(r"\$([^\s$]+)")
@@ -87,14 +88,18 @@ class LabelConfig:
 
     @property
     def layout(self) -> Layout:
-        """What an encoder reads of a task: all texts together, then each picture and clip."""
+        """What an encoder reads of a task: all texts together, then each picture, clip and
+        sound."""
         kinds = [source.kind for source in self.sources]
-        media = (kind for kind in kinds if kind in ("image", "video"))
+        media = (kind for kind in kinds if kind in ("image", "video", "audio"))
         return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
 
 
-def parse(xml: str) -> LabelConfig:
-    """Read a labelling config. Raises UnsupportedConfig when there is nothing here to learn."""
+def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
+    """Read a labelling config; what is shown of the `ignored` kinds is left out.
+
+    Raises UnsupportedConfig when there is nothing here to learn.
+    """
     root = _tree(xml)
     controls = next(filter(None, ([*root.iter(tag)] for tag in CONTROLS)), [])
     if not controls:
@@ -109,10 +114,10 @@ def parse(xml: str) -> LabelConfig:
             f"{len(controls)} {controls[0].tag} tags found, one is supported",
             f"Found: {names}. {ADVICE}",
         )
-    return _from_control(root, controls[0])
+    return _from_control(root, controls[0], ignored)
 
 
-def _from_control(root: Element, control: Element) -> LabelConfig:
+def _from_control(root: Element, control: Element, ignored: Collection[SourceKind]) -> LabelConfig:
     name = control.get("name", "")
     conditional = [flag for flag in CONDITIONS if control.get(flag, "false") != "false"]
     if conditional:
@@ -129,7 +134,7 @@ def _from_control(root: Element, control: Element) -> LabelConfig:
         to_name=target.get("name", ""),
         kind=_kind(control),
         labels=labels,
-        sources=_sources(root, target),
+        sources=_sources(root, target, ignored),
         control=CONTROLS[control.tag],
         paths=dict(zip(labels, nodes, strict=True)) if control.tag == "Taxonomy" else {},
         is_leaf_only=control.tag == "Taxonomy" and control.get("leafsOnly", "false") == "true",
@@ -169,7 +174,7 @@ def _check_labels(control: Element, nodes: list[tuple[str, ...]], labels: tuple[
         )
 
 
-def _sources(root: Element, target: Element) -> tuple[Source, ...]:
+def _sources(root: Element, target: Element, ignored: Collection[SourceKind]) -> tuple[Source, ...]:
     """What the question is about, and whatever else is shown of each task."""
     asked_about = _source(target)
     if asked_about is None:
@@ -177,8 +182,14 @@ def _sources(root: Element, target: Element) -> tuple[Source, ...]:
             f"<{target.tag}> '{target.get('name')}' names no data key",
             f"Its value must be a $ and a key of the task data. {ADVICE}",
         )
+    if asked_about.kind in ignored:
+        raise UnsupportedConfig(
+            f"<{target.tag}> is not read by this backend",
+            "Its setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",
+        )
     shown = [_source(element) for element in root.iter() if element.tag in TAGS]
-    return tuple(dict.fromkeys([asked_about, *(source for source in shown if source is not None)]))
+    read = [source for source in shown if source is not None and source.kind not in ignored]
+    return tuple(dict.fromkeys([asked_about, *read]))
 
 
 def _kind(control: Element) -> Literal["single", "multiple"]:

@@ -12,6 +12,8 @@ from model.store import Store, Version
 
 log = logging.getLogger(__name__)
 
+SHOWN_LABELS = 10
+
 
 def pinned_name(folder: Path) -> str | None:
     """The name of the version that is pinned in a project's folder; None without a pin."""
@@ -95,7 +97,13 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
     known = config.in_order(head.labels) if config.paths and head else config.labels
     if head is not None and (head.kind, head.labels) != (config.kind, known):
         raise BackendError(
-            f"Version {version.name} knows the labels {', '.join(head.labels)} ({head.kind}), but "
-            f"the labelling interface has {', '.join(config.labels)} ({config.kind})"
+            f"Version {version.name} knows the labels {_listed(head.labels)} ({head.kind}), but "
+            f"the labelling interface has {_listed(config.labels)} ({config.kind})"
         )
     return version
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    """The first few; a taxonomy has thousands."""
+    more = len(labels) - SHOWN_LABELS
+    return ", ".join(labels[:SHOWN_LABELS]) + (f" and {more} more" if more > 0 else "")

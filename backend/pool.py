@@ -175,6 +175,7 @@ class Pool:
         keys = [(_key(json.loads(data), config), task) for task, data in rows]
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
+        self._db.execute("DELETE FROM unreadable")  # what cannot be a picture may be a text
         self._db.execute("COMMIT")
         self._changed(len(keys))
 
@@ -189,11 +190,6 @@ class Pool:
         rows = self._db.execute(query).fetchall()
         pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
-
-    def keys_of(self, ids: Ints) -> Ints:
-        """The content keys of these tasks; 0 for those that show nothing."""
-        keys = dict(self._db.execute("SELECT id, key FROM task WHERE key IS NOT NULL").fetchall())
-        return np.array([keys.get(task, 0) for task in ids.tolist()], dtype=np.int64)
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what may be asked, under the present labelling config."""

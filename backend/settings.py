@@ -50,7 +50,11 @@ class Settings:
     )
     image_encoder: str = setting(
         "facebook/dinov2-small",
-        "Encoder of pictures and clips: a Hugging Face folder or hub name.",
+        "Encoder of pictures and clips: a Hugging Face folder or hub name; none: leave them out.",
+    )
+    audio_encoder: str = setting(
+        "facebook/wav2vec2-base",
+        "Encoder of sounds: a Hugging Face folder or hub name; none: leave them out.",
     )
     media_hosts: str = setting(
         "", "Hosts beside Label Studio that media may come from, such as cdn.example.org,*.abc.net."

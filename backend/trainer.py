@@ -22,7 +22,7 @@ from typing import Any, overload
 import numpy as np
 
 from backend.annotations import Json
-from backend.content import Parts
+from backend.content import Parts, key_of
 from backend.errors import explained
 from backend.label_config import LabelConfig, parse
 from backend.media.reading import Access, CannotRead, Reader
@@ -69,10 +69,14 @@ def embed_pool(job: Json, report: Report) -> Json:
     Stops after TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
-    folder, config, number = Path(job["folder"]), parse(job["config"]), job["encoder"]
+    folder, config, number = (
+        Path(job["folder"]),
+        parse(job["config"], job["ignored"]),
+        job["encoder"],
+    )
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = _loaded(store.encoders()[number].spec, store.tuned_folder(number))
-    reader = Reader(config.layout, Access(**job["access"]))
+    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     vectors = store.vectors(number)
     ids, keys = pool.keys()
     missing = np.flatnonzero(vectors.rows(keys) < 0)
@@ -81,9 +85,10 @@ def embed_pool(job: Json, report: Report) -> Json:
     done = 0
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
-        read = list(_readable(pool, reader, ids[chunk], keys[chunk], config))
-        rows, examples = [row for row, _ in read], [example for _, example in read]
-        vectors.append(keys[chunk[rows]], encoder.encode(examples))
+        read = list(_readable(pool, reader, ids[chunk], config))
+        # Of what was read just now: the interface, and with it the pool's keys, may be others now.
+        found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
+        vectors.append(found, encoder.encode([example for _, _, example in read]))
         done, size = done + len(chunk), min(2 * size, largest)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
@@ -93,21 +98,19 @@ def embed_pool(job: Json, report: Report) -> Json:
 
 def tune_encoder(job: Json, report: Report) -> Json:
     """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
-    folder, config, spec = Path(job["folder"]), parse(job["config"]), _spec(job)
+    folder, config, spec = Path(job["folder"]), parse(job["config"], job["ignored"]), _spec(job)
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
-    reader = Reader(config.layout, Access(**job["access"]))
+    encoder = JointEncoder(spec)
+    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     answers = pool.labelling(config, job["empty_is_none"]).answers
     labels = learnable(config, answers.values()).labels
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
 
     def labelled(chosen: Ints) -> Examples:
-        rows = [row for row, _ in _readable(pool, reader, chosen, pool.keys_of(chosen), config)]
-        there = chosen[rows]
-        given = [answers[task] for task in there.tolist()]
-        return Examples(Shown(reader, there, pool.parts(there, config)), targets_of(given, labels))
+        shown = Shown(pool, reader, chosen, config)
+        return Examples(shown, targets_of([answers[task] for task in shown.ids], labels))
 
-    encoder = JointEncoder(spec)
     with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
 
         def observe(step: Step) -> None:
@@ -131,19 +134,18 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
 def review_labels(job: Json, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
-    folder, config = Path(job["folder"]), parse(job["config"])
-    reader = Reader(config.layout, Access(**job["access"]))
+    folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
+    encoder = _loaded(_spec(job), None)
+    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     with closing(Pool(folder / "pool.sqlite")) as pool:
         answers = pool.labelling(config, job["empty_is_none"]).answers
         ids = np.array(sorted(answers), dtype=np.int64)
-        rows = [row for row, _ in _readable(pool, reader, ids, pool.keys_of(ids), config)]
-        read = ids[rows]
-        shown = Shown(reader, read, pool.parts(read, config))
+        shown = Shown(pool, reader, ids, config)
         differing = disagreement(pool.votes(config, job["empty_is_none"]))
-    vectors = _encoded(_loaded(_spec(job), None), shown)
+    vectors = _encoded(encoder, shown)
     asked = learnable(config, answers.values())
-    targets = targets_of([answers[task] for task in read.tolist()], asked.labels)
-    found = doubted(read.tolist(), vectors, targets, asked, job["seed"])
+    targets = targets_of([answers[task] for task in shown.ids], asked.labels)
+    found = doubted(shown.ids, vectors, targets, asked, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
@@ -156,13 +158,18 @@ def _encoded(encoder: JointEncoder, shown: "Shown") -> Floats:
 
 
 class Shown(Sequence[Example]):
-    """What tasks show, read when it is asked for: thousands of pictures would fill the memory."""
+    """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
 
-    def __init__(self, reader: Reader, ids: Ints, parts: list[Parts]) -> None:
-        self._reader, self._ids, self._parts = reader, ids.tolist(), parts
+    ids: those of the tasks that can be read.
+    """
+
+    def __init__(self, pool: Pool, reader: Reader, ids: Ints, config: LabelConfig) -> None:
+        there = [(task, parts) for task, parts, _ in _readable(pool, reader, ids, config)]
+        self.ids = [task for task, _ in there]
+        self._reader, self._parts = reader, [parts for _, parts in there]
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self.ids)
 
     @overload
     def __getitem__(self, row: int) -> Example: ...
@@ -171,22 +178,22 @@ class Shown(Sequence[Example]):
     def __getitem__(self, row: int | slice) -> Example | list[Example]:
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
-        return self._reader.read(self._ids[row], self._parts[row])
+        return self._reader.read(self.ids[row], self._parts[row])
 
 
 def _readable(
-    pool: Pool, reader: Reader, ids: Ints, keys: Ints, config: LabelConfig
-) -> Iterator[tuple[int, Example]]:
-    """The rows of `ids` that can be read, and what stands there; the pool learns of the others."""
-    for row, (task, parts) in enumerate(zip(ids.tolist(), pool.parts(ids, config), strict=True)):
+    pool: Pool, reader: Reader, ids: Ints, config: LabelConfig
+) -> Iterator[tuple[int, Parts, Example]]:
+    """The tasks that can be read, and what they show; the pool learns of the others."""
+    for task, parts in zip(ids.tolist(), pool.parts(ids, config), strict=True):
         if not any(parts):
             continue  # deleted meanwhile
         try:
-            yield row, reader.read(task, parts)
+            yield task, parts, reader.read(task, parts)
         except CannotRead as error:
             log.info("task %d: %s", task, error)
             again_at = time.time() + AGAIN_SECONDS if error.passing else None
-            pool.add_unreadable(int(keys[row]), task, str(error), again_at)
+            pool.add_unreadable(key_of(parts), task, str(error), again_at)
 
 
 def _spec(job: Json) -> EncoderSpec:
@@ -195,9 +202,10 @@ def _spec(job: Json) -> EncoderSpec:
 
 def _meta(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:
     return EncoderMeta(
-        source=spec.text or spec.image,
+        source=spec.text or spec.image or spec.audio,
         base=spec.text,
         image_base=spec.image,
+        audio_base=spec.audio,
         max_tokens=spec.max_tokens,
         dimension=encoder.dimension,
         layout=spec.layout,

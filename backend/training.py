@@ -1,13 +1,14 @@
 """What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
 
 import logging
+import math
 import time
 from dataclasses import asdict, replace
 
 from backend.annotations import Json
 from backend.errors import BackendError
 from backend.jobs import Job, Trainer
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, SourceKind
 from backend.loop import Activity, ProjectLoop
 from backend.media.reading import Access
 from backend.pool import Labelling
@@ -20,18 +21,31 @@ log = logging.getLogger(__name__)
 
 
 RETRY_SECONDS = 600.0
-"""A deep round that failed is tried again after so long, even without further labels."""
+"""A deep round that failed is tried again after so long, even without further labels, and so is a
+base encoder that could not be loaded."""
+
+NONE = "none"
+"""In place of an encoder's name: what it would read is left out."""
 
 
 def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
     text = settings.encoder if "text" in layout else ""
     image = settings.image_encoder if {"image", "video"} & set(layout) else ""
-    return EncoderSpec(layout, text, image, settings.max_tokens)
+    audio = settings.audio_encoder if "audio" in layout else ""
+    return EncoderSpec(layout, text, image, settings.max_tokens, audio)
+
+
+def ignored_by(settings: Settings) -> list[SourceKind]:
+    """The media that the settings name no encoder for."""
+    of_pictures: list[SourceKind] = ["image", "video"]
+    of_sounds: list[SourceKind] = ["audio"]
+    ignored = of_pictures if settings.image_encoder == NONE else []
+    return ignored + (of_sounds if settings.audio_encoder == NONE else [])
 
 
 def is_tunable(layout: Layout) -> bool:
-    """Whether deep rounds teach the encoder anything: clips alone take too long for that."""
+    """Whether deep rounds teach the encoder anything: clips and sounds take too long for that."""
     return "text" in layout or "image" in layout
 
 
@@ -58,6 +72,9 @@ class Training:
         self._access = access
         self._xml = ""
         self._spec = spec_of(("text",), settings)
+        self.ignored = ignored_by(settings)
+        """Kinds of media that nobody here can read."""
+        self._base_failed_at = -math.inf
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
         self._failed_review: int | None = None
@@ -74,7 +91,7 @@ class Training:
         """
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
-        if not fitting:
+        if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
             self._submit("base", self._new_encoder())
         complete = [number for number in fitting if self._store.is_complete(number)]
         # While the first one for other settings comes, one that reads the same will do.
@@ -105,6 +122,8 @@ class Training:
         if not is_tunable(self._spec.layout):
             return
         known = self._store.encoders().values()
+        if all(meta.spec != self._spec for meta in known):
+            return  # the base encoder of other settings or another interface comes first
         tuned_on = max((meta.labels for meta in known if meta.spec == self._spec), default=0)
         first, growth = settings.deep_round_first, settings.deep_round_growth
         enough = self._may_succeed(labels) and deep_round_due(labels, tuned_on, first, growth)
@@ -144,6 +163,7 @@ class Training:
             "job": what.split(maxsplit=1)[0],
             "folder": str(self._store.folder.resolve()),
             "config": self._xml,
+            "ignored": self.ignored,
             "spec": asdict(self._spec),
             "access": asdict(self._access),
             "seed": self._settings.seed,
@@ -175,6 +195,8 @@ class Training:
         self._loop.activity = None
         self._loop.training_trouble = str(error)
         self._loop.note(str(error))
+        if job.request["job"] == "base":
+            self._base_failed_at = time.monotonic()
         if job.request["job"] == "tune":
             self._failed_at = (job.request["labels"], time.monotonic())
         if job.request["job"] == "review":

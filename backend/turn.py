@@ -159,7 +159,7 @@ class Turns:
         """Read the labelling config anew and put right what settings pages have overwritten."""
         self._loop.title = str(project.get("title") or "")
         self._xml = project["label_config"]
-        config = self._config = parse(self._xml)
+        config = self._config = parse(self._xml, self._training.ignored)
         self._training.see(self._xml, config)
         reads = [[source.kind, source.data_key] for source in config.sources]
         if self._pool.fact("reads") not in (None, reads):
@@ -185,6 +185,9 @@ class Turns:
             except (OSError, ValueError, KeyError, SafetensorError) as error:
                 log.error("project %d: version %s is damaged: %s", self._project, name, error)
                 continue
+            encoder = self._store.encoders().get(version.encoder)
+            if encoder is None or encoder.spec.layout != config.layout:
+                continue  # it read something else of a task
             self._loop.served = Served(version, config, self._xml, self._store)
             log.info("project %d: version %s is served again", self._project, name)
             return

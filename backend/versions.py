@@ -58,4 +58,7 @@ def _figure(value: Any) -> str | None:
 
 def described(encoder: EncoderMeta) -> str:
     """What an encoder was made from."""
-    return encoder.base + (f", fine-tuned at {encoder.labels} labels" if encoder.labels else "")
+    bases = [encoder.base, encoder.image_base, encoder.audio_base]
+    return " and ".join(filter(None, bases)) + (
+        f", fine-tuned at {encoder.labels} labels" if encoder.labels else ""
+    )

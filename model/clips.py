@@ -146,6 +146,8 @@ def _thinned(frames: Iterable[VideoFrame], most: int) -> list[Image.Image]:
 
 def _picture(frame: VideoFrame) -> Image.Image:
     check_size(frame.width, frame.height, MAX_PIXELS)
+    if "f32" in frame.format.name or "f16" in frame.format.name:
+        raise UnreadableMedia("pixels of floating-point numbers are not read")  # FFmpeg may abort
     width, height = reduced(frame.width, frame.height)
     small = frame.reformat(width=width, height=height, format="rgb24")
     picture = Image.fromarray(small.to_ndarray())

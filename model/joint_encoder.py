@@ -1,4 +1,4 @@
-"""One vector for all that an example consists of: its text, its pictures, its clips."""
+"""One vector for all that an example consists of: its text, its pictures, clips and sounds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,16 @@ from torch import Tensor, nn
 from model.clips import encode_clips
 from model.encoder import TextEncoder
 from model.image_encoder import ImageEncoder, unit
+from model.sound_encoder import SoundEncoder
+from model.sounds import RATE
 from model.store import EncoderSpec
 from model.types import Floats, Medium
 
 BATCH = 32
 """Examples of several parts read at once."""
 
-Part = str | Image | list[Image]
-"""A text, a picture, or the frames of a clip."""
+Part = str | Image | list[Image] | Floats
+"""A text, a picture, the frames of a clip, or the samples of a sound."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 
@@ -37,19 +39,17 @@ class JointEncoder:
         Raises OSError where a name is no encoder.
         """
         self.layout = spec.layout
-        self._of_text: TextEncoder | None = None
-        self._of_pictures: ImageEncoder | None = None
-        if spec.text:
-            own = folder and (folder / "text" if spec.image else folder)
-            self._of_text = TextEncoder(str(own or spec.text), spec.max_tokens)
-        if spec.image:
-            own = folder and (folder / "image" if spec.text else folder)
-            self._of_pictures = ImageEncoder(str(own or spec.image))
-        encoders = {"text": self._of_text, "image": self._of_pictures}
-        networks = {name: one.network for name, one in encoders.items() if one is not None}
+        named = {"text": spec.text, "image": spec.image, "audio": spec.audio}
+        names = {kind: name for kind, name in named.items() if name}
+        if folder is not None:
+            names = {kind: str(_own(folder, kind, len(names))) for kind in names}
+        self._encoders = {kind: _load(kind, name, spec.max_tokens) for kind, name in names.items()}
+        networks = {kind: encoder.network for kind, encoder in self._encoders.items()}
         self.network = (
             nn.ModuleDict(networks) if len(networks) > 1 else next(iter(networks.values()))
         )
+        self.rate = self._encoders["audio"].rate if spec.audio else RATE
+        """Samples a second that sounds must have."""
         self.device = next(self.network.parameters()).device
         widths = [self._width(medium) for medium in spec.layout]
         self.dimension = sum(widths)
@@ -60,7 +60,8 @@ class JointEncoder:
         """Examples to vectors (n, dimension), float32, unit length."""
         alone = self._alone()
         if alone is not None:
-            return alone.encode(_firsts(examples))
+            vectors: Floats = alone.encode(_firsts(examples))
+            return vectors
         found = np.zeros((len(examples), self.dimension), dtype=np.float32)
         for place, columns in enumerate(self._columns):
             rows, parts = _there(examples, place)
@@ -72,7 +73,8 @@ class JointEncoder:
         """Examples to pooled states (n, dimension), float32, as `forward` gives them."""
         alone = self._alone()
         if alone is not None:
-            return alone.pool(_firsts(examples))
+            states: Floats = alone.pool(_firsts(examples))
+            return states
         batches = (examples[start : start + BATCH] for start in range(0, len(examples), BATCH))
         with torch.inference_mode():
             pooled = [self.forward(batch).cpu().numpy() for batch in batches]
@@ -80,10 +82,11 @@ class JointEncoder:
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
         """One batch to pooled states (n, dimension), with gradients if on: of several parts each of
-        unit length. Clips have no gradients: a batch of their frames would take seconds."""
+        unit length. Clips and sounds have no gradients: a batch of them would take long."""
         alone = self._alone()
         if alone is not None:
-            return alone.forward(_firsts(examples))
+            states: Tensor = alone.forward(_firsts(examples))
+            return states
         states = torch.zeros((len(examples), self.dimension), device=self.device)
         for place, columns in enumerate(self._columns):
             rows, parts = _there(examples, place)
@@ -93,46 +96,45 @@ class JointEncoder:
 
     def save(self, folder: Path) -> None:
         """Write plain transformers folders: this one for a single network, else one inside each."""
-        for name, encoder in (("text", self._of_text), ("image", self._of_pictures)):
-            if encoder is not None:
-                own = folder / name if self._of_text and self._of_pictures else folder
-                own.mkdir(exist_ok=True)
-                encoder.save(own)
+        for kind, encoder in self._encoders.items():
+            own = _own(folder, kind, len(self._encoders))
+            own.mkdir(exist_ok=True)
+            encoder.save(own)
 
-    def _alone(self) -> TextEncoder | ImageEncoder | None:
+    def _alone(self) -> Any:
         """The encoder of the only part, for layouts of one part that is no clip."""
-        if self.layout == ("text",):
-            return self._of_text
-        return self._of_pictures if self.layout == ("image",) else None
+        if len(self.layout) > 1 or self.layout == ("video",):
+            return None
+        return self._of(self.layout[0])
+
+    def _of(self, medium: Medium) -> Any:
+        return self._encoders["image" if medium == "video" else medium]
 
     def _width(self, medium: Medium) -> int:
-        if medium == "text":
-            return self._text.dimension
-        return self._pictures.dimension * (2 if medium == "video" else 1)
+        return int(self._of(medium).dimension) * (2 if medium == "video" else 1)
 
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
-        if medium == "text":
-            return self._text.encode(parts)
-        if medium == "image":
-            return self._pictures.encode(parts)
-        return encode_clips(self._pictures, parts)
+        encoder = self._of(medium)
+        found: Floats = encode_clips(encoder, parts) if medium == "video" else encoder.encode(parts)
+        return found
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:
-        if medium == "video":
+        if medium in ("video", "audio"):
             with torch.no_grad():
-                return torch.as_tensor(encode_clips(self._pictures, parts), device=self.device)
-        encoder = self._text if medium == "text" else self._pictures
-        return nn.functional.normalize(encoder.forward(parts), dim=1)
+                return torch.as_tensor(self._encode(medium, parts), device=self.device)
+        return nn.functional.normalize(self._of(medium).forward(parts), dim=1)
 
-    @property
-    def _text(self) -> TextEncoder:
-        assert self._of_text is not None
-        return self._of_text
 
-    @property
-    def _pictures(self) -> ImageEncoder:
-        assert self._of_pictures is not None
-        return self._of_pictures
+def _own(folder: Path, kind: str, networks: int) -> Path:
+    """Where the weights of one of so many networks stand."""
+    return folder / kind if networks > 1 else folder
+
+
+def _load(kind: str, name: str, max_tokens: int) -> Any:
+    """The encoder of a kind; they have the same methods, each for parts of its own."""
+    if kind == "text":
+        return TextEncoder(name, max_tokens)
+    return ImageEncoder(name) if kind == "image" else SoundEncoder(name)
 
 
 def _firsts(examples: Sequence[Example]) -> list[Any]:

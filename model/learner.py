@@ -18,6 +18,9 @@ from model.types import Bools, Floats, Ints
 DEFAULT_STRATEGY = "balanced_cluster_margin"
 """What `auto` means."""
 
+MOST_CROSS_FITTED = 256
+"""With more labels, as in a taxonomy, the calibration error would take longer than all the rest."""
+
 THRESHOLD_SAMPLE = 20_000
 """Thresholds are found on at most so many rows of the pool."""
 
@@ -107,7 +110,7 @@ def _measure(head: Head, fitted: Head, validation: Labelled, seed: int) -> dict[
     """
     truth = validation.targets > 0
     found = measure(head.answers(head.probs(validation.vectors)), truth, head.labels, seed)
-    if found:
+    if found and len(head.labels) <= MOST_CROSS_FITTED:
         logits = fitted.logits(validation.vectors)
         found["calibration_error"] = cross_fitted_error(logits, truth, head.kind, seed)
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-SHORTER_SIDE = 256
-"""Pixels; encoders read 224 or so."""
+SHORTER_SIDE, LONGER_SIDE = 256, 1024
+"""Pixels; encoders read 224 or so of each."""
 MAX_PIXELS = 100_000_000
 """A picture of 8K has 33 million; more than this is a bomb or a map."""
 MAX_RATIO = 50
@@ -99,9 +99,10 @@ def _too_large(most: int) -> str:
 
 
 def reduced(width: int, height: int) -> tuple[int, int]:
-    """Width and height with the shorter side at most SHORTER_SIDE, at about the same ratio."""
-    scale = min(1.0, SHORTER_SIDE / min(width, height))
-    return round(width * scale), round(height * scale)
+    """Width and height with the shorter side at most SHORTER_SIDE, the longer at most LONGER_SIDE,
+    at about the same ratio."""
+    scale = min(1.0, SHORTER_SIDE / min(width, height), LONGER_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _plain(picture: Image.Image) -> Image.Image:

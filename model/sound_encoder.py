@@ -105,13 +105,8 @@ class SoundEncoder:
 
     def _states(self, network: Any, features: list[Features]) -> Tensor:
         """Pooled states (n, dimension), float32, of features of the same shapes."""
-        batch = {name: torch.cat([one[name] for one in features]) for name in features[0]}
+        batch = _stacked(features, self.device, next(network.parameters()).dtype)
         mask = batch.pop("attention_mask", None)
-        kind = next(network.parameters()).dtype
-        batch = {
-            name: values.to(self.device, kind if values.is_floating_point() else None)
-            for name, values in batch.items()
-        }
         casts = self.low_precision and network is self.network
         with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
             output = network(**batch)
@@ -134,14 +129,14 @@ class SoundEncoder:
         self.extractor.save_pretrained(folder)
 
 
-def _extractor(name: str) -> SequenceFeatureExtractor:
+def _extractor(name: str) -> Any:
     with warnings.catch_warnings():
         # AST's own settings leave one of the 128 filters empty: so it was trained.
         warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
-        extractor = AutoFeatureExtractor.from_pretrained(name)  # type: ignore[no-untyped-call]
-    if not isinstance(extractor, SequenceFeatureExtractor):
+        found = AutoFeatureExtractor.from_pretrained(name)  # type: ignore[no-untyped-call]
+    if not isinstance(found, SequenceFeatureExtractor):
         raise ValueError("its preprocessor_config.json is not that of an audio model")
-    return extractor
+    return found
 
 
 def _audio_half(whole: Any) -> tuple[str, Any]:
@@ -160,7 +155,7 @@ def _settle_for_tuning(network: Any) -> None:
         # Hides parts of a sound by numpy's global randomness, and fails with sounds under 0.2 s.
         network.config.apply_spec_augment = False
     # Their convolutions ask for gradients even where their weights are frozen: a third of a step.
-    convolutions = getattr(network, "feature_extractor", None)
+    convolutions: Any = getattr(network, "feature_extractor", None)
     if hasattr(convolutions, "_freeze_parameters"):
         convolutions._freeze_parameters()
 
@@ -170,6 +165,15 @@ def _rows_by_shape(features: Sequence[Features]) -> list[Ints]:
     shapes = [tuple(values.shape for values in one.values()) for one in features]
     order = sorted(range(len(shapes)), key=shapes.__getitem__)
     return [np.array(list(rows)) for _, rows in groupby(order, key=shapes.__getitem__)]
+
+
+def _stacked(features: list[Features], device: torch.device, kind: torch.dtype) -> Features:
+    """Features of the same shapes as one batch on the device, floats as `kind`."""
+    stacked = {name: torch.cat([one[name] for one in features]) for name in features[0]}
+    return {
+        name: values.to(device, kind if values.is_floating_point() else None)
+        for name, values in stacked.items()
+    }
 
 
 def _mean_over_time(states: Tensor, mask: Tensor | None) -> Tensor:

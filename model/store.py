@@ -48,19 +48,21 @@ class Version:
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Which encoder: what it reads, and the folders or hub names of its networks for texts and for
-    pictures and clips ("" where the layout has none). Texts are cut to `max_tokens`."""
+    """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
+    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
+    `max_tokens`."""
 
     layout: Layout
     text: str
     image: str
     max_tokens: int
+    audio: str = ""
 
 
 @dataclass(frozen=True)
 class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
-    image_base: the networks that it was made from."""
+    image_base, audio_base: the networks that it was made from."""
 
     source: str
     base: str
@@ -70,10 +72,13 @@ class EncoderMeta:
     report: dict[str, Any] | None = None
     layout: Layout = ("text",)
     image_base: str = ""
+    audio_base: str = ""
 
     @property
     def spec(self) -> EncoderSpec:
-        return EncoderSpec(self.layout, self.base, self.image_base, self.max_tokens)
+        return EncoderSpec(
+            self.layout, self.base, self.image_base, self.max_tokens, self.audio_base
+        )
 
 
 class Store:

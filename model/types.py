@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Kind = Literal["single", "multiple"]
 """`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid)."""
 
-Medium = Literal["text", "image", "video"]
+Medium = Literal["text", "image", "video", "audio"]
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing."""
 

@@ -1,9 +1,10 @@
-"""From what a task shows to what an encoder reads: pictures and clips are fetched and decoded."""
+"""From what a task shows to what an encoder reads: media are fetched and decoded."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.content import Parts
+from backend.errors import explained, is_disk_full
 from backend.loop import Connection
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable, hosts_from
@@ -12,6 +13,7 @@ from backend.settings import Settings
 from model.clips import read_clip
 from model.joint_encoder import Example, Part
 from model.pictures import UnreadableMedia, read_picture
+from model.sounds import read_sound
 from model.types import Layout, Medium
 
 MEGABYTE = 1 << 20
@@ -56,8 +58,9 @@ class CannotRead(Exception):
 class Reader:
     """Made for one thread. A layout of texts alone asks nobody for anything."""
 
-    def __init__(self, layout: Layout, access: Access) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, access: Access, rate: int) -> None:
+        """`rate`: samples a second of sounds, see JointEncoder."""
+        self._layout, self._rate = layout, rate
         self._media: Media | None = None
         if layout != ("text",):
             session = Session(access.url, access.token, access.spare_token, repeats=0)
@@ -79,13 +82,22 @@ class Reader:
             raise CannotRead(str(error), error.passing) from error
         except UnreadableMedia as error:
             raise CannotRead(str(error), passing=False) from error
+        except Exception as error:  # whatever else a file makes a library do is that task's trouble
+            if is_disk_full(error) or isinstance(error, MemoryError):
+                raise
+            raise CannotRead(explained(error), passing=False) from error
 
     def _part(self, medium: Medium, part: str, task: int) -> Part:
         if self._media is None or medium == "text":
             return part
         path = self._media.fetch(part, task)
         try:
-            return read_picture(path) if medium == "image" else read_clip(path)
+            return self._decoded(medium, path)
         except UnreadableMedia:
             self._media.forget(part)  # whoever mends the file has it fetched anew
             raise
+
+    def _decoded(self, medium: Medium, path: Path) -> Part:
+        if medium == "image":
+            return read_picture(path)
+        return read_clip(path) if medium == "video" else read_sound(path, self._rate)

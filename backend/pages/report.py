@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NEWEST, SHOWN = 50, 5
 """Versions in the table, and those of them that are shown at once, beside each encoder's last."""
 
+SHOWN_LABELS = 50
+"""A taxonomy may have thousands."""
+
 LEAST_EXAMPLES = 5
 """The curve begins with so many audit labels: before, it jumps between 0 and 1."""
 
@@ -29,6 +32,7 @@ NOTHING_YET: Json = {
     "saved": None,
     "curve": [],
     "by_label": {},
+    "labels_in_all": 0,
     "reasons": [],
     "versions": [],
 }
@@ -39,10 +43,11 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """Everything that the page shows beside the state, ready for JSON.
 
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
-    measured: the metric of the served version, or None; by_label: each label's precision, recall
-    and support in it; saved: from how many to how many labels the order saved, or None, see
-    model.savings; reasons: why labelling may stop; versions: newest first; pinned: a version's
-    name, or None. Reads the history, not the versions: there may be thousands of them.
+    measured: the metric of the served version, or None; by_label: precision, recall and support in
+    it of the SHOWN_LABELS best known of all labels (labels_in_all); saved: from how many to how
+    many labels the order saved, or None, see model.savings; reasons: why labelling may stop;
+    versions: newest first; pinned: a version's name, or None. Reads the history, not the versions:
+    there may be thousands of them.
     """
     if served is None:
         return NOTHING_YET
@@ -56,10 +61,18 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "pinned": pinned_name(folder),
         "saved": labels_saved(int(served.version.meta["labels"])),
         "curve": curve_of(rows, metric),
-        "by_label": measured.get("labels", {}),
+        "by_label": best_known(measured.get("labels", {})),
+        "labels_in_all": len(measured.get("labels", {})),
         "reasons": [reason.sentence for reason in reasons(rows, settings)],
         "versions": versions_of(history, served.store, metric),
     }
+
+
+def best_known(by_label: Json) -> Json:
+    """The figures of the SHOWN_LABELS labels with the most audit labels, in their order."""
+    by_support = sorted(by_label, key=lambda label: -int(by_label[label]["support"]))
+    shown = set(by_support[:SHOWN_LABELS])
+    return {label: one for label, one in by_label.items() if label in shown}
 
 
 def metric_of(served: "Served", settings: Settings) -> Any:

@@ -58,6 +58,15 @@ def test_a_taxonomy_that_stands_elsewhere_is_refused(taxonomy: str, reason: str)
     assert reason in refused.value.reason
 
 
+def test_media_that_nobody_can_read_are_left_out_unless_asked_about() -> None:
+    shown = '<Image name="i" value="$image"/>'
+    xml = config().replace("<View>", f"<View>{shown}")
+    assert parse(xml).layout == ("text", "image")
+    assert parse(xml, ["image", "video"]) == parse(config())
+    with pytest.raises(UnsupportedConfig, match="not read by this backend"):
+        parse(config(object='<Image name="t" value="$image"/>'), ["image"])
+
+
 def test_the_stars_of_a_rating_are_labels() -> None:
     asked = '<Rating name="r" toName="t" maxRating="3"/>'
     found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')

@@ -1,10 +1,13 @@
 """The trainer's jobs, called as the process calls them."""
 
+from base64 import b64encode
 from contextlib import closing
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from backend import trainer
 from backend.annotations import Json
@@ -15,6 +18,7 @@ from backend.pool import Pool
 from backend.settings import Settings
 from model.encoder import BUNDLED
 from model.store import EncoderSpec, Store
+from tests.model.test_image_encoder import res_net
 
 
 def test_encoding_lets_other_projects_have_their_turn(
@@ -28,6 +32,7 @@ def test_encoding_lets_other_projects_have_their_turn(
     job: Json = {
         **{"folder": str(tmp_path), "config": EXAMPLE, "seed": 0},
         **{"encoder": 0, "spec": asdict(EncoderSpec(("text",), BUNDLED, "", 8))},
+        "ignored": [],
         "access": asdict(access_of(Connection("", "", ""), Settings())),
     }
     trainer.add_base_encoder(job, lambda facts: None)
@@ -42,3 +47,29 @@ def test_encoding_lets_other_projects_have_their_turn(
     assert trainer.embed_pool(job, report) == {"encoder": 0, "tasks": 36, "left": 0}
     assert store.is_complete(0)
     assert shares == [0.64, 1.0], "the share of the pool, not of the turn"
+
+
+def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> None:
+    """A reference with half a character made a library fail, and with it the whole project."""
+    xml = EXAMPLE.replace("<Text", "<Image").replace("$text", "$image")
+    config, folder = parse(xml), res_net(tmp_path / "encoder")
+    picture = BytesIO()
+    Image.new("RGB", (32, 32), "red").save(picture, "PNG")
+    good = "data:image/png;base64," + b64encode(picture.getvalue()).decode()
+    shown = [good, "http://a..b/half \ud83d", "ftp://nowhere/x.png", "/data/\ud83d.png"]
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        rows = [{"id": n, "data": {"image": at}, "annotations": []} for n, at in enumerate(shown)]
+        pool.update(rows, config)
+        settings = Settings(model_dir=tmp_path, media_hosts="*.b")
+        job: Json = {
+            **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
+            "spec": asdict(EncoderSpec(("image",), "", str(folder), 8)),
+            "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
+        }
+        trainer.add_base_encoder(job, lambda facts: None)
+        assert trainer.embed_pool(job, lambda facts: None)["left"] == 0
+        count, reasons = pool.unreadable(9)
+        assert (count, set(reasons)) == (3, {1, 2, 3})
+        assert len(pool.keys()[0]) == 1
+        pool.rekey(config)
+        assert len(pool.keys()[0]) == 4, "under another interface everything is tried again"

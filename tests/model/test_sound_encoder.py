@@ -56,19 +56,19 @@ WAVES: dict[str, Any] = {
 
 def wav2vec2(folder: Path) -> Path:
     Wav2Vec2Model(Wav2Vec2Config(**WAVES)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
 def hubert(folder: Path) -> Path:
     HubertModel(HubertConfig(**WAVES)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
 def wavlm(folder: Path) -> Path:
     WavLMModel(WavLMConfig(**WAVES)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -76,7 +76,7 @@ def ast(folder: Path) -> Path:
     """As published: a classifier."""
     ASTForAudioClassification(ASTConfig(**SMALL)).save_pretrained(folder)
     with pytest.warns(UserWarning, match="At least one mel filter"):
-        ASTFeatureExtractor().save_pretrained(folder)
+        ASTFeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -97,7 +97,7 @@ def whisper(folder: Path) -> Path:
         decoder_start_token_id=1,
     )
     WhisperForConditionalGeneration(config).save_pretrained(folder)
-    WhisperFeatureExtractor().save_pretrained(folder)
+    WhisperFeatureExtractor().save_pretrained(folder)  # type: ignore[no-untyped-call]
     return folder
 
 
@@ -166,6 +166,7 @@ def test_pitch_tells_tones_apart_and_the_rate_of_the_file_does_not(
     tmp_path: Path, build: Callable[[Path], Path], _dimension: int, rate: int
 ) -> None:
     encoder = SoundEncoder(str(build(tmp_path / "source")))
+    encoder.low_precision = False
     files = {(440, 44_100), (440, 22_050), (880, 44_100)}
     paths = {
         (pitch, source): write_wave(

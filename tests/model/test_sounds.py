@@ -48,7 +48,7 @@ def header(rate: int, size: int, *, kind: int = 1, channels: int = 1, width: int
     return begin + b"data" + struct.pack("<I", size)
 
 
-def packets(stream: AudioStream, samples: Floats, rate: int) -> Iterator[av.Packet]:
+def packets(stream: AudioStream, samples: Floats, rate: int) -> "Iterator[av.Packet[AudioStream]]":
     frame = av.AudioFrame.from_ndarray(samples[np.newaxis], format="fltp", layout="mono")
     frame.sample_rate = rate
     codec = stream.codec_context
@@ -110,7 +110,7 @@ def test_a_tone_keeps_its_pitch_and_loudness(
     sound = read_sound(write_sound(tmp_path / name, codec, rate))
     assert len(sound) == pytest.approx(2 * RATE, rel=0.03)
     assert pitch_of(sound) == pytest.approx(PITCH, abs=1)
-    assert np.abs(sound).max() == pytest.approx(0.5, abs=0.05)
+    assert sound[RATE // 2 :].std() == pytest.approx(0.5 * np.sqrt(0.5), rel=0.05)
 
 
 def test_the_sound_of_a_video_is_read(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_bad_file_is_refused_with_the_reason(tmp_path: Path) -> None:
         ("the file is empty", file(tmp_path / "secret-0", "")),
         ("an HTML page instead of a sound", file(tmp_path / "secret-1", "<html>no</html>")),
         ("not a sound", file(tmp_path / "secret-2", "words " * 900)),
-        ("no sound can be read", file(tmp_path / "secret-3.mp3", noise)),
+        ("not a sound|no sound can be read", file(tmp_path / "secret-3.mp3", noise)),
         ("damaged, cut off", cut(write_sound(tmp_path / "secret-4.m4a", "aac", 44_100))),
         ("there is no sound in it", write_video(tmp_path / "secret-5.mp4", sound=False)),
         ("it is empty", file(tmp_path / "secret-6.wav", header(RATE, 40_000))),

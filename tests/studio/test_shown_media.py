@@ -1,4 +1,4 @@
-"""Pictures that people upload: put in order, learnt, and told of where they cannot be read."""
+"""Pictures and sounds that people upload: in order, learnt, and told of where unreadable."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +12,8 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend import local
 from backend.annotations import Json
+from tests.model.test_sound_encoder import wav2vec2
+from tests.model.test_sounds import tone, write_wave
 from tests.studio.bench import Bench, until
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
@@ -30,7 +32,13 @@ def backend_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, obje
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1])
     ResNetModel(config).save_pretrained(folder)
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return {"image_encoder": str(folder), "deep_rounds": "yes", "deep_round_first": 12}
+    torch.manual_seed(0)
+    return {
+        "image_encoder": str(folder),
+        "audio_encoder": str(wav2vec2(tmp_path_factory.mktemp("sounds"))),
+        "deep_rounds": "yes",
+        "deep_round_first": 12,
+    }
 
 
 def picture(colour: str, rng: np.random.Generator) -> bytes:
@@ -50,9 +58,9 @@ def upload(bench: Bench, project: int, name: str, content: bytes) -> None:
     ).raise_for_status()
 
 
-def colour_of(task: Json) -> str:
+def colour_of(task: Json, key: str = "image") -> str:
     """Label Studio keeps the name of an uploaded file at the end of its own."""
-    address: str = task["data"]["image"]
+    address: str = task["data"][key]
     return address.rpartition("-")[2].partition("_")[0]
 
 
@@ -89,3 +97,27 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     task = bench.studio.next_task(project)
     assert task is not None
     assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task)]
+
+
+SOUNDS = PICTURES.replace("<Image", "<Audio").replace("$image", "$audio")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_uploaded_sounds_are_learnt(bench: Bench, tmp_path: Path) -> None:
+    project = int(bench.studio.create_project(title="test", label_config=SOUNDS)["id"])
+    for number in range(12):
+        pitch = 220.0 if number % 2 else 1760.0
+        file = write_wave(tmp_path / "tone.wav", tone(0.5, 16_000, pitch + number), 16_000)
+        colour = "red" if number % 2 else "blue"
+        upload(bench, project, f"{colour}_{number}.wav", file.read_bytes())
+    bench.connect(project)
+    until("all sounds in the order", lambda: bench.ranks(project) == 12)
+    assert bench.state(project)["unreadable"] == 0
+    for _ in range(4):
+        task = bench.studio.next_task(project)
+        assert task is not None
+        bench.submit(task, [colour_of(task, "audio")])
+        bench.until_learnt(project, task["id"])
+    task = bench.studio.next_task(project)
+    assert task is not None
+    assert task["predictions"][0]["result"][0]["type"] == "choices"
