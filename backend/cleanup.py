@@ -10,7 +10,8 @@ from model.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)
 
-KEPT_ENCODERS = 3
+KEPT_ENCODERS, KEPT_VERSIONS = 3, 200
+"""A version of a taxonomy takes several megabytes, and each submit makes one."""
 
 
 def clean_up(
@@ -19,7 +20,7 @@ def clean_up(
     """Delete predictions that no open page can show any more, and what belongs to them."""
     keep_seconds = keep_hours * 3600.0
     deleted = delete_old_versions(studio, pool, project, served.name, keep_seconds, time.time())
-    delete_old_files(store, served, set(pool.published()), pool.fact(PINNED))
+    delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
     if deleted:
         log.info("project %d: deleted %d old versions", project, len(deleted))
 
@@ -44,11 +45,12 @@ def delete_old_versions(
 
 
 def delete_old_files(
-    store: Store, served: Version, published: set[str], pinned: str | None
+    store: Store, served: Version, published: list[str], pinned: str | None
 ) -> None:
-    """Delete encoders older than the served one, apart from KEPT_ENCODERS, and the versions that
-    Label Studio no longer holds. What the pin names stays, and of each encoder the last version:
-    there must be something to roll back to."""
+    """Delete encoders older than the served one, apart from KEPT_ENCODERS, and versions, apart from
+    the newest KEPT_VERSIONS of those `published` (oldest first) that Label Studio still holds. What
+    the pin names stays, and of each encoder the last version: there must be something to roll back
+    to."""
     pinned_encoder = None if pinned is None else version_key(pinned)[0]
     for number in list(store.encoders())[:-KEPT_ENCODERS]:
         if number < served.encoder and number != pinned_encoder:
@@ -56,5 +58,6 @@ def delete_old_files(
     names = store.version_names()
     last = {version_key(name)[0]: name for name in names}
     kept = {last[number] for number in store.encoders() if number in last}
-    for name in set(names) - kept - published - {pinned}:
+    kept |= {served.name, *published[-KEPT_VERSIONS:]}
+    for name in set(names) - kept - {pinned}:
         store.delete_version(name)
