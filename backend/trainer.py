@@ -44,6 +44,9 @@ NICENESS = 10
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
 annotators wait for an order; media stand in memory meanwhile, a clip takes up to 3 MB."""
+READ_PAUSES = (1.0, 5.0, 20.0)
+"""Seconds before a file that was read once and is no longer kept is asked for again: a deep round
+must not end because a server was busy for a moment."""
 AGAIN_SECONDS = 600.0
 """Media whose server had a passing trouble are fetched again after so long."""
 
@@ -178,6 +181,13 @@ class Shown(Sequence[Example]):
     def __getitem__(self, row: int | slice) -> Example | list[Example]:
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
+        for pause in READ_PAUSES:
+            try:
+                return self._reader.read(self.ids[row], self._parts[row])
+            except CannotRead as error:
+                if not error.passing:
+                    raise
+                time.sleep(pause)
         return self._reader.read(self.ids[row], self._parts[row])
 
 
