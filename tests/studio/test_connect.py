@@ -64,7 +64,7 @@ def test_wrong_password_is_told_at_once(bench: Bench) -> None:
 
 def test_unsupported_config_is_refused_with_its_reason(bench: Bench) -> None:
     """The settings page shows nothing but the HTTP reason phrase."""
-    config = '<View><Text name="text" value="$story"/><Rating name="stars" toName="text"/></View>'
+    config = '<View><Text name="text" value="$story"/><Number name="stars" toName="text"/></View>'
     project = bench.project(stories(2), config)
     with pytest.raises(StudioError, match="No Choices, Taxonomy or Rating tag found"):
         bench.connect(project)
