@@ -17,7 +17,7 @@ from tests.studio.bench import SINGLE, Bench, stories, until
 # What the doctor reads and writes does not depend on what is beneath Label Studio.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-RATING = '<View><Text name="text" value="$story"/><Rating name="stars" toName="text"/></View>'
+NUMBER = '<View><Text name="text" value="$story"/><Number name="stars" toName="text"/></View>'
 HEADERS = {"Authorization": f"Token {local.TOKEN}"}
 
 
@@ -110,7 +110,7 @@ def test_interface_that_cannot_be_learnt_and_a_second_backend(bench: Bench) -> N
     project = healthy_project(bench)
     for webhook in bench.studio.webhooks(project):
         bench.studio.delete_webhook(webhook["id"])
-    bench.studio.update_project(project, label_config=RATING)
+    bench.studio.update_project(project, label_config=NUMBER)
     # Label Studio itself notices, because the backend refuses this interface at /setup.
     named = Doctor(bench, "--project", str(project)).wrong
     assert {"interface", "connection"} <= set(named)
