@@ -60,9 +60,10 @@ def add_base_encoder(job: Json, report: Report) -> Json:
     """Make the encoder named in the settings known to the store, as it comes."""
     store, spec = Store(Path(job["folder"])), _spec(job)
     meta = _meta(spec, _loaded(spec, None))
-    with store.new_encoder(job["encoder"]) as folder:
+    number = store.next_encoder()
+    with store.new_encoder(number) as folder:
         write_encoder_meta(folder, meta)
-    return {"encoder": job["encoder"]}
+    return {"encoder": number}
 
 
 def embed_pool(job: Json, report: Report) -> Json:
@@ -114,7 +115,9 @@ def tune_encoder(job: Json, report: Report) -> Json:
         shown = Shown(pool, reader, chosen, config)
         return Examples(shown, targets_of([answers[task] for task in shown.ids], labels))
 
-    with closing(Tracker(folder / "tensorboard" / f"encoder-{job['encoder']}")) as tracker:
+    # Numbered now: other encoders may have come while this job waited for its turn.
+    number = store.next_encoder()
+    with closing(Tracker(folder / "tensorboard" / f"encoder-{number}")) as tracker:
 
         def observe(step: Step) -> None:
             tracker.step(len(ids), step)
@@ -129,10 +132,10 @@ def tune_encoder(job: Json, report: Report) -> Json:
             observe=observe,
         )
     meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=asdict(result))
-    with store.new_encoder(job["encoder"]) as aside:
+    with store.new_encoder(number) as aside:
         encoder.save(aside)
         write_encoder_meta(aside, meta)
-    return {"encoder": job["encoder"], "labels": len(ids), **asdict(result)}
+    return {"encoder": number, "labels": len(ids), **asdict(result)}
 
 
 def review_labels(job: Json, report: Report) -> Json:
@@ -239,6 +242,7 @@ JOBS: dict[str, Callable[[Json, Report], Json]] = {
 def main() -> None:
     os.nice(NICENESS)
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="trainer: %(message)s")
+    logging.getLogger("PIL").setLevel(logging.INFO)  # it tells of each piece of each picture
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # Whatever a library prints must not end up between our lines.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

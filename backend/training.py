@@ -92,7 +92,7 @@ class Training:
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
-            self._submit("base", self._new_encoder())
+            self._submit("base", {})
         complete = [number for number in fitting if self._store.is_complete(number)]
         # While the first one for other settings comes, one that reads the same will do.
         alike = [number for number in known if known[number].spec.layout == self._spec.layout]
@@ -137,7 +137,7 @@ class Training:
                 "empty_is_none": settings.empty_is_none,
                 "labels": labels,
             }
-            self._submit("tune", {**self._new_encoder(), **facts})
+            self._submit("tune", facts)
 
     def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""
@@ -150,10 +150,6 @@ class Training:
         """Not at once after a failure: without further labels or some time it would fail again."""
         failed_labels, failed_at = self._failed_at
         return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
-
-    def _new_encoder(self) -> Json:
-        number = max(self._store.encoders(), default=-1) + 1
-        return {"encoder": number}
 
     def _submit(self, what: str, request: Json) -> None:
         name = (self._project, what)
@@ -169,7 +165,7 @@ class Training:
             "seed": self._settings.seed,
             **request,
         }
-        log.info("project %d: %s (encoder %d) is queued", self._project, what, facts["encoder"])
+        log.info("project %d: %s is queued", self._project, what)
         self._trainer.submit(
             Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
         )

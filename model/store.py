@@ -150,6 +150,11 @@ class Store:
                 found[int(path.name)] = EncoderMeta(**facts, layout=layout)
         return dict(sorted(found.items()))
 
+    def next_encoder(self) -> int:
+        """The number of the encoder to be made next; no number is given twice while the last one
+        is there."""
+        return max(self.encoders(), default=-1) + 1
+
     @contextmanager
     def new_encoder(self, number: int) -> Iterator[Path]:
         """A folder to write encoder `number` into; it becomes visible when the block ends.

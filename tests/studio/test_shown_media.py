@@ -12,6 +12,7 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend import local
 from backend.annotations import Json
+from model.store import Store
 from tests.model.test_sound_encoder import wav2vec2
 from tests.model.test_sounds import tone, write_wave
 from tests.studio.bench import Bench, until
@@ -97,6 +98,16 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     task = bench.studio.next_task(project)
     assert task is not None
     assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task)]
+
+    # The same tasks under another interface, which reads the addresses as texts.
+    config = PICTURES.replace("<Image", "<Text")
+    bench.studio.update_project(project, label_config=config)
+    until("all tasks in the order as texts", lambda: bench.ranks(project) == 47 - 15)
+    version, state = bench.version(project), bench.state(project)
+    assert version is not None
+    encoder = Store(bench.models / str(project)).encoders()[version.encoder]
+    assert encoder.layout == ("text",)
+    assert (state["trouble"], state["training_trouble"], state["unreadable"]) == (None, None, 0)
 
 
 SOUNDS = PICTURES.replace("<Image", "<Audio").replace("$image", "$audio")
