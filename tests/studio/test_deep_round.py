@@ -23,7 +23,8 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
     the round is done again, and what is served is whole and in Label Studio."""
     project = bench.connected(stories(60))
     labelled = label(bench, project, 20)
-    until("the deep round's start", lambda: "tune (encoder 1) is queued" in log_of(bench))
+    asked = f"project {project}: tune is queued"
+    until("the deep round's start", lambda: asked in log_of(bench))
     bench.server.kill()
     unseen = bench.studio.next_task(project)
     assert unseen is not None, "annotators go on while the backend is down"
