@@ -165,7 +165,9 @@ class Training:
             "seed": self._settings.seed,
             **request,
         }
-        log.info("project %d: %s is queued", self._project, what)
+        # A new encoder has its number when it is made, mostly this one.
+        number = request.get("encoder", self._store.next_encoder())
+        log.info("project %d: %s (encoder %d) is queued", self._project, what, number)
         self._trainer.submit(
             Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
         )

@@ -109,7 +109,7 @@ def test_start_training_and_the_status_page(bench: Bench, browser: Browser) -> N
 
     browser.open_model_settings(news.project)
     browser.start_training()
-    asked = f"project {news.project}: tune is queued"
+    asked = f"project {news.project}: tune (encoder 1) is queued"
     until("the deep round", lambda: asked in bench.server.log.read_text())
     browser.open(f"{bench.server.url}/status/{news.project}")
     browser.wait_for_text("Fine-tuning")

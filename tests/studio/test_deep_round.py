@@ -23,8 +23,7 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
     the round is done again, and what is served is whole and in Label Studio."""
     project = bench.connected(stories(60))
     labelled = label(bench, project, 20)
-    asked = f"project {project}: tune is queued"
-    until("the deep round's start", lambda: asked in log_of(bench))
+    until("the deep round's start", lambda: "tune (encoder 1) is queued" in log_of(bench))
     bench.server.kill()
     unseen = bench.studio.next_task(project)
     assert unseen is not None, "annotators go on while the backend is down"
@@ -47,7 +46,7 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
 
 def test_killed_trainer_is_started_again_and_nobody_notices(bench: Bench) -> None:
     project = bench.connected(stories(60))
-    label(bench, project, 3)
+    label(bench, project, 8)  # enough for two different topics
     queued = log_of(bench).count(f"project {project}: tune")
     body = {"action": "START_TRAINING", "project": {"id": project}}
     answer = requests.post(f"{bench.server.url}/webhook", json=body, timeout=10)
