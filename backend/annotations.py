@@ -96,7 +96,7 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
         chosen = [max(known, key=lambda one: one[0])]
     else:
         chosen = [one for one in known if one[0] >= one[2]]
-        if config.paths:
+        if config.control == "taxonomy":
             lowest = _most_specific((label for _, label, _ in chosen), config)
             chosen = [one for one in chosen if one[1] in lowest]
     if not chosen:

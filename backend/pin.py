@@ -94,7 +94,8 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
             f"shows {' and '.join(config.layout)}"
         )
     head = version.head
-    known = config.in_order(head.labels) if config.paths and head else config.labels
+    is_tree = config.control == "taxonomy"
+    known = config.in_order(head.labels) if is_tree and head else config.labels
     if head is not None and (head.kind, head.labels) != (config.kind, known):
         raise BackendError(
             f"Version {version.name} knows the labels {_listed(head.labels)} ({head.kind}), but "

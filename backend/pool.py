@@ -259,6 +259,8 @@ class Pool:
 
     def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
         """How many tasks cannot be read at the moment, and the first of them with the reason."""
+        if self._db.execute("SELECT 1 FROM unreadable").fetchone() is None:
+            return 0, {}  # on the way of each submit: not through all tasks for nothing
         of = "FROM task JOIN unreadable USING (key)"
         count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
         query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"

@@ -57,7 +57,7 @@ def play(
     """
     began = time.monotonic()
     asked = learnable(config, labelling.answers.values())
-    if config.paths and pinned is not None and pinned.head is not None:
+    if config.control == "taxonomy" and pinned is not None and pinned.head is not None:
         asked = config.of_labels(pinned.head.labels)
     snapshot = snapshot_of(store, labelling, asked, encoder)
     strategy = resolve_strategy(settings.strategy)
@@ -85,7 +85,7 @@ def play(
             "skipped": labelling.skipped,
             "validation": outcome.metrics,
             # The nodes that are learnt become more and more; the question stays the same.
-            **({"label_set": label_set(config.labels)} if config.paths else {}),
+            **({"label_set": label_set(config.labels)} if config.control == "taxonomy" else {}),
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
@@ -107,7 +107,7 @@ def label_set(labels: tuple[str, ...]) -> str:
 def learnable(config: LabelConfig, answers: Iterable[Labels]) -> LabelConfig:
     """The question with the labels that can be learnt: of a taxonomy only the nodes that somebody
     gave, so that ten thousand leaves cost nothing before they are used."""
-    if not config.paths:
+    if config.control != "taxonomy":
         return config
     given = config.in_order(label for answer in answers for label in answer)
     return config.of_labels(given or config.labels[:1])

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from backend.session import Json, Session, decoded, raise_for
+from backend.annotations import Json
+from backend.session import Session, decoded, raise_for
 
 PAGE = 1000
 WRITE_TIMEOUT = 600.0

@@ -12,30 +12,31 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from backend.annotations import Json
-from backend.content import Parts, key_of
+from backend.content import key_of
 from backend.errors import explained
-from backend.label_config import LabelConfig, parse
-from backend.media.reading import Access, CannotRead, Reader
+from backend.label_config import parse
+from backend.media.reading import Access, Reader
+from backend.media.shown import Shown, readable
 from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
 from backend.round import learnable, targets_of
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
-from model.joint_encoder import Example, JointEncoder
+from model.joint_encoder import JointEncoder
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
-from model.types import Floats, Ints
+from model.types import Floats, Ints, Layout
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,7 @@ NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
-annotators wait for an order; media stand in memory meanwhile, a clip takes up to 3 MB."""
-READ_PAUSES = (1.0, 5.0, 20.0)
-"""Seconds before a file that was read once and is no longer kept is asked for again: a deep round
-must not end because a server was busy for a moment."""
-AGAIN_SECONDS = 600.0
-"""Media whose server had a passing trouble are fetched again after so long."""
+annotators wait for an order; media stand in memory meanwhile, a clip takes up to 6 MB."""
 
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
@@ -73,11 +69,8 @@ def embed_pool(job: Json, report: Report) -> Json:
     Stops after TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
-    folder, config, number = (
-        Path(job["folder"]),
-        parse(job["config"], job["ignored"]),
-        job["encoder"],
-    )
+    folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
+    number = job["encoder"]
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = _loaded(store.encoders()[number].spec, store.tuned_folder(number))
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
@@ -85,11 +78,11 @@ def embed_pool(job: Json, report: Report) -> Json:
     ids, keys = pool.keys()
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
-    size, largest = TEXT_CHUNKS if config.layout == ("text",) else MEDIA_CHUNKS
+    size, largest = _chunks(config.layout)
     done = 0
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
-        read = list(_readable(pool, reader, ids[chunk], config))
+        read = list(readable(pool, reader, ids[chunk], config))
         # Of what was read just now: the interface, and with it the pool's keys, may be others now.
         found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
         vectors.append(found, encoder.encode([example for _, _, example in read]))
@@ -113,7 +106,8 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
     def labelled(chosen: Ints) -> Examples:
         shown = Shown(pool, reader, chosen, config)
-        return Examples(shown, targets_of([answers[task] for task in shown.ids], labels))
+        targets = targets_of([answers[task] for task in shown.ids], labels)
+        return Examples(shown, targets, shown.lengths)
 
     # Numbered now: other encoders may have come while this job waited for its turn.
     number = store.next_encoder()
@@ -157,56 +151,14 @@ def review_labels(job: Json, report: Report) -> Json:
     return facts
 
 
-def _encoded(encoder: JointEncoder, shown: "Shown") -> Floats:
-    size = MEDIA_CHUNKS[1]
+def _chunks(layout: Layout) -> tuple[int, int]:
+    return TEXT_CHUNKS if layout == ("text",) else MEDIA_CHUNKS
+
+
+def _encoded(encoder: JointEncoder, shown: Shown) -> Floats:
+    _, size = _chunks(encoder.layout)
     chunks = [encoder.encode(shown[start : start + size]) for start in range(0, len(shown), size)]
     return np.concatenate([np.zeros((0, encoder.dimension), np.float32), *chunks])
-
-
-class Shown(Sequence[Example]):
-    """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
-
-    ids: those of the tasks that can be read.
-    """
-
-    def __init__(self, pool: Pool, reader: Reader, ids: Ints, config: LabelConfig) -> None:
-        there = [(task, parts) for task, parts, _ in _readable(pool, reader, ids, config)]
-        self.ids = [task for task, _ in there]
-        self._reader, self._parts = reader, [parts for _, parts in there]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @overload
-    def __getitem__(self, row: int) -> Example: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Example]: ...
-    def __getitem__(self, row: int | slice) -> Example | list[Example]:
-        if isinstance(row, slice):
-            return [self[one] for one in range(*row.indices(len(self)))]
-        for pause in READ_PAUSES:
-            try:
-                return self._reader.read(self.ids[row], self._parts[row])
-            except CannotRead as error:
-                if not error.passing:
-                    raise
-                time.sleep(pause)
-        return self._reader.read(self.ids[row], self._parts[row])
-
-
-def _readable(
-    pool: Pool, reader: Reader, ids: Ints, config: LabelConfig
-) -> Iterator[tuple[int, Parts, Example]]:
-    """The tasks that can be read, and what they show; the pool learns of the others."""
-    for task, parts in zip(ids.tolist(), pool.parts(ids, config), strict=True):
-        if not any(parts):
-            continue  # deleted meanwhile
-        try:
-            yield task, parts, reader.read(task, parts)
-        except CannotRead as error:
-            log.info("task %d: %s", task, error)
-            again_at = time.time() + AGAIN_SECONDS if error.passing else None
-            pool.add_unreadable(key_of(parts), task, str(error), again_at)
 
 
 def _spec(job: Json) -> EncoderSpec:

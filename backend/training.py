@@ -53,7 +53,7 @@ class Training:
     """Used by the loop's thread alone. Nothing waits for the trainer: the same is asked at each
     turn until it is there, and what is asked already is not asked twice.
 
-    access: how the trainer fetches pictures and clips.
+    access: how the trainer fetches media.
     """
 
     def __init__(

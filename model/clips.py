@@ -14,7 +14,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from model.image_encoder import ImageEncoder, unit
-from model.pictures import UnreadableMedia, check_size, reduced, refuse_disguise
+from model.media_files import UnreadableMedia, opened, refuse_disguise
+from model.pictures import check_size, reduced
 from model.types import Floats
 
 FRAMES = 8
@@ -28,7 +29,6 @@ FAR = 3.0
 """Seconds of video from which on seeking is quicker than to decode what lies between."""
 
 DEMUXERS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif"
-"""All others are refused unread: play lists would let a file open others."""
 NO_FRAME = "no frame can be read: the video is empty, damaged, cut off or of an unknown codec"
 
 
@@ -36,14 +36,14 @@ def read_clip(
     path: Path, frames: int = FRAMES, *, seconds: float = MAX_READ_SECONDS
 ) -> list[Image.Image]:
     """1 to `frames` pictures from a video file, spread evenly over its first MAX_SECONDS: RGB,
-    upright, the shorter side as in `read_picture`. Of a damaged file, those that are left.
+    upright, of a size as in `read_picture`. Of a damaged file, those that are left.
 
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if no frame can be
     read, if frames are too large or if time is up, and OSError if there is no file.
     """
     refuse_disguise(path, "video")
     until = time.monotonic() + seconds
-    with _opened(path) as container:
+    with opened(path, DEMUXERS, "video") as container:
         stream = _video_stream(container)
         duration = _duration(container, stream)
         if duration is None:
@@ -54,16 +54,6 @@ def read_clip(
     if not pictures:
         raise UnreadableMedia(NO_FRAME)
     return pictures
-
-
-def _opened(path: Path) -> InputContainer:
-    only = {"format_whitelist": DEMUXERS}
-    try:
-        # Titles come in any encoding.
-        return av.open(path, "r", options=only, metadata_errors="replace")
-    except av.FFmpegError as error:
-        reason = "not a video, or one that is damaged, cut off or of an unknown kind"
-        raise UnreadableMedia(reason) from error
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -1,6 +1,7 @@
 """A labelled file: JSON lines of {"text": ..., "label": ...} or {"text": ..., "labels": [...]}."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,18 @@ class Corpus:
     def sample(self, size: int | None, seed: int) -> "Corpus":
         """`size` random rows; all rows in random order if there are fewer, or for None."""
         return self.take(np.random.default_rng(seed).permutation(len(self))[:size])
+
+
+def fingerprint(path: Path) -> str:
+    """Name and checksum of a file: the same wherever it lies, another when its content changes.
+
+    Raises BadCorpus when it cannot be read.
+    """
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadCorpus(f"{path} cannot be read: {error.strerror}") from error
+    return f"{path.name} {digest[:16]}"
 
 
 def read_pair(train: Path, test: Path) -> tuple[Corpus, Corpus]:

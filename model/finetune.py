@@ -48,10 +48,14 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Examples:
-    """What an encoder reads, one item an example, and the targets (n, c) of 0 and 1."""
+    """What an encoder reads, one item an example, and the targets (n, c) of 0 and 1.
+
+    lengths (n,): of the items, see `length_of`; found by reading each item when they are not given.
+    """
 
     items: Sequence[Any]
     targets: Floats
+    lengths: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -120,7 +124,10 @@ def finetune(
     best = _Best()
     losses: list[float] = []
     train_mode(encoder.network)
-    for step, rows in enumerate(islice(_batches(training.items, rng), total), start=1):
+    lengths = training.lengths
+    if lengths is None:
+        lengths = np.array([length_of(item) for item in training.items])
+    for step, rows in enumerate(islice(_batches(lengths, rng), total), start=1):
         targets = torch.as_tensor(training.targets[rows]).to(encoder.device)
         states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
@@ -228,17 +235,16 @@ def _pace(step: int, total: int) -> float:
     return min(rising, falling, 1.0)
 
 
-def _batches(items: Sequence[Any], rng: np.random.Generator) -> Iterator[Ints]:
+def _batches(lengths: Ints, rng: np.random.Generator) -> Iterator[Ints]:
     """Batches without end, epoch after epoch: items of similar length together, random order."""
-    lengths = np.array([_length(item) for item in items])
     while True:
-        order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(items)))
+        order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(lengths)))
         batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
         yield from (batches[place] for place in rng.permutation(len(batches)))
 
 
-def _length(item: Any) -> int:
+def length_of(item: Any) -> int:
     """Of a text its characters; of an item of several parts their sum; of all else 1."""
     if isinstance(item, str):
         return len(item)
-    return sum(_length(part) for part in item) if isinstance(item, Sequence) else 1
+    return sum(length_of(part) for part in item) if isinstance(item, Sequence) else 1

@@ -1,12 +1,13 @@
 """Picture files to pictures of one kind: RGB, upright, of a size that can be kept in memory."""
 
 import math
-import re
 import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from model.media_files import UnreadableMedia, refuse_disguise
 
 SHORTER_SIDE, LONGER_SIDE = 256, 1024
 """Pixels; encoders read 224 or so of each."""
@@ -16,17 +17,6 @@ MAX_RATIO = 50
 """Longer to shorter side: a strip would be blown up by encoders that resize the shorter side."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
 """All others are refused unread: some decoders start other programs."""
-
-HEAD = 512
-DISGUISES = {
-    rb"(<!--.*?-->\s*)?<(!doctype html|html|head|body|script)\b": (
-        "an HTML page instead of a {kind}: its address may need a login, or have expired"
-    ),
-    rb"(<\?xml.*?)?<svg\b": "an SVG drawing, which is not read: convert it to PNG",
-    rb"<\?xml|<error>": "an XML message instead of a {kind}: its address may have expired",
-    rb"\{\s*\"|\[\s*[\{\"]": "a JSON message instead of a {kind}",
-}
-"""Pattern of a file's beginning -> what it is."""
 
 DAMAGED = (
     OSError,
@@ -42,13 +32,9 @@ DAMAGED = (
 """What Pillow's decoders raise when bytes are missing or wrong."""
 
 
-class UnreadableMedia(ValueError):
-    """A media file that cannot be read; its text says what is wrong with it, in plain words."""
-
-
 def read_picture(path: Path) -> Image.Image:
-    """The picture in a file: RGB, turned as its EXIF says, on white where it is transparent, the
-    shorter side at most SHORTER_SIDE pixels; of an animation the first frame.
+    """The picture in a file: RGB, turned as its EXIF says, on white where it is transparent, of a
+    size as in `reduced`; of an animation the first frame.
 
     Raises UnreadableMedia if it is none, damaged or too large, and OSError if there is no file.
     """
@@ -67,21 +53,6 @@ def read_picture(path: Path) -> Image.Image:
             raise
         except DAMAGED as error:
             raise UnreadableMedia("the picture is damaged or cut off") from error
-
-
-def refuse_disguise(path: Path, kind: str) -> None:
-    """Raise UnreadableMedia if the file is empty or begins like a page or a message.
-
-    `kind` names what was expected: "picture" or "video".
-    """
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    if not head:
-        raise UnreadableMedia("the file is empty")
-    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for pattern, reason in DISGUISES.items():
-        if re.match(pattern, begins, re.DOTALL):
-            raise UnreadableMedia(reason.format(kind=kind))
 
 
 def check_size(width: int, height: int, most: int) -> None:

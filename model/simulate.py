@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from model.corpus import BadCorpus, Corpus, read_pair
+from model.corpus import BadCorpus, Corpus, fingerprint, read_pair
 from model.curves import Curves, area, draw, labels_to_reach, standard_error
 from model.encoder import BUNDLED
 from model.learner import resolve_strategy
@@ -125,8 +125,8 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
     for seed in range(arguments.seeds):
         for name in dict.fromkeys(names):
             plan = Plan(
-                train=str(arguments.train.resolve()),
-                test=str(arguments.test.resolve()),
+                train=fingerprint(arguments.train),
+                test=fingerprint(arguments.test),
                 strategy=name,
                 seed=seed,
                 initial=arguments.initial,

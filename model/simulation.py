@@ -25,7 +25,11 @@ from model.vectors import VectorStore, content_key
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run's result depends on. `deep_growth` None: the encoder stays as it comes."""
+    """All that a run's result depends on.
+
+    train, test: `fingerprint` of the files, so that a run goes on wherever they lie.
+    deep_growth: None: the encoder stays as it comes.
+    """
 
     train: str
     test: str

@@ -13,7 +13,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from model.pictures import UnreadableMedia, refuse_disguise
+from model.media_files import UnreadableMedia, opened, refuse_disguise
 from model.types import Floats
 
 RATE = 16_000
@@ -29,7 +29,6 @@ DEMUXERS = (
     "wav,w64,mp3,flac,ogg,aac,aiff,au,caf,amr,ac3,eac3,wv,ape,"
     "mov,mp4,m4a,3gp,matroska,webm,avi,mpegts,mpeg,flv,asf"
 )
-"""All others are refused unread: play lists would let a file open others."""
 NO_SAMPLE = "no sound can be read: it is empty, damaged, cut off or of an unknown codec"
 
 
@@ -42,7 +41,7 @@ def read_sound(path: Path, rate: int = RATE, *, seconds: float = MAX_READ_SECOND
     """
     refuse_disguise(path, "sound")
     until = time.monotonic() + seconds
-    with _opened(path) as container:
+    with opened(path, DEMUXERS, "sound") as container:
         frames = _decoded(container, _audio_stream(container), until)
         try:
             sound = _beginning(_mono(frames, rate), round(MAX_SECONDS * rate))
@@ -53,16 +52,6 @@ def read_sound(path: Path, rate: int = RATE, *, seconds: float = MAX_READ_SECOND
     if not np.isfinite(sound).all():
         raise UnreadableMedia("its samples are not all numbers")
     return sound.clip(-1.0, 1.0)
-
-
-def _opened(path: Path) -> InputContainer:
-    only = {"format_whitelist": DEMUXERS}
-    try:
-        # Titles come in any encoding.
-        return av.open(path, "r", options=only, metadata_errors="replace")
-    except av.FFmpegError as error:
-        reason = "not a sound, or one that is damaged, cut off or of an unknown kind"
-        raise UnreadableMedia(reason) from error
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:

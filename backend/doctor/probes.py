@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from backend.session import READ_TIMEOUT, Json, Session, decoded, raise_for
+from backend.annotations import Json
+from backend.session import READ_TIMEOUT, Session, decoded, raise_for
 
 
 @dataclass(frozen=True)

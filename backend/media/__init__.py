@@ -1,1 +1,1 @@
-"""Pictures and clips that tasks name: fetched, kept, decoded."""
+"""Pictures, clips and sounds that tasks name: fetched, kept, decoded."""

@@ -12,7 +12,8 @@ from backend.session import Session
 from backend.settings import Settings
 from model.clips import read_clip
 from model.joint_encoder import Example, Part
-from model.pictures import UnreadableMedia, read_picture
+from model.media_files import UnreadableMedia
+from model.pictures import read_picture
 from model.sounds import read_sound
 from model.types import Layout, Medium
 

@@ -12,7 +12,8 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from model.clips import FRAMES, MAX_SECONDS, clip_vectors, read_clip
-from model.pictures import SHORTER_SIDE, UnreadableMedia
+from model.media_files import UnreadableMedia
+from model.pictures import SHORTER_SIDE
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"
 SIZE = (64, 48)

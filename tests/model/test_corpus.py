@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.corpus import BadCorpus, read, read_pair
+from model.corpus import BadCorpus, fingerprint, read, read_pair
 
 
 def write(path: Path, *rows: object) -> Path:
@@ -30,6 +30,18 @@ def test_several_labels_a_text_and_none(tmp_path: Path) -> None:
     corpus = read(write(tmp_path / "a.jsonl.gz", *rows))
     assert (corpus.kind, corpus.labels) == ("multiple", ("a", "b"))
     assert corpus.targets.tolist() == [[1, 1], [0, 0]]
+
+
+def test_a_fingerprint_knows_the_content_not_the_place(tmp_path: Path) -> None:
+    """A simulation that was cut off goes on on another machine."""
+    first, same, other = (tmp_path / name / "a.jsonl" for name in ("one", "two", "three"))
+    for path, text in ((first, "x"), (same, "x"), (other, "y")):
+        path.parent.mkdir()
+        write(path, {"text": text, "label": "dog"})
+    assert fingerprint(first) == fingerprint(same) != fingerprint(other)
+    assert fingerprint(first).startswith("a.jsonl ")
+    with pytest.raises(BadCorpus, match="No such file"):
+        fingerprint(tmp_path / "none.jsonl")
 
 
 def test_the_test_file_has_the_labels_of_the_pool(tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 from transformers import (
+    BitImageProcessorPil,
     CLIPConfig,
     CLIPImageProcessorPil,
     CLIPModel,
+    Dinov2Config,
+    Dinov2Model,
     EfficientNetConfig,
     EfficientNetImageProcessorPil,
     EfficientNetModel,
@@ -101,12 +104,24 @@ def clip(folder: Path) -> Path:
     return folder
 
 
+def dinov2(folder: Path) -> Path:
+    """The family of the default IMAGE_ENCODER."""
+    config = Dinov2Config(
+        hidden_size=24, num_hidden_layers=3, num_attention_heads=2, image_size=32, patch_size=8
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    square = {"shortest_edge": 32}
+    BitImageProcessorPil(size=square, crop_size=SIDE).save_pretrained(folder)
+    return folder
+
+
 FAMILIES = [
     pytest.param(efficient_net, 320, id="EfficientNet"),
     pytest.param(res_net, 24, id="ResNet"),
     pytest.param(mobile_net, 1280, id="MobileNet"),
     pytest.param(vit, 24, id="ViT"),
     pytest.param(clip, 24, id="CLIP"),
+    pytest.param(dinov2, 24, id="DINOv2"),
 ]
 
 

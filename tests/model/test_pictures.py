@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.pictures import SHORTER_SIDE, UnreadableMedia, read_picture
+from model.media_files import UnreadableMedia
+from model.pictures import SHORTER_SIDE, read_picture
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 

@@ -11,7 +11,7 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from model.pictures import UnreadableMedia
+from model.media_files import UnreadableMedia
 from model.sounds import MAX_SECONDS, RATE, read_sound
 from model.types import Floats
 

@@ -1,0 +1,75 @@
+"""What the tasks of a pool show, as far as it can be read; the pool learns of the rest."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from backend.content import Parts, key_of
+from backend.label_config import LabelConfig
+from backend.media.reading import CannotRead, Reader
+from backend.pool import Pool
+from model.finetune import length_of
+from model.joint_encoder import Example
+from model.types import Ints
+
+log = logging.getLogger(__name__)
+
+READ_PAUSES = (1.0, 5.0, 20.0)
+"""Seconds before a file that was read once and is no longer kept is asked for again: a deep round
+must not end because a server was busy for a moment."""
+AGAIN_SECONDS = 600.0
+"""Media whose server had a passing trouble are fetched again after so long."""
+
+
+class Shown(Sequence[Example]):
+    """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
+
+    ids: those of the tasks that can be read; lengths (n,): how long their texts are, see
+    model.finetune.length_of.
+    """
+
+    def __init__(self, pool: Pool, reader: Reader, ids: Ints, config: LabelConfig) -> None:
+        there = [
+            (task, parts, length_of(example))
+            for task, parts, example in readable(pool, reader, ids, config)
+        ]
+        self.ids = [task for task, _, _ in there]
+        self.lengths = np.array([length for _, _, length in there], dtype=np.int64)
+        self._reader, self._parts = reader, [parts for _, parts, _ in there]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, row: int) -> Example: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Example]: ...
+    def __getitem__(self, row: int | slice) -> Example | list[Example]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        for pause in READ_PAUSES:
+            try:
+                return self._reader.read(self.ids[row], self._parts[row])
+            except CannotRead as error:
+                if not error.passing:
+                    raise
+                time.sleep(pause)
+        return self._reader.read(self.ids[row], self._parts[row])
+
+
+def readable(
+    pool: Pool, reader: Reader, ids: Ints, config: LabelConfig
+) -> Iterator[tuple[int, Parts, Example]]:
+    """The tasks that can be read, and what they show; the pool learns of the others."""
+    for task, parts in zip(ids.tolist(), pool.parts(ids, config), strict=True):
+        if not any(parts):
+            continue  # deleted meanwhile
+        try:
+            yield task, parts, reader.read(task, parts)
+        except CannotRead as error:
+            log.info("task %d: %s", task, error)
+            again_at = time.time() + AGAIN_SECONDS if error.passing else None
+            pool.add_unreadable(key_of(parts), task, str(error), again_at)
