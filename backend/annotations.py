@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backend.label_config import SEPARATOR, Control, LabelConfig
+from backend.label_config import SEPARATOR, Control, LabelConfig, Question
+from model.types import Kind
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
     from model.head import Head
@@ -23,13 +24,15 @@ def labels_of(result: object, config: LabelConfig) -> Labels | None:
     """
     if not isinstance(result, Sequence) or isinstance(result, str):
         return None
+    asked = {question.from_name: question for question in config.questions}
     chosen: set[str] = set()
     for region in result:
-        if not isinstance(region, Mapping) or region.get("from_name") != config.from_name:
+        if not isinstance(region, Mapping):
             continue
-        value = region.get("value")
-        if isinstance(value, Mapping):
-            chosen.update(ANSWERS[config.control](value))
+        question, value = asked.get(str(region.get("from_name"))), region.get("value")
+        if question is not None and isinstance(value, Mapping):
+            given = ANSWERS[question.control](value)
+            chosen.update(question.prefix + answer for answer in given)
     return config.in_order(chosen) or None
 
 
@@ -60,14 +63,25 @@ ANSWERS: dict[Control, Callable[[Mapping[str, object]], Iterator[str]]] = {
 }
 
 
-def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
+def consensus(votes: Sequence[Labels], config: LabelConfig) -> Labels | None:
     """What several annotators agree on; None where there is no majority.
 
     One label a text: the label with the most votes. Several: each label that more than half of
-    the annotators gave; a label that exactly half of them gave leaves the task undecided.
+    the annotators gave; a label that exactly half of them gave leaves the task undecided. Of
+    several questions each is decided by those who answered it.
     """
-    votes = list(answers)
-    if config.kind == "single":
+    if len(config.questions) == 1:
+        agreed = _agreed(votes, config.kind)
+        return None if agreed is None else config.in_order(agreed)
+    decided: list[str] = []
+    for question in config.questions:
+        mine = [config.in_order(vote & question.of_label.keys()) for vote in map(set, votes)]
+        decided += _agreed([vote for vote in mine if vote], question.kind) or ()
+    return config.in_order(decided) or None
+
+
+def _agreed(votes: Sequence[Labels], kind: Kind) -> Labels | None:
+    if kind == "single":
         ranked = Counter(labels[0] for labels in votes if len(labels) == 1).most_common(2)
         if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
             return None
@@ -75,69 +89,82 @@ def consensus(answers: Iterable[Labels], config: LabelConfig) -> Labels | None:
     counts = Counter(label for labels in votes for label in labels)
     if not votes or any(2 * count == len(votes) for count in counts.values()):
         return None
-    return config.in_order(label for label, count in counts.items() if 2 * count > len(votes))
+    return tuple(label for label, count in counts.items() if 2 * count > len(votes))
+
+
+Decision = tuple[float, str, float]
+"""A label's probability, its answer, and the threshold that it needs where several may be given."""
 
 
 def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list[Json]:
-    """The pre-annotation: the likeliest label (single), or all that reach their threshold.
+    """The pre-annotation: of each question the likeliest answer (single), or all that reach their
+    threshold.
 
-    `probs` belong to the head's labels; labels that the config does not know are left out. The
+    `probs` belong to the head's labels; labels that the config does not know are left out. A
     region's score is the probability; of several labels, the least certain one's.
     """
-    least = [0.5] * len(probs) if head.thresholds is None else head.thresholds.tolist()
-    known = [
-        (p, label, threshold)
-        for p, label, threshold in zip(probs, head.labels, least, strict=True)
-        if label in config.places
-    ]
-    if not known:
-        return []
-    if config.kind == "single":
-        chosen = [max(known, key=lambda one: one[0])]
-    else:
-        chosen = [one for one in known if one[0] >= one[2]]
-        if config.control == "taxonomy":
-            lowest = _most_specific((label for _, label, _ in chosen), config)
-            chosen = [one for one in chosen if one[1] in lowest]
-    if not chosen:
-        return []
-    return [
-        {
-            "from_name": config.from_name,
-            "to_name": config.to_name,
-            **_value([label for _, label, _ in chosen], config),
-            "score": round(min(p for p, _, _ in chosen), 4),
-        }
-    ]
-
-
-def _value(labels: list[str], config: LabelConfig) -> Json:
-    answer: Any = labels
-    if config.control == "taxonomy":
-        answer = [list(config.paths[label]) for label in labels]
-    elif config.control == "rating":
-        answer = int(labels[0])
-    return {"type": config.control, "value": {config.control: answer}}
-
-
-def _most_specific(labels: Iterable[str], config: LabelConfig) -> set[str]:
-    """Those that no other one lies below; and where only leaves are allowed, only leaves."""
-    paths = {config.paths[label] for label in labels}
-    above = {path[:depth] for path in paths for depth in range(1, len(path))}
-    lowest = {SEPARATOR.join(path) for path in paths - above}
-    return lowest - config.inner_nodes if config.is_leaf_only else lowest
+    pairs = [(question, _decisions(probs, head, question)) for question in config.questions]
+    regions = (_region(question, known) for question, known in pairs if known)
+    return [region for region in regions if region is not None]
 
 
 def confidence_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> float:
     """How sure the model is of the whole answer, in [0, 1]: the probability of its least
     certain decision (single: of the likeliest label)."""
-    if len(probs) == 0:
-        return 0.0
-    if config.kind == "single":
-        return float(max(probs))
+    sure = [
+        max(p for p, _, _ in known)
+        if question.kind == "single"
+        else min(p if p >= least else 1.0 - p for p, _, least in known)
+        for question in config.questions
+        if (known := _decisions(probs, head, question))
+    ]
+    return float(min(sure, default=0.0))
+
+
+def _decisions(probs: Sequence[float], head: "Head", question: Question) -> list[Decision]:
+    """What the head says of a question's answers."""
     least = [0.5] * len(probs) if head.thresholds is None else head.thresholds.tolist()
-    pairs = zip(probs, least, strict=True)
-    return float(min(p if p >= threshold else 1.0 - p for p, threshold in pairs))
+    answers = question.of_label
+    return [
+        (p, answers[label], threshold)
+        for p, label, threshold in zip(probs, head.labels, least, strict=True)
+        if label in answers
+    ]
+
+
+def _region(question: Question, known: list[Decision]) -> Json | None:
+    if question.kind == "single":
+        chosen = [max(known, key=lambda one: one[0])]
+    else:
+        chosen = [one for one in known if one[0] >= one[2]]
+        if question.control == "taxonomy":
+            lowest = _most_specific((answer for _, answer, _ in chosen), question)
+            chosen = [one for one in chosen if one[1] in lowest]
+    if not chosen:
+        return None
+    return {
+        "from_name": question.from_name,
+        "to_name": question.to_name,
+        **_value([answer for _, answer, _ in chosen], question),
+        "score": round(min(p for p, _, _ in chosen), 4),
+    }
+
+
+def _value(answers: list[str], question: Question) -> Json:
+    value: Any = answers
+    if question.control == "taxonomy":
+        value = [list(question.paths[answer]) for answer in answers]
+    elif question.control == "rating":
+        value = int(answers[0])
+    return {"type": question.control, "value": {question.control: value}}
+
+
+def _most_specific(answers: Iterable[str], question: Question) -> set[str]:
+    """Those that no other one lies below; and where only leaves are allowed, only leaves."""
+    paths = {question.paths[answer] for answer in answers}
+    above = {path[:depth] for path in paths for depth in range(1, len(path))}
+    lowest = {SEPARATOR.join(path) for path in paths - above}
+    return lowest - question.inner_nodes if question.is_leaf_only else lowest
 
 
 def shortlist_score(rank: int, size: int) -> float:

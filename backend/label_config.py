@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
@@ -12,7 +13,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
-from model.types import Layout
+from model.types import Kind, LabelGroup, Layout
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
@@ -20,13 +21,12 @@ EXAMPLE = (
 )
 Control = Literal["choices", "taxonomy", "rating"]
 CONTROLS: dict[str, Control] = {"Choices": "choices", "Taxonomy": "taxonomy", "Rating": "rating"}
-"""The tags that ask what can be learnt, and what their answers are called. Of several kinds the
-first counts, and the others are left to people."""
+"""The tags that ask what can be learnt, and what their answers are called."""
 SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 ADVICE = (
-    "Supported: one <Choices>, <Taxonomy> or <Rating> over <Text>, <HyperText>, <Image>, "
-    f"<Video> or <Audio>, for example {EXAMPLE}"
+    "Supported: <Choices>, <Taxonomy> and <Rating> over <Text>, <HyperText>, <Image>, <Video> and "
+    f"<Audio>, for example {EXAMPLE}"
 )
 SourceKind = Literal["text", "html", "image", "video", "audio"]
 TAGS: dict[str, SourceKind] = {
@@ -49,42 +49,107 @@ class Source:
 
 
 @dataclass(frozen=True)
-class LabelConfig:
-    """What the project asks: which labels, of what.
+class Question:
+    """What one control tag asks of a task.
 
-    `labels` are the values that Label Studio stores: a choice's alias where it has one. `sources`:
-    what is shown, first what the question is about; a task may lack some of them.
+    `answers` are the values that Label Studio stores: a choice's alias where it has one. `prefix`
+    stands before them in `labels`, where several questions are asked.
 
-    paths: of a taxonomy, the path of each label; {} for choices. All nodes are labels, and a node
+    paths: of a taxonomy, the path of each label; {} for others. All nodes are labels, and a node
     implies those above it. is_leaf_only: whether annotators may give the lowest nodes only.
     """
 
     from_name: str
     to_name: str
-    kind: Literal["single", "multiple"]
-    labels: tuple[str, ...]
-    sources: tuple[Source, ...]
+    kind: Kind
+    answers: tuple[str, ...]
     control: Control = "choices"
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_leaf_only: bool = False
+    prefix: str = ""
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The answers by the names that they have among those of all questions."""
+        return tuple(self.prefix + answer for answer in self.answers)
+
+    @cached_property
+    def of_label(self) -> dict[str, str]:
+        """The answer that each label stands for."""
+        return dict(zip(self.labels, self.answers, strict=True))
+
+    @cached_property
+    def inner_nodes(self) -> set[str]:
+        """The answers of a taxonomy that others lie below."""
+        return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
+
+    def learnable(self, given: Set[str]) -> tuple[str, ...]:
+        """The labels to learn once these were given: of a taxonomy only those, else all of them as
+        soon as one of them was given."""
+        known = tuple(label for label in self.labels if label in given)
+        return known if self.control == "taxonomy" or not known else self.labels
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """What the project asks, of what.
+
+    `sources`: what is shown, first what the first question is about; a task may lack some of them.
+    `left_out`: why other questions are left to people, in words.
+    """
+
+    questions: tuple[Question, ...]
+    sources: tuple[Source, ...]
+    left_out: tuple[str, ...] = ()
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Those of all questions, one after the other."""
+        return tuple(label for question in self.questions for label in question.labels)
+
+    @property
+    def kind(self) -> Kind:
+        """Of the labels together."""
+        return self.questions[0].kind if len(self.questions) == 1 else "multiple"
 
     @cached_property
     def places(self) -> dict[str, int]:
         """Each label's place in `labels`."""
         return {label: place for place, label in enumerate(self.labels)}
 
-    @cached_property
-    def inner_nodes(self) -> set[str]:
-        """The labels of a taxonomy that others lie below."""
-        return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
-
     def in_order(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Those of the labels that there are, in the order of `labels`."""
         return tuple(sorted(set(labels) & self.places.keys(), key=self.places.__getitem__))
 
-    def of_labels(self, labels: tuple[str, ...]) -> "LabelConfig":
-        """The same question with some of its labels only."""
-        return replace(self, labels=labels)
+    def of_labels(self, labels: Collection[str]) -> "LabelConfig":
+        """The same questions with some of their labels only; without those that keep none."""
+        wanted = frozenset(labels)
+        questions = []
+        for question in self.questions:
+            kept = tuple(answer for label, answer in question.of_label.items() if label in wanted)
+            questions += [replace(question, answers=kept)] if kept else []
+        return replace(self, questions=tuple(questions))
+
+    @property
+    def is_learnt_in_parts(self) -> bool:
+        """Whether only what was given is learnt: questions that somebody answered, and of a
+        taxonomy the nodes."""
+        return len(self.questions) > 1 or self.questions[0].control == "taxonomy"
+
+    def learnable(self, given: Set[str]) -> "LabelConfig":
+        """The questions with the labels to learn once these labels were given, at least one."""
+        if not self.is_learnt_in_parts:
+            return self
+        asked = [label for question in self.questions for label in question.learnable(given)]
+        return self.of_labels(asked or self.labels[:1])
+
+    @property
+    def groups(self) -> tuple[LabelGroup, ...]:
+        """Where each question's labels stand among all of them; () for a single question."""
+        ends = list(accumulate(len(question.labels) for question in self.questions))
+        placed = zip(self.questions, [0, *ends], ends, strict=False)
+        found = tuple(LabelGroup(question.kind, *place) for question, *place in placed)
+        return found if len(found) > 1 else ()
 
     @property
     def layout(self) -> Layout:
@@ -98,26 +163,52 @@ class LabelConfig:
 def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     """Read a labelling config; what is shown of the `ignored` kinds is left out.
 
-    Raises UnsupportedConfig when there is nothing here to learn.
+    Where several questions are asked, those that cannot be learnt are left out. Raises
+    UnsupportedConfig when there is nothing here to learn.
     """
     root = _tree(xml)
-    controls = next(filter(None, ([*root.iter(tag)] for tag in CONTROLS)), [])
+    controls = [element for element in root.iter() if element.tag in CONTROLS]
     if not controls:
         found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
         raise UnsupportedConfig(
             "No Choices, Taxonomy or Rating tag found in the labelling interface",
             f"Found: {found}. {ADVICE}",
         )
-    if len(controls) > 1:
-        names = ", ".join(control.get("name", "?") for control in controls)
+    questions: list[tuple[Question, Element]] = []
+    refused: list[UnsupportedConfig] = []
+    for control in controls:
+        try:
+            questions.append(_question(root, control, ignored))
+        except UnsupportedConfig as error:
+            refused.append(error)
+    if not questions:
+        raise refused[0]
+    asked, targets = zip(*questions, strict=True)
+    return LabelConfig(
+        _told_apart(asked),
+        _sources(root, targets[0], ignored),
+        tuple(error.reason for error in refused),
+    )
+
+
+def _told_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+    """Several questions may have the same answers; their names tell them apart."""
+    if len(questions) == 1:
+        return questions
+    apart = tuple(replace(one, prefix=f"{one.from_name}: ") for one in questions)
+    labels = [label for question in apart for label in question.labels]
+    if len(set(labels)) != len(labels):
+        twice = Counter(labels).most_common(1)[0][0]
         raise UnsupportedConfig(
-            f"{len(controls)} {controls[0].tag} tags found, one is supported",
-            f"Found: {names}. {ADVICE}",
+            f"Two questions have the same answer '{twice}'", "Give each control tag another name."
         )
-    return _from_control(root, controls[0], ignored)
+    return apart
 
 
-def _from_control(root: Element, control: Element, ignored: Collection[SourceKind]) -> LabelConfig:
+def _question(
+    root: Element, control: Element, ignored: Collection[SourceKind]
+) -> tuple[Question, Element]:
+    """What a control tag asks, and the tag that it is about. Raises UnsupportedConfig."""
     name = control.get("name", "")
     conditional = [flag for flag in CONDITIONS if control.get(flag, "false") != "false"]
     if conditional:
@@ -126,23 +217,25 @@ def _from_control(root: Element, control: Element, ignored: Collection[SourceKin
             f"Only a question asked of every task can be learnt. {ADVICE}",
         )
     target = _target(root, control)
+    _check_readable(target, ignored)
     nodes = list(_nodes(control))
-    labels = tuple(SEPARATOR.join(path) for path in nodes)
-    _check_labels(control, nodes, labels)
-    return LabelConfig(
+    answers = tuple(SEPARATOR.join(path) for path in nodes)
+    _check_answers(control, nodes, answers)
+    is_tree = control.tag == "Taxonomy"
+    question = Question(
         from_name=name,
         to_name=target.get("name", ""),
         kind=_kind(control),
-        labels=labels,
-        sources=_sources(root, target, ignored),
+        answers=answers,
         control=CONTROLS[control.tag],
-        paths=dict(zip(labels, nodes, strict=True)) if control.tag == "Taxonomy" else {},
-        is_leaf_only=control.tag == "Taxonomy" and control.get("leafsOnly", "false") == "true",
+        paths=dict(zip(answers, nodes, strict=True)) if is_tree else {},
+        is_leaf_only=is_tree and control.get("leafsOnly", "false") == "true",
     )
+    return question, target
 
 
 def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
-    """The path of each label; of one name alone but in taxonomies."""
+    """The path of each answer; of one name alone but in taxonomies."""
     if control.tag == "Rating":
         highest = control.get("maxRating", "5")
         stars = int(highest) if highest.isdecimal() and len(highest) < 4 else 0
@@ -153,29 +246,31 @@ def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
         yield from ((_name(choice),) for choice in control.iter("Choice"))
 
 
-def _check_labels(control: Element, nodes: list[tuple[str, ...]], labels: tuple[str, ...]) -> None:
-    """Raises UnsupportedConfig when the labels are too few, empty, the same, or elsewhere."""
+def _check_answers(
+    control: Element, nodes: list[tuple[str, ...]], answers: tuple[str, ...]
+) -> None:
+    """Raises UnsupportedConfig when the answers are too few, empty, the same, or elsewhere."""
     which = f"{control.tag} '{control.get('name', '')}'"
     if control.get("apiUrl") or (control.get("value") or "").startswith("$"):
         raise UnsupportedConfig(
             f"{which} takes its choices from elsewhere (apiUrl, value)",
             "Write its <Choice> tags into the labelling interface.",
         )
-    if any(not name for path in nodes for name in path) or len(set(labels)) < 2:
+    if any(not name for path in nodes for name in path) or len(set(answers)) < 2:
         raise UnsupportedConfig(
             f"{which} needs two or more choices with a value",
-            f"Found: {', '.join(labels) or 'none'}. {ADVICE}",
+            f"Found: {', '.join(answers) or 'none'}. {ADVICE}",
         )
-    if len(set(labels)) != len(labels):
-        twice = Counter(labels).most_common(1)[0][0]
+    if len(set(answers)) != len(answers):
+        twice = Counter(answers).most_common(1)[0][0]
         raise UnsupportedConfig(
             f"{which} has the choice '{twice}' twice",
             "Give each <Choice> a value (or alias) of its own.",
         )
 
 
-def _sources(root: Element, target: Element, ignored: Collection[SourceKind]) -> tuple[Source, ...]:
-    """What the question is about, and whatever else is shown of each task."""
+def _check_readable(target: Element, ignored: Collection[SourceKind]) -> None:
+    """Raises UnsupportedConfig when nothing of a task can be read where a question points."""
     asked_about = _source(target)
     if asked_about is None:
         raise UnsupportedConfig(
@@ -187,12 +282,16 @@ def _sources(root: Element, target: Element, ignored: Collection[SourceKind]) ->
             f"<{target.tag}> is not read by this backend",
             "Its setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",
         )
-    shown = [_source(element) for element in root.iter() if element.tag in TAGS]
+
+
+def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> tuple[Source, ...]:
+    """What the first question is about, and whatever else is shown of each task."""
+    shown = [_source(element) for element in [first, *root.iter()] if element.tag in TAGS]
     read = [source for source in shown if source is not None and source.kind not in ignored]
-    return tuple(dict.fromkeys([asked_about, *read]))
+    return tuple(dict.fromkeys(read))
 
 
-def _kind(control: Element) -> Literal["single", "multiple"]:
+def _kind(control: Element) -> Kind:
     is_several = control.get("choice", "single").startswith("multiple")
     return "multiple" if control.tag == "Taxonomy" or is_several else "single"
 

@@ -94,9 +94,8 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
             f"shows {' and '.join(config.layout)}"
         )
     head = version.head
-    is_tree = config.control == "taxonomy"
-    known = config.in_order(head.labels) if is_tree and head else config.labels
-    if head is not None and (head.kind, head.labels) != (config.kind, known):
+    learnt = config.of_labels(head.labels) if config.is_learnt_in_parts and head else config
+    if head is not None and (head.kind, head.labels) != (learnt.kind, learnt.labels):
         raise BackendError(
             f"Version {version.name} knows the labels {_listed(head.labels)} ({head.kind}), but "
             f"the labelling interface has {_listed(config.labels)} ({config.kind})"

@@ -6,17 +6,17 @@ the Data Manager tab *Review labels*.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from backend.annotations import Json, Labels
-from backend.label_config import LabelConfig
+from backend.label_config import LabelConfig, Question
 from model.metrics import decisions
 from model.review import FOLDS, confusions, cross_validated, doubts
-from model.types import Floats
+from model.types import Floats, Ints
 
 SHOWN_TASKS, SHOWN_PAIRS = 50, 10
 SHOWN_SHARE = 0.2
@@ -45,32 +45,48 @@ def doubted(
 
     vectors (n, d): by the encoder as it comes; targets (n, c) of 0 and 1.
     """
-    if len(ids) < 4 * FOLDS or len(np.unique(targets, axis=0)) < 2:
-        return {"tasks": [], "confusions": []}
-    probs = cross_validated(vectors, targets, config.kind, config.labels, seed)
-    said, doubt = decisions(probs, config.kind), doubts(probs, targets, config.kind)
+    found: Json = {"tasks": [], "confusions": []}
+    for question in config.questions:
+        columns = [config.places[label] for label in question.labels]
+        mine = targets[:, columns]
+        # Of several questions a task may lack the answer to this one.
+        rows = mine.any(axis=1) if len(config.questions) > 1 else np.ones(len(ids), np.bool_)
+        of_question = _doubted(np.array(ids)[rows], vectors[rows], mine[rows], question, seed)
+        for name, some in of_question.items():
+            found[name] += some
     limit = min(SHOWN_TASKS, int(SHOWN_SHARE * len(ids)))
-    most = [row for row in np.argsort(-doubt)[:limit] if doubt[row] >= LEAST_DOUBT]
-    found = confusions(probs, targets, config.kind, config.labels)
+    return {
+        "tasks": sorted(found["tasks"], key=lambda one: -one["doubt"])[:limit],
+        "confusions": sorted(found["confusions"], key=lambda one: -one["count"])[:SHOWN_PAIRS],
+    }
+
+
+def _doubted(ids: Ints, vectors: Floats, targets: Floats, question: Question, seed: int) -> Json:
+    """All doubted labels and all confusions of one question."""
+    if len(ids) < 4 * FOLDS or len(np.unique(targets, axis=0)) < 2:
+        return {}
+    kind, labels = question.kind, question.labels
+    probs = cross_validated(vectors, targets, kind, labels, seed)
+    said, doubt = decisions(probs, kind), doubts(probs, targets, kind)
     return {
         "tasks": [
             {
                 "task": int(ids[row]),
                 "doubt": round(float(doubt[row]), 3),
-                "given": _names(targets[row] > 0, config),
-                "said": _names(said[row], config),
+                "given": _names(targets[row] > 0, labels),
+                "said": _names(said[row], labels),
             }
-            for row in most
+            for row in np.flatnonzero(doubt >= LEAST_DOUBT)
         ],
-        "confusions": [asdict(one) for one in found[:SHOWN_PAIRS]],
+        "confusions": [asdict(one) for one in confusions(probs, targets, kind, labels)],
     }
 
 
-def _names(chosen: Iterable[bool], config: LabelConfig) -> list[str]:
-    return [label for label, is_chosen in zip(config.labels, chosen, strict=True) if is_chosen]
+def _names(chosen: Iterable[bool], labels: Sequence[str]) -> list[str]:
+    return [label for label, is_chosen in zip(labels, chosen, strict=True) if is_chosen]
 
 
-def disagreement(votes: Mapping[int, list[Labels]]) -> Json:
+def disagreement(votes: Mapping[int, list[Labels]], config: LabelConfig) -> Json:
     """Where annotators differ, from the answers that each task got.
 
     `asked`: tasks with two answers or more; `agreed`: of them, those with the same answer from
@@ -81,7 +97,8 @@ def disagreement(votes: Mapping[int, list[Labels]]) -> Json:
     differing = {task: answers for task, answers in several.items() if len(set(answers)) > 1}
     pairs: Counter[tuple[str, ...]] = Counter()
     for answers in differing.values():
-        pairs.update(_pairs(answers))
+        for question in config.questions:
+            pairs.update(_pairs(_of_question(answers, question, config)))
     return {
         "asked": len(several),
         "agreed": len(several) - len(differing),
@@ -93,6 +110,14 @@ def disagreement(votes: Mapping[int, list[Labels]]) -> Json:
             for task, answers in list(differing.items())[:SHOWN_TASKS]
         ],
     }
+
+
+def _of_question(answers: list[Labels], question: Question, config: LabelConfig) -> list[Labels]:
+    """The answers to one of several questions, by those who gave one."""
+    if len(config.questions) == 1:
+        return answers
+    mine = [tuple(label for label in one if label in question.of_label) for one in answers]
+    return [one for one in mine if one]
 
 
 def _pairs(answers: list[Labels]) -> set[tuple[str, ...]]:

@@ -56,8 +56,8 @@ def play(
     ValueError when it has other labels than the labelling config.
     """
     began = time.monotonic()
-    asked = learnable(config, labelling.answers.values())
-    if config.control == "taxonomy" and pinned is not None and pinned.head is not None:
+    asked = config.learnable(given(labelling.answers.values()))
+    if config.is_learnt_in_parts and pinned is not None and pinned.head is not None:
         asked = config.of_labels(pinned.head.labels)
     snapshot = snapshot_of(store, labelling, asked, encoder)
     strategy = resolve_strategy(settings.strategy)
@@ -84,8 +84,8 @@ def play(
             "empty": labelling.empty,
             "skipped": labelling.skipped,
             "validation": outcome.metrics,
-            # The nodes that are learnt become more and more; the question stays the same.
-            **({"label_set": label_set(config.labels)} if config.control == "taxonomy" else {}),
+            # What is learnt becomes more and more; what is asked stays the same.
+            **({"label_set": label_set(config.labels)} if config.is_learnt_in_parts else {}),
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
@@ -104,13 +104,9 @@ def label_set(labels: tuple[str, ...]) -> str:
     return f"{len(labels)} labels, {content_key(json.dumps(labels)):x}"
 
 
-def learnable(config: LabelConfig, answers: Iterable[Labels]) -> LabelConfig:
-    """The question with the labels that can be learnt: of a taxonomy only the nodes that somebody
-    gave, so that ten thousand leaves cost nothing before they are used."""
-    if config.control != "taxonomy":
-        return config
-    given = config.in_order(label for answer in answers for label in answer)
-    return config.of_labels(given or config.labels[:1])
+def given(answers: Iterable[Labels]) -> set[str]:
+    """All labels that somebody gave."""
+    return {label for answer in answers for label in answer}
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
@@ -132,6 +128,7 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
         targets=targets_of(answers, config.labels),
         labels=config.labels,
         kind=config.kind,
+        groups=config.groups,
     )
 
 

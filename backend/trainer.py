@@ -30,7 +30,7 @@ from backend.media.shown import Shown, readable
 from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
-from backend.round import learnable, targets_of
+from backend.round import given, targets_of
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
 from model.joint_encoder import JointEncoder
@@ -100,13 +100,13 @@ def tune_encoder(job: Json, report: Report) -> Json:
     encoder = JointEncoder(spec)
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     answers = pool.labelling(config, job["empty_is_none"]).answers
-    labels = learnable(config, answers.values()).labels
+    asked = config.learnable(given(answers.values()))
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
 
     def labelled(chosen: Ints) -> Examples:
         shown = Shown(pool, reader, chosen, config)
-        targets = targets_of([answers[task] for task in shown.ids], labels)
+        targets = targets_of([answers[task] for task in shown.ids], asked.labels)
         return Examples(shown, targets, shown.lengths)
 
     # Numbered now: other encoders may have come while this job waited for its turn.
@@ -121,7 +121,7 @@ def tune_encoder(job: Json, report: Report) -> Json:
             encoder,
             labelled(ids[~held_out]),
             labelled(ids[held_out]),
-            config.kind,
+            asked.groups or asked.kind,
             seed=job["seed"],
             observe=observe,
         )
@@ -141,9 +141,9 @@ def review_labels(job: Json, report: Report) -> Json:
         answers = pool.labelling(config, job["empty_is_none"]).answers
         ids = np.array(sorted(answers), dtype=np.int64)
         shown = Shown(pool, reader, ids, config)
-        differing = disagreement(pool.votes(config, job["empty_is_none"]))
+        differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
     vectors = _encoded(encoder, shown)
-    asked = learnable(config, answers.values())
+    asked = config.learnable(given(answers.values()))
     targets = targets_of([answers[task] for task in shown.ids], asked.labels)
     found = doubted(shown.ids, vectors, targets, asked, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}

@@ -159,7 +159,10 @@ class Turns:
         """Read the labelling config anew and put right what settings pages have overwritten."""
         self._loop.title = str(project.get("title") or "")
         self._xml = project["label_config"]
-        config = self._config = parse(self._xml, self._training.ignored)
+        before, config = self._config, parse(self._xml, self._training.ignored)
+        self._config = config
+        if config.left_out and config != before:
+            log.info("project %d: left to people: %s", self._project, "; ".join(config.left_out))
         self._training.see(self._xml, config)
         reads = [[source.kind, source.data_key] for source in config.sources]
         if self._pool.fact("reads") not in (None, reads):

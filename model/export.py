@@ -97,6 +97,8 @@ def check(encoder: TextEncoder, head: Head) -> None:
             f"an encoder of type {model_type} cannot be written as a plain transformers "
             f"classifier; supported are {', '.join(MODEL_TYPES)}"
         )
+    if head.groups:
+        raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind == "single" and len(head.labels) == 1:
         raise ValueError(f"nothing is to be decided: {head.labels[0]} is the only label")
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.layers import frozen_weights, train_mode
 from model.metrics import decisions, scores
-from model.types import Floats, Ints, Kind
+from model.types import Floats, Ints, Kind, LabelGroup
 
 BATCH = 16
 EPOCHS = 6
@@ -86,18 +86,21 @@ def finetune(
     encoder: Encoder,
     training: Examples,
     validation: Examples,
-    kind: Kind,
+    asked: Kind | tuple[LabelGroup, ...],
     *,
     seed: int,
     observe: Callable[[Step], None] | None = None,
 ) -> Report:
     """Fine-tune `encoder` in place on the training examples.
 
+    asked: of what kind the labels are; of several questions, the labels of each.
+
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
-    `multiple`) plus CONTRAST times the supervised contrastive loss of its pooled states. AdamW with
-    linear warm-up and decay on the upper layers, see `model.layers`. Early stopping on the
-    validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels all
-    steps are made and the last weights stay.
+    `multiple`; of several questions the sum, each over the examples that answer it) plus CONTRAST
+    times the supervised contrastive loss of its pooled states. AdamW with linear warm-up and decay
+    on the upper layers, see `model.layers`. Early stopping on the validation loss, best weights
+    restored; with fewer than MIN_VALIDATION validation labels all steps are made and the last
+    weights stay.
 
     `observe` is called after each step. Raises ValueError when there are no training examples.
     """
@@ -105,7 +108,9 @@ def finetune(
         raise ValueError("fine-tuning needs at least one labelled example")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    head = nn.Linear(encoder.dimension, training.targets.shape[1]).to(encoder.device)
+    labels = training.targets.shape[1]
+    groups = (LabelGroup(asked, 0, labels),) if isinstance(asked, str) else asked
+    head = nn.Linear(encoder.dimension, labels).to(encoder.device)
     frozen = frozen_weights(encoder.network)
     for weight in frozen:
         weight.requires_grad_(False)
@@ -131,17 +136,17 @@ def finetune(
         targets = torch.as_tensor(training.targets[rows]).to(encoder.device)
         states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
-        loss = _class_loss(logits, targets, kind) + CONTRAST * contrastive_loss(states, targets)
+        loss = _class_loss(logits, targets, groups) + CONTRAST * contrastive_loss(states, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        answered = {"loss": losses[-1], **_scores(logits.detach(), targets, kind)}
+        answered = {"loss": losses[-1], **_scores(logits.detach(), targets, groups)}
         measured = None
         if step % check_every == 0 and len(validation) >= MIN_VALIDATION:
-            measured = _measure(encoder, head, validation, kind)
+            measured = _measure(encoder, head, validation, groups)
             best.offer(step, measured["loss"], encoder)
         if observe is not None:
             observe(Step(step, total, answered, measured))
@@ -180,7 +185,19 @@ class _Best:
             encoder.network.load_state_dict(self._weights)
 
 
-def _class_loss(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
+def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> Tensor:
+    if len(groups) == 1:
+        return _loss_of_question(logits, targets, groups[0].kind)
+    loss = logits.sum() * 0.0  # of examples that answer nothing
+    for group in groups:
+        mine = targets[:, group.columns]
+        given = mine.any(dim=1)
+        if bool(given.any()):
+            loss = loss + _loss_of_question(logits[given, group.columns], mine[given], group.kind)
+    return loss
+
+
+def _loss_of_question(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
     if kind == "single":
         return nn.functional.cross_entropy(logits, targets)
     return nn.functional.binary_cross_entropy_with_logits(logits, targets)
@@ -210,7 +227,7 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _measure(
-    encoder: Encoder, head: nn.Linear, validation: Examples, kind: Kind
+    encoder: Encoder, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
 ) -> dict[str, float]:
     """Mean loss an example of the head, and its `scores`, on the validation examples."""
     encoder.network.eval()
@@ -219,13 +236,17 @@ def _measure(
     targets = torch.as_tensor(validation.targets)
     with torch.inference_mode():
         logits = head(states).cpu()
-    return {"loss": _class_loss(logits, targets, kind).item(), **_scores(logits, targets, kind)}
+    return {"loss": _class_loss(logits, targets, groups).item(), **_scores(logits, targets, groups)}
 
 
-def _scores(logits: Tensor, targets: Tensor, kind: Kind) -> dict[str, float]:
+def _scores(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> dict[str, float]:
     """`model.metrics.scores` of the answers that the logits give."""
-    probs = logits.softmax(dim=1) if kind == "single" else logits.sigmoid()
-    return scores(decisions(probs.float().cpu().numpy(), kind), targets.cpu().numpy() > 0)
+    said = []
+    for group in groups:
+        mine = logits[:, group.columns].float()
+        probs = mine.softmax(dim=1) if group.kind == "single" else mine.sigmoid()
+        said.append(decisions(probs.cpu().numpy(), group.kind))
+    return scores(np.hstack(said), targets.cpu().numpy() > 0)
 
 
 def _pace(step: int, total: int) -> float:

@@ -1,5 +1,6 @@
 """The head: a linear classifier on vectors, refitted from all labels in milliseconds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from model.metrics import decisions
-from model.types import Bools, Floats, Ints, Kind
+from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 L2 = 0.05
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
@@ -24,7 +25,8 @@ class Head:
 
     weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
     into a narrow cone; without its mean, cosines and weights use the whole sphere. thresholds (c,):
-    from which probability on `multiple` gives a label; None means 0.5 for all.
+    from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
+    questions, the labels of each, decided for themselves; () for one question, of this `kind`.
     """
 
     kind: Kind
@@ -33,6 +35,17 @@ class Head:
     bias: Floats
     centre: Floats
     thresholds: Floats | None = None
+    groups: tuple[LabelGroup, ...] = ()
+
+    def parts(self) -> list["Head"]:
+        """The head of each question."""
+        return [self._part(group) for group in self.groups] or [self]
+
+    def _part(self, group: LabelGroup) -> "Head":
+        mine = group.columns
+        thresholds = None if self.thresholds is None else self.thresholds[mine]
+        weights, bias = self.weights[:, mine], self.bias[mine]
+        return Head(group.kind, self.labels[mine], weights, bias, self.centre, thresholds)
 
     def logits(self, vectors: Floats) -> Floats:
         """Vectors of shape (n, d) to logits of shape (n, c), float32."""
@@ -45,8 +58,12 @@ class Head:
     def probs(self, vectors: Floats) -> Floats:
         """Vectors (n, d) to probabilities (n, c); for `single` each row sums to 1."""
         logits = self.logits(vectors)
-        probs: Floats = softmax(logits, axis=1) if self.kind == "single" else expit(logits)
-        return probs
+        for group in self.groups or (LabelGroup(self.kind, 0, len(self.labels)),):
+            mine = logits[:, group.columns]
+            logits[:, group.columns] = (
+                softmax(mine, axis=1) if group.kind == "single" else expit(mine)
+            )
+        return logits
 
     def of_labels(self, labels: tuple[str, ...]) -> "Head":
         """The same head for other labels, to begin a fit with: new ones have no weights yet."""
@@ -58,11 +75,35 @@ class Head:
         known = [place for place, label in enumerate(labels) if label in places]
         before = [places[labels[place]] for place in known]
         weights[:, known], bias[known] = self.weights[:, before], self.bias[before]
-        return Head(self.kind, labels, weights, bias, self.centre)
+        return Head(self.kind, labels, weights, bias, self.centre)  # to begin with, no more
 
     def answers(self, probs: Floats) -> Bools:
         """Probabilities (n, c) to the labels that are given (n, c)."""
-        return decisions(probs, self.kind, 0.5 if self.thresholds is None else self.thresholds)
+        if not self.groups:
+            return decisions(probs, self.kind, 0.5 if self.thresholds is None else self.thresholds)
+        parts = zip(self.parts(), self.groups, strict=True)
+        return np.hstack([part.answers(probs[:, group.columns]) for part, group in parts])
+
+
+def joined(heads: Sequence[Head], groups: tuple[LabelGroup, ...]) -> Head:
+    """One head of the heads of several questions, all with the same centre; the only one as it is
+    where there are no groups."""
+    if not groups:
+        (head,) = heads
+        return head
+    thresholds = [
+        np.full(len(head.labels), 0.5) if head.thresholds is None else head.thresholds
+        for head in heads
+    ]
+    return Head(
+        "multiple",
+        tuple(label for head in heads for label in head.labels),
+        np.hstack([head.weights for head in heads]),
+        np.hstack([head.bias for head in heads]),
+        heads[0].centre,
+        np.hstack(thresholds),
+        groups,
+    )
 
 
 def centred(vectors: Floats, centre: Floats) -> Floats:

@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits
 from model.audit import in_reserve
 from model.calibration import calibrated, cross_fitted_error, fit_calibration
 from model.choosing import Choice
-from model.head import Head, fit_head
+from model.head import Head, fit_head, joined
 from model.metrics import measure
-from model.snapshot import Labelled, Policy, Snapshot, pool_centre, sampled
+from model.snapshot import Policy, Snapshot, pool_centre, sampled
 from model.thresholds import fit_thresholds
 from model.types import Bools, Floats, Ints
 
@@ -65,19 +65,23 @@ def _fast_round(
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
     centre = pool_centre(snapshot.vectors, policy.seed)
+    if fixed is None:
+        snapshot = snapshot.of_answered(~held_out)
     fitted = fixed
-    if fixed is None and len(training):
-        fitted = _fit(snapshot, snapshot.labelled(~held_out), centre, start)
+    if fixed is None and len(training) and snapshot.labels:
+        parts = [_fit(part, audits, centre, start) for part in snapshot.parts()]
+        fitted = joined(parts, snapshot.groups)
     head, metrics = fixed, {}
     if fitted is not None:
-        head = fixed or _finished(fitted, snapshot, policy, held_out)
-        metrics = _measure(head, fitted, snapshot.labelled(held_out), policy.seed)
+        head = fixed or _finished(fitted, snapshot, policy, audits)
+        metrics = _measure(head, fitted, snapshot, audits, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits).rows()
     return Outcome(head, rows, training, validation, metrics, share)
 
 
-def _fit(snapshot: Snapshot, training: Labelled, centre: Floats, start: Head | None) -> Head:
+def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None) -> Head:
     """A head on the training labels, as it comes."""
+    training = snapshot.labelled(~audits[snapshot.answered])
     return fit_head(
         training.vectors,
         training.targets,
@@ -88,8 +92,14 @@ def _fit(snapshot: Snapshot, training: Labelled, centre: Floats, start: Head | N
     )
 
 
-def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, held_out: Bools) -> Head:
-    """The head calibrated on the labels held out (m,), with its thresholds."""
+def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) -> Head:
+    """The head with each question calibrated on its audit labels, and with its thresholds."""
+    parts = zip(fitted.parts(), snapshot.parts(), strict=True)
+    return joined([_decided(*part, policy, audits) for part in parts], snapshot.groups)
+
+
+def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) -> Head:
+    held_out = audits[snapshot.answered]
     validation = snapshot.labelled(held_out)
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
@@ -102,18 +112,34 @@ def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, held_out: Bools)
     return replace(head, thresholds=fit_thresholds(head.probs(snapshot.vectors[sample]), positives))
 
 
-def _measure(head: Head, fitted: Head, validation: Labelled, seed: int) -> dict[str, Any]:
-    """`metrics.measure` on the validation labels, and `calibration_error`; {} without any.
+def _measure(
+    head: Head, fitted: Head, snapshot: Snapshot, audits: Bools, seed: int
+) -> dict[str, Any]:
+    """`metrics.measure` on the audit labels, and `calibration_error`, of several questions their
+    mean; {} without any.
 
     `fitted`: the head before its calibration on these very labels, so that the error is that of a
     calibration on other ones; of a fixed head itself, which is then calibrated once more.
     """
+    validation = snapshot.labelled(audits[snapshot.answered])
     truth = validation.targets > 0
-    found = measure(head.answers(head.probs(validation.vectors)), truth, head.labels, seed)
+    answers = head.answers(head.probs(validation.vectors))
+    for group in snapshot.groups:
+        # What nobody was asked, or answered, is neither right nor wrong.
+        answers[~truth[:, group.columns].any(axis=1), group.columns] = False
+    found = measure(answers, truth, head.labels, seed)
     if found and len(head.labels) <= MOST_CROSS_FITTED:
-        logits = fitted.logits(validation.vectors)
-        found["calibration_error"] = cross_fitted_error(logits, truth, head.kind, seed)
+        parts = zip(fitted.parts(), snapshot.parts(), strict=True)
+        errors = [_calibration_error(*part, audits, seed) for part in parts]
+        known = [error for error in errors if error is not None]
+        found["calibration_error"] = float(np.mean(known)) if known else None
     return found
+
+
+def _calibration_error(fitted: Head, snapshot: Snapshot, audits: Bools, seed: int) -> float | None:
+    validation = snapshot.labelled(audits[snapshot.answered])
+    logits = fitted.logits(validation.vectors)
+    return cross_fitted_error(logits, validation.targets > 0, snapshot.kind, seed)
 
 
 def deep_round_due(labels: int, tuned_on: int, first: int, growth: float) -> bool:

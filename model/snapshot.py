@@ -1,11 +1,11 @@
 """What is known of a pool at one moment, and how the next tasks are to be chosen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.audit import draw
-from model.types import Bools, Floats, Ints, Kind
+from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 CENTRE_SAMPLE = 10_000
 
@@ -15,7 +15,8 @@ class Snapshot:
     """What is known of a pool at one moment.
 
     ids (n,): task ids; vectors (n, d): from one encoder; open (n,): may be asked for;
-    answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1.
+    answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1. groups: where
+    several questions are asked, the labels of each; () for one question, of this `kind`.
     """
 
     ids: Ints
@@ -25,6 +26,43 @@ class Snapshot:
     targets: Floats
     labels: tuple[str, ...]
     kind: Kind
+    groups: tuple[LabelGroup, ...] = ()
+
+    def parts(self) -> list["Snapshot"]:
+        """Each question on its own, with the rows that answer it."""
+        return [self._part(group) for group in self.groups] or [self]
+
+    def _part(self, group: LabelGroup) -> "Snapshot":
+        targets = self.targets[:, group.columns]
+        given = targets.any(axis=1)
+        return replace(
+            self,
+            answered=self.answered[given],
+            targets=targets[given],
+            labels=self.labels[group.columns],
+            kind=group.kind,
+            groups=(),
+        )
+
+    def of_answered(self, which: Bools) -> "Snapshot":
+        """Without the questions that none of the answered rows `which` (m,) answers."""
+        targets = self.targets[which]
+        kept = [group for group in self.groups if targets[:, group.columns].any()]
+        if len(kept) == len(self.groups):
+            return self
+        if len(kept) == 1:
+            return self._part(kept[0])
+        columns = [column for group in kept for column in range(group.start, group.stop)]
+        ends = np.cumsum([0, *(group.stop - group.start for group in kept)]).tolist()
+        return replace(
+            self,
+            targets=self.targets[:, columns],
+            labels=tuple(self.labels[column] for column in columns),
+            groups=tuple(
+                LabelGroup(group.kind, *place)
+                for group, *place in zip(kept, ends, ends[1:], strict=False)
+            ),
+        )
 
     def labelled(self, which: Bools) -> "Labelled":
         """The answered rows of which `which` (m,) is true."""

@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.head import Head
-from model.types import Ints, Layout
+from model.types import Ints, LabelGroup, Layout
 from model.vectors import VectorStore
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -112,6 +112,7 @@ class Store:
             if head.thresholds is not None:
                 arrays["thresholds"] = head.thresholds
             facts |= {"kind": head.kind, "classes": list(head.labels)}
+            facts["groups"] = [astuple(group) for group in head.groups]
         with _written_aside(self.folder / "versions" / version.name) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             save_file(contiguous, aside / "head.safetensors")
@@ -126,7 +127,9 @@ class Store:
         if facts["kind"] is not None:
             labels = tuple(facts["classes"])
             arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
-            head = Head(facts["kind"], labels, *arrays_of_head, arrays.get("thresholds"))
+            groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
+            thresholds = arrays.get("thresholds")
+            head = Head(facts["kind"], labels, *arrays_of_head, thresholds, groups)
         return Version(
             name,
             facts["encoder"],

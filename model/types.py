@@ -1,5 +1,6 @@
 """Names for the arrays that travel between the modules of `model`."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -7,6 +8,23 @@ from numpy.typing import NDArray
 
 Kind = Literal["single", "multiple"]
 """`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid)."""
+
+
+@dataclass(frozen=True)
+class LabelGroup:
+    """The labels that answer one of several questions: columns `start` up to `stop` of all labels.
+
+    In targets a question that an example does not answer has no 1 among its columns.
+    """
+
+    kind: Kind
+    start: int
+    stop: int
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.start, self.stop)
+
 
 Medium = Literal["text", "image", "video", "audio"]
 Layout = tuple[Medium, ...]

@@ -17,7 +17,7 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.label_config import CONTROLS, parse
+from backend.label_config import CONTROLS, LabelConfig, parse
 from backend.publish import SAMPLING
 from backend.service import NOTHING_SERVED
 
@@ -63,8 +63,21 @@ def labelling_interface(seen: Seen) -> Finding:
             f"The labelling interface cannot be learnt: {error}",
             "Change it in Settings > Labeling Interface",
         )
+    if config.left_out:
+        return Finding(
+            "interface",
+            "hint",
+            f"Left to people: {'; '.join(config.left_out)}",
+            f"Nothing, if that is meant; {_described(config)} are learnt",
+        )
+    return Finding("interface", "ok", _described(config))
+
+
+def _described(config: LabelConfig) -> str:
     kind = "one label a text" if config.kind == "single" else "several labels a text"
-    return Finding("interface", "ok", f"{len(config.labels)} labels, {kind}")
+    if len(config.questions) > 1:
+        kind = f"{len(config.questions)} questions"
+    return f"{len(config.labels)} labels, {kind}"
 
 
 def loop(seen: Seen) -> Finding | None:
@@ -192,19 +205,20 @@ def required(seen: Seen) -> Finding | None:
         return Finding("required", "ok", "Choices are not ticked beforehand")
     xml = seen.project["label_config"]
     try:
-        name = parse(xml).from_name
+        asked = {question.from_name for question in parse(xml).questions}
     except UnsupportedConfig:
         return None
     tags = fromstring(xml, forbid_dtd=True).iter()
-    control = next(tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") == name)
-    if control.get("required", "").lower() == "true":
+    controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
+    optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]
+    if not optional:
         return Finding("required", "ok", "The choices are required")
     return Finding(
         "required",
         "wrong",
         "Choices are ticked beforehand and not required: pressing the ticked one's key unticks it, "
         "and an empty annotation is saved, which counts as no label",
-        f'Write required="true" into <{control.tag}> in Settings > Labeling Interface',
+        f'Write required="true" into <{optional[0]}> in Settings > Labeling Interface',
     )
 
 

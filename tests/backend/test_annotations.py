@@ -15,11 +15,13 @@ from backend.annotations import (
     result_of,
     shortlist_score,
 )
-from backend.label_config import LabelConfig, Source
+from backend.label_config import LabelConfig, Question, Source
 from model.head import Head
 
-SINGLE = LabelConfig("c", "t", "single", ("a", "b", "x"), (Source("text", "text"),))
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b", "x"), (Source("text", "text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "text"),))
+MULTIPLE = LabelConfig(
+    (Question("c", "t", "multiple", ("a", "b", "x")),), (Source("text", "text"),)
+)
 
 
 def region(*choices: object, **changed: object) -> dict[str, object]:
@@ -114,7 +116,7 @@ def test_confidence_is_that_of_the_least_certain_decision() -> None:
     single, multiple = head(SINGLE.labels), head(MULTIPLE.labels)
     assert confidence_of([0.2, 0.7, 0.1], single, SINGLE) == 0.7
     assert confidence_of([0.05, 0.9, 0.4], multiple, MULTIPLE) == 0.6
-    assert confidence_of([], single, SINGLE) == 0.0
+    assert confidence_of([], head(()), SINGLE) == 0.0
 
 
 def test_a_label_given_at_a_low_threshold_is_a_weak_decision() -> None:
@@ -129,7 +131,8 @@ def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure
     assert shortlist_score(rank, size) < demand_score(sure) <= 1.0
 
 
-STARS = replace(SINGLE, labels=("1", "2", "3"), control="rating")
+RATING = Question("c", "t", "single", ("1", "2", "3"), "rating")
+STARS = replace(SINGLE, questions=(RATING,))
 
 
 @pytest.mark.parametrize(
@@ -145,12 +148,9 @@ def test_stars_are_pre_annotated_as_a_number() -> None:
     assert (region["type"], region["value"]) == ("rating", {"rating": 3})
 
 
-TREE = replace(
-    MULTIPLE,
-    control="taxonomy",
-    labels=("a", "a / x", "a / x / y", "b"),
-    paths={"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)},
-)
+NODES = {"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)}
+TAXONOMY = Question("c", "t", "multiple", tuple(NODES), "taxonomy", NODES)
+TREE = replace(SINGLE, questions=(TAXONOMY,))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,51 @@ def test_a_node_of_a_taxonomy_implies_those_above_it(
 def test_the_lowest_nodes_that_are_sure_enough_are_pre_annotated(
     probs: list[float], is_leaf_only: bool, paths: list[list[str]] | None
 ) -> None:
-    made = result_of(probs, head(TREE.labels), replace(TREE, is_leaf_only=is_leaf_only))
+    asked = replace(TREE, questions=(replace(TAXONOMY, is_leaf_only=is_leaf_only),))
+    made = result_of(probs, head(TREE.labels), asked)
     found = [region["value"]["taxonomy"] for region in made]
     assert found == ([] if paths is None else [paths])
     assert all(region["type"] == "taxonomy" for region in made)
+
+
+SORT = Question("sort", "t", "single", ("a", "b"), prefix="sort: ")
+TAGS = Question("tags", "t", "multiple", ("a", "b"), prefix="tags: ")
+BOTH = replace(SINGLE, questions=(SORT, TAGS))
+
+
+def test_each_region_answers_its_own_question() -> None:
+    result = [
+        region("a", from_name="sort"),
+        region("b", "a", from_name="tags"),
+        region("a", from_name="why"),
+    ]
+    assert labels_of(result, BOTH) == ("sort: a", "tags: a", "tags: b")
+    assert labels_of(result[2:], BOTH) is None
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([("sort: a", "tags: a"), ("sort: b", "tags: a")], ("tags: a",)),
+        ([("sort: a", "tags: a"), ("tags: b",), ("tags: b",)], ("sort: a", "tags: b")),
+        ([("sort: a",), ("sort: b",)], None),
+        ([], None),
+    ],
+)
+def test_each_question_is_decided_by_those_who_answered_it(
+    votes: list[Labels], agreed: Labels | None
+) -> None:
+    assert consensus(votes, BOTH) == agreed
+
+
+def test_each_question_is_pre_annotated_for_itself() -> None:
+    of_both = head(BOTH.labels, [0.5, 0.5, 0.2, 0.2])
+    made = result_of([0.3, 0.7, 0.25, 0.1], of_both, BOTH)
+    assert [(one["from_name"], one["value"]["choices"], one["score"]) for one in made] == [
+        ("sort", ["b"], 0.7),
+        ("tags", ["a"], 0.25),
+    ]
+    assert confidence_of([0.3, 0.7, 0.25, 0.1], of_both, BOTH) == 0.25
+    of_one = head(("tags: a", "tags: b"))
+    made = result_of([0.1, 0.9], of_one, BOTH)
+    assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"

@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.content import key_of, parts_of
-from backend.label_config import LabelConfig, Source, SourceKind
+from backend.label_config import LabelConfig, Question, Source, SourceKind
 from model.vectors import content_key
 
 
 def showing(*sources: tuple[SourceKind, str]) -> LabelConfig:
-    return LabelConfig("c", "t", "single", ("a", "b"), tuple(Source(*one) for one in sources))
+    return LabelConfig(
+        (Question("c", "t", "single", ("a", "b")),), tuple(Source(*one) for one in sources)
+    )
 
 
 TEXT = showing(("text", "text"))

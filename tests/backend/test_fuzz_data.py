@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from backend.annotations import Json, labels_of
 from backend.content import parts_of
 from backend.errors import UnsupportedConfig
-from backend.label_config import EXAMPLE, LabelConfig, Source, parse
+from backend.label_config import EXAMPLE, LabelConfig, Question, Source, parse
 from backend.pool import Pool
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
-SINGLE = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), (Source("text", "text"),))
-HTML = LabelConfig("c", "t", "single", ("a", "b"), (Source("html", "text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
+HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("html", "text"),))
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
 

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.label_config import EXAMPLE, LabelConfig, Source, parse
+from backend.label_config import EXAMPLE, LabelConfig, Question, Source, parse
+from model.types import LabelGroup
 
 
 def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: str) -> str:
@@ -16,7 +17,7 @@ def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: s
 
 def test_the_example_that_we_advise_is_supported() -> None:
     assert parse(EXAMPLE) == LabelConfig(
-        "label", "text", "single", ("Yes", "No"), (Source("text", "text"),)
+        (Question("label", "text", "single", ("Yes", "No")),), (Source("text", "text"),)
     )
 
 
@@ -26,7 +27,7 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     <View><Choice value="Very good" alias="good"/></View><Choice value="bad" hotkey="2"/>
     </Choices></View></View></View>"""
     assert parse(xml) == LabelConfig(
-        "q", "page", "multiple", ("good", "bad"), (Source("html", "my_html"),)
+        (Question("q", "page", "multiple", ("good", "bad")),), (Source("html", "my_html"),)
     )
 
 
@@ -38,10 +39,11 @@ ANIMALS = """<View><Text name="t" value="$text"/><Taxonomy name="c" toName="t" l
 
 def test_each_node_of_a_taxonomy_is_a_label() -> None:
     found = parse(ANIMALS)
-    assert (found.kind, found.is_leaf_only) == ("multiple", True)
+    (question,) = found.questions
+    assert (found.kind, question.is_leaf_only) == ("multiple", True)
     assert found.labels == ("a", "a / Cat", "a / Dog", "Plants")
-    assert found.paths["a / Dog"] == ("a", "Dog"), "an alias stands in the path, too"
-    assert found.inner_nodes == {"a"}
+    assert question.paths["a / Dog"] == ("a", "Dog"), "an alias stands in the path, too"
+    assert question.inner_nodes == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -70,13 +72,49 @@ def test_media_that_nobody_can_read_are_left_out_unless_asked_about() -> None:
 def test_the_stars_of_a_rating_are_labels() -> None:
     asked = '<Rating name="r" toName="t" maxRating="3"/>'
     found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')
-    assert (found.control, found.kind, found.labels) == ("rating", "single", ("1", "2", "3"))
+    assert [question.control for question in found.questions] == ["rating"]
+    assert (found.kind, found.labels) == ("single", ("1", "2", "3"))
 
 
-def test_beside_choices_other_questions_are_left_to_people() -> None:
-    tree = '<Taxonomy name="x" toName="t"><Choice value="p"/><Choice value="q"/></Taxonomy>'
-    both = config().replace("</View>", f'<Rating name="r" toName="t"/>{tree}</View>')
-    assert parse(both) == parse(config())
+TREE = '<Taxonomy name="x" toName="t"><Choice value="p"/><Choice value="b"/></Taxonomy>'
+
+
+def test_several_questions_are_learnt_together() -> None:
+    stars = '<Rating name="r" toName="t" maxRating="2"/>'
+    found = parse(config().replace("</View>", f"{stars}{TREE}</View>"))
+    assert [(one.from_name, one.control, one.answers) for one in found.questions] == [
+        ("c", "choices", ("a", "b")),
+        ("r", "rating", ("1", "2")),
+        ("x", "taxonomy", ("p", "b")),
+    ]
+    assert found.labels == ("c: a", "c: b", "r: 1", "r: 2", "x: p", "x: b"), "told apart"
+    assert found.kind == "multiple"
+    assert found.groups == (
+        LabelGroup("single", 0, 2),
+        LabelGroup("single", 2, 4),
+        LabelGroup("multiple", 4, 6),
+    )
+    assert parse(config()).groups == ()
+
+
+def test_questions_and_nodes_that_nobody_answered_are_not_learnt_yet() -> None:
+    found = parse(config().replace("</View>", f"{TREE}</View>"))
+    assert found.learnable({"x: b"}).labels == ("x: b",)
+    assert found.learnable({"c: a", "x: b"}).labels == ("c: a", "c: b", "x: b")
+    assert found.learnable(set()).labels == ("c: a",)
+    assert parse(config()).learnable(set()) == parse(config())
+
+
+def test_a_question_that_cannot_be_learnt_is_left_to_people() -> None:
+    why = '<Choices name="why" toName="t" whenTagName="c"><Choice value="x"/></Choices>'
+    found = parse(config().replace("</View>", f"{why}</View>"))
+    assert found.questions == parse(config()).questions
+    assert found.left_out == ("Choices 'why' is conditional (whenTagName)",)
+
+
+def test_questions_of_one_name_are_refused() -> None:
+    with pytest.raises(UnsupportedConfig, match="the same answer 'c: a'"):
+        parse(f"<View>{config()}{config()}</View>")
 
 
 def test_two_paths_that_read_the_same_are_refused() -> None:
@@ -94,7 +132,6 @@ def test_single_radio_is_single() -> None:
         ("<View/>", "No Choices, Taxonomy or Rating tag found in the labelling interface"),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
-        (f"<View>{config()}{config()}</View>", "2 Choices tags found, one is supported"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),

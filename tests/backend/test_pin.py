@@ -1,19 +1,24 @@
 """Whether a pin holds: the version, its encoder and its labels must all be there."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from backend.label_config import LabelConfig, Source
+from backend.label_config import LabelConfig, Question, Source
 from backend.pin import pinned_name, pinned_version
 from backend.pool import PINNED, Pool
 from model.head import Head
 from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.types import Kind
 
-CONFIG = LabelConfig("c", "t", "single", ("cats", "dogs"), (Source("text", "text"),))
+
+def asking(kind: Kind, *answers: str) -> LabelConfig:
+    return LabelConfig((Question("c", "t", kind, answers),), (Source("text", "text"),))
+
+
+CONFIG = asking("single", "cats", "dogs")
 NOTHING = np.zeros(0, np.int64)
 
 
@@ -48,9 +53,9 @@ def test_a_pin_holds_until_it_is_removed(store: Store, pool: Pool) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        replace(CONFIG, labels=("cats", "dogs", "birds")),
-        replace(CONFIG, labels=("dogs", "cats")),
-        replace(CONFIG, kind="multiple"),
+        asking("single", "cats", "dogs", "birds"),
+        asking("single", "dogs", "cats"),
+        asking("multiple", "cats", "dogs"),
     ],
 )
 def test_with_other_labels_a_pin_does_not_hold_until_they_are_back(

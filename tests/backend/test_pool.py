@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.annotations import Json
-from backend.label_config import LabelConfig, Source
+from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Pool
 
-CONFIG = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
-MULTIPLE = LabelConfig("c", "t", "multiple", ("a", "b"), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys()[1].tolist()
-    other = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "title"),))
+    other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "title"),))
     pool.rekey(other)
     assert pool.keys()[1].tolist() != before
     assert pool.parts([1, 2], other) == [("two",), (None,)]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.label_config import LabelConfig, Source
+from backend.label_config import LabelConfig, Question, Source
 from backend.review import disagreement, doubted, read, write
 
-CONFIG = LabelConfig("c", "t", "single", ("a", "b"), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 
 
 def test_people_who_differ_are_told_with_labels_and_tasks() -> None:
@@ -18,7 +18,7 @@ def test_people_who_differ_are_told_with_labels_and_tasks() -> None:
         4: [("a", "c"), ("b", "c"), ("b", "c")],
         5: [(), ("c",)],
     }
-    assert disagreement(votes) == {
+    assert disagreement(votes, CONFIG) == {
         "asked": 4,
         "agreed": 1,
         "pairs": [{"labels": ["a", "b"], "count": 2}, {"labels": ["", "c"], "count": 1}],
@@ -41,6 +41,39 @@ def test_a_wrong_label_is_told_with_what_the_model_says() -> None:
         (104, ["b"], ["a"])
     ]
     assert found["confusions"] == [{"given": "b", "said": "a", "count": 1}]
+
+
+BOTH = LabelConfig(
+    (
+        Question("one", "t", "single", ("a", "b"), prefix="one: "),
+        Question("two", "t", "single", ("a", "b"), prefix="two: "),
+    ),
+    (Source("text", "text"),),
+)
+
+
+def test_each_of_several_questions_is_reviewed_for_itself() -> None:
+    """A task without an answer to a question is not doubted for it."""
+    side = np.repeat([0, 1], 15)
+    vectors = np.eye(2, dtype=np.float32)[side]
+    given = side.copy()
+    given[4] = 1
+    targets = np.hstack([np.eye(2)[given], np.eye(2)[side]]).astype(np.float32)
+    targets[25:, 2:] = 0.0
+    found = doubted(list(range(100, 130)), vectors, targets, BOTH, seed=0)
+    assert [(one["task"], one["given"], one["said"]) for one in found["tasks"]] == [
+        (104, ["one: b"], ["one: a"])
+    ]
+    assert found["confusions"] == [{"given": "one: b", "said": "one: a", "count": 1}]
+
+
+def test_people_differ_about_one_question_at_a_time() -> None:
+    votes = {7: [("one: a", "two: a"), ("one: b", "two: a"), ("two: b",)]}
+    pairs = disagreement(votes, BOTH)["pairs"]
+    assert [(one["labels"], one["count"]) for one in pairs] == [
+        (["one: a", "one: b"], 1),
+        (["two: a", "two: b"], 1),
+    ]
 
 
 def test_a_few_labels_tell_nothing() -> None:

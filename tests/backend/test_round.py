@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backend.annotations import Labels
-from backend.label_config import LabelConfig, Source
+from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Labelling
 from backend.round import Round, play
 from backend.settings import Settings
@@ -16,7 +16,7 @@ from model.head import Head
 from model.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Floats, Ints
 
-CONFIG = LabelConfig("c", "t", "single", ("east", "north"), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "text"),))
 TASKS, LABELLED = np.arange(1000, 1200), 60
 SETTINGS = Settings(guard=False, strategy="margin", shortlist=5)
 

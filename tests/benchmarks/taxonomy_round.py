@@ -13,8 +13,9 @@ import time
 
 import numpy as np
 
-from backend.label_config import LabelConfig, Source
-from backend.round import learnable, targets_of
+from backend.label_config import LabelConfig, Question, Source
+from backend.round import given as given_labels
+from backend.round import targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 
@@ -34,13 +35,14 @@ def question() -> LabelConfig:
     labels = tuple(" / ".join(path) for path in paths)
     shown = (Source("text", "text"),)
     nodes = dict(zip(labels, paths, strict=True))
-    return LabelConfig("c", "t", "multiple", labels, shown, "taxonomy", nodes)
+    return LabelConfig((Question("c", "t", "multiple", labels, "taxonomy", nodes),), shown)
 
 
 def main() -> None:
     rng = np.random.default_rng(0)
     config = question()
-    leaves = [label for label in config.labels if len(config.paths[label]) == 3]
+    nodes_of = config.questions[0].paths
+    leaves = [label for label in config.labels if len(nodes_of[label]) == 3]
     shares = 1.0 / np.arange(1, len(leaves) + 1)
     order = rng.permutation(len(leaves))
     counts = rng.integers(1, 4, TASKS)
@@ -50,13 +52,13 @@ def main() -> None:
     vectors += rng.normal(0.0, 0.7, vectors.shape).astype(np.float32)
     answers = []
     for one in given[: LABELLED + 1]:
-        paths = [config.paths[leaves[leaf]] for leaf in one]
+        paths = [nodes_of[leaves[leaf]] for leaf in one]
         nodes = {" / ".join(path[:depth]) for path in paths for depth in (1, 2, 3)}
         answers.append(config.in_order(nodes))
     policy, head, seconds = Policy(DEFAULT_STRATEGY, PLACES, 0.1, 0), None, []
     for labels in (LABELLED, LABELLED + 1):
         began = time.perf_counter()
-        asked = learnable(config, answers[:labels])
+        asked = config.learnable(given_labels(answers[:labels]))
         snapshot = Snapshot(
             ids=np.arange(TASKS),
             vectors=vectors.astype(np.float16),

@@ -20,7 +20,7 @@ from transformers import (
 from model.encoder import BUNDLED, Recipe, TextEncoder
 from model.export import card, export
 from model.head import Head
-from model.types import Floats, Kind
+from model.types import Floats, Kind, LabelGroup
 
 TEXTS = (
     "The cat sleeps on the sofa.",
@@ -162,6 +162,13 @@ def test_an_only_label_of_single_kind_is_refused(bundled: TextEncoder, tmp_path:
     with pytest.raises(ValueError, match="spam is the only label"):
         export(bundled, head_on(bundled, "single", ("spam",)), tmp_path / "out", {})
     assert not (tmp_path / "out").exists()
+
+
+def test_several_questions_are_refused(bundled: TextEncoder, tmp_path: Path) -> None:
+    groups = (LabelGroup("single", 0, 2), LabelGroup("single", 2, 4))
+    several = replace(head_on(bundled, "multiple", ("a", "b", "c", "d")), groups=groups)
+    with pytest.raises(ValueError, match="several questions"):
+        export(bundled, several, tmp_path, {})
 
 
 def test_a_network_of_another_form_is_refused_by_name(bundled: TextEncoder, tmp_path: Path) -> None:

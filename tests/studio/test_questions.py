@@ -1,0 +1,77 @@
+"""Several questions in one labelling interface: learnt together, answered one by one."""
+
+import pytest
+
+from backend.annotations import Json
+from tests.studio.bench import TOPICS, Bench, stories, until
+
+SERIOUS = ("business", "politics", "tech")
+INTERFACE = (
+    '<View><Text name="text" value="$story"/>'
+    '<Choices name="topic" toName="text" required="true">'
+    + "".join(f'<Choice value="{topic}"/>' for topic in TOPICS)
+    + '</Choices><Taxonomy name="tree" toName="text" required="true">'
+    + '<Choice value="serious">'
+    + "".join(f'<Choice value="{topic}"/>' for topic in SERIOUS)
+    + '</Choice><Choice value="light"/></Taxonomy>'
+    + '<Rating name="weight" toName="text" maxRating="3"/>'
+    + '<Choices name="why" toName="text" visibleWhen="choice-selected" whenTagName="topic" '
+    + 'whenChoiceValue="tech"><Choice value="gadget"/><Choice value="web"/></Choices></View>'
+)
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"deep_rounds": "yes", "deep_round_first": 25}
+
+
+def answer(topic: str, *, with_weight: bool) -> list[Json]:
+    path = ["serious", topic] if topic in SERIOUS else ["light"]
+    given: list[Json] = [
+        {"from_name": "topic", "type": "choices", "value": {"choices": [topic]}},
+        {"from_name": "tree", "type": "taxonomy", "value": {"taxonomy": [path]}},
+    ]
+    if with_weight:
+        stars = 3 if topic in SERIOUS else 1
+        given.append({"from_name": "weight", "type": "rating", "value": {"rating": stars}})
+    return [{**region, "to_name": "text"} for region in given]
+
+
+# Where Label Studio keeps the labels makes no difference here.
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
+    project = bench.connected(stories(300), INTERFACE)
+    for number in range(45):
+        expected = {bench.studio.lowest_scored(project)}
+        task = bench.studio.next_task(project)
+        expected.add(bench.studio.lowest_scored(project))
+        assert task is not None
+        assert task["id"] in expected, "one order for all questions"
+        given = answer(task["data"]["topic"], with_weight=number % 2 == 0)
+        bench.studio.annotate(task["id"], given)
+        bench.until_learnt(project, task["id"])
+
+    def tuned() -> bool:
+        seen = bench.version(project)
+        return seen is not None and seen.encoder > 0
+
+    until("a deep round", tuned)
+    version = bench.version(project)
+    assert version is not None and version.head is not None
+    assert [group.kind for group in version.head.groups] == ["single", "multiple", "single"]
+    topics = {f"topic: {topic}" for topic in TOPICS}
+    assert topics < set(version.head.labels)
+    assert not [label for label in version.head.labels if label.startswith("why")]
+    truth = {task["id"]: task["data"]["topic"] for task in bench.studio.tasks(project)}
+    right = seen = 0
+    for prediction in bench.studio.predictions(project):
+        if prediction["model_version"] != version.name or not prediction["result"]:
+            continue
+        regions = {region["from_name"]: region for region in prediction["result"]}
+        assert {"topic", "weight"} <= set(regions) <= {"topic", "tree", "weight"}
+        assert regions["weight"]["value"]["rating"] in (1, 2, 3)
+        seen += 1
+        right += regions["topic"]["value"]["choices"] == [truth[prediction["task"]]]
+    assert right > seen / 2 > 10
+    state = bench.state(project)
+    assert {"topic: tech", "weight: 3"} <= set(state["by_label"])
