@@ -112,7 +112,8 @@ class Store:
             if head.thresholds is not None:
                 arrays["thresholds"] = head.thresholds
             facts |= {"kind": head.kind, "classes": list(head.labels)}
-            facts["groups"] = [astuple(group) for group in head.groups]
+            if head.groups:
+                facts["groups"] = [astuple(group) for group in head.groups]
         with _written_aside(self.folder / "versions" / version.name) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             save_file(contiguous, aside / "head.safetensors")

@@ -38,8 +38,21 @@ if [[ $venv != - ]]; then
 fi
 
 step() { # what, then pip's arguments
-    echo "install.sh: installing $1"
-    "$python" -m pip install -qq --disable-pip-version-check "${@:2}"
+    local pip=("$python" -m pip install -qq --disable-pip-version-check "${@:2}")
+    if [[ ! -t 1 ]]; then
+        echo "install.sh: installing $1"
+        "${pip[@]}"
+        return
+    fi
+    # pip's own bars, one a package, tell nothing of the whole: somebody who looks on sees the time.
+    "${pip[@]}" &
+    local running=$! began=$SECONDS
+    while kill -0 "$running" 2>/dev/null; do
+        printf '\rinstall.sh: installing %s: %d s' "$1" $((SECONDS - began))
+        sleep 1
+    done
+    echo
+    wait "$running"
 }
 
 case $what in
