@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backend.label_config import SEPARATOR, Control, LabelConfig, Question
+from model.spans import Span
 from model.types import Kind
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
@@ -56,10 +57,39 @@ def _stars(value: Mapping[str, object]) -> Iterator[str]:
         yield str(rating)
 
 
+def _spans(value: Mapping[str, object]) -> Iterator[str]:
+    """Labelled pieces of a text, written as model.spans.Span writes them."""
+    start, end, labels = value.get("start"), value.get("end"), value.get("labels")
+    if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
+        known = labels if isinstance(labels, list) else []
+        yield from (str(Span(start, end, one)) for one in known if isinstance(one, str))
+
+
+def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
+    """Spans of a text, each with how sure it is, as pre-annotations."""
+    (question,) = config.questions
+    return [
+        {
+            "from_name": question.from_name,
+            "to_name": question.to_name,
+            "type": question.control,
+            "value": {
+                "start": span.start,
+                "end": span.end,
+                "text": text[span.start : span.end],
+                "labels": [span.label],
+            },
+            "score": round(sure, 4),
+        }
+        for span, sure in found
+    ]
+
+
 ANSWERS: dict[Control, Callable[[Mapping[str, object]], Iterator[str]]] = {
     "choices": _choices,
     "taxonomy": _nodes,
     "rating": _stars,
+    "labels": _spans,
 }
 
 

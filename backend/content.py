@@ -43,6 +43,8 @@ def _value(data: Mapping[str, object], source: Source) -> str | None:
         return None
     if source.kind in ("image", "video", "audio"):
         return (value.strip() or None) if isinstance(value, str) else None
+    if source.kind == "tokens":
+        return str(value) if str(value).strip() else None
     text = _without_tags(str(value)) if source.kind == "html" else str(value)
     return " ".join(text.split()) or None
 

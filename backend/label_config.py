@@ -13,22 +13,29 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
+from model.spans import Span, tag_names
 from model.types import Kind, LabelGroup, Layout
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
-Control = Literal["choices", "taxonomy", "rating"]
-CONTROLS: dict[str, Control] = {"Choices": "choices", "Taxonomy": "taxonomy", "Rating": "rating"}
+Control = Literal["choices", "taxonomy", "rating", "labels"]
+CONTROLS: dict[str, Control] = {
+    "Choices": "choices",
+    "Taxonomy": "taxonomy",
+    "Rating": "rating",
+    "Labels": "labels",
+}
 """The tags that ask what can be learnt, and what their answers are called."""
 SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 ADVICE = (
     "Supported: <Choices>, <Taxonomy> and <Rating> over <Text>, <HyperText>, <Image>, <Video> and "
-    f"<Audio>, for example {EXAMPLE}"
+    f"<Audio>, and <Labels> over <Text>, for example {EXAMPLE}"
 )
-SourceKind = Literal["text", "html", "image", "video", "audio"]
+SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
+"""`tokens`: a text of which each character has its place."""
 TAGS: dict[str, SourceKind] = {
     "Text": "text",
     "HyperText": "html",
@@ -117,8 +124,17 @@ class LabelConfig:
         """Each label's place in `labels`."""
         return {label: place for place, label in enumerate(self.labels)}
 
+    @property
+    def head_labels(self) -> tuple[str, ...]:
+        """What a head decides between: the labels, or the tags of tokens."""
+        return tag_names(self.labels) if self.kind == "spans" else self.labels
+
     def in_order(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """Those of the labels that there are, in the order of `labels`."""
+        """Those of the labels that there are, in the order of `labels`; of spans those with such a
+        label, in the order of the text."""
+        if self.kind == "spans":
+            spans = sorted(Span.parse(label) for label in set(labels))
+            return tuple(str(span) for span in spans if span.label in self.places)
         return tuple(sorted(set(labels) & self.places.keys(), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":
@@ -156,6 +172,8 @@ class LabelConfig:
         """What an encoder reads of a task: all texts together, then each picture, clip and
         sound."""
         kinds = [source.kind for source in self.sources]
+        if "tokens" in kinds:
+            return ("tokens",)
         media = (kind for kind in kinds if kind in ("image", "video", "audio"))
         return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
 
@@ -171,7 +189,7 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     if not controls:
         found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
         raise UnsupportedConfig(
-            "No Choices, Taxonomy or Rating tag found in the labelling interface",
+            "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface",
             f"Found: {found}. {ADVICE}",
         )
     questions: list[tuple[Question, Element]] = []
@@ -183,12 +201,20 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
             refused.append(error)
     if not questions:
         raise refused[0]
-    asked, targets = zip(*questions, strict=True)
-    return LabelConfig(
-        _told_apart(asked),
-        _sources(root, targets[0], ignored),
-        tuple(error.reason for error in refused),
-    )
+    of_tasks = [pair for pair in questions if pair[0].kind != "spans"]
+    # Spans need the tokens of one text, all else a vector of all that is shown.
+    learnt = of_tasks or questions[:1]
+    left_out = [error.reason for error in refused]
+    left_out += [f"{_named(pair[0])} marks spans" for pair in questions if pair not in learnt]
+    asked, targets = zip(*learnt, strict=True)
+    sources = _sources(root, targets[0], ignored)
+    if not of_tasks:
+        sources = (replace(sources[0], kind="tokens"),)
+    return LabelConfig(_told_apart(asked), sources, tuple(left_out))
+
+
+def _named(question: Question) -> str:
+    return f"{question.control.capitalize()} '{question.from_name}'"
 
 
 def _told_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
@@ -218,6 +244,10 @@ def _question(
         )
     target = _target(root, control)
     _check_readable(target, ignored)
+    if control.tag == "Labels" and target.tag != "Text":
+        raise UnsupportedConfig(
+            f"Labels '{name}' mark spans in a <{target.tag}>", f"Only those in a <Text>. {ADVICE}"
+        )
     nodes = list(_nodes(control))
     answers = tuple(SEPARATOR.join(path) for path in nodes)
     _check_answers(control, nodes, answers)
@@ -242,6 +272,8 @@ def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
         yield from ((str(star),) for star in range(1, stars + 1))
     elif control.tag == "Taxonomy":
         yield from _paths(control, ())
+    elif control.tag == "Labels":
+        yield from ((_name(label),) for label in control.iter("Label"))
     else:
         yield from ((_name(choice),) for choice in control.iter("Choice"))
 
@@ -256,9 +288,12 @@ def _check_answers(
             f"{which} takes its choices from elsewhere (apiUrl, value)",
             "Write its <Choice> tags into the labelling interface.",
         )
-    if any(not name for path in nodes for name in path) or len(set(answers)) < 2:
+    fewest, needs = 2, "two or more choices"
+    if control.tag == "Labels":
+        fewest, needs = 1, "one or more labels"
+    if any(not name for path in nodes for name in path) or len(set(answers)) < fewest:
         raise UnsupportedConfig(
-            f"{which} needs two or more choices with a value",
+            f"{which} needs {needs} with a value",
             f"Found: {', '.join(answers) or 'none'}. {ADVICE}",
         )
     if len(set(answers)) != len(answers):
@@ -292,6 +327,8 @@ def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> 
 
 
 def _kind(control: Element) -> Kind:
+    if control.tag == "Labels":
+        return "spans"
     is_several = control.get("choice", "single").startswith("multiple")
     return "multiple" if control.tag == "Taxonomy" or is_several else "single"
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 Hint = Literal["start", "beat", "project", "tasks", "labels", "vectors", "train"]
 
-PUBLISH_SHARE, PUBLISH_BURST = 0.18, 10.0
+PUBLISH_SHARE, PUBLISH_BURST = 0.16, 10.0
 """Publishing takes at most this share of the time, after a burst of so many seconds: Label Studio's
 database must stay free for its annotators."""
 

@@ -95,7 +95,7 @@ def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
         )
     head = version.head
     learnt = config.of_labels(head.labels) if config.is_learnt_in_parts and head else config
-    if head is not None and (head.kind, head.labels) != (learnt.kind, learnt.labels):
+    if head is not None and (head.kind, head.labels) != (learnt.kind, learnt.head_labels):
         raise BackendError(
             f"Version {version.name} knows the labels {_listed(head.labels)} ({head.kind}), but "
             f"the labelling interface has {_listed(config.labels)} ({config.kind})"

@@ -18,6 +18,7 @@ import numpy as np
 from backend.annotations import Json, Labels, consensus, labels_of
 from backend.content import Parts, key_of, parts_of
 from backend.label_config import LabelConfig
+from model.audit import draw
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL
 """
 
 REVISION = "revision"
+
+SPAN_REACH = 2000
+"""Open texts that spans are asked of at one time: a round then takes about a second."""
 
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.pin."""
@@ -183,13 +187,20 @@ class Pool:
         if rows:
             self.remember(REVISION, self.revision() + 1)
 
-    def keys(self) -> tuple[Ints, Ints]:
-        """Ids and content keys of all tasks that can be read, both of shape (n,)."""
-        query = """SELECT id, key FROM task
+    def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
+        """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read; of
+        texts with spans, whose tokens take much room, those with annotations and SPAN_REACH of the
+        others, by lot."""
+        query = """SELECT id, key, annotations = '[]' FROM task
             WHERE key IS NOT NULL AND key NOT IN (SELECT key FROM unreadable)"""
         rows = self._db.execute(query).fetchall()
-        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        ids, keys, is_open = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        if config.kind != "spans" or is_open.sum() <= SPAN_REACH:
+            return ids, keys
+        # Those with annotations first; another lot than that of the audit reserve.
+        lots = np.where(is_open > 0, draw(ids, seed + 2), -1)
+        near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((is_open == 0).sum())]
+        return ids[near], keys[near]
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what may be asked, under the present labelling config."""
@@ -282,7 +293,9 @@ def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) ->
 
 def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:
     labels = labels_of(annotation["result"], config)
-    if labels is None and empty_is_none and config.kind == "multiple":
+    # Of spans there may well be none, and nothing else says so.
+    is_none = config.kind == "spans" or (empty_is_none and config.kind == "multiple")
+    if labels is None and is_none:
         return () if annotation["result"] == [] else None
     return labels
 

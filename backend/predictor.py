@@ -5,15 +5,20 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
-from backend.annotations import Json, confidence_of, demand_score, result_of
+from backend.annotations import Json, confidence_of, demand_score, regions_of, result_of
 from backend.content import Parts, key_of, parts_of
 from backend.errors import explained
 from backend.label_config import LabelConfig
+from model.head import Head
 from model.joint_encoder import JointEncoder
+from model.span_learner import said_of
+from model.spans import Tokens
 from model.store import EncoderSpec, Store, Version
+from model.token_store import TokenStore
 from model.types import Floats, Ints
 from model.vectors import VectorStore
 
@@ -42,27 +47,46 @@ class Predictor:
         """One prediction a task, in the tasks' order; without result where there is nothing to read
         or no head yet. Their scores lie in [0.5, 1], so that none jumps the queue."""
         shown = [parts_of(task.get("data"), served.config) for task in tasks]
-        head = served.version.head
-        probs: dict[int, list[float]] = {}
         readable = {place: parts for place, parts in enumerate(shown) if parts is not None}
-        if head is not None and readable:
-            rows, vectors = self._vectors(served, list(readable.values()))
-            places = [list(readable)[row] for row in rows]
-            probs = dict(zip(places, head.probs(vectors).tolist(), strict=True))
-        return [self._prediction(served, probs.get(place)) for place in range(len(tasks))]
+        found: dict[int, tuple[list[Json], float]] = {}
+        if served.version.head is not None and readable:
+            said = self._spans if served.config.kind == "spans" else self._labels
+            found = said(served, served.version.head, readable)
+        return [
+            self._prediction(served, *found.get(place, ([], 0.0))) for place in range(len(tasks))
+        ]
 
-    def _prediction(self, served: Served, probs: list[float] | None) -> Json:
-        result: list[Json] = []
-        confidence = 0.0
-        head = served.version.head
-        if head is not None and probs is not None:
-            result = result_of(probs, head, served.config)
-            confidence = confidence_of(probs, head, served.config)
+    def _prediction(self, served: Served, result: list[Json], confidence: float) -> Json:
         return {
             "result": result,
             "score": demand_score(confidence),
             "model_version": served.version.name,
         }
+
+    def _labels(
+        self, served: Served, head: Head, readable: dict[int, Parts]
+    ) -> dict[int, tuple[list[Json], float]]:
+        """What the head says of these tasks, by their place, and how sure it is."""
+        rows, vectors = self._vectors(served, list(readable.values()))
+        places = [list(readable)[row] for row in rows]
+        return {
+            place: (result_of(row, head, served.config), confidence_of(row, head, served.config))
+            for place, row in zip(places, head.probs(vectors).tolist(), strict=True)
+        }
+
+    def _spans(
+        self, served: Served, head: Head, readable: dict[int, Parts]
+    ) -> dict[int, tuple[list[Json], float]]:
+        """The same of spans: as sure as of the least certain token."""
+        texts = [parts[0] or "" for parts in readable.values()]
+        tokens = self._tokens(served, list(readable.values()))
+        surest = head.probs(tokens.states).max(axis=1)
+        confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
+        said = said_of(head, tokens, served.config.labels)
+        results = [
+            regions_of(one, text, served.config) for one, text in zip(said, texts, strict=True)
+        ]
+        return dict(zip(readable, zip(results, confidence, strict=True), strict=True))
 
     def _vectors(self, served: Served, shown: list[Parts]) -> tuple[Ints, Floats]:
         """The rows of `shown` that have a vector, and these: from the store, and where one is
@@ -84,7 +108,22 @@ class Predictor:
             self._keep(vectors, keys[missing], found[missing])
         return np.arange(len(shown)), found
 
-    def _keep(self, vectors: VectorStore, keys: Ints, found: Floats) -> None:
+    def _tokens(self, served: Served, shown: list[Parts]) -> Tokens:
+        """The tokens of these texts; where they are not there yet encoded now."""
+        store, number = served.store, served.version.encoder
+        keys = np.array([key_of(parts) for parts in shown], dtype=np.int64)
+        tokens = store.tokens(number)
+        missing = np.flatnonzero(tokens.rows(keys) < 0)
+        if len(missing):
+            with self._encoding:
+                encoder = self._loaded_encoder(store, number)
+                found: Any = encoder.encode([shown[row] for row in missing])
+            self._keep(tokens, keys[missing], found)
+            if len(missing) == len(shown):
+                return cast(Tokens, found)
+        return tokens.take(tokens.rows(keys))
+
+    def _keep(self, vectors: VectorStore | TokenStore, keys: Ints, found: Any) -> None:
         try:
             vectors.append(keys, found)
         except OSError as error:  # the prediction is made; only the next one takes longer

@@ -2,24 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from backend.annotations import Json, Labels, result_of, shortlist_score
+from backend.annotations import Json, shortlist_score
 from backend.label_config import LabelConfig
+from backend.learning import Texts, learn_labels
 from backend.pool import Labelling
 from backend.settings import Settings
-from model.audit import draw
-from model.learner import fast_round, resolve_strategy
-from model.snapshot import Policy, Snapshot
+from backend.span_learning import learn_spans
+from model.learner import resolve_strategy
+from model.snapshot import Policy
 from model.store import Store, Version, version_key
-from model.types import Bools, Floats, Ints
+from model.types import Bools, Ints
 from model.vectors import content_key
-
-COMPARED_TASKS = 5000
-"""Two versions are compared by their answers on at most so many tasks."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,7 @@ def play(
     taken: set[str],
     previous: Version | None,
     pinned: Version | None,
+    texts: Texts,
 ) -> Round | None:
     """Learn from what is labelled and rank what is open; None when no task can be read yet.
 
@@ -53,33 +49,33 @@ def play(
 
     `taken`: version names that Label Studio holds; the new name differs from all of them.
     `pinned`: a version of this encoder whose head ranks as it is; nothing is learnt then. Raises
-    ValueError when it has other labels than the labelling config.
+    ValueError when it has other labels than the labelling config. `texts`: ids of tasks -> what
+    they show.
     """
     began = time.monotonic()
-    asked = config.learnable(given(labelling.answers.values()))
-    if config.is_learnt_in_parts and pinned is not None and pinned.head is not None:
-        asked = config.of_labels(pinned.head.labels)
-    snapshot = snapshot_of(store, labelling, asked, encoder)
     strategy = resolve_strategy(settings.strategy)
     policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
     start = previous.head if previous is not None and previous.encoder == encoder else None
-    outcome = fast_round(snapshot, policy, start, pinned.head if pinned else None)
-    if len(snapshot.ids) == 0:
+    fixed = pinned.head if pinned else None
+    learn = learn_spans if config.kind == "spans" else learn_labels
+    learnt = learn(store, labelling, config, encoder, policy, start, fixed)
+    if len(learnt.ids) == 0:
         return None
+    ids, outcome = learnt.ids, learnt.outcome
     version = Version(
         name=next_name(store, encoder, taken),
         encoder=encoder,
         head=outcome.head,
-        training=pinned.training if pinned else snapshot.ids[outcome.training],
-        validation=snapshot.ids[outcome.validation],
-        shortlist=snapshot.ids[outcome.rows],
+        training=pinned.training if pinned else ids[outcome.training],
+        validation=ids[outcome.validation],
+        shortlist=ids[outcome.rows],
         meta={
             "created_at": time.time(),
             "strategy": strategy,
             "random_share": round(outcome.random_share, 3),
             "labels": len(labelling.answers),
             "pool": len(labelling.ids),
-            "ranked": int(snapshot.open.sum()),
+            "ranked": learnt.ranked,
             "undecided": labelling.undecided,
             "empty": labelling.empty,
             "skipped": labelling.skipped,
@@ -91,12 +87,8 @@ def play(
         },
     )
     store.save_version(version)
-    predictions = predictions_of(version, snapshot.vectors[outcome.rows], config)
-    sample = np.argsort(draw(snapshot.ids, 0))[:COMPARED_TASKS]
-    answers = None
-    if outcome.head is not None:
-        answers = outcome.head.answers(outcome.head.probs(snapshot.vectors[sample]))
-    return Round(version, predictions, snapshot.ids[sample], answers)
+    results = learnt.results(texts)
+    return Round(version, predictions_of(version, results), ids[learnt.sample], learnt.answers)
 
 
 def label_set(labels: tuple[str, ...]) -> str:
@@ -104,49 +96,8 @@ def label_set(labels: tuple[str, ...]) -> str:
     return f"{len(labels)} labels, {content_key(json.dumps(labels)):x}"
 
 
-def given(answers: Iterable[Labels]) -> set[str]:
-    """All labels that somebody gave."""
-    return {label for answer in answers for label in answer}
-
-
-def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
-    """The part of the pool that has vectors, as arrays."""
-    vectors = store.vectors(encoder)
-    rows = vectors.rows(labelling.keys)
-    seen = rows >= 0
-    ids = labelling.ids[seen]
-    answered = np.array(
-        [place for place, task in enumerate(ids.tolist()) if task in labelling.answers],
-        dtype=np.int64,
-    )
-    answers = [labelling.answers[task] for task in ids[answered].tolist()]
-    return Snapshot(
-        ids=ids,
-        vectors=vectors.take(rows[seen]),
-        open=labelling.open[seen],
-        answered=answered,
-        targets=targets_of(answers, config.labels),
-        labels=config.labels,
-        kind=config.kind,
-        groups=config.groups,
-    )
-
-
-def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
-    """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
-    column = {label: place for place, label in enumerate(labels)}
-    targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
-    for row, answer in enumerate(answers):
-        targets[row, [column[label] for label in answer if label in column]] = 1.0
-    return targets
-
-
-def predictions_of(version: Version, vectors: Floats, config: LabelConfig) -> list[Json]:
+def predictions_of(version: Version, results: list[list[Json]]) -> list[Json]:
     """One prediction for each task of the shortlist, scored by its rank."""
-    results: list[list[Json]] = [[] for _ in version.shortlist]
-    head = version.head
-    if head is not None:
-        results = [result_of(row, head, config) for row in head.probs(vectors).tolist()]
     size = len(version.shortlist)
     return [
         {

@@ -25,18 +25,19 @@ from backend.annotations import Json
 from backend.content import key_of
 from backend.errors import explained
 from backend.label_config import parse
+from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
 from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
-from backend.round import given, targets_of
+from backend.span_learning import span_examples
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
 from model.joint_encoder import JointEncoder
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
-from model.types import Floats, Ints, Layout
+from model.types import Floats, Ints, Layout, is_of_text
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,8 @@ def embed_pool(job: Json, report: Report) -> Json:
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = _loaded(store.encoders()[number].spec, store.tuned_folder(number))
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
-    vectors = store.vectors(number)
-    ids, keys = pool.keys()
+    vectors = store.encoded(number)
+    ids, keys = pool.keys(config, job["seed"])
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
     size, largest = _chunks(config.layout)
@@ -85,7 +86,8 @@ def embed_pool(job: Json, report: Report) -> Json:
         read = list(readable(pool, reader, ids[chunk], config))
         # Of what was read just now: the interface, and with it the pool's keys, may be others now.
         found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
-        vectors.append(found, encoder.encode([example for _, _, example in read]))
+        encoded: Any = encoder.encode([example for _, _, example in read])
+        vectors.append(found, encoded)
         done, size = done + len(chunk), min(2 * size, largest)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
@@ -106,8 +108,10 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
     def labelled(chosen: Ints) -> Examples:
         shown = Shown(pool, reader, chosen, config)
-        targets = targets_of([answers[task] for task in shown.ids], asked.labels)
-        return Examples(shown, targets, shown.lengths)
+        given_to = [answers[task] for task in shown.ids]
+        if asked.kind == "spans":
+            return span_examples(encoder, shown, given_to, asked.labels)
+        return Examples(shown, targets_of(given_to, asked.labels), shown.lengths)
 
     # Numbered now: other encoders may have come while this job waited for its turn.
     number = store.next_encoder()
@@ -142,17 +146,18 @@ def review_labels(job: Json, report: Report) -> Json:
         ids = np.array(sorted(answers), dtype=np.int64)
         shown = Shown(pool, reader, ids, config)
         differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
-    vectors = _encoded(encoder, shown)
     asked = config.learnable(given(answers.values()))
-    targets = targets_of([answers[task] for task in shown.ids], asked.labels)
-    found = doubted(shown.ids, vectors, targets, asked, job["seed"])
+    found: Json = {"tasks": [], "confusions": []}
+    if asked.kind != "spans":
+        targets = targets_of([answers[task] for task in shown.ids], asked.labels)
+        found = doubted(shown.ids, _encoded(encoder, shown), targets, asked, job["seed"])
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:
-    return TEXT_CHUNKS if layout == ("text",) else MEDIA_CHUNKS
+    return TEXT_CHUNKS if is_of_text(layout) else MEDIA_CHUNKS
 
 
 def _encoded(encoder: JointEncoder, shown: Shown) -> Floats:

@@ -30,7 +30,7 @@ NONE = "none"
 
 def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
-    text = settings.encoder if "text" in layout else ""
+    text = settings.encoder if {"text", "tokens"} & set(layout) else ""
     image = settings.image_encoder if {"image", "video"} & set(layout) else ""
     audio = settings.audio_encoder if "audio" in layout else ""
     return EncoderSpec(layout, text, image, settings.max_tokens, audio)
@@ -46,7 +46,7 @@ def ignored_by(settings: Settings) -> list[SourceKind]:
 
 def is_tunable(layout: Layout) -> bool:
     """Whether deep rounds teach the encoder anything: clips and sounds take too long for that."""
-    return "text" in layout or "image" in layout
+    return bool({"text", "tokens", "image"} & set(layout))
 
 
 class Training:
@@ -103,7 +103,7 @@ class Training:
         """Have encoded what has no vector, by `encoder` and by the newest one. Returns how many of
         the tasks with these content keys have one by `encoder`."""
         covered = {
-            number: int((self._store.vectors(number).rows(keys) >= 0).sum())
+            number: int((self._store.encoded(number).rows(keys) >= 0).sum())
             for number in {encoder, self._newest_that_reads_the_same()}
         }
         for number, count in covered.items():

@@ -213,7 +213,7 @@ class Turns:
         encoder = pinned.encoder if pinned else self._training.newest_encoder()
         if encoder is None:
             return None
-        _, keys = self._pool.keys()
+        _, keys = self._pool.keys(config, self._settings.seed)
         self._loop.unreadable = self._pool.unreadable(SHOWN_UNREADABLE)
         covered = self._training.request_vectors(encoder, keys)
         name = pinned.name if pinned else None
@@ -245,6 +245,7 @@ class Turns:
             taken,
             None if served is None else served.version,
             pinned,
+            lambda ids: self._pool.parts(ids, now.config),
         )
         if outcome is None:
             return 0.0

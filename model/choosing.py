@@ -31,6 +31,9 @@ class Choice:
 
     head: None before any label; centre (d,): of the pool's vectors; audits (n,): which rows of the
     snapshot belong to the audit reserve.
+
+    priority: how much a label of each of some rows would teach, where a head cannot say it from
+    their vectors; in place of the strategy's measure.
     """
 
     snapshot: Snapshot
@@ -38,6 +41,7 @@ class Choice:
     head: Head | None
     centre: Floats
     audits: Bools
+    priority: Callable[[Ints], Floats] | None = None
 
     def rows(self) -> tuple[Ints, float]:
         """The rows to ask for, ask-first order, at most `policy.size`; and the share of them that
@@ -63,7 +67,8 @@ class Choice:
 
     @property
     def _is_cold(self) -> bool:
-        return self.head is None or len(self._training) < COLD_LABELS
+        knows_nothing = self.head is None and self.priority is None
+        return knows_nothing or len(self._training) < COLD_LABELS
 
     def _guarded_share(self) -> float:
         is_led = not self._is_cold and self.policy.strategy != "random"
@@ -83,7 +88,10 @@ class Choice:
         strategy = STRATEGIES[self.policy.strategy]
         if "vectors" in signature(strategy.measure).parameters:
             candidates = self._sampled(candidates)
-        priority = self._priority(strategy.measure, candidates, rng)
+        if self.priority is not None and self.policy.strategy != "random":
+            priority = self.priority(candidates)
+        else:
+            priority = self._priority(strategy.measure, candidates, rng)
         if len(candidates) > CANDIDATE_LIMIT:
             best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
             candidates, priority = candidates[best], priority[best]

@@ -131,19 +131,24 @@ class TextEncoder:
         pooled = np.zeros((len(texts), self.dimension), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(texts), CHUNK):
-                tokens = self._tokens(texts[start : start + CHUNK])
+                tokens = self.tokens(texts[start : start + CHUNK])
                 lengths = [len(ids) for ids in tokens["input_ids"]]
                 for rows in batches_of_similar_length(lengths, BATCH_TOKENS):
                     batch = {name: [ids[row] for row in rows] for name, ids in tokens.items()}
-                    pooled[start + rows] = self._pooled(self._reader(), batch).cpu().numpy()
+                    pooled[start + rows] = self._pooled(self.reader(), batch).cpu().numpy()
         return pooled
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
-        self._copy = None  # whoever calls this is about to change the weights
-        return self._pooled(self.network, self._tokens(texts))
+        return self._pooled(self.trained(), self.tokens(texts))
 
-    def _reader(self) -> nn.Module:
+    def trained(self) -> nn.Module:
+        """The network to train with."""
+        self._copy = None  # whoever asks for it is about to change the weights
+        network: nn.Module = self.network
+        return network
+
+    def reader(self) -> nn.Module:
         """The network to encode with: where 16 bits pay, a copy in 16 bits, which spares casting
         the weights for each batch (a fifth of the time with short texts)."""
         if self.low_precision and self._copy is None:
@@ -151,22 +156,31 @@ class TextEncoder:
         reader: nn.Module = self._copy or self.network
         return reader
 
-    def _tokens(self, texts: Sequence[str]) -> dict[str, list[list[int]]]:
-        """What the network reads of each text, cut to max_tokens and not padded."""
+    def tokens(self, texts: Sequence[str], **options: Any) -> dict[str, list[list[Any]]]:
+        """What the network reads of each text, cut to max_tokens and not padded; `options`: of the
+        tokenizer."""
         limit = self.max_tokens * CHARACTERS_PER_TOKEN
         prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
-        return dict(self.tokenizer(prefixed, truncation=True, max_length=self.max_tokens))
+        limits = {"truncation": True, "max_length": self.max_tokens}
+        return dict(self.tokenizer(prefixed, **limits, **options))
 
-    def _pooled(self, network: nn.Module, tokens: dict[str, list[list[int]]]) -> Tensor:
+    def states(
+        self, network: nn.Module, tokens: dict[str, list[list[Any]]]
+    ) -> tuple[Tensor, Tensor]:
+        """The states (n, t, dimension), float32, of one padded batch, and which of them (n, t) are
+        no padding."""
         batch = self.tokenizer.pad(tokens, return_tensors="pt").to(self.device)
         casts = self.low_precision and network is self.network
         with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
             states = network(**batch).last_hidden_state
-        states = states.float()
+        return states.float(), batch["attention_mask"].bool()
+
+    def _pooled(self, network: nn.Module, tokens: dict[str, list[list[int]]]) -> Tensor:
+        states, is_token = self.states(network, tokens)
         if self.recipe.pooling == "cls":
             first: Tensor = states[:, 0]
             return first
-        mask = batch["attention_mask"].unsqueeze(-1).float()
+        mask = is_token.unsqueeze(-1).float()
         mean: Tensor = (states * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1.0)
         return mean
 

@@ -97,6 +97,8 @@ def check(encoder: TextEncoder, head: Head) -> None:
             f"an encoder of type {model_type} cannot be written as a plain transformers "
             f"classifier; supported are {', '.join(MODEL_TYPES)}"
         )
+    if head.kind == "spans":
+        raise ValueError("it marks spans; only classifiers of whole texts can be exported")
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind == "single" and len(head.labels) == 1:

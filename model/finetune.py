@@ -51,11 +51,22 @@ class Examples:
     """What an encoder reads, one item an example, and the targets (n, c) of 0 and 1.
 
     lengths (n,): of the items, see `length_of`; found by reading each item when they are not given.
+    bounds (n + 1,): where an item has several rows of targets, such as one a token: where those of
+    each item begin, and the end.
     """
 
     items: Sequence[Any]
     targets: Floats
     lengths: Ints | None = None
+    bounds: Ints | None = None
+
+    def targets_of(self, rows: Ints) -> Floats:
+        """The targets of these items, in this order."""
+        if self.bounds is None:
+            return self.targets[rows]
+        return np.concatenate(
+            [self.targets[self.bounds[row] : self.bounds[row + 1]] for row in rows]
+        )
 
     def __len__(self) -> int:
         return len(self.items)
@@ -97,10 +108,10 @@ def finetune(
 
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
     `multiple`; of several questions the sum, each over the examples that answer it) plus CONTRAST
-    times the supervised contrastive loss of its pooled states. AdamW with linear warm-up and decay
-    on the upper layers, see `model.layers`. Early stopping on the validation loss, best weights
-    restored; with fewer than MIN_VALIDATION validation labels all steps are made and the last
-    weights stay.
+    times the supervised contrastive loss of its pooled states, which `spans` have none of. AdamW
+    with linear warm-up and decay on the upper layers, see `model.layers`. Early stopping on the
+    validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels all
+    steps are made and the last weights stay.
 
     `observe` is called after each step. Raises ValueError when there are no training examples.
     """
@@ -133,10 +144,12 @@ def finetune(
     if lengths is None:
         lengths = np.array([length_of(item) for item in training.items])
     for step, rows in enumerate(islice(_batches(lengths, rng), total), start=1):
-        targets = torch.as_tensor(training.targets[rows]).to(encoder.device)
+        targets = torch.as_tensor(training.targets_of(rows)).to(encoder.device)
         states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
-        loss = _class_loss(logits, targets, groups) + CONTRAST * contrastive_loss(states, targets)
+        loss = _class_loss(logits, targets, groups)
+        if asked != "spans":  # most tokens are outside of all spans, and alike in nothing else
+            loss = loss + CONTRAST * contrastive_loss(states, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
@@ -198,9 +211,9 @@ def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...])
 
 
 def _loss_of_question(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
-    if kind == "single":
-        return nn.functional.cross_entropy(logits, targets)
-    return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    if kind == "multiple":
+        return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    return nn.functional.cross_entropy(logits, targets)
 
 
 def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
@@ -244,7 +257,7 @@ def _scores(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> 
     said = []
     for group in groups:
         mine = logits[:, group.columns].float()
-        probs = mine.softmax(dim=1) if group.kind == "single" else mine.sigmoid()
+        probs = mine.sigmoid() if group.kind == "multiple" else mine.softmax(dim=1)
         said.append(decisions(probs.cpu().numpy(), group.kind))
     return scores(np.hstack(said), targets.cpu().numpy() > 0)
 

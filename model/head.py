@@ -56,12 +56,12 @@ class Head:
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.labels)), np.float32)
 
     def probs(self, vectors: Floats) -> Floats:
-        """Vectors (n, d) to probabilities (n, c); for `single` each row sums to 1."""
+        """Vectors (n, d) to probabilities (n, c); for `single` and `spans` each row sums to 1."""
         logits = self.logits(vectors)
         for group in self.groups or (LabelGroup(self.kind, 0, len(self.labels)),):
             mine = logits[:, group.columns]
             logits[:, group.columns] = (
-                softmax(mine, axis=1) if group.kind == "single" else expit(mine)
+                expit(mine) if group.kind == "multiple" else softmax(mine, axis=1)
             )
         return logits
 

@@ -15,7 +15,8 @@ from model.image_encoder import ImageEncoder, unit
 from model.sound_encoder import SoundEncoder
 from model.sounds import RATE
 from model.store import EncoderSpec
-from model.types import Floats, Medium
+from model.token_encoder import TokenEncoder
+from model.types import Floats, Ints, Medium
 
 BATCH = 32
 """Examples of several parts read at once."""
@@ -30,7 +31,8 @@ class JointEncoder:
     """Examples to unit-length vectors of `dimension`: the vectors of their parts side by side, each
     of the same weight, zeros for what is missing. Not safe for use by several threads at once.
 
-    With one part only it is that part's encoder and nothing more.
+    With one part only it is that part's encoder and nothing more; of `tokens` it gives model.spans'
+    Tokens in place of vectors.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -39,7 +41,8 @@ class JointEncoder:
         Raises OSError where a name is no encoder.
         """
         self.layout = spec.layout
-        named = {"text": spec.text, "image": spec.image, "audio": spec.audio}
+        of_texts = "tokens" if spec.layout == ("tokens",) else "text"
+        named = {of_texts: spec.text, "image": spec.image, "audio": spec.audio}
         names = {kind: name for kind, name in named.items() if name}
         if folder is not None:
             names = {kind: str(_own(folder, kind, len(names))) for kind in names}
@@ -94,6 +97,11 @@ class JointEncoder:
                 states[rows, columns] = self._forward(self.layout[place], parts)
         return states
 
+    def token_places(self, examples: Sequence[Example]) -> list[Ints]:
+        """Of the layout `tokens`: where each example's tokens stand in its text, (m, 2) each."""
+        places: list[Ints] = self._of("tokens").places(_firsts(examples))
+        return places
+
     def save(self, folder: Path) -> None:
         """Write plain transformers folders: this one for a single network, else one inside each."""
         for kind, encoder in self._encoders.items():
@@ -134,6 +142,8 @@ def _load(kind: str, name: str, max_tokens: int) -> Any:
     """The encoder of a kind; they have the same methods, each for parts of its own."""
     if kind == "text":
         return TextEncoder(name, max_tokens)
+    if kind == "tokens":
+        return TokenEncoder(name, max_tokens)
     return ImageEncoder(name) if kind == "image" else SoundEncoder(name)
 
 

@@ -50,15 +50,28 @@ def measure(answers: Bools, truth: Bools, labels: tuple[str, ...], seed: int) ->
     `high`; and under `labels` each label's `precision`, `recall` and `f1`, of the same form or
     None where there was nothing to claim or find, and its `support`, the examples that carry it.
     """
-    examples = len(truth)
+    exact = (answers == truth).all(axis=1)
+    return measure_counts(exact, answers & truth, answers, truth, labels, seed)
+
+
+def measure_counts(
+    exact: Bools,
+    hits: Bools | Ints,
+    claims: Bools | Ints,
+    truths: Bools | Ints,
+    labels: tuple[str, ...],
+    seed: int,
+) -> dict[str, Any]:
+    """The same from counts (n, c): how often each example has each label rightly said, said, and in
+    truth; exact (n,): of which examples all was right. The F1s of spans are such."""
+    examples = len(exact)
     if examples == 0:
         return {}
-    right = int((answers == truth).all(axis=1).sum())
     return {
         "examples": examples,
-        "accuracy": _proportion(right, examples),
-        **_f1_estimates(answers, truth, seed),
-        "labels": _label_estimates(answers, truth, labels),
+        "accuracy": _proportion(int(exact.sum()), examples),
+        **_f1_estimates(hits, claims, truths, seed),
+        "labels": _label_estimates(hits, claims, truths, labels),
     }
 
 
@@ -108,18 +121,25 @@ def cohen_kappa(first: Bools, second: Bools, kind: Kind) -> float:
     return float((agreed - by_chance) / (1 - by_chance))
 
 
-def _f1_estimates(answers: Bools, truth: Bools, seed: int) -> dict[str, dict[str, float]]:
+def _f1_estimates(
+    hits: Bools | Ints, claims: Bools | Ints, truths: Bools | Ints, seed: int
+) -> dict[str, dict[str, float]]:
     """The F1s with percentile intervals over resampled examples (Efron 1979)."""
-    n, c = truth.shape
-    hits, total = (answers & truth), answers.astype(np.float32) + truth
-    of_example = _example_f1(answers, truth)
+    n, c = hits.shape
+    total = claims.astype(np.float32) + truths
+    of_example = _f1(hits.sum(axis=1), total.sum(axis=1))
     # Each resample is a row of counts: how often it drew each example. All sums are one product.
     sums = _resamples(n, seed) @ np.hstack([hits, total, of_example[:, None]]).astype(np.float32)
     drawn_hits, drawn_total = sums[:, :c], sums[:, c : 2 * c]
+    all_hits, all_total = hits.sum(axis=0), total.sum(axis=0)
     return {
-        "micro_f1": _estimate(micro_f1(answers, truth), _micro(drawn_hits, drawn_total), n),
-        "macro_f1": _estimate(macro_f1(answers, truth), _macro(drawn_hits, drawn_total), n),
-        "sample_f1": _estimate(sample_f1(answers, truth), sums[:, -1] / n, n),
+        "micro_f1": _estimate(
+            float(_micro(all_hits, all_total)), _micro(drawn_hits, drawn_total), n
+        ),
+        "macro_f1": _estimate(
+            float(_macro(all_hits, all_total)), _macro(drawn_hits, drawn_total), n
+        ),
+        "sample_f1": _estimate(float(of_example.mean()), sums[:, -1] / n, n),
     }
 
 
@@ -141,11 +161,9 @@ def _estimate(value: float, resampled: Floats, n: int) -> dict[str, float]:
 
 
 def _label_estimates(
-    answers: Bools, truth: Bools, labels: tuple[str, ...]
+    hits: Bools | Ints, claims: Bools | Ints, truths: Bools | Ints, labels: tuple[str, ...]
 ) -> dict[str, dict[str, Any]]:
-    hits, claims, support = (
-        array.sum(axis=0).tolist() for array in (answers & truth, answers, truth)
-    )
+    sums = (array.sum(axis=0).tolist() for array in (hits, claims, truths))
     return {
         label: {
             "precision": _proportion(hit, claim),
@@ -153,7 +171,7 @@ def _label_estimates(
             "f1": _f1_of_label(hit, claim + true - hit),
             "support": true,
         }
-        for label, hit, claim, true in zip(labels, hits, claims, support, strict=True)
+        for label, hit, claim, true in zip(labels, *sums, strict=True)
     }
 
 

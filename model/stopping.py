@@ -9,7 +9,11 @@ from model.types import Kind
 
 Metric = Literal["accuracy", "micro_f1", "macro_f1", "sample_f1"]
 
-DEFAULT_METRIC: dict[Kind, Metric] = {"single": "accuracy", "multiple": "micro_f1"}
+DEFAULT_METRIC: dict[Kind, Metric] = {
+    "single": "accuracy",
+    "multiple": "micro_f1",
+    "spans": "micro_f1",
+}
 """What is looked at first: in learning curves, and for a target unless another is named."""
 
 STEP, GROWTH = 10, 0.1

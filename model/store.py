@@ -21,6 +21,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.head import Head
+from model.token_store import TokenStore
 from model.types import Ints, LabelGroup, Layout
 from model.vectors import VectorStore
 
@@ -174,8 +175,20 @@ class Store:
         return self.folder / "encoders" / str(number) if is_tuned else None
 
     def vectors(self, number: int) -> VectorStore:
-        folder = self.folder / "vectors" / str(number)
-        return VectorStore(folder, self.encoders()[number].dimension)
+        """What encoder `number` says of each text, picture, or all that a task shows."""
+        return VectorStore(self._vectors_folder(number), self.encoders()[number].dimension)
+
+    def tokens(self, number: int) -> TokenStore:
+        """What encoder `number`, of the layout `tokens`, says of each token."""
+        return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
+
+    def encoded(self, number: int) -> VectorStore | TokenStore:
+        """The one of the two that fits the encoder's layout."""
+        is_of_tokens = self.encoders()[number].layout == ("tokens",)
+        return self.tokens(number) if is_of_tokens else self.vectors(number)
+
+    def _vectors_folder(self, number: int) -> Path:
+        return self.folder / "vectors" / str(number)
 
     def mark_complete(self, number: int) -> None:
         """Say that the whole pool, as it then was, has vectors by encoder `number`."""

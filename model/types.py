@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["single", "multiple"]
-"""`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid)."""
+Kind = Literal["single", "multiple", "spans"]
+"""`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid); `spans`: any
+number of labelled pieces of a text, for which each token has exactly one tag, see model.spans."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,16 @@ class LabelGroup:
         return slice(self.start, self.stop)
 
 
-Medium = Literal["text", "image", "video", "audio"]
+Medium = Literal["text", "tokens", "image", "video", "audio"]
+"""`tokens`: a text, read token by token."""
 Layout = tuple[Medium, ...]
-"""What an example consists of, in this order; any part of it may be missing."""
+"""What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
+
+
+def is_of_text(layout: Layout) -> bool:
+    """Whether there is nothing but a text to read."""
+    return layout in (("text",), ("tokens",))
+
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.types import Floats, Ints
 
@@ -56,14 +58,14 @@ class VectorStore:
 
     def append(self, keys: Ints, vectors: Floats) -> None:
         """Add vectors (n, dimension) under their keys; keys that are there already are left out."""
-        with self._locked():
+        with locked(self._lock_path):
             new = self.rows(keys) < 0
             _, first = np.unique(keys, return_index=True)
             new &= np.isin(np.arange(len(keys)), first)
             rows = self._whole_rows()
             # Vectors first: a key without its vector must never be seen.
-            _write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
-            _write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
+            write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
+            write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
 
     def _refresh(self) -> None:
         rows = self._whole_rows()
@@ -77,21 +79,28 @@ class VectorStore:
         self._sorted_keys = keys[self._sorted_rows]
 
     def _whole_rows(self) -> int:
-        sizes = (_size(self._keys_path) // KEY_BYTES, _size(self._vectors_path) // self._row_bytes)
+        sizes = (
+            size_of(self._keys_path) // KEY_BYTES,
+            size_of(self._vectors_path) // self._row_bytes,
+        )
         return min(sizes)
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._lock_path.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Only one process at a time is within."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes; 0 for no file."""
     return path.stat().st_size if path.exists() else 0
 
 
-def _write_at(path: Path, offset: int, values: Floats | Ints) -> None:
+def write_at(path: Path, offset: int, values: NDArray[Any]) -> None:
+    """Write an array's bytes from `offset` on, and have them on the disk."""
     with path.open("r+b" if path.exists() else "w+b") as file:
         file.seek(offset)
         file.write(values.tobytes())

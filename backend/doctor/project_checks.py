@@ -74,7 +74,11 @@ def labelling_interface(seen: Seen) -> Finding:
 
 
 def _described(config: LabelConfig) -> str:
-    kind = "one label a text" if config.kind == "single" else "several labels a text"
+    kind = {
+        "single": "one label a text",
+        "multiple": "several labels a text",
+        "spans": "spans of texts",
+    }[config.kind]
     if len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"
     return f"{len(config.labels)} labels, {kind}"
@@ -205,9 +209,10 @@ def required(seen: Seen) -> Finding | None:
         return Finding("required", "ok", "Choices are not ticked beforehand")
     xml = seen.project["label_config"]
     try:
-        asked = {question.from_name for question in parse(xml).questions}
+        questions = parse(xml).questions
     except UnsupportedConfig:
         return None
+    asked = {one.from_name for one in questions if one.kind != "spans"}
     tags = fromstring(xml, forbid_dtd=True).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]

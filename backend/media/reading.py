@@ -15,7 +15,7 @@ from model.joint_encoder import Example, Part
 from model.media_files import UnreadableMedia
 from model.pictures import read_picture
 from model.sounds import read_sound
-from model.types import Layout, Medium
+from model.types import Layout, Medium, is_of_text
 
 MEGABYTE = 1 << 20
 
@@ -63,7 +63,7 @@ class Reader:
         """`rate`: samples a second of sounds, see JointEncoder."""
         self._layout, self._rate = layout, rate
         self._media: Media | None = None
-        if layout != ("text",):
+        if not is_of_text(layout):
             session = Session(access.url, access.token, access.spare_token, repeats=0)
             limits = MediaLimits(
                 max_bytes=access.max_bytes,
@@ -89,7 +89,7 @@ class Reader:
             raise CannotRead(explained(error), passing=False) from error
 
     def _part(self, medium: Medium, part: str, task: int) -> Part:
-        if self._media is None or medium == "text":
+        if self._media is None or medium in ("text", "tokens"):
             return part
         path = self._media.fetch(part, task)
         try:

@@ -12,11 +12,13 @@ from backend.annotations import (
     consensus,
     demand_score,
     labels_of,
+    regions_of,
     result_of,
     shortlist_score,
 )
 from backend.label_config import LabelConfig, Question, Source
 from model.head import Head
+from model.spans import Span
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig(
@@ -230,3 +232,42 @@ def test_each_question_is_pre_annotated_for_itself() -> None:
     of_one = head(("tags: a", "tags: b"))
     made = result_of([0.1, 0.9], of_one, BOTH)
     assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"
+
+
+SPANS = LabelConfig(
+    (Question("c", "t", "spans", ("who", "where"), "labels"),), (Source("tokens", "text"),)
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "labels"),
+    [
+        ({"start": 4, "end": 7, "labels": ["who", "where"]}, ("4:7:where", "4:7:who")),
+        ({"start": 4, "end": 7, "labels": ["gone"]}, None),
+        ({"start": 4, "end": 4, "labels": ["who"]}, None),
+        ({"start": -1, "end": 4, "labels": ["who"]}, None),
+        ({"start": "/p[1]", "end": "/p[1]", "labels": ["who"]}, None),
+        ({"start": 4, "end": 7, "labels": "who"}, None),
+        ({"labels": ["who"]}, None),
+    ],
+)
+def test_a_span_is_an_answer(value: dict[str, object], labels: Labels | None) -> None:
+    assert labels_of([{"from_name": "c", "type": "labels", "value": value}], SPANS) == labels
+
+
+def test_people_agree_span_by_span() -> None:
+    first, second = "0:3:who", "9:12:where"
+    assert consensus([(second, first), (first,), (first,)], SPANS) == (first,)
+    assert consensus([(), ()], SPANS) == ()
+    assert consensus([(first,), ()], SPANS) is None
+
+
+def test_spans_are_pre_annotated_with_their_text() -> None:
+    (region,) = regions_of([(Span(4, 7, "who"), 0.81234)], "Met Bob.", SPANS)
+    assert region == {
+        "from_name": "c",
+        "to_name": "t",
+        "type": "labels",
+        "value": {"start": 4, "end": 7, "text": "Bob", "labels": ["who"]},
+        "score": 0.8123,
+    }

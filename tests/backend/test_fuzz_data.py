@@ -238,9 +238,9 @@ def test_one_odd_task_never_blocks_the_others(
     assert pool.update(tasks, config) == 0, "nothing has changed"
     seen = pool.labelling(config, empty_is_none)
     assert seen.answers[1] == seen.answers[99] == ("a",)
-    ids, keys = pool.keys()
+    ids, keys = pool.keys(config, 0)
     pool.rekey(config)
-    assert np.array_equal(pool.keys(), (ids, keys))
+    assert np.array_equal(pool.keys(config, 0), (ids, keys))
     parts = pool.parts(seen.ids, config)
     assert all(map(any, parts)) and parts[0] == parts[-1] == ("good",)
     assert pool.annotation_count() == sum(len(each["annotations"]) for each in tasks)

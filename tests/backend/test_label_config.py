@@ -112,6 +112,36 @@ def test_a_question_that_cannot_be_learnt_is_left_to_people() -> None:
     assert found.left_out == ("Choices 'why' is conditional (whenTagName)",)
 
 
+SPANS = (
+    '<View><Labels name="e" toName="t"><Label value="Who"/><Label value="Place" alias="where"/>'
+    '</Labels><Text name="t" value="$text"/></View>'
+)
+
+
+def test_spans_are_read_token_by_token() -> None:
+    found = parse(SPANS)
+    assert (found.kind, found.labels) == ("spans", ("Who", "where"))
+    assert found.head_labels == ("O", "B-Who", "I-Who", "B-where", "I-where")
+    assert (found.sources, found.layout) == ((Source("tokens", "text"),), ("tokens",))
+    assert found.in_order({"9:12:Who", "3:5:where", "3:5:gone"}) == ("3:5:where", "9:12:Who")
+
+
+def test_beside_other_questions_spans_are_left_to_people() -> None:
+    both = config().replace("</View>", SPANS.removeprefix("<View>").replace('name="t"', 'name="u"'))
+    found = parse(both)
+    assert found.questions == parse(config()).questions
+    assert found.left_out == ("Labels 'e' marks spans",)
+
+
+def test_only_spans_of_texts_are_learnt() -> None:
+    with pytest.raises(UnsupportedConfig, match="mark spans in a <HyperText>"):
+        parse(SPANS.replace("<Text", "<HyperText"))
+    one = SPANS.replace('<Label value="Who"/>', "")
+    assert parse(one).labels == ("where",), "one label is enough to mark"
+    with pytest.raises(UnsupportedConfig, match="needs one or more labels"):
+        parse(SPANS.replace("<Label ", "<Other "))
+
+
 def test_questions_of_one_name_are_refused() -> None:
     with pytest.raises(UnsupportedConfig, match="the same answer 'c: a'"):
         parse(f"<View>{config()}{config()}</View>")
@@ -129,7 +159,7 @@ def test_single_radio_is_single() -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<View/>", "No Choices, Taxonomy or Rating tag found in the labelling interface"),
+        ("<View/>", "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),

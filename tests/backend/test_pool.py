@@ -9,7 +9,7 @@ import pytest
 
 from backend.annotations import Json
 from backend.label_config import LabelConfig, Question, Source
-from backend.pool import Pool
+from backend.pool import SPAN_REACH, Pool
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
@@ -91,11 +91,41 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 
 def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
-    before = pool.keys()[1].tolist()
+    before = pool.keys(CONFIG, 0)[1].tolist()
     other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "title"),))
     pool.rekey(other)
-    assert pool.keys()[1].tolist() != before
+    assert pool.keys(CONFIG, 0)[1].tolist() != before
     assert pool.parts([1, 2], other) == [("two",), (None,)]
+
+
+SPANS = LabelConfig((Question("c", "t", "spans", ("a",), "labels"),), (Source("tokens", "text"),))
+
+
+def test_a_text_without_spans_is_an_answer(pool: Pool) -> None:
+    empty = {**annotation(1), "result": []}
+    pool.update([task(1, empty), task(2)], SPANS)
+    assert pool.labelling(SPANS, empty_is_none=False).answers == {1: ()}
+    assert pool.labelling(CONFIG, empty_is_none=False).answers == {}
+
+
+def test_of_texts_with_spans_only_some_are_encoded(pool: Pool) -> None:
+    """Their tokens take a hundred times the room of a vector. What is labelled is among them."""
+    rows = [task(number, text=f"text {number}") for number in range(1, SPAN_REACH + 41)]
+    rows[6]["annotations"] = [annotation(1)]
+    pool.update(rows, SPANS)
+    ids, keys = pool.keys(SPANS, 0)
+    assert len(ids) == len(keys) == SPAN_REACH + 1
+    assert 7 in ids
+    assert pool.keys(SPANS, 0)[0].tolist() == ids.tolist(), "the same ones at each look"
+    assert pool.keys(SPANS, 1)[0].tolist() != ids.tolist()
+    assert len(pool.keys(CONFIG, 0)[0]) == len(rows)
+
+
+def test_a_text_with_spans_is_kept_as_it_stands(pool: Pool) -> None:
+    text = " two  spaces\nand a line "
+    pool.update([task(1, text=text)], SPANS)
+    assert pool.parts([1], SPANS) == [(text,)]
+    assert pool.parts([1], CONFIG) == [("two spaces and a line",)]
 
 
 def test_what_is_remembered_survives(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def labelling(store: Store, labelled: int, *, wrong: bool = False) -> Labelling:
 
 
 def played(store: Store, known: Labelling, pinned: Version | None = None) -> Round:
-    outcome = play(store, known, CONFIG, SETTINGS, 2, 5, set(), None, pinned)
+    outcome = play(store, known, CONFIG, SETTINGS, 2, 5, set(), None, pinned, lambda _: [])
     assert outcome is not None
     return outcome
 

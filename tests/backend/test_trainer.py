@@ -70,6 +70,8 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         assert trainer.embed_pool(job, lambda facts: None)["left"] == 0
         count, reasons = pool.unreadable(9)
         assert (count, set(reasons)) == (3, {1, 2, 3})
-        assert len(pool.keys()[0]) == 1
+        assert len(pool.keys(config, 0)[0]) == 1
         pool.rekey(config)
-        assert len(pool.keys()[0]) == 4, "under another interface everything is tried again"
+        assert len(pool.keys(config, 0)[0]) == 4, (
+            "under another interface everything is tried again"
+        )

@@ -27,7 +27,7 @@ from backend import local
 from backend.annotations import Json
 from backend.content import key_of, parts_of
 from backend.label_config import LabelConfig, parse
-from backend.round import targets_of
+from backend.learning import targets_of
 from backend.studio import Studio
 from model.clips import read_clip
 from model.finetune import Examples, finetune

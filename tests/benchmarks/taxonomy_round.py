@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from backend.label_config import LabelConfig, Question, Source
-from backend.round import given as given_labels
-from backend.round import targets_of
+from backend.learning import given as given_labels
+from backend.learning import targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 

@@ -1,0 +1,110 @@
+"""What a round learns from the labels of whole tasks, and what it says of them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.annotations import Json, Labels, result_of
+from backend.content import Parts
+from backend.label_config import LabelConfig
+from backend.pool import Labelling
+from model.audit import draw
+from model.head import Head
+from model.learner import Outcome, fast_round
+from model.snapshot import Policy, Snapshot
+from model.store import Store
+from model.types import Bools, Floats, Ints
+
+COMPARED_TASKS = 5000
+"""Two versions are compared by their answers on at most so many tasks."""
+
+Texts = Callable[[Ints], list[Parts]]
+"""Ids of tasks -> what they show."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What came out of a round, in rows of `ids` (n,).
+
+    ranked: how many open tasks were compared; sample (k,), answers (k, c): rows drawn by lot, and
+    the labels that the head gives them (None before any label); results: the pre-annotations of
+    the rows to ask for.
+    """
+
+    ids: Ints
+    ranked: int
+    outcome: Outcome
+    sample: Ints
+    answers: Bools | None
+    results: Callable[[Texts], list[list[Json]]]
+
+
+def learn_labels(
+    store: Store,
+    labelling: Labelling,
+    config: LabelConfig,
+    encoder: int,
+    policy: Policy,
+    start: Head | None,
+    fixed: Head | None,
+) -> Learnt:
+    """A round on the labels of whole tasks."""
+    asked = config.learnable(given(labelling.answers.values()))
+    if config.is_learnt_in_parts and fixed is not None:
+        asked = config.of_labels(fixed.labels)
+    snapshot = snapshot_of(store, labelling, asked, encoder)
+    outcome = fast_round(snapshot, policy, start, fixed)
+    head, sample = outcome.head, lot(snapshot.ids)
+    answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
+
+    def results(_: Texts) -> list[list[Json]]:
+        if head is None:
+            return [[] for _ in outcome.rows]
+        probs = head.probs(snapshot.vectors[outcome.rows]).tolist()
+        return [result_of(row, head, config) for row in probs]
+
+    ranked = int(snapshot.open.sum())
+    return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
+
+
+def lot(ids: Ints) -> Ints:
+    """At most COMPARED_TASKS rows, mostly the same ones at each round."""
+    return np.argsort(draw(ids, 0))[:COMPARED_TASKS]
+
+
+def given(answers: Iterable[Labels]) -> set[str]:
+    """All labels that somebody gave."""
+    return {label for answer in answers for label in answer}
+
+
+def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
+    """The part of the pool that has vectors, as arrays."""
+    vectors = store.vectors(encoder)
+    rows = vectors.rows(labelling.keys)
+    seen = rows >= 0
+    ids = labelling.ids[seen]
+    answered = np.array(
+        [place for place, task in enumerate(ids.tolist()) if task in labelling.answers],
+        dtype=np.int64,
+    )
+    answers = [labelling.answers[task] for task in ids[answered].tolist()]
+    return Snapshot(
+        ids=ids,
+        vectors=vectors.take(rows[seen]),
+        open=labelling.open[seen],
+        answered=answered,
+        targets=targets_of(answers, config.labels),
+        labels=config.labels,
+        kind=config.kind,
+        groups=config.groups,
+    )
+
+
+def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
+    """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
+    column = {label: place for place, label in enumerate(labels)}
+    targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
+    for row, answer in enumerate(answers):
+        targets[row, [column[label] for label in answer if label in column]] = 1.0
+    return targets

@@ -1,0 +1,81 @@
+"""What a round learns from the spans that people marked in texts, and what it marks itself."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backend.annotations import Json, Labels, regions_of
+from backend.label_config import LabelConfig
+from backend.learning import Learnt, Texts, lot
+from backend.media.shown import Shown
+from backend.pool import Labelling
+from model.finetune import Examples
+from model.head import Head
+from model.joint_encoder import JointEncoder
+from model.snapshot import Policy
+from model.span_learner import SpanSnapshot, said_of, span_round
+from model.spans import Span, counts_of, tags_of
+from model.store import Store
+from model.types import Ints
+
+COMPARED_TEXTS = 500
+"""Two versions are compared by what they find in at most so many texts."""
+
+
+def learn_spans(
+    store: Store,
+    labelling: Labelling,
+    config: LabelConfig,
+    encoder: int,
+    policy: Policy,
+    start: Head | None,
+    fixed: Head | None,
+) -> Learnt:
+    """A round on the spans of texts."""
+    tokens = store.tokens(encoder)
+    rows = tokens.rows(labelling.keys)
+    seen = rows >= 0
+    ids, rows, is_open = labelling.ids[seen], rows[seen], labelling.open[seen]
+    answered = [place for place, task in enumerate(ids.tolist()) if task in labelling.answers]
+    snapshot = SpanSnapshot(
+        ids=ids,
+        take=lambda places: tokens.take(rows[places]),
+        open=is_open,
+        answered=np.array(answered, dtype=np.int64),
+        spans=[spans_of(labelling.answers[int(ids[place])]) for place in answered],
+        labels=config.labels,
+    )
+    outcome = span_round(snapshot, policy, start, fixed)
+    head, sample, answers = outcome.head, lot(ids)[:COMPARED_TEXTS], None
+    if head is not None:
+        said = said_of(head, snapshot.take(sample), config.labels)
+        answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0
+
+    def results(texts: Texts) -> list[list[Json]]:
+        if head is None:
+            return [[] for _ in outcome.rows]
+        said = said_of(head, snapshot.take(outcome.rows), config.labels)
+        shown = [parts[0] or "" for parts in texts(ids[outcome.rows])]
+        return [regions_of(one, text, config) for one, text in zip(said, shown, strict=True)]
+
+    return Learnt(ids, int(is_open.sum()), outcome, sample, answers, results)
+
+
+def spans_of(answer: Labels) -> list[Span]:
+    """The spans that an answer consists of."""
+    return [Span.parse(label) for label in answer]
+
+
+def span_examples(
+    encoder: JointEncoder, shown: Shown, answers: Sequence[Labels], labels: tuple[str, ...]
+) -> Examples:
+    """Texts with the tags of their tokens, to fine-tune on."""
+    places = encoder.token_places(shown[:])
+    tags: list[Ints] = [
+        tags_of(spans_of(answer), where, labels)
+        for answer, where in zip(answers, places, strict=True)
+    ]
+    bounds = np.cumsum([0, *map(len, tags)])
+    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
+    targets = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
+    return Examples(shown, targets, shown.lengths, bounds)

@@ -1,0 +1,189 @@
+"""One round of learning named spans: refit the head of the tokens' tags, rank the texts, choose."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from model.audit import in_reserve
+from model.calibration import calibrated, fit_calibration
+from model.choosing import Choice
+from model.head import Head, fit_head
+from model.learner import Outcome
+from model.metrics import measure_counts
+from model.snapshot import Policy, Snapshot, pool_centre
+from model.spans import (
+    OUTSIDE,
+    Span,
+    Tokens,
+    counts_of,
+    decode,
+    found_spans,
+    max_token_margin,
+    mean_token_margin,
+    tag_names,
+    tags_of,
+)
+from model.types import Bools, Floats, Ints
+
+CHUNK = 512
+"""Texts whose tokens stand in memory at once."""
+
+FITTED = 6000
+"""About so many tokens a head is fitted to: all of spans, and some of those outside of them."""
+
+MEASURES: dict[str, Callable[[Floats, Ints], Floats]] = {"entropy": mean_token_margin}
+"""Strategy -> how much a text would teach; by all others the max token margin."""
+
+
+@dataclass(frozen=True)
+class SpanSnapshot:
+    """What is known of a pool of texts at one moment.
+
+    ids (n,): task ids; take: rows -> their tokens; open (n,): may be asked for; answered (m,): rows
+    whose spans people marked; spans (m): what they marked; labels (c): of spans.
+    """
+
+    ids: Ints
+    take: Callable[[Ints], Tokens]
+    open: Bools
+    answered: Ints
+    spans: Sequence[Sequence[Span]]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one look at all tokens told: vectors (n, d), the mean state of each text, and priority
+    (n,) by the head, if there is one."""
+
+    vectors: Floats
+    priority: Floats | None
+
+
+def span_round(
+    snapshot: SpanSnapshot, policy: Policy, start: Head | None = None, fixed: Head | None = None
+) -> Outcome:
+    """Fit the head on the marked texts that are no audit tasks, and choose the next `policy.size`.
+
+    The head (`spans`) gives tokens their tags. `start` and `fixed` as in model.learner.fast_round.
+    """
+    with threadpool_limits(limits=1):  # as in model.learner
+        return _span_round(snapshot, policy, start, fixed)
+
+
+def _span_round(
+    snapshot: SpanSnapshot, policy: Policy, start: Head | None, fixed: Head | None
+) -> Outcome:
+    audits = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    held_out = audits[snapshot.answered]
+    training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
+    head, metrics = fixed, {}
+    if fixed is None and len(training):
+        head = _calibrated(_fit(snapshot, ~held_out, start), snapshot, held_out)
+    if head is not None and len(validation):
+        metrics = _measure(head, snapshot, held_out, policy.seed)
+    looked = _look(snapshot, head, policy)
+    centre = pool_centre(looked.vectors, policy.seed)
+    as_labels = Snapshot(
+        ids=snapshot.ids,
+        vectors=looked.vectors,
+        open=snapshot.open,
+        answered=snapshot.answered,
+        targets=(counts_of(snapshot.spans, snapshot.labels) > 0).astype(np.float32),
+        labels=snapshot.labels,
+        kind="multiple",
+    )
+    ranked = None if looked.priority is None else looked.priority.__getitem__
+    rows, share = Choice(as_labels, policy, None, centre, audits, ranked).rows()
+    return Outcome(head, rows, training, validation, metrics, share)
+
+
+def said_of(head: Head, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:
+    """What the head finds in each text: its spans, and how sure it is of each."""
+    probs = head.probs(tokens.states)
+    tags = decode(probs, tokens.bounds)
+    pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
+    return [
+        found_spans(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
+        for begin, end in pairs
+    ]
+
+
+def targets_of(spans: Sequence[Sequence[Span]], tokens: Tokens, labels: Sequence[str]) -> Floats:
+    """The tags of all tokens as targets (t, 2 c + 1) of 0 and 1."""
+    tags = [tags_of(some, tokens.places_of(row), labels) for row, some in enumerate(spans)]
+    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
+    targets: Floats = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
+    return targets
+
+
+def _fit(snapshot: SpanSnapshot, which: Bools, start: Head | None) -> Head:
+    tokens, targets = _labelled(snapshot, which)
+    tags = tag_names(snapshot.labels)
+    centre = tokens.states.mean(axis=0, dtype=np.float64).astype(np.float32)
+    before = None if start is None else start.of_labels(tags)
+    rows, weights = _thinned(targets)
+    weighted = targets[rows] * weights[:, None]
+    head = fit_head(tokens.states[rows], weighted, "single", tags, centre, start=before)
+    return replace(head, kind="spans")
+
+
+def _thinned(targets: Floats) -> tuple[Ints, Floats]:
+    """Rows of about FITTED tokens, and how many tokens each stands for: most tokens are outside of
+    all spans, and a part of them tells the same in a fraction of the time."""
+    is_outside = targets[:, OUTSIDE] > 0
+    inside, outside = np.flatnonzero(~is_outside), np.flatnonzero(is_outside)
+    room = max(FITTED - len(inside), FITTED // 4)
+    if len(outside) <= room:
+        return np.arange(len(targets)), np.ones(len(targets), np.float32)
+    kept = np.random.default_rng(0).choice(outside, room, replace=False)
+    weights = np.full(room, len(outside) / room, np.float32)
+    return np.concatenate([inside, kept]), np.concatenate([np.ones(len(inside)), weights])
+
+
+def _calibrated(head: Head, snapshot: SpanSnapshot, held_out: Bools) -> Head:
+    if not held_out.any():
+        return head
+    tokens, targets = _labelled(snapshot, held_out)
+    return calibrated(head, fit_calibration(head.logits(tokens.states), targets, "single"))
+
+
+def _labelled(snapshot: SpanSnapshot, which: Bools) -> tuple[Tokens, Floats]:
+    """Tokens and targets of the answered rows of which `which` (m,) is true."""
+    tokens = snapshot.take(snapshot.answered[which])
+    spans = [snapshot.spans[row] for row in np.flatnonzero(which).tolist()]
+    return tokens, targets_of(spans, tokens, snapshot.labels)
+
+
+def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
+    """Figures on the audit texts: a span is found when its characters and its label are right."""
+    tokens = snapshot.take(snapshot.answered[held_out])
+    given = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
+    said = [{span for span, _ in one} for one in said_of(head, tokens, snapshot.labels)]
+    hits = [mine & theirs for mine, theirs in zip(said, given, strict=True)]
+    exact = np.array([mine == theirs for mine, theirs in zip(said, given, strict=True)])
+    counts = [counts_of(spans, snapshot.labels) for spans in (hits, said, given)]
+    return measure_counts(exact, counts[0], counts[1], counts[2], snapshot.labels, seed)
+
+
+def _look(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Looked:
+    measure = MEASURES.get(policy.strategy, max_token_margin)
+    vectors, priority = [], []
+    for tokens in _chunks(snapshot):
+        sums = np.add.reduceat(tokens.states.astype(np.float32), tokens.bounds[:-1])
+        vectors.append(sums / np.diff(tokens.bounds)[:, None])
+        if head is not None:
+            priority.append(measure(head.probs(tokens.states), tokens.bounds))
+    return _Looked(
+        np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32),
+        np.concatenate(priority) if priority else None,
+    )
+
+
+def _chunks(snapshot: SpanSnapshot) -> Iterator[Tokens]:
+    rows = np.arange(len(snapshot.ids))
+    for start in range(0, len(rows), CHUNK):
+        yield snapshot.take(rows[start : start + CHUNK])

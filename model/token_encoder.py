@@ -1,0 +1,117 @@
+"""Texts to the states of their tokens, for named spans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.encoder import BATCH_TOKENS, CHUNK, TextEncoder, batches_of_similar_length
+from model.spans import Tokens
+from model.types import Floats, Ints
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A chunk of texts as the network reads them: `tokens` as TextEncoder.tokens gives them;
+    of each text the positions of its own tokens among them, and their places in the text."""
+
+    tokens: dict[str, list[list[Any]]]
+    positions: list[Ints]
+    places: list[Ints]
+
+
+class TokenEncoder:
+    """Texts to Tokens whose states have `dimension`. Not safe for use by several threads at once.
+
+    A text is read up to `max_tokens`; what comes after has no tokens. Special tokens and those of
+    the encoder's prefix are left out, and spaces do not belong to a token.
+    """
+
+    def __init__(self, name: str, max_tokens: int) -> None:
+        """Load from a folder or hub name. Raises OSError if it is no text encoder, or has no fast
+        tokenizer, which alone knows where each token stands."""
+        self._encoder = TextEncoder(name, max_tokens)
+        if not self._encoder.tokenizer.is_fast:
+            raise OSError(
+                f"ENCODER={name} has no fast tokenizer, which <Labels> need: choose another"
+            )
+        self.network = self._encoder.network
+        self.device = self._encoder.device
+        self.dimension = self._encoder.dimension
+
+    def encode(self, texts: Sequence[str]) -> Tokens:
+        """The tokens of the texts, states in float16."""
+        states, places = [np.zeros((0, self.dimension), np.float16)], [np.zeros((0, 2), np.int64)]
+        counts = [0]
+        for start in range(0, len(texts), CHUNK):
+            read = self._read(texts[start : start + CHUNK])
+            states += self._states(read)
+            places += read.places
+            counts += [len(positions) for positions in read.positions]
+        return Tokens(np.concatenate(states), np.concatenate(places), np.cumsum(counts))
+
+    def pool(self, texts: Sequence[str]) -> Floats:
+        """The states (t, dimension) of all tokens, one text after the other, float32."""
+        result: Floats = self.encode(texts).states.astype(np.float32)
+        return result
+
+    def forward(self, texts: Sequence[str]) -> Tensor:
+        """The same of one batch, with gradients if on."""
+        read = self._read(texts)
+        states, _ = self._encoder.states(self._encoder.trained(), read.tokens)
+        return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
+
+    def places(self, texts: Sequence[str]) -> list[Ints]:
+        """Where each text's tokens stand, (m, 2) each, without reading their states."""
+        return self._read(texts).places
+
+    def save(self, folder: Path) -> None:
+        """Write a plain transformers folder (safetensors) and the recipe beside it."""
+        self._encoder.save(folder)
+
+    def _states(self, read: _Read) -> list[Floats]:
+        found: list[Floats] = [np.zeros(0)] * len(read.positions)
+        lengths = [len(ids) for ids in read.tokens["input_ids"]]
+        with torch.inference_mode():
+            for rows in batches_of_similar_length(lengths, BATCH_TOKENS):
+                batch = {name: [ids[row] for row in rows] for name, ids in read.tokens.items()}
+                states, _ = self._encoder.states(self._encoder.reader(), batch)
+                for place, row in enumerate(rows.tolist()):
+                    mine = states[place, read.positions[row]]
+                    found[row] = mine.cpu().numpy().astype(np.float16)
+        return found
+
+    def _read(self, texts: Sequence[str]) -> _Read:
+        tokens = self._encoder.tokens(texts, return_offsets_mapping=True)
+        prefix = len(self._encoder.recipe.prefix)
+        found = [
+            _own_tokens(text, np.array(pairs, dtype=np.int64).reshape(-1, 2) - prefix)
+            for text, pairs in zip(texts, tokens.pop("offset_mapping"), strict=True)
+        ]
+        return _Read(tokens, [one[0] for one in found], [one[1] for one in found])
+
+
+def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
+    """The positions of the text's own tokens among all that were read, and their places.
+
+    A text without any has one that is all of the text, with the state of the first special token.
+    """
+    places = np.array([_without_spaces(text, *pair) for pair in offsets.tolist()], dtype=np.int64)
+    positions = np.flatnonzero(places[:, 1] > places[:, 0])
+    if len(positions) == 0:
+        return np.zeros(1, np.int64), np.array([[0, len(text)]])
+    return positions, places[positions]
+
+
+def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
+    """What stands before the text (a prefix) or nowhere is empty."""
+    start = max(start, 0)
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return start, end

@@ -1,0 +1,119 @@
+"""Texts of made-up tokens: each is a point on a circle, and some of them are names."""
+
+import numpy as np
+import pytest
+
+from model.audit import in_reserve
+from model.choosing import COLD_LABELS
+from model.head import Head
+from model.snapshot import Policy
+from model.span_learner import FITTED, SpanSnapshot, _thinned, said_of, span_round
+from model.spans import Span, Tokens
+from model.strategies import STRATEGIES
+from model.types import Ints
+
+N, LENGTH = 120, 6
+LABELS = ("name",)
+POLICY = Policy("margin", 12, 0.1, 0)
+RNG = np.random.default_rng(5)
+IS_NAME = RNG.random((N, LENGTH)) < 0.25
+ANGLE = np.where(IS_NAME, RNG.normal(0.0, 0.3, IS_NAME.shape), RNG.normal(2.0, 0.6, IS_NAME.shape))
+STATES = np.stack([np.cos(ANGLE), np.sin(ANGLE)], axis=2).astype(np.float16)
+PLACES = np.stack([2 * np.arange(LENGTH), 2 * np.arange(LENGTH) + 1], axis=1)
+
+
+def take(rows: Ints) -> Tokens:
+    return Tokens(
+        STATES[rows].reshape(-1, 2),
+        np.tile(PLACES, (len(rows), 1)),
+        LENGTH * np.arange(len(rows) + 1),
+    )
+
+
+def spans_of(row: int) -> list[Span]:
+    """Each name is a span of its own."""
+    return [
+        Span(2 * place, 2 * place + 1, "name") for place in np.flatnonzero(IS_NAME[row]).tolist()
+    ]
+
+
+def pool(answered: int) -> SpanSnapshot:
+    rows = np.arange(answered)
+    spans = [spans_of(row) for row in range(answered)]
+    return SpanSnapshot(
+        np.arange(1000, 1000 + N), take, np.arange(N) >= answered, rows, spans, LABELS
+    )
+
+
+def test_names_are_found_in_texts_that_nobody_marked() -> None:
+    outcome = span_round(pool(60), POLICY)
+    assert outcome.head is not None
+    assert (outcome.head.kind, outcome.head.labels) == ("spans", ("O", "B-name", "I-name"))
+    rows = np.arange(60, N)
+    said = [{span for span, _ in one} for one in said_of(outcome.head, take(rows), LABELS)]
+    given = [set(spans_of(row)) for row in rows.tolist()]
+    hits = sum(len(mine & theirs) for mine, theirs in zip(said, given, strict=True))
+    assert hits > 0.9 * sum(map(len, given))
+    assert hits > 0.9 * sum(map(len, said))
+
+
+def test_audit_texts_measure_and_are_not_learnt_from() -> None:
+    snapshot = pool(60)
+    audits = in_reserve(snapshot.ids, 0.1, 0)
+    outcome = span_round(snapshot, POLICY)
+    assert outcome.validation.tolist() == np.flatnonzero(audits[:60]).tolist()
+    assert set(outcome.training) | set(outcome.validation) == set(range(60))
+    assert outcome.metrics["examples"] == len(outcome.validation)
+    assert outcome.metrics["micro_f1"]["value"] > 0.8
+    given = sum(len(spans_of(row)) for row in outcome.validation.tolist())
+    assert outcome.metrics["labels"]["name"]["support"] == given
+
+
+def test_the_text_with_the_least_certain_token_comes_first() -> None:
+    snapshot = pool(COLD_LABELS + 20)
+    policy = Policy("margin", 1, 0.0, 0)
+    head = span_round(snapshot, policy).head
+    assert head is not None
+    open_rows = np.flatnonzero(snapshot.open)
+    two = np.sort(head.probs(take(open_rows).states), axis=1)[:, -2:]
+    margins = (1.0 - np.diff(two, axis=1)).reshape(-1, LENGTH)
+    (first,) = span_round(snapshot, policy).rows
+    assert first == open_rows[margins.max(axis=1).argmax()]
+    (other,) = span_round(snapshot, Policy("entropy", 1, 0.0, 0)).rows
+    assert other == open_rows[margins.mean(axis=1).argmax()]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("answered", [0, 1, COLD_LABELS + 20])
+def test_a_queue_is_full_open_and_without_repeats(strategy: str, answered: int) -> None:
+    snapshot = pool(answered)
+    rows = span_round(snapshot, Policy(strategy, 12, 0.1, 0)).rows.tolist()
+    assert len(rows) == len(set(rows)) == 12
+    assert set(rows) <= set(np.flatnonzero(snapshot.open).tolist())
+
+
+def test_a_fixed_head_ranks_as_it_is() -> None:
+    good = span_round(pool(60), POLICY).head
+    assert isinstance(good, Head)
+    outcome = span_round(pool(2), POLICY, None, good)
+    assert outcome.head is good
+    assert len(outcome.rows) == 12
+
+
+def test_nothing_to_read_is_nothing_to_ask() -> None:
+    nothing = np.zeros(0, np.int64)
+    outcome = span_round(SpanSnapshot(nothing, take, nothing > 0, nothing, [], LABELS), POLICY)
+    assert (outcome.head, outcome.rows.tolist()) == (None, [])
+
+
+def test_of_many_tokens_a_part_stands_for_all_that_are_outside() -> None:
+    tags = np.zeros(3 * FITTED, np.int64)
+    tags[::10] = 1
+    targets = np.eye(3, dtype=np.float32)[tags]
+    rows, weights = _thinned(targets)
+    assert len(rows) == FITTED
+    assert set(np.flatnonzero(tags)) <= set(rows.tolist())
+    counts = (targets[rows] * weights[:, None]).sum(axis=0)
+    np.testing.assert_allclose(counts, targets.sum(axis=0), rtol=1e-5)
+    few = np.eye(3, dtype=np.float32)[tags[:50]]
+    assert _thinned(few)[0].tolist() == list(range(50))

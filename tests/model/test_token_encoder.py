@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.encoder import BUNDLED
+from model.token_encoder import TokenEncoder
+
+CHINESE = Path(__file__).parents[3] / "shared" / "models" / "me5-small-zh-en"
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> TokenEncoder:
+    encoder = TokenEncoder(BUNDLED, 32)
+    encoder._encoder.low_precision = False
+    return encoder
+
+
+TEXTS = ["Ann met  Bob\nin Paris.", "x", "  Unbelievably long words.", "\u200b"]
+
+
+def test_each_token_has_its_place_in_the_text(encoder: TokenEncoder) -> None:
+    tokens = encoder.encode(TEXTS)
+    assert len(tokens) == 4
+    pieces = [TEXTS[0][start:end] for start, end in tokens.places_of(0).tolist()]
+    assert pieces == ["Ann", "met", "Bob", "in", "Paris", "."]
+    joined = "".join(TEXTS[2][start:end] for start, end in tokens.places_of(2).tolist())
+    assert joined == "Unbelievablylongwords."
+    assert tokens.states.shape == (tokens.bounds[-1], encoder.dimension)
+    assert np.diff(tokens.bounds).min() >= 1, "a text without a token has one"
+
+
+def test_a_long_text_is_read_as_far_as_the_limit(encoder: TokenEncoder) -> None:
+    (places,) = encoder.places(["word " * 100])
+    assert len(places) == 30, "32 with the two special tokens"
+
+
+def test_alone_and_beside_others_a_text_reads_the_same(encoder: TokenEncoder) -> None:
+    together = encoder.encode(TEXTS)
+    for row, text in enumerate(TEXTS):
+        mine = together.states[together.bounds[row] : together.bounds[row + 1]]
+        np.testing.assert_allclose(mine, encoder.encode([text]).states, atol=5e-3)
+
+
+def test_forward_gives_the_same_states_with_gradients(encoder: TokenEncoder) -> None:
+    states = encoder.forward(TEXTS)
+    np.testing.assert_allclose(states.detach().numpy(), encoder.pool(TEXTS), atol=5e-3)
+    assert states.requires_grad
+    with torch.no_grad():
+        assert len(encoder.forward(TEXTS)) == len(states)
+
+
+def test_no_texts_have_no_tokens(encoder: TokenEncoder) -> None:
+    tokens = encoder.encode([])
+    assert (len(tokens), tokens.states.shape) == (0, (0, encoder.dimension))
+
+
+@pytest.mark.skipif(not CHINESE.is_dir(), reason="there is no me5-small-zh-en in shared/models")
+def test_the_prefix_is_no_part_of_a_text() -> None:
+    encoder, text = TokenEncoder(str(CHINESE), 64), "江泽民在北京会见 Tony Blair。"
+    tokens = encoder.encode([text])
+    pieces = [text[start:end] for start, end in tokens.places.tolist()]
+    assert "".join(pieces) == text.replace(" ", "")
+    assert not any("query" in piece for piece in pieces)

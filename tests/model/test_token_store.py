@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.spans import Tokens
+from model.token_store import TokenStore
+
+KEYS = np.array([7, -3, 9], dtype=np.int64)
+COUNTS = (2, 1, 3)
+
+
+def some(first: float = 0.0, counts: tuple[int, ...] = COUNTS) -> Tokens:
+    total = sum(counts)
+    states = (first + np.arange(4 * total)).reshape(total, 4).astype(np.float16)
+    places = np.stack([np.arange(total), np.arange(total) + 1], axis=1).astype(np.int64)
+    return Tokens(states, places, np.cumsum([0, *counts]))
+
+
+def test_tokens_come_back_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    store, tokens = TokenStore(tmp_path, 4), some()
+    store.append(KEYS, tokens)
+    rows = TokenStore(tmp_path, 4).rows(np.array([9, 8, 7]))
+    assert rows.tolist() == [2, -1, 0]
+    found = store.take(store.rows(np.array([9, 7])))
+    assert found.bounds.tolist() == [0, 3, 5]
+    np.testing.assert_array_equal(found.states, tokens.states[[3, 4, 5, 0, 1]])
+    np.testing.assert_array_equal(found.places, tokens.places[[3, 4, 5, 0, 1]])
+
+
+def test_a_text_is_kept_once(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path, 4)
+    store.append(KEYS[:2], some(0.0, (2, 1)))
+    store.append(np.array([-3, 9, 9]), some(50.0, (1, 3, 3)))
+    assert store.rows(KEYS).tolist() == [0, 1, 2]
+    assert store.take(np.array([1])).states[0, 0] == 8.0, "the first time counts"
+    assert store.take(np.array([2])).states[0, 0] == 54.0
+    store.append(KEYS, some(90.0))
+    assert (tmp_path / "texts.bin").stat().st_size == 3 * 24
+
+
+def test_nothing_is_known_at_first(tmp_path: Path) -> None:
+    store = TokenStore(tmp_path, 4)
+    assert store.rows(KEYS).tolist() == [-1, -1, -1]
+    store.append(KEYS[:0], some(0.0, ()))
+    assert len(store.take(np.zeros(0, np.int64))) == 0
+
+
+@pytest.mark.parametrize("name", ["tokens.bin", "places.bin", "texts.bin"])
+def test_after_a_power_cut_the_last_text_is_encoded_again(tmp_path: Path, name: str) -> None:
+    TokenStore(tmp_path, 4).append(KEYS, some())
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:-3])
+    store = TokenStore(tmp_path, 4)
+    assert store.rows(KEYS).tolist() == [0, 1, -1]
+    store.append(KEYS, some(10.0))
+    for again in (store, TokenStore(tmp_path, 4)):
+        assert again.rows(KEYS).tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(again.take(np.array([2])).states, some(10.0).states[3:])
+        np.testing.assert_array_equal(again.take(np.array([0])).states, some().states[:2])
+
+
+def test_another_process_sees_what_was_added(tmp_path: Path) -> None:
+    reader, writer = TokenStore(tmp_path, 4), TokenStore(tmp_path, 4)
+    writer.append(KEYS[:1], some(0.0, (2,)))
+    assert reader.rows(KEYS).tolist() == [0, -1, -1]
+    writer.append(KEYS[1:], some(8.0, (1, 3)))
+    assert reader.rows(KEYS).tolist() == [0, 1, 2]
+    assert len(reader.take(np.array([2])).states) == 3
