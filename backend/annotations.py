@@ -60,7 +60,8 @@ def _stars(value: Mapping[str, object]) -> Iterator[str]:
 def _spans(value: Mapping[str, object]) -> Iterator[str]:
     """Labelled pieces of a text, written as model.spans.Span writes them."""
     start, end, labels = value.get("start"), value.get("end"), value.get("labels")
-    if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
+    # In JSON, true is no number; in Python it is one.
+    if type(start) is int and type(end) is int and 0 <= start < end:
         known = labels if isinstance(labels, list) else []
         yield from (str(Span(start, end, one)) for one in known if isinstance(one, str))
 

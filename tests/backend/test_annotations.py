@@ -246,6 +246,7 @@ SPANS = LabelConfig(
         ({"start": 4, "end": 7, "labels": ["gone"]}, None),
         ({"start": 4, "end": 4, "labels": ["who"]}, None),
         ({"start": -1, "end": 4, "labels": ["who"]}, None),
+        ({"start": False, "end": True, "labels": ["who"]}, None),
         ({"start": "/p[1]", "end": "/p[1]", "labels": ["who"]}, None),
         ({"start": 4, "end": 7, "labels": "who"}, None),
         ({"labels": ["who"]}, None),

@@ -16,11 +16,22 @@ from backend.content import parts_of
 from backend.errors import UnsupportedConfig
 from backend.label_config import EXAMPLE, LabelConfig, Question, Source, parse
 from backend.pool import Pool
+from model.spans import Span
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
 HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("html", "text"),))
+SEVERAL = LabelConfig(
+    (
+        Question("c", "t", "single", ("a", "b"), prefix="c: "),
+        Question("d", "t", "multiple", ("a", "b"), prefix="d: "),
+    ),
+    (Source("text", "text"),),
+)
+SPANS = LabelConfig(
+    (Question("c", "t", "spans", ("a", "b"), "labels"),), (Source("tokens", "text"),)
+)
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
 
@@ -52,7 +63,10 @@ ATTRIBUTES = st.dictionaries(
     VALUES | st.sampled_from(["multiple", "single-radio"]) | STRINGS,
     max_size=4,
 )
-TAGS = st.sampled_from(["View", "Text", "HyperText", "Choices", "Choice", "Image", "x:View", "é"])
+ASKING = ["Choices", "Taxonomy", "Rating", "Labels"]
+TAGS = st.sampled_from(
+    [*ASKING, "View", "Text", "HyperText", "Choice", "Label", "Image", "x:View", "é"]
+)
 
 
 def element(tag: str, attributes: dict[str, str], inside: list[str]) -> str:
@@ -75,12 +89,20 @@ EXTRAS = NOTHING | NOTHING | ATTRIBUTES
 @st.composite
 def nearly_right(draw: st.DrawFn) -> str:
     """A config that is right but for some of its attributes."""
-    choices = draw(st.lists(CHOICE | CHOICE | ATTRIBUTES, max_size=4))
-    inside = [element("Choice", attributes, []) for attributes in choices]
-    control = element("Choices", {"name": "c", "toName": "t", **draw(EXTRAS)}, inside)
+    controls = "".join(
+        element(
+            draw(st.sampled_from([*ASKING, "Choices"])),
+            {"name": name, "toName": "t", **draw(EXTRAS)},
+            [
+                element(draw(st.sampled_from(["Choice", "Label"])), attributes, [])
+                for attributes in draw(st.lists(CHOICE | CHOICE | ATTRIBUTES, max_size=4))
+            ],
+        )
+        for name in draw(st.sampled_from(["c", "cd"]))
+    )
     target = {"name": "t", "value": "$text", **draw(EXTRAS)}
     text = element(draw(st.sampled_from(["Text", "HyperText"])), target, [])
-    return element("View", {}, [text, control, element(draw(TAGS), draw(EXTRAS), [])])
+    return element("View", {}, [text, controls, element(draw(TAGS), draw(EXTRAS), [])])
 
 
 @st.composite
@@ -122,7 +144,9 @@ def test_a_label_config_is_read_or_refused(tried: Counter[str], xml: str) -> Non
     except UnsupportedConfig as refused:
         assert refused.reason.strip()
         return
-    assert len(set(config.labels)) == len(config.labels) >= 2
+    fewest = 1 if config.kind == "spans" else 2
+    assert len(set(config.labels)) == len(config.labels) >= fewest
+    assert sum(group.stop - group.start for group in config.groups) in (0, len(config.labels))
     assert all(config.labels)
     assert config.layout
     assert all(key.data_key and not key.data_key.startswith("$") for key in config.sources)
@@ -135,7 +159,19 @@ REGION = {
     "type": "choices",
     "value": {"choices": ["a"]},
 }
-RESULTS = spoilt([REGION, {**REGION, "value": {"choices": ["b", "gone"]}}], STORABLE) | STORABLE
+MARKED = {**REGION, "value": {"start": 0, "end": 3, "text": "abc", "labels": ["a"]}}
+RESULTS = (
+    spoilt(
+        [
+            REGION,
+            {**REGION, "value": {"choices": ["b", "gone"]}},
+            {**REGION, "from_name": "d"},
+            MARKED,
+        ],
+        STORABLE,
+    )
+    | STORABLE
+)
 MARKUP = st.lists(
     st.sampled_from(
         (
@@ -168,7 +204,7 @@ DATA = st.fixed_dictionaries({"text": MARKUP | STRINGS | STORABLE}) | STORABLE
 
 
 @many(1500)
-@given(config=CONFIGS, data=DATA | JSON, result=RESULTS | JSON)
+@given(config=CONFIGS | st.sampled_from([SEVERAL, SPANS]), data=DATA | JSON, result=RESULTS | JSON)
 def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     tried: Counter[str], config: LabelConfig, data: Any, result: Any
 ) -> None:
@@ -176,7 +212,12 @@ def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     parts = parts_of(data, config)
     assert parts is None or any(parts)
     labels = labels_of(result, config)
-    assert labels is None or 0 < len(labels) == len(set(labels) & set(config.labels))
+    assert labels is None or len(labels) > 0
+    known = {label for label in labels or () if config.kind != "spans"}
+    assert known <= set(config.labels)
+    if config.kind == "spans":
+        spans = [Span.parse(label) for label in labels or ()]
+        assert all(span.label in config.labels and span.start < span.end for span in spans)
 
 
 TAME = st.lists(

@@ -7,7 +7,7 @@ from model.audit import in_reserve
 from model.choosing import COLD_LABELS
 from model.head import Head
 from model.snapshot import Policy
-from model.span_learner import FITTED, SpanSnapshot, _thinned, said_of, span_round
+from model.span_learner import FITTED, SpanSnapshot, _means, _thinned, said_of, span_round
 from model.spans import Span, Tokens
 from model.strategies import STRATEGIES
 from model.types import Ints
@@ -104,6 +104,11 @@ def test_nothing_to_read_is_nothing_to_ask() -> None:
     nothing = np.zeros(0, np.int64)
     outcome = span_round(SpanSnapshot(nothing, take, nothing > 0, nothing, [], LABELS), POLICY)
     assert (outcome.head, outcome.rows.tolist()) == (None, [])
+
+
+def test_the_vector_of_a_text_is_its_mean_state() -> None:
+    states = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]], np.float32)
+    np.testing.assert_allclose(_means(states, np.array([0, 2, 3])), [[2.0, 3.0], [5.0, 9.0]])
 
 
 def test_of_many_tokens_a_part_stands_for_all_that_are_outside() -> None:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import requests
 
 from backend.annotations import Json
 from backend.label_config import parse
@@ -79,6 +80,18 @@ def test_spans_are_learnt_and_marked_beforehand(bench: Bench) -> None:
             claimed += 1
             right += (value["start"], value["end"]) in true
     assert right > claimed / 2 > 10
+    asked: Json = {"id": 10**6, "data": {"story": "Tony Blair spent $500 on it."}}
+    answer = requests.post(
+        f"{bench.server.url}/predict",
+        json={"tasks": [asked], "project": f"{project}.1", "label_config": INTERFACE},
+        timeout=60,
+    ).json()
+    (on_demand,) = answer["results"]
+    assert on_demand["score"] >= 0.5, "it never jumps the queue"
+    for region in on_demand["result"]:
+        value = region["value"]
+        assert value["text"] == asked["data"]["story"][value["start"] : value["end"]]
+    assert on_demand["result"], "a text that came just now"
     assert set(bench.state(project)["by_label"]) == set(PATTERNS)
     assert bench.state(project)["trouble"] is None
 
