@@ -106,7 +106,8 @@ def test_setup_does_without_an_address_that_is_none(url: str) -> None:
 def test_setup_refuses_in_the_reason_phrase(url: str) -> None:
     answer = requests.post(f"{url}/setup", json=setup_body(schema="<View/>"), timeout=5)
     assert answer.status_code == 400
-    assert answer.reason == "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"
+    reason = "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"
+    assert answer.reason == reason
     assert "for example <View>" in answer.json()["error"]
 
 

@@ -66,7 +66,7 @@ def test_unsupported_config_is_refused_with_its_reason(bench: Bench) -> None:
     """The settings page shows nothing but the HTTP reason phrase."""
     config = '<View><Text name="text" value="$story"/><Number name="stars" toName="text"/></View>'
     project = bench.project(stories(2), config)
-    with pytest.raises(StudioError, match="No Choices, Taxonomy or Rating tag found"):
+    with pytest.raises(StudioError, match="No Choices, Taxonomy, Rating or Labels tag"):
         bench.connect(project)
     assert bench.studio.backends(project) == []
 
