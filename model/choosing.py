@@ -33,7 +33,8 @@ class Choice:
     snapshot belong to the audit reserve.
 
     priority: how much a label of each of some rows would teach, where a head cannot say it from
-    their vectors; in place of the strategy's measure.
+    their vectors; in place of the strategy's measure. cold_labels: with fewer training labels the
+    order comes from the regions.
     """
 
     snapshot: Snapshot
@@ -42,6 +43,7 @@ class Choice:
     centre: Floats
     audits: Bools
     priority: Callable[[Ints], Floats] | None = None
+    cold_labels: int = COLD_LABELS
 
     def rows(self) -> tuple[Ints, float]:
         """The rows to ask for, ask-first order, at most `policy.size`; and the share of them that
@@ -68,7 +70,7 @@ class Choice:
     @property
     def _is_cold(self) -> bool:
         knows_nothing = self.head is None and self.priority is None
-        return knows_nothing or len(self._training) < COLD_LABELS
+        return knows_nothing or len(self._training) < self.cold_labels
 
     def _guarded_share(self) -> float:
         is_led = not self._is_cold and self.policy.strategy != "random"

@@ -37,7 +37,6 @@ KINDS = {"nr": "person", "ns": "place", "nt": "organisation"}
 LABELS = tuple(KINDS.values())
 SHORTEST, LONGEST = 20, 150
 """Characters of the paragraphs that are taken."""
-DRAWS = 3
 INTERFACE = (
     '<View><Labels name="entity" toName="text">'
     + "".join(f'<Label value="{label}"/>' for label in LABELS)
@@ -115,8 +114,8 @@ class Play:
         encoder = JointEncoder(self.spec(), self.store().tuned_folder(version.encoder))
         return self.score(version.head, self.encoded(encoder, rest), rest)
 
-    def f1_random(self) -> float:
-        return float(np.mean([self.draw(seed, self.tuned_on()) for seed in range(DRAWS)]))
+    def f1_random(self, draws: int) -> float:
+        return float(np.mean([self.draw(seed, self.tuned_on()) for seed in range(draws)]))
 
     def draw(self, seed: int, tuned_on: int) -> float:
         """The score of as many texts drawn at random."""
@@ -174,6 +173,7 @@ def main() -> None:
     parser.add_argument("--encoder", required=True)
     parser.add_argument("--pool", type=int, default=1000)
     parser.add_argument("--labels", type=int, default=60)
+    parser.add_argument("--draws", type=int, default=3, help="random choices to compare with")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         print(json.dumps(play(arguments, Path(name))))
@@ -196,14 +196,16 @@ def play(arguments: Any, folder: Path) -> Json:
         for _ in range(arguments.labels):
             found.label_next()
         until("a deep round", lambda: found.tuned_on() > 0.8 * arguments.labels, 900)
+        own = found.f1()
+        print(f"F1 {own:.4f}; {arguments.draws} random choices to compare with", flush=True)
         return {
             "pool": len(marked),
             "labels": len(found.labelled),
             "until_all_were_encoded_s": round(encoded, 1),
             "tuned_on": found.tuned_on(),
-            "f1": round(found.f1(), 4),
-            "f1_random": round(found.f1_random(), 4),
-            "f1_random_draws": DRAWS,
+            "f1": round(own, 4),
+            "f1_random": round(found.f1_random(arguments.draws), 4),
+            "f1_random_draws": arguments.draws,
             "refresh_p50_s": round(float(np.percentile(found.refreshes, 50)), 3),
             "refresh_p95_s": round(float(np.percentile(found.refreshes, 95)), 3),
             "out_of_order": found.out_of_order,

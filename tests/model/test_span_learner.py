@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 
 from model.audit import in_reserve
-from model.choosing import COLD_LABELS
 from model.head import Head
 from model.snapshot import Policy
-from model.span_learner import FITTED, SpanSnapshot, _means, _thinned, said_of, span_round
+from model.span_learner import (
+    COLD_TEXTS,
+    FITTED,
+    SpanSnapshot,
+    _means,
+    _thinned,
+    said_of,
+    span_round,
+)
 from model.spans import Span, Tokens
 from model.strategies import STRATEGIES
 from model.types import Ints
@@ -70,7 +77,7 @@ def test_audit_texts_measure_and_are_not_learnt_from() -> None:
 
 
 def test_the_text_with_the_least_certain_token_comes_first() -> None:
-    snapshot = pool(COLD_LABELS + 20)
+    snapshot = pool(50)
     policy = Policy("margin", 1, 0.0, 0)
     head = span_round(snapshot, policy).head
     assert head is not None
@@ -83,8 +90,16 @@ def test_the_text_with_the_least_certain_token_comes_first() -> None:
     assert other == open_rows[margins.mean(axis=1).argmax()]
 
 
+@pytest.mark.parametrize("answered", [COLD_TEXTS - 1, COLD_TEXTS])
+def test_strategies_lead_from_five_training_texts_on(answered: int) -> None:
+    """Far sooner than with labels of whole texts."""
+    ranked = span_round(pool(answered), Policy("margin", 12, 0.0, 0)).rows.tolist()
+    by_regions = span_round(pool(answered), Policy("entropy", 12, 0.0, 0)).rows.tolist()
+    assert (ranked == by_regions) == (answered < COLD_TEXTS)
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("answered", [0, 1, COLD_LABELS + 20])
+@pytest.mark.parametrize("answered", [0, 1, 50])
 def test_a_queue_is_full_open_and_without_repeats(strategy: str, answered: int) -> None:
     snapshot = pool(answered)
     rows = span_round(snapshot, Policy(strategy, 12, 0.1, 0)).rows.tolist()
