@@ -86,14 +86,10 @@ class Play:
         self.out_of_order = 0
 
     def label_next(self) -> None:
-        studio = self.bench.studio
-        expected = {studio.lowest_scored(self.project)}
-        task = studio.next_task(self.project)
-        assert task is not None
-        expected.add(studio.lowest_scored(self.project))
-        self.out_of_order += task["id"] not in expected
+        task, is_in_order = self.bench.next_in_order(self.project)
+        self.out_of_order += not is_in_order
         marked = [(span, 1.0) for span in self.truth[task["id"]]]
-        studio.annotate(task["id"], regions_of(marked, self.texts[task["id"]], CONFIG))
+        self.bench.studio.annotate(task["id"], regions_of(marked, self.texts[task["id"]], CONFIG))
         submitted = time.monotonic()
         self.bench.until_learnt(self.project, task["id"])
         self.refreshes.append(time.monotonic() - submitted)

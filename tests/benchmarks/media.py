@@ -113,12 +113,8 @@ class Play:
         self.out_of_order = 0
 
     def label_next(self) -> None:
-        studio = self.bench.studio
-        expected = {studio.lowest_scored(self.project)}
-        task = studio.next_task(self.project)
-        assert task is not None
-        expected.add(studio.lowest_scored(self.project))
-        self.out_of_order += task["id"] not in expected
+        task, is_in_order = self.bench.next_in_order(self.project)
+        self.out_of_order += not is_in_order
         self.bench.submit(task, list(self.truth[task["id"]]))
         submitted = time.monotonic()
         self.bench.until_learnt(self.project, task["id"])

@@ -111,6 +111,24 @@ class Bench:
         version = self.version(project)
         return set() if version is None else {*version.training, *version.validation}
 
+    def next_in_order(self, project: int) -> tuple[Json, bool]:
+        """What an annotator gets, and whether it is the lowest score of a whole version: of the one
+        before or the one after, if they are switched meanwhile."""
+        lowest = {self.studio.lowest_scored(project)}
+        task = self.studio.next_task(project)
+        lowest.add(self.studio.lowest_scored(project))
+        assert task is not None
+        return task, task["id"] in lowest
+
+    def until_tuned(self, project: int) -> Version:
+        """The first version on an encoder that was fine-tuned here."""
+
+        def tuned() -> Version | None:
+            seen = self.version(project)
+            return seen if seen is not None and seen.encoder > 0 else None
+
+        return until("a deep round", tuned)
+
     def submit(self, task: Json, labels: list[str], studio: Studio | None = None) -> Json:
         region = {
             "from_name": "topic",

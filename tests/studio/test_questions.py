@@ -3,7 +3,7 @@
 import pytest
 
 from backend.annotations import Json
-from tests.studio.bench import TOPICS, Bench, stories, until
+from tests.studio.bench import TOPICS, Bench, stories
 
 SERIOUS = ("business", "politics", "tech")
 INTERFACE = (
@@ -40,24 +40,15 @@ def answer(topic: str, *, with_weight: bool) -> list[Json]:
 # Where Label Studio keeps the labels makes no difference here.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
-    project = bench.connected(stories(300), INTERFACE)
-    for number in range(45):
-        expected = {bench.studio.lowest_scored(project)}
-        task = bench.studio.next_task(project)
-        expected.add(bench.studio.lowest_scored(project))
-        assert task is not None
-        assert task["id"] in expected, "one order for all questions"
+    project = bench.connected(stories(150), INTERFACE)
+    for number in range(35):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order, "one order for all questions"
         given = answer(task["data"]["topic"], with_weight=number % 2 == 0)
         bench.studio.annotate(task["id"], given)
         bench.until_learnt(project, task["id"])
-
-    def tuned() -> bool:
-        seen = bench.version(project)
-        return seen is not None and seen.encoder > 0
-
-    until("a deep round", tuned)
-    version = bench.version(project)
-    assert version is not None and version.head is not None
+    version = bench.until_tuned(project)
+    assert version.head is not None
     assert [group.kind for group in version.head.groups] == ["single", "multiple", "single"]
     topics = {f"topic: {topic}" for topic in TOPICS}
     assert topics < set(version.head.labels)

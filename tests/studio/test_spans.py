@@ -7,7 +7,7 @@ import requests
 
 from backend.annotations import Json
 from backend.label_config import parse
-from tests.studio.bench import Bench, stories, until
+from tests.studio.bench import Bench, stories
 
 INTERFACE = (
     '<View><Labels name="entity" toName="text"><Label value="amount"/><Label value="name"/>'
@@ -47,23 +47,14 @@ def marked(text: str) -> list[Json]:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_spans_are_learnt_and_marked_beforehand(bench: Bench) -> None:
     assert parse(INTERFACE).kind == "spans"
-    project = bench.connected(stories(200), INTERFACE)
-    for _ in range(40):
-        expected = {bench.studio.lowest_scored(project)}
-        task = bench.studio.next_task(project)
-        expected.add(bench.studio.lowest_scored(project))
-        assert task is not None
-        assert task["id"] in expected, "the order is the model's"
+    project = bench.connected(stories(120), INTERFACE)
+    for _ in range(32):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order, "the order is the model's"
         bench.studio.annotate(task["id"], marked(task["data"]["story"]))
         bench.until_learnt(project, task["id"])
-
-    def tuned() -> bool:
-        seen = bench.version(project)
-        return seen is not None and seen.encoder > 0
-
-    until("a deep round", tuned)
-    version = bench.version(project)
-    assert version is not None and version.head is not None
+    version = bench.until_tuned(project)
+    assert version.head is not None
     assert version.head.labels == ("O", "B-amount", "I-amount", "B-name", "I-name")
     assert 0.0 < version.meta["validation"]["micro_f1"]["value"] <= 1.0
     texts = {task["id"]: task["data"]["story"] for task in bench.studio.tasks(project)}

@@ -3,7 +3,7 @@
 import pytest
 
 from backend.annotations import Json
-from tests.studio.bench import TOPICS, Bench, stories, until
+from tests.studio.bench import TOPICS, Bench, stories
 
 PATHS = {
     "business": ["News", "Money"],
@@ -46,14 +46,8 @@ def test_nodes_are_learnt_as_they_are_given_and_come_back_as_paths(bench: Bench)
         assert version is not None and task is not None
         submit(bench, task)
         bench.until_learnt(project, task["id"])
-
-    def tuned() -> bool:
-        seen = bench.version(project)
-        return seen is not None and seen.encoder > 0
-
-    until("a deep round", tuned)
-    version = bench.version(project)
-    assert version is not None and version.head is not None
+    version = bench.until_tuned(project)
+    assert version.head is not None
     nodes = {"News", "Free time", *(" / ".join(path) for path in PATHS.values())}
     assert set(version.head.labels) <= nodes, "of 407 nodes those that somebody gave"
     right = 0
