@@ -20,7 +20,7 @@ from backend.errors import (
     UnknownVersion,
     UnsupportedConfig,
 )
-from backend.label_config import parse
+from backend.interface import parse
 from backend.pages.routes import pages
 from backend.service import Service, project_id
 

@@ -24,7 +24,7 @@ import numpy as np
 from backend.annotations import Json
 from backend.content import key_of
 from backend.errors import explained
-from backend.label_config import parse
+from backend.interface import parse
 from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable

@@ -13,8 +13,9 @@ from backend.cleanup import clean_up
 from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook
 from backend.errors import NotConnected, ProjectReplaced, StudioError
 from backend.history import History
+from backend.interface import parse
 from backend.jobs import Trainer
-from backend.label_config import LabelConfig, parse
+from backend.label_config import LabelConfig
 from backend.loop import Connection, Hint, ProjectLoop
 from backend.media.reading import access_of
 from backend.pin import pinned_version

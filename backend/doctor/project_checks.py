@@ -17,7 +17,8 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.label_config import CONTROLS, LabelConfig, parse
+from backend.interface import CONTROLS, parse
+from backend.label_config import LabelConfig
 from backend.publish import SAMPLING
 from backend.service import NOTHING_SERVED
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from backend.annotations import Json, labels_of
 from backend.content import parts_of
 from backend.errors import UnsupportedConfig
-from backend.label_config import EXAMPLE, LabelConfig, Question, Source, parse
+from backend.interface import EXAMPLE, parse
+from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Pool
 from model.spans import Span
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt

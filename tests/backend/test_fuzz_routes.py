@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.label_config import EXAMPLE, parse
+from backend.interface import EXAMPLE, parse
 from backend.predictor import Served
 from backend.settings import Settings
 from tests.backend.fuzzing import JSON, STRINGS, many, nested, report, spoilt

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from backend.errors import UnknownProject
-from backend.label_config import EXAMPLE
+from backend.interface import EXAMPLE
 from backend.loop import Connection, ProjectLoop
 from backend.plugin import ActiveLearningBackend, bound_to
 from backend.service import Service

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from backend.label_config import EXAMPLE, parse
+from backend.interface import EXAMPLE, parse
 from backend.loop import Connection, ProjectLoop
 from backend.predictor import Served
 from backend.routes import install

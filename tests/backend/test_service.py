@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from backend.label_config import EXAMPLE
+from backend.interface import EXAMPLE
 from backend.loop import Connection, ProjectLoop
 from backend.publish import SAMPLING
 from backend.service import Service

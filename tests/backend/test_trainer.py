@@ -11,7 +11,7 @@ from PIL import Image
 
 from backend import trainer
 from backend.annotations import Json
-from backend.label_config import EXAMPLE, parse
+from backend.interface import EXAMPLE, parse
 from backend.loop import Connection
 from backend.media.reading import access_of
 from backend.pool import Pool

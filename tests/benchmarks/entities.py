@@ -21,7 +21,7 @@ import numpy as np
 
 from backend import local
 from backend.annotations import Json, regions_of
-from backend.label_config import parse
+from backend.interface import parse
 from backend.studio import Studio
 from model.finetune import Examples, finetune
 from model.head import Head

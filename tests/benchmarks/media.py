@@ -26,7 +26,8 @@ from PIL import Image
 from backend import local
 from backend.annotations import Json
 from backend.content import key_of, parts_of
-from backend.label_config import LabelConfig, parse
+from backend.interface import parse
+from backend.label_config import LabelConfig
 from backend.learning import targets_of
 from backend.studio import Studio
 from model.clips import read_clip

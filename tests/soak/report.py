@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.annotations import Json
-from backend.label_config import LabelConfig, parse
+from backend.interface import parse
+from backend.label_config import LabelConfig
 from backend.pool import Pool
 from backend.settings import Settings
 from model.learner import deep_round_due

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from backend.annotations import Json
-from backend.label_config import parse
+from backend.interface import parse
 from tests.studio.bench import Bench, stories
 
 INTERFACE = (
