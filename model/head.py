@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, softmax
 
+from model.logistic import fit_logistic
 from model.metrics import decisions
-from model.types import Bools, Floats, Ints, Kind, LabelGroup
+from model.types import Bools, Floats, Kind, LabelGroup
 
 L2 = 0.05
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
 
-GROUP = 128
-"""Labels of `multiple` that are fitted together."""
 CHUNK = 8192
 """Rows scored at once, so that a pool of millions never stands in memory as float32."""
 
@@ -135,48 +133,9 @@ def fit_head(
         raise ValueError("a head needs at least one labelled example")
     # The constant feature carries the bias.
     features = np.hstack([centred(vectors, centre), np.ones((len(vectors), 1), np.float32)])
-    features = features.astype(np.float64)
-    wanted = targets.astype(np.float64)
-    theta = np.zeros((features.shape[1], wanted.shape[1]))
+    theta = np.zeros((features.shape[1], targets.shape[1]))
     if start is not None and start.weights.shape == theta[:-1].shape:
         theta[:] = np.vstack([start.weights, start.bias])
-    for columns in _groups(wanted, kind):
-        theta[:, columns] = _minimum(features, wanted[:, columns], kind, theta[:, columns], l2)
+    theta = fit_logistic(features, targets, kind, l2, theta)
     theta = theta.astype(np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], np.asarray(centre, dtype=np.float32))
-
-
-def _groups(wanted: Floats, kind: Kind) -> list[Ints]:
-    """Columns that are fitted together. Labels of `multiple` do not depend on each other; the many
-    rare ones of a taxonomy are done in a few steps, and need not wait for the frequent ones."""
-    count = wanted.shape[1]
-    if kind == "single" or count <= GROUP:
-        return [np.arange(count)]
-    by_frequency = np.argsort(-wanted.sum(axis=0), kind="stable")
-    return np.array_split(by_frequency, -(-count // GROUP))
-
-
-def _minimum(features: Floats, wanted: Floats, kind: Kind, initial: Floats, l2: float) -> Floats:
-    """The weights (d, c) of least loss for features (m, d) and targets (m, c), from `initial`."""
-
-    def loss_and_gradient(flat: Floats) -> tuple[float, Floats]:
-        theta = flat.reshape(initial.shape)
-        logits = features @ theta
-        if kind == "single":
-            loss = -float((wanted * log_softmax(logits, axis=1)).sum())
-            error = softmax(logits, axis=1) * wanted.sum(axis=1, keepdims=True) - wanted
-        else:
-            loss = float((np.logaddexp(0.0, logits) - wanted * logits).sum())
-            error = expit(logits) - wanted
-        gradient = features.T @ error + l2 * theta
-        return loss + 0.5 * l2 * float((theta**2).sum()), gradient.ravel()
-
-    found = minimize(
-        loss_and_gradient,
-        initial.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 200, "ftol": 1e-7},
-    )
-    result: Floats = found.x.reshape(initial.shape)
-    return result

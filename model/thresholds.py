@@ -22,17 +22,22 @@ def fit_thresholds(probs: Floats, positives: Ints) -> Floats:
     """
     if len(probs) == 0:
         return np.full(probs.shape[1], 0.5)
-    best = np.maximum(best_expected_f1(probs) / 2, LOWEST)
+    best = np.maximum(best_expected_f1(probs, LOWEST) / 2, LOWEST)
     return np.where(positives > 0, best, 0.5)
 
 
-def best_expected_f1(probs: Floats) -> Floats:
-    """The largest expected F1 (c,) that any threshold reaches: probs (n, c), n at least 1.
+def best_expected_f1(probs: Floats, lowest: float = 0.0) -> Floats:
+    """The largest expected F1 (c,) that a threshold of `lowest` or more reaches; 0 if no
+    probability is so large. probs (n, c), n at least 1.
 
     Claiming the k likeliest of n examples hits the sum of their probabilities:
     E[F1] = 2 * sum of the k largest / (k + sum of all).
     """
-    hits = np.cumsum(-np.sort(-probs.astype(np.float64), axis=0), axis=0)
-    claims = np.arange(1, len(probs) + 1)[:, None]
-    result: Floats = (2 * hits / (claims + hits[-1])).max(axis=0)
-    return result
+    best = np.zeros(probs.shape[1])
+    for column, of_label in enumerate(np.ascontiguousarray(probs.T)):
+        likely = np.sort(of_label[of_label >= lowest])[::-1]
+        hits = np.cumsum(likely, dtype=np.float64)
+        claims = np.arange(1, len(likely) + 1)
+        total = of_label.sum(dtype=np.float64)
+        best[column] = (2 * hits / (claims + total)).max(initial=0.0)
+    return best
