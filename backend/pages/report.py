@@ -45,7 +45,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
     measured: the metric of the served version, or None; by_label: precision, recall and support in
     it of the SHOWN_LABELS best known of all labels (labels_in_all); saved: from how many to how
-    many labels the order saved, or None, see model.savings; reasons: why labelling may stop;
+    many labels the order saved, or None, see `saved`; reasons: why labelling may stop;
     versions: newest first; pinned: a version's name, or None. Reads the history, not the versions:
     there may be thousands of them.
     """
@@ -59,13 +59,19 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "metric": METRIC_NAMES[metric],
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
-        "saved": labels_saved(int(served.version.meta["labels"])),
+        "saved": saved(served),
         "curve": curve_of(rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
         "reasons": [reason.sentence for reason in reasons(rows, settings)],
         "versions": versions_of(history, served.store, metric),
     }
+
+
+def saved(served: "Served") -> tuple[int, int] | None:
+    """`model.savings.labels_saved` where whole texts are labelled, as in the sets it comes from."""
+    is_alike = served.config.layout == ("text",)
+    return labels_saved(int(served.version.meta["labels"])) if is_alike else None
 
 
 def best_known(by_label: Json) -> Json:

@@ -431,3 +431,14 @@ def test_whatever_asks_must_be_required(tag: str) -> None:
     config = CONFIG.replace(' required="true"', "").replace("Choices", tag)
     (found,) = unwell(**in_project(label_config=config))
     assert found.fix == f'Write required="true" into <{tag}> in Settings > Labeling Interface'
+
+
+def test_spans_are_not_said_to_be_required() -> None:
+    spans = (
+        '<View><Labels name="e" toName="t"><Label value="x"/></Labels>'
+        '<Text name="t" value="$t"/></View>'
+    )
+    seen = replace(HEALTHY, project={**PROJECT, "label_config": spans})
+    (found,) = (each for each in findings(seen) if each.name == "required")
+    assert found.verdict == "ok"
+    assert found.sentence == "A text without marked spans is an answer, too"

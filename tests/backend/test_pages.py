@@ -96,6 +96,10 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
     meta = {**loop.served.version.meta, "labels": 437}
     loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
     assert "<b>63 to 1039</b>labels saved, about" in client.get("/status/7").text
+    config = loop.served.config
+    pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
+    loop.served = replace(loop.served, config=pictures)
+    assert "labels saved" not in client.get("/status/7").text, "the public sets are of texts"
 
 
 def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -> None:
