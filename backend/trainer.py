@@ -119,21 +119,24 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
         def observe(step: Step) -> None:
             tracker.step(len(ids), step)
-            report({"stage": "tune", "share": step.number / step.total})
+            share = step.number / step.total
+            report({"stage": "tune", "share": of_frames + (1.0 - of_frames) * share})
 
-        result = finetune(
-            encoder,
-            labelled(ids[~held_out]),
-            labelled(ids[held_out]),
-            asked.groups or asked.kind,
-            seed=job["seed"],
-            observe=observe,
+        training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
+        of_frames = _share_of_frames(encoder)
+        encoder.learn_frames(
+            training, lambda share: report({"stage": "tune", "share": of_frames * share})
         )
-    meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=asdict(result))
+        found: Json = {}
+        if encoder.has_gradients:
+            kinds, seed = asked.groups or asked.kind, job["seed"]
+            result = finetune(encoder, training, validation, kinds, seed=seed, observe=observe)
+            found = asdict(result)
+    meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=found)
     with store.new_encoder(number) as aside:
         encoder.save(aside)
         write_encoder_meta(aside, meta)
-    return {"encoder": number, "labels": len(ids), **asdict(result)}
+    return {"encoder": number, "labels": len(ids), **found}
 
 
 def review_labels(job: Json, report: Report) -> Json:
@@ -154,6 +157,13 @@ def review_labels(job: Json, report: Report) -> Json:
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
+
+
+def _share_of_frames(encoder: JointEncoder) -> float:
+    """Of the work of a deep round, roughly."""
+    if "video" not in encoder.layout:
+        return 0.0
+    return 0.5 if encoder.has_gradients else 1.0
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:

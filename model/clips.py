@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
+from model.frame_head import FrameHead
 from model.image_encoder import ImageEncoder, unit
 from model.media_files import UnreadableMedia, opened, refuse_disguise
 from model.pictures import check_size, reduced
@@ -144,10 +145,24 @@ def _picture(frame: VideoFrame) -> Image.Image:
     return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
 
 
-def encode_clips(encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]]) -> Floats:
-    """Clips of one or more frames each to vectors (n, 2 * d), see `clip_vectors`."""
+def encode_clips(
+    encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]], head: FrameHead | None = None
+) -> Floats:
+    """Clips of one or more frames each to vectors (n, 2 * d), see `clip_vectors`; with a head the
+    scores of its c labels beside them, of the same weight: (n, 2 * d + c)."""
+    vectors, lengths = encode_frames(encoder, clips)
+    pooled = clip_vectors(vectors, lengths)
+    return (
+        pooled if head is None else unit(np.hstack([pooled, unit(head.scores(vectors, lengths))]))
+    )
+
+
+def encode_frames(
+    encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]]
+) -> tuple[Floats, list[int]]:
+    """The vectors of all frames (sum of lengths, d), clip after clip, and the clips' lengths."""
     frames = [frame for clip in clips for frame in clip]
-    return clip_vectors(encoder.encode(frames), [len(clip) for clip in clips])
+    return encoder.encode(frames), [len(clip) for clip in clips]
 
 
 def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:

@@ -40,8 +40,9 @@ class Encoder(Protocol):
 
     network: Any
     device: torch.device
-    dimension: int
 
+    @property
+    def dimension(self) -> int: ...
     def forward(self, items: Sequence[Any], /) -> Tensor: ...
     def pool(self, items: Sequence[Any], /) -> Floats: ...
 

@@ -1,6 +1,6 @@
 """One vector for all that an example consists of: its text, its pictures, clips and sounds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from model.clips import encode_clips
+from model.clips import encode_clips, encode_frames
 from model.encoder import TextEncoder
+from model.finetune import Examples
+from model.frame_head import fit_frame_head, load_frame_head
 from model.image_encoder import ImageEncoder, unit
 from model.sound_encoder import SoundEncoder
 from model.sounds import RATE
@@ -54,10 +56,37 @@ class JointEncoder:
         self.rate = self._encoders["audio"].rate if spec.audio else RATE
         """Samples a second that sounds must have."""
         self.device = next(self.network.parameters()).device
-        widths = [self._width(medium) for medium in spec.layout]
-        self.dimension = sum(widths)
-        ends = np.cumsum(widths).tolist()
-        self._columns = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+        self._frame_head = None if folder is None else load_frame_head(folder)
+
+    @property
+    def dimension(self) -> int:
+        """Of its vectors. It changes when `learn_frames` has taught it something."""
+        return sum(self._widths())
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether model.finetune can teach any of its networks, see `forward`."""
+        return bool({"text", "tokens", "image"} & set(self.layout))
+
+    def learn_frames(self, training: Examples, observe: Callable[[float], None]) -> None:
+        """Learn from clips with their labels what single frames tell of these, see
+        model.frame_head; that stands in the vectors of clips from then on. Nothing for layouts
+        without clips. `observe` is told the share that is done."""
+        places = self._places("video")
+        vectors, lengths, rows = [], list[int](), []
+        for row in range(len(training) if places else 0):
+            observe(row / len(training))
+            clips = [training.items[row][place] for place in places]
+            frames = [frame for clip in clips for frame in clip or ()]
+            if frames:
+                found, (length,) = encode_frames(self._of("video"), [frames])
+                vectors.append(found)
+                lengths.append(length)
+                rows.append(row)
+        if rows:
+            self._frame_head = fit_frame_head(
+                np.concatenate(vectors), lengths, training.targets[rows]
+            )
 
     def encode(self, examples: Sequence[Example]) -> Floats:
         """Examples to vectors (n, dimension), float32, unit length."""
@@ -66,7 +95,7 @@ class JointEncoder:
             vectors: Floats = alone.encode(_firsts(examples))
             return vectors
         found = np.zeros((len(examples), self.dimension), dtype=np.float32)
-        for place, columns in enumerate(self._columns):
+        for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
                 found[rows, columns] = self._encode(self.layout[place], parts)
@@ -91,7 +120,7 @@ class JointEncoder:
             states: Tensor = alone.forward(_firsts(examples))
             return states
         states = torch.zeros((len(examples), self.dimension), device=self.device)
-        for place, columns in enumerate(self._columns):
+        for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
                 states[rows, columns] = self._forward(self.layout[place], parts)
@@ -108,6 +137,8 @@ class JointEncoder:
             own = _own(folder, kind, len(self._encoders))
             own.mkdir(exist_ok=True)
             encoder.save(own)
+        if self._frame_head is not None:
+            self._frame_head.save(folder)
 
     def _alone(self) -> Any:
         """The encoder of the only part, for layouts of one part that is no clip."""
@@ -118,12 +149,29 @@ class JointEncoder:
     def _of(self, medium: Medium) -> Any:
         return self._encoders["image" if medium == "video" else medium]
 
+    def _places(self, medium: Medium) -> list[int]:
+        return [place for place, one in enumerate(self.layout) if one == medium]
+
+    def _widths(self) -> list[int]:
+        return [self._width(medium) for medium in self.layout]
+
     def _width(self, medium: Medium) -> int:
-        return int(self._of(medium).dimension) * (2 if medium == "video" else 1)
+        width = int(self._of(medium).dimension)
+        if medium != "video":
+            return width
+        return 2 * width + (0 if self._frame_head is None else len(self._frame_head.bias))
+
+    def _columns(self) -> list[slice]:
+        """Where the vectors of each part stand."""
+        widths = self._widths()
+        ends = np.cumsum(widths).tolist()
+        return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
         encoder = self._of(medium)
-        found: Floats = encode_clips(encoder, parts) if medium == "video" else encoder.encode(parts)
+        if medium == "video":
+            return encode_clips(encoder, parts, self._frame_head)
+        found: Floats = encoder.encode(parts)
         return found
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:

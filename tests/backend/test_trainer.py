@@ -1,6 +1,7 @@
 """The trainer's jobs, called as the process calls them."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from io import BytesIO
@@ -18,7 +19,17 @@ from backend.pool import Pool
 from backend.settings import Settings
 from model.encoder import BUNDLED
 from model.store import EncoderSpec, Store
+from model.types import Ints
+from tests.backend.web import Answer, Web
+from tests.model.test_clips import write_clip
 from tests.model.test_image_encoder import res_net
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    web = Web()
+    yield web
+    web.close()
 
 
 def test_encoding_lets_other_projects_have_their_turn(
@@ -75,3 +86,42 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         assert len(pool.keys(config, 0)[0]) == 4, (
             "under another interface everything is tried again"
         )
+
+
+def test_a_deep_round_over_clips_learns_from_their_frames(tmp_path: Path, web: Web) -> None:
+    """Its vectors are longer than the base encoder's, and the whole pool gets them."""
+    xml = EXAMPLE.replace("<Text", "<Video").replace("$text", "$clip")
+    config, encoder = parse(xml), res_net(tmp_path / "encoder")
+    labels, tasks = config.labels, []
+    for number in range(6):
+        clip = write_clip(tmp_path / f"{number}.avi", 1.0 + number)
+        web.answers[f"/{number}.avi"] = Answer(clip.read_bytes())
+        answer = {"choices": [labels[number % 2]]}
+        region = {"from_name": "label", "to_name": "text", "type": "choices", "value": answer}
+        annotations = [{"id": number, "result": [region], "was_cancelled": False}]
+        data = {"clip": f"{web.url}/{number}.avi"}
+        tasks.append({"id": number, "data": data, "annotations": annotations})
+    settings = Settings(model_dir=tmp_path, media_hosts=web.host)
+    job: Json = {
+        **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
+        "spec": asdict(EncoderSpec(("video",), "", str(encoder), 8)),
+        "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
+        **{"empty_is_none": True, "audit_share": 0.0},
+    }
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        pool.update(tasks, config)
+    trainer.add_base_encoder(job, lambda facts: None)
+    shares = list[float]()
+    told = trainer.tune_encoder(job, lambda facts: shares.append(facts["share"]))
+    assert (told["encoder"], told["labels"]) == (1, 6)
+    assert shares == sorted(shares) and 0.0 <= shares[0] < shares[-1] <= 1.0
+    assert trainer.embed_pool({**job, "encoder": 1}, lambda facts: None)["left"] == 0
+    store = Store(tmp_path)
+    plain, tuned = (store.encoders()[number].dimension for number in (0, 1))
+    assert tuned == plain + 2, "a number for each label"
+    assert store.vectors(1).rows(pool_keys(tmp_path, xml)).min() >= 0
+
+
+def pool_keys(folder: Path, xml: str) -> Ints:
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        return pool.keys(parse(xml), 0)[1]

@@ -178,7 +178,9 @@ class Play:
         first = known[:tuned_on]
         training = Examples(self.examples(first), self.targets(first))
         nothing = Examples([], training.targets[:0])
-        finetune(encoder, training, nothing, self.config.kind, seed=seed)
+        encoder.learn_frames(training, lambda _: None)
+        if encoder.has_gradients:
+            finetune(encoder, training, nothing, self.config.kind, seed=seed)
         return encoder.encode(self.examples(known)), encoder.encode(self.examples(rest))
 
     def examples(self, ids: Ints) -> list[Example]:
@@ -238,7 +240,7 @@ def play(arguments: object, folder: Path) -> Json:
             found.label_next()
             if number % 10 == 9:
                 print(number + 1, found.version().name, round(found.f1(), 3), flush=True)
-        if options["deep_rounds"] == "yes" and what == "pictures":
+        if options["deep_rounds"] == "yes":
             until("a deep round", lambda: found.version().encoder > 0, 900)
         random, draws = found.f1_random()
         return {

@@ -71,3 +71,34 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
     encoder.save(tmp_path)
     again = load(images, "text", "image", folder=tmp_path).encode(items)
     assert again == pytest.approx(after, abs=1e-3)
+
+
+def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
+    images: str, tmp_path: Path
+) -> None:
+    """Blue for a moment is the label; a title tells nothing."""
+    encoder = load(images, "text", "video")
+    plain, blue = [RED] * 8, [RED] * 4 + [BLUE] + [RED] * 3
+    items: list[Example] = [("title", plain), ("title", blue), ("title", None)] * 6
+    targets = np.array([[0.0], [1.0], [0.0]] * 6, np.float32)
+    shares: list[float] = []
+    encoder.learn_frames(Examples(items, targets), shares.append)
+    assert shares == sorted(shares) and len(shares) == len(items)
+    assert encoder.dimension == TEXT + 2 * PICTURE + 1
+    without, with_blue, missing = encoder.encode(items[:3])
+    assert np.sign([without[-1], with_blue[-1]]).tolist() == [-1.0, 1.0]
+    assert not missing[TEXT:].any()
+    finetune(encoder, Examples(items, targets), Examples([], targets[:0]), "multiple", seed=0)
+    tuned = encoder.encode(items[:3])
+    encoder.save(tmp_path)
+    again = load(images, "text", "video", folder=tmp_path)
+    assert again.dimension == encoder.dimension
+    assert again.encode(items[:3]) == pytest.approx(tuned, abs=1e-3)
+
+
+def test_without_clips_there_are_no_frames_to_learn_from(images: str) -> None:
+    encoder = load(images, "text", "image")
+    encoder.learn_frames(Examples([("one", RED)], np.ones((1, 1), np.float32)), lambda _: None)
+    assert encoder.dimension == TEXT + PICTURE
+    only_clips = load(images, "video")
+    assert not only_clips.has_gradients and encoder.has_gradients
