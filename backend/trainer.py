@@ -25,17 +25,19 @@ from backend.annotations import Json
 from backend.content import key_of
 from backend.errors import explained
 from backend.interface import parse
+from backend.label_config import LabelConfig
 from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
-from backend.pool import Pool
+from backend.pool import Labelling, Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
 from backend.span_learning import span_examples
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
-from model.joint_encoder import JointEncoder
+from model.joint_encoder import Example, JointEncoder
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
+from model.token_store import TokenStore
 from model.tracking import Tracker
 from model.types import Floats, Ints, Layout, is_of_text
 
@@ -73,7 +75,9 @@ def embed_pool(job: Json, report: Report) -> Json:
     folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
     number = job["encoder"]
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
-    encoder = _loaded(store.encoders()[number].spec, store.tuned_folder(number))
+    spec = store.encoders()[number].spec
+    encoder = _loaded(spec, store.tuned_folder(number))
+    frames = _known_frames(store, encoder, spec)
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     vectors = store.encoded(number)
     ids, keys = pool.keys(config, job["seed"])
@@ -83,12 +87,15 @@ def embed_pool(job: Json, report: Report) -> Json:
     done = 0
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
+        if frames is not None:
+            chunk = _without_known(chunk, keys, frames, vectors, encoder)
         read = list(readable(pool, reader, ids[chunk], config))
         # Of what was read just now: the interface, and with it the pool's keys, may be others now.
         found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
-        encoded: Any = encoder.encode([example for _, _, example in read])
-        vectors.append(found, encoded)
-        done, size = done + len(chunk), min(2 * size, largest)
+        if read:
+            encoded = _encode(encoder, [example for _, _, example in read], found, frames)
+            vectors.append(found, encoded)
+        done, size = min(done + size, len(missing)), min(2 * size, largest)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
         store.mark_complete(number)
@@ -101,7 +108,8 @@ def tune_encoder(job: Json, report: Report) -> Json:
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = JointEncoder(spec)
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
-    answers = pool.labelling(config, job["empty_is_none"]).answers
+    labelling = pool.labelling(config, job["empty_is_none"])
+    answers = labelling.answers
     asked = config.learnable(given(answers.values()))
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
@@ -119,18 +127,20 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
         def observe(step: Step) -> None:
             tracker.step(len(ids), step)
-            share = step.number / step.total
-            report({"stage": "tune", "share": of_frames + (1.0 - of_frames) * share})
+            report({"stage": "tune", "share": step.number / step.total})
 
-        training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
-        of_frames = _share_of_frames(encoder)
-        encoder.learn_frames(
-            training, lambda share: report({"stage": "tune", "share": of_frames * share})
-        )
         found: Json = {}
-        if encoder.has_gradients:
-            kinds, seed = asked.groups or asked.kind, job["seed"]
-            result = finetune(encoder, training, validation, kinds, seed=seed, observe=observe)
+        if spec.layout == ("video",):
+            _learn_frames(encoder, store, spec, labelling, ids[~held_out], asked)
+        else:
+            result = finetune(
+                encoder,
+                labelled(ids[~held_out]),
+                labelled(ids[held_out]),
+                asked.groups or asked.kind,
+                seed=job["seed"],
+                observe=observe,
+            )
             found = asdict(result)
     meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=found)
     with store.new_encoder(number) as aside:
@@ -159,11 +169,49 @@ def review_labels(job: Json, report: Report) -> Json:
     return facts
 
 
-def _share_of_frames(encoder: JointEncoder) -> float:
-    """Of the work of a deep round, roughly."""
-    if "video" not in encoder.layout:
-        return 0.0
-    return 0.5 if encoder.has_gradients else 1.0
+def _learn_frames(
+    encoder: JointEncoder,
+    store: Store,
+    spec: EncoderSpec,
+    labelling: Labelling,
+    chosen: Ints,
+    asked: LabelConfig,
+) -> None:
+    """Learn from the labelled clips, of whose frames we know already what the network says."""
+    is_chosen = np.isin(labelling.ids, chosen)
+    frames = store.frames(spec.image, encoder.frame_dimension)
+    rows = frames.rows(labelling.keys[is_chosen])
+    ids = labelling.ids[is_chosen][rows >= 0]
+    answers = [labelling.answers[task] for task in ids.tolist()]
+    encoder.learn_frames(frames.take(rows[rows >= 0]), targets_of(answers, asked.labels))
+
+
+def _known_frames(store: Store, encoder: JointEncoder, spec: EncoderSpec) -> TokenStore | None:
+    """What the network says of frames, kept for projects that show clips and nothing else."""
+    alone = spec.layout == ("video",)
+    return store.frames(spec.image, encoder.frame_dimension) if alone else None
+
+
+def _without_known(
+    rows: Ints, keys: Ints, frames: TokenStore, vectors: Any, encoder: JointEncoder
+) -> Ints:
+    """Those of the rows whose frames must be read; the others get their vectors."""
+    places = frames.rows(keys[rows])
+    known = places >= 0
+    if known.any():
+        vectors.append(keys[rows[known]], encoder.of_frames(frames.take(places[known])))
+    return rows[~known]
+
+
+def _encode(
+    encoder: JointEncoder, examples: list[Example], keys: Ints, frames: TokenStore | None
+) -> Any:
+    """Vectors, or tokens, of examples; what is said of frames is kept."""
+    if frames is None:
+        return encoder.encode(examples)
+    said = encoder.frames(examples)
+    frames.append(keys, said)
+    return encoder.of_frames(said)
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:

@@ -145,24 +145,21 @@ def _picture(frame: VideoFrame) -> Image.Image:
     return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
 
 
-def encode_clips(
-    encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]], head: FrameHead | None = None
-) -> Floats:
-    """Clips of one or more frames each to vectors (n, 2 * d), see `clip_vectors`; with a head the
-    scores of its c labels beside them, of the same weight: (n, 2 * d + c)."""
-    vectors, lengths = encode_frames(encoder, clips)
-    pooled = clip_vectors(vectors, lengths)
-    return (
-        pooled if head is None else unit(np.hstack([pooled, unit(head.scores(vectors, lengths))]))
-    )
-
-
 def encode_frames(
     encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]]
 ) -> tuple[Floats, list[int]]:
     """The vectors of all frames (sum of lengths, d), clip after clip, and the clips' lengths."""
     frames = [frame for clip in clips for frame in clip]
     return encoder.encode(frames), [len(clip) for clip in clips]
+
+
+def with_scores(vectors: Floats, lengths: Sequence[int], head: FrameHead | None) -> Floats:
+    """`clip_vectors`; with a head the scores of its c labels beside them, of the same weight:
+    (n, 2 * d + c)."""
+    pooled = clip_vectors(vectors, lengths)
+    if head is None or not lengths:
+        return pooled
+    return unit(np.hstack([pooled, unit(head.scores(vectors, lengths))]))
 
 
 def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:

@@ -1,6 +1,6 @@
 """One vector for all that an example consists of: its text, its pictures, clips and sounds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,13 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from model.clips import encode_clips, encode_frames
+from model.clips import encode_frames, with_scores
 from model.encoder import TextEncoder
-from model.finetune import Examples
 from model.frame_head import fit_frame_head, load_frame_head
 from model.image_encoder import ImageEncoder, unit
 from model.sound_encoder import SoundEncoder
 from model.sounds import RATE
+from model.spans import Tokens
 from model.store import EncoderSpec
 from model.token_encoder import TokenEncoder
 from model.types import Floats, Ints, Medium
@@ -64,29 +64,27 @@ class JointEncoder:
         return sum(self._widths())
 
     @property
-    def has_gradients(self) -> bool:
-        """Whether model.finetune can teach any of its networks, see `forward`."""
-        return bool({"text", "tokens", "image"} & set(self.layout))
+    def frame_dimension(self) -> int:
+        """Of the vectors of a clip's frames."""
+        return int(self._of("video").dimension)
 
-    def learn_frames(self, training: Examples, observe: Callable[[float], None]) -> None:
-        """Learn from clips with their labels what single frames tell of these, see
-        model.frame_head; that stands in the vectors of clips from then on. Nothing for layouts
-        without clips. `observe` is told the share that is done."""
-        places = self._places("video")
-        vectors, lengths, rows = [], list[int](), []
-        for row in range(len(training) if places else 0):
-            observe(row / len(training))
-            clips = [training.items[row][place] for place in places]
-            frames = [frame for clip in clips for frame in clip or ()]
-            if frames:
-                found, (length,) = encode_frames(self._of("video"), [frames])
-                vectors.append(found)
-                lengths.append(length)
-                rows.append(row)
-        if rows:
-            self._frame_head = fit_frame_head(
-                np.concatenate(vectors), lengths, training.targets[rows]
-            )
+    def frames(self, examples: Sequence[Example]) -> Tokens:
+        """Of the layout of one clip: what the network says of each frame, in float16."""
+        vectors, lengths = encode_frames(self._of("video"), _firsts(examples))
+        nowhere = np.zeros((len(vectors), 2), np.int64)
+        return Tokens(vectors.astype(np.float16), nowhere, np.cumsum([0, *lengths]))
+
+    def learn_frames(self, frames: Tokens, targets: Floats) -> None:
+        """Of the layout of one clip: learn from the frames of clips and their labels (n, c) what
+        single frames tell of these, see model.frame_head. It stands in the vectors of clips from
+        then on."""
+        lengths = np.diff(frames.bounds).tolist()
+        self._frame_head = fit_frame_head(frames.states, lengths, targets)
+
+    def of_frames(self, frames: Tokens) -> Floats:
+        """Of the layout of one clip: vectors (n, dimension) as `encode` gives them."""
+        lengths = np.diff(frames.bounds).tolist()
+        return with_scores(frames.states.astype(np.float32), lengths, self._frame_head)
 
     def encode(self, examples: Sequence[Example]) -> Floats:
         """Examples to vectors (n, dimension), float32, unit length."""
@@ -149,9 +147,6 @@ class JointEncoder:
     def _of(self, medium: Medium) -> Any:
         return self._encoders["image" if medium == "video" else medium]
 
-    def _places(self, medium: Medium) -> list[int]:
-        return [place for place, one in enumerate(self.layout) if one == medium]
-
     def _widths(self) -> list[int]:
         return [self._width(medium) for medium in self.layout]
 
@@ -170,7 +165,7 @@ class JointEncoder:
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
         encoder = self._of(medium)
         if medium == "video":
-            return encode_clips(encoder, parts, self._frame_head)
+            return with_scores(*encode_frames(encoder, parts), self._frame_head)
         found: Floats = encoder.encode(parts)
         return found
 

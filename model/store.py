@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from model.head import Head
 from model.token_store import TokenStore
 from model.types import Ints, LabelGroup, Layout
-from model.vectors import VectorStore
+from model.vectors import VectorStore, content_key
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
 HERE = "."
@@ -181,6 +181,11 @@ class Store:
     def tokens(self, number: int) -> TokenStore:
         """What encoder `number`, of the layout `tokens`, says of each token."""
         return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
+
+    def frames(self, name: str, dimension: int) -> TokenStore:
+        """What the image network of this name, as it comes, says of each frame of a clip, with a
+        clip's frames in place of a text's tokens: deep rounds over clips need not read them."""
+        return TokenStore(self.folder / "vectors" / f"frames-{content_key(name):x}", dimension)
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """The one of the two that fits the encoder's layout."""

@@ -178,8 +178,9 @@ class Play:
         first = known[:tuned_on]
         training = Examples(self.examples(first), self.targets(first))
         nothing = Examples([], training.targets[:0])
-        encoder.learn_frames(training, lambda _: None)
-        if encoder.has_gradients:
+        if self.config.layout == ("video",):
+            encoder.learn_frames(encoder.frames(training.items), training.targets)
+        else:
             finetune(encoder, training, nothing, self.config.kind, seed=seed)
         return encoder.encode(self.examples(known)), encoder.encode(self.examples(rest))
 

@@ -76,29 +76,19 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
 def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
     images: str, tmp_path: Path
 ) -> None:
-    """Blue for a moment is the label; a title tells nothing."""
-    encoder = load(images, "text", "video")
-    plain, blue = [RED] * 8, [RED] * 4 + [BLUE] + [RED] * 3
-    items: list[Example] = [("title", plain), ("title", blue), ("title", None)] * 6
-    targets = np.array([[0.0], [1.0], [0.0]] * 6, np.float32)
-    shares: list[float] = []
-    encoder.learn_frames(Examples(items, targets), shares.append)
-    assert shares == sorted(shares) and len(shares) == len(items)
-    assert encoder.dimension == TEXT + 2 * PICTURE + 1
-    without, with_blue, missing = encoder.encode(items[:3])
+    """Blue for a moment is the label."""
+    encoder = load(images, "video")
+    items: list[Example] = [([RED] * 8,), ([RED] * 4 + [BLUE] + [RED],)] * 6
+    plain, frames = encoder.encode(items[:2]), encoder.frames(items)
+    assert frames.bounds.tolist()[:4] == [0, 8, 14, 22]
+    assert encoder.of_frames(frames)[:2] == pytest.approx(plain, abs=1e-3)
+    encoder.learn_frames(frames, np.array([[0.0], [1.0]] * 6, np.float32))
+    assert encoder.dimension == 2 * PICTURE + 1
+    without, with_blue = encoder.encode(items[:2])
     assert np.sign([without[-1], with_blue[-1]]).tolist() == [-1.0, 1.0]
-    assert not missing[TEXT:].any()
-    finetune(encoder, Examples(items, targets), Examples([], targets[:0]), "multiple", seed=0)
-    tuned = encoder.encode(items[:3])
+    assert np.linalg.norm(with_blue[:-1]) == pytest.approx(abs(with_blue[-1]))
+    assert encoder.of_frames(frames)[1] == pytest.approx(with_blue, abs=1e-3)
     encoder.save(tmp_path)
-    again = load(images, "text", "video", folder=tmp_path)
+    again = load(images, "video", folder=tmp_path)
     assert again.dimension == encoder.dimension
-    assert again.encode(items[:3]) == pytest.approx(tuned, abs=1e-3)
-
-
-def test_without_clips_there_are_no_frames_to_learn_from(images: str) -> None:
-    encoder = load(images, "text", "image")
-    encoder.learn_frames(Examples([("one", RED)], np.ones((1, 1), np.float32)), lambda _: None)
-    assert encoder.dimension == TEXT + PICTURE
-    only_clips = load(images, "video")
-    assert not only_clips.has_gradients and encoder.has_gradients
+    assert again.encode(items[:2]) == pytest.approx(np.stack([without, with_blue]), abs=1e-3)
