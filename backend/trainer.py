@@ -25,7 +25,6 @@ from backend.annotations import Json
 from backend.content import key_of
 from backend.errors import explained
 from backend.interface import parse
-from backend.label_config import LabelConfig
 from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
@@ -36,8 +35,8 @@ from backend.span_learning import span_examples
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
 from model.joint_encoder import Example, JointEncoder
+from model.known_frames import KnownFrames
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
-from model.token_store import TokenStore
 from model.tracking import Tracker
 from model.types import Floats, Ints, Layout, is_of_text
 
@@ -88,13 +87,15 @@ def embed_pool(job: Json, report: Report) -> Json:
     while done < len(missing) and (done == 0 or time.monotonic() < until):
         chunk = missing[done : done + size]
         if frames is not None:
-            chunk = _without_known(chunk, keys, frames, vectors, encoder)
+            known = frames.knows(keys[chunk])
+            encoded: Any = frames.vectors(keys[chunk[known]])
+            vectors.append(keys[chunk[known]], encoded)
+            chunk = chunk[~known]
         read = list(readable(pool, reader, ids[chunk], config))
         # Of what was read just now: the interface, and with it the pool's keys, may be others now.
         found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
-        if read:
-            encoded = _encode(encoder, [example for _, _, example in read], found, frames)
-            vectors.append(found, encoded)
+        examples = [example for _, _, example in read]
+        vectors.append(found, _encode(encoder, examples, found, frames))
         done, size = min(done + size, len(missing)), min(2 * size, largest)
         report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
@@ -130,8 +131,11 @@ def tune_encoder(job: Json, report: Report) -> Json:
             report({"stage": "tune", "share": step.number / step.total})
 
         found: Json = {}
-        if spec.layout == ("video",):
-            _learn_frames(encoder, store, spec, labelling, ids[~held_out], asked)
+        frames = _known_frames(store, encoder, spec)
+        if frames is not None:
+            chosen = ids[~held_out]
+            given_to = [answers[task] for task in chosen.tolist()]
+            frames.learn(_keys_of(labelling, chosen), targets_of(given_to, asked.labels))
         else:
             result = finetune(
                 encoder,
@@ -151,67 +155,53 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
 def review_labels(job: Json, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
-    folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
-    encoder = _loaded(_spec(job), None)
+    folder, config, spec = Path(job["folder"]), parse(job["config"], job["ignored"]), _spec(job)
+    encoder = _loaded(spec, None)
+    frames = _known_frames(Store(folder), encoder, spec)
     reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
-    with closing(Pool(folder / "pool.sqlite")) as pool:
-        answers = pool.labelling(config, job["empty_is_none"]).answers
-        ids = np.array(sorted(answers), dtype=np.int64)
-        shown = Shown(pool, reader, ids, config)
-        differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
-    asked = config.learnable(given(answers.values()))
     found: Json = {"tasks": [], "confusions": []}
-    if asked.kind != "spans":
-        targets = targets_of([answers[task] for task in shown.ids], asked.labels)
-        found = doubted(shown.ids, _encoded(encoder, shown), targets, asked, job["seed"])
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        labelling = pool.labelling(config, job["empty_is_none"])
+        answers = labelling.answers
+        asked = config.learnable(given(answers.values()))
+        ids = np.array(sorted(answers), dtype=np.int64)
+        if asked.kind != "spans":
+            if frames is None:
+                shown = Shown(pool, reader, ids, config)
+                seen, vectors = shown.ids, _encoded(encoder, shown)
+            else:
+                keys = _keys_of(labelling, ids)
+                known = frames.knows(keys)
+                seen, vectors = ids[known].tolist(), frames.vectors(keys[known])
+            targets = targets_of([answers[task] for task in seen], asked.labels)
+            found = doubted(seen, vectors, targets, asked, job["seed"])
+        differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
 
 
-def _learn_frames(
-    encoder: JointEncoder,
-    store: Store,
-    spec: EncoderSpec,
-    labelling: Labelling,
-    chosen: Ints,
-    asked: LabelConfig,
-) -> None:
-    """Learn from the labelled clips, of whose frames we know already what the network says."""
-    is_chosen = np.isin(labelling.ids, chosen)
-    frames = store.frames(spec.image, encoder.frame_dimension)
-    rows = frames.rows(labelling.keys[is_chosen])
-    ids = labelling.ids[is_chosen][rows >= 0]
-    answers = [labelling.answers[task] for task in ids.tolist()]
-    encoder.learn_frames(frames.take(rows[rows >= 0]), targets_of(answers, asked.labels))
+def _keys_of(labelling: Labelling, ids: Ints) -> Ints:
+    """The content keys of tasks of the pool."""
+    return labelling.keys[np.searchsorted(labelling.ids, ids)]
 
 
-def _known_frames(store: Store, encoder: JointEncoder, spec: EncoderSpec) -> TokenStore | None:
-    """What the network says of frames, kept for projects that show clips and nothing else."""
-    alone = spec.layout == ("video",)
-    return store.frames(spec.image, encoder.frame_dimension) if alone else None
-
-
-def _without_known(
-    rows: Ints, keys: Ints, frames: TokenStore, vectors: Any, encoder: JointEncoder
-) -> Ints:
-    """Those of the rows whose frames must be read; the others get their vectors."""
-    places = frames.rows(keys[rows])
-    known = places >= 0
-    if known.any():
-        vectors.append(keys[rows[known]], encoder.of_frames(frames.take(places[known])))
-    return rows[~known]
+def _known_frames(store: Store, encoder: JointEncoder, spec: EncoderSpec) -> KnownFrames | None:
+    """Of projects that show clips and nothing else."""
+    if encoder.clips is None or spec.layout != ("video",):
+        return None
+    known = store.frames(spec.image, encoder.clips.frame_dimension)
+    return KnownFrames(known, encoder.clips)
 
 
 def _encode(
-    encoder: JointEncoder, examples: list[Example], keys: Ints, frames: TokenStore | None
+    encoder: JointEncoder, examples: list[Example], keys: Ints, frames: KnownFrames | None
 ) -> Any:
-    """Vectors, or tokens, of examples; what is said of frames is kept."""
+    """Vectors, or tokens, of examples; their frames are known from then on."""
     if frames is None:
         return encoder.encode(examples)
-    said = encoder.frames(examples)
-    frames.append(keys, said)
-    return encoder.of_frames(said)
+    clips: list[Any] = [example[0] for example in examples]
+    return frames.read(keys, clips)
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:

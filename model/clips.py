@@ -1,7 +1,7 @@
-"""Short videos: frames spread over a clip, and one vector a clip from those of its frames."""
+"""Short videos: frames spread over a clip."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,8 +13,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from model.frame_head import FrameHead
-from model.image_encoder import ImageEncoder, unit
 from model.media_files import UnreadableMedia, opened, refuse_disguise
 from model.pictures import check_size, reduced
 from model.types import Floats
@@ -143,36 +141,3 @@ def _picture(frame: VideoFrame) -> Image.Image:
     small = frame.reformat(width=width, height=height, format="rgb24")
     picture = Image.fromarray(small.to_ndarray())
     return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
-
-
-def encode_frames(
-    encoder: ImageEncoder, clips: Sequence[Sequence[Image.Image]]
-) -> tuple[Floats, list[int]]:
-    """The vectors of all frames (sum of lengths, d), clip after clip, and the clips' lengths."""
-    frames = [frame for clip in clips for frame in clip]
-    return encoder.encode(frames), [len(clip) for clip in clips]
-
-
-def with_scores(vectors: Floats, lengths: Sequence[int], head: FrameHead | None) -> Floats:
-    """`clip_vectors`; with a head the scores of its c labels beside them, of the same weight:
-    (n, 2 * d + c)."""
-    pooled = clip_vectors(vectors, lengths)
-    if head is None or not lengths:
-        return pooled
-    return unit(np.hstack([pooled, unit(head.scores(vectors, lengths))]))
-
-
-def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:
-    """Frames' vectors (sum of lengths, d), clip after clip, to clips' vectors (n, 2 * d), float32,
-    unit length: the mean of a clip's frames and beside it their maximum, both of the same length.
-
-    The mean tells what is there most of the time, the maximum what is there for a moment.
-    Raises ValueError if a clip has no frame.
-    """
-    if 0 in lengths:
-        raise ValueError("a clip needs at least one frame")
-    parts = np.split(vectors, np.cumsum(lengths, dtype=np.int64)[:-1]) if lengths else []
-    shape = (len(lengths), vectors.shape[1])
-    means = np.array([part.mean(axis=0) for part in parts], dtype=np.float32).reshape(shape)
-    peaks = np.array([part.max(axis=0) for part in parts], dtype=np.float32).reshape(shape)
-    return unit(np.hstack([unit(means), unit(peaks)]))

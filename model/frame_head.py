@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, logit
 
 from model.head import centred
 from model.types import Floats
@@ -92,10 +92,7 @@ def fit_frame_head(frames: Floats, lengths: Sequence[int], targets: Floats) -> F
         return loss + 0.5 * L2 * float((theta**2).sum()), gradient.ravel()
 
     start = np.zeros((features.shape[1], len(columns)))
-    # A frame shows a label as often as makes a clip show it as often as clips do.
-    shares = np.clip(wanted.mean(axis=0), 0.01, 0.99)
-    of_frame = 1.0 - (1.0 - shares) ** (1.0 / np.mean(lengths))
-    start[-1] = np.log(of_frame / (1.0 - of_frame))
+    start[-1] = _first_bias(wanted, lengths)
     options = {"maxiter": 200, "ftol": 1e-7}
     found = minimize(loss_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     theta = found.x.reshape(start.shape)
@@ -104,11 +101,18 @@ def fit_frame_head(frames: Floats, lengths: Sequence[int], targets: Floats) -> F
     return FrameHead(*(array.astype(np.float32) for array in arrays))
 
 
+def _first_bias(wanted: Floats, lengths: Sequence[int]) -> Floats:
+    """The log odds (c,) with which frames make clips show each label as often as clips do."""
+    shares = np.clip(wanted.mean(axis=0), 0.01, 0.99)
+    result: Floats = logit(1.0 - (1.0 - shares) ** (1.0 / np.mean(lengths)))
+    return result
+
+
 def _absent(logits: Floats, lengths: Sequence[int]) -> Floats:
     """Logits of frames to the log probabilities (n, c) that no frame of a clip shows a label."""
     if 0 in lengths:
         raise ValueError("a clip needs at least one frame")
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    starts = np.cumsum([0, *lengths])[:-1]
     result: Floats = np.add.reduceat(log_expit(-logits), starts, axis=0)
     return result
 

@@ -9,13 +9,12 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from model.clips import encode_frames, with_scores
+from model.clip_encoder import ClipEncoder
 from model.encoder import TextEncoder
-from model.frame_head import fit_frame_head, load_frame_head
+from model.frame_head import load_frame_head
 from model.image_encoder import ImageEncoder, unit
 from model.sound_encoder import SoundEncoder
 from model.sounds import RATE
-from model.spans import Tokens
 from model.store import EncoderSpec
 from model.token_encoder import TokenEncoder
 from model.types import Floats, Ints, Medium
@@ -56,35 +55,14 @@ class JointEncoder:
         self.rate = self._encoders["audio"].rate if spec.audio else RATE
         """Samples a second that sounds must have."""
         self.device = next(self.network.parameters()).device
-        self._frame_head = None if folder is None else load_frame_head(folder)
+        head = None if folder is None else load_frame_head(folder)
+        self.clips = ClipEncoder(self._encoders["image"], head) if "video" in spec.layout else None
+        """Of layouts with a clip."""
 
     @property
     def dimension(self) -> int:
-        """Of its vectors. It changes when `learn_frames` has taught it something."""
+        """Of its vectors. It grows when `clips` has learnt something."""
         return sum(self._widths())
-
-    @property
-    def frame_dimension(self) -> int:
-        """Of the vectors of a clip's frames."""
-        return int(self._of("video").dimension)
-
-    def frames(self, examples: Sequence[Example]) -> Tokens:
-        """Of the layout of one clip: what the network says of each frame, in float16."""
-        vectors, lengths = encode_frames(self._of("video"), _firsts(examples))
-        nowhere = np.zeros((len(vectors), 2), np.int64)
-        return Tokens(vectors.astype(np.float16), nowhere, np.cumsum([0, *lengths]))
-
-    def learn_frames(self, frames: Tokens, targets: Floats) -> None:
-        """Of the layout of one clip: learn from the frames of clips and their labels (n, c) what
-        single frames tell of these, see model.frame_head. It stands in the vectors of clips from
-        then on."""
-        lengths = np.diff(frames.bounds).tolist()
-        self._frame_head = fit_frame_head(frames.states, lengths, targets)
-
-    def of_frames(self, frames: Tokens) -> Floats:
-        """Of the layout of one clip: vectors (n, dimension) as `encode` gives them."""
-        lengths = np.diff(frames.bounds).tolist()
-        return with_scores(frames.states.astype(np.float32), lengths, self._frame_head)
 
     def encode(self, examples: Sequence[Example]) -> Floats:
         """Examples to vectors (n, dimension), float32, unit length."""
@@ -135,8 +113,8 @@ class JointEncoder:
             own = _own(folder, kind, len(self._encoders))
             own.mkdir(exist_ok=True)
             encoder.save(own)
-        if self._frame_head is not None:
-            self._frame_head.save(folder)
+        if self.clips is not None:
+            self.clips.save(folder)
 
     def _alone(self) -> Any:
         """The encoder of the only part, for layouts of one part that is no clip."""
@@ -145,16 +123,10 @@ class JointEncoder:
         return self._of(self.layout[0])
 
     def _of(self, medium: Medium) -> Any:
-        return self._encoders["image" if medium == "video" else medium]
+        return self.clips if medium == "video" else self._encoders[medium]
 
     def _widths(self) -> list[int]:
-        return [self._width(medium) for medium in self.layout]
-
-    def _width(self, medium: Medium) -> int:
-        width = int(self._of(medium).dimension)
-        if medium != "video":
-            return width
-        return 2 * width + (0 if self._frame_head is None else len(self._frame_head.bias))
+        return [int(self._of(medium).dimension) for medium in self.layout]
 
     def _columns(self) -> list[slice]:
         """Where the vectors of each part stand."""
@@ -163,10 +135,7 @@ class JointEncoder:
         return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
-        encoder = self._of(medium)
-        if medium == "video":
-            return with_scores(*encode_frames(encoder, parts), self._frame_head)
-        found: Floats = encoder.encode(parts)
+        found: Floats = self._of(medium).encode(parts)
         return found
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:

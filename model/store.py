@@ -185,12 +185,15 @@ class Store:
     def frames(self, name: str, dimension: int) -> TokenStore:
         """What the image network of this name, as it comes, says of each frame of a clip, with a
         clip's frames in place of a text's tokens: deep rounds over clips need not read them."""
-        return TokenStore(self.folder / "vectors" / f"frames-{content_key(name):x}", dimension)
+        return TokenStore(self._frames_folder(name), dimension)
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """The one of the two that fits the encoder's layout."""
         is_of_tokens = self.encoders()[number].layout == ("tokens",)
         return self.tokens(number) if is_of_tokens else self.vectors(number)
+
+    def _frames_folder(self, name: str) -> Path:
+        return self.folder / "vectors" / f"frames-{content_key(name):x}"
 
     def _vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)
@@ -203,8 +206,12 @@ class Store:
         return (self.folder / "vectors" / str(number) / "complete").exists()
 
     def delete_encoder(self, number: int) -> None:
+        """And the frames of an image network that no other encoder has."""
         for kind in ("encoders", "vectors"):
             _remove(self.folder / kind / str(number))
+        kept = {self._frames_folder(meta.image_base) for meta in self.encoders().values()}
+        for folder in set((self.folder / "vectors").glob("frames-*")) - kept:
+            _remove(folder)
 
 
 def write_encoder_meta(folder: Path, meta: EncoderMeta) -> None:

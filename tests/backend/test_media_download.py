@@ -13,13 +13,6 @@ from tests.backend.web import Answer, Web, dripping
 
 
 @pytest.fixture
-def web() -> Iterator[Web]:
-    web = Web()
-    yield web
-    web.close()
-
-
-@pytest.fixture
 def client() -> Iterator[requests.Session]:
     with requests.Session() as client:
         client.mount("http://", TimedAdapter())

@@ -1,7 +1,6 @@
 """The trainer's jobs, called as the process calls them."""
 
 from base64 import b64encode
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from io import BytesIO
@@ -23,13 +22,6 @@ from model.types import Ints
 from tests.backend.web import Answer, Web
 from tests.model.test_clips import write_clip
 from tests.model.test_image_encoder import res_net
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    web = Web()
-    yield web
-    web.close()
 
 
 def test_encoding_lets_other_projects_have_their_turn(
@@ -116,6 +108,7 @@ def test_a_deep_round_over_clips_learns_from_their_frames(tmp_path: Path, web: W
     told = trainer.tune_encoder(job, lambda facts: None)
     assert told == {"encoder": 1, "labels": 6}
     assert trainer.embed_pool({**job, "encoder": 1}, lambda facts: None)["left"] == 0
+    trainer.review_labels({**job, "encoder": 1}, lambda facts: None)
     assert len(web.seen) == read, "no clip is fetched a second time"
     store = Store(tmp_path)
     plain, tuned = (store.encoders()[number].dimension for number in (0, 1))

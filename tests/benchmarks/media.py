@@ -30,10 +30,10 @@ from backend.interface import parse
 from backend.label_config import LabelConfig
 from backend.learning import targets_of
 from backend.studio import Studio
-from model.clips import read_clip
 from model.finetune import Examples, finetune
 from model.head import Head, fit_head
 from model.joint_encoder import Example, JointEncoder
+from model.known_frames import KnownFrames
 from model.metrics import macro_f1
 from model.pictures import read_picture
 from model.snapshot import pool_centre
@@ -132,8 +132,7 @@ class Play:
 
     def vectors(self, encoder: int, ids: Ints) -> Floats:
         found = Store(self.bench.models / str(self.project)).vectors(encoder)
-        keys = np.array([self.keys[task] for task in ids.tolist()], dtype=np.int64)
-        return found.take(found.rows(keys))
+        return found.take(found.rows(self.keys_of(ids)))
 
     def score(self, head: Head, vectors: Floats, ids: Ints) -> float:
         return macro_f1(head.answers(head.probs(vectors)), self.targets(ids) > 0)
@@ -174,19 +173,23 @@ class Play:
         self, known: Ints, rest: Ints, tuned_on: int, version: Version, seed: int
     ) -> tuple[Floats, Floats]:
         store = Store(self.bench.models / str(self.project))
-        encoder = JointEncoder(store.encoders()[version.encoder].spec)
-        first = known[:tuned_on]
+        spec = store.encoders()[version.encoder].spec
+        encoder, first = JointEncoder(spec), known[:tuned_on]
+        if encoder.clips is not None:
+            kept = store.frames(spec.image, encoder.clips.frame_dimension)
+            frames = KnownFrames(kept, encoder.clips)
+            frames.learn(self.keys_of(first), self.targets(first))
+            return frames.vectors(self.keys_of(known)), frames.vectors(self.keys_of(rest))
         training = Examples(self.examples(first), self.targets(first))
         nothing = Examples([], training.targets[:0])
-        if self.config.layout == ("video",):
-            encoder.learn_frames(encoder.frames(training.items), training.targets)
-        else:
-            finetune(encoder, training, nothing, self.config.kind, seed=seed)
+        finetune(encoder, training, nothing, self.config.kind, seed=seed)
         return encoder.encode(self.examples(known)), encoder.encode(self.examples(rest))
 
+    def keys_of(self, ids: Ints) -> Ints:
+        return np.array([self.keys[task] for task in ids.tolist()], dtype=np.int64)
+
     def examples(self, ids: Ints) -> list[Example]:
-        read = read_picture if self.config.layout == ("image",) else read_clip
-        return [(read(self.files[task]),) for task in ids.tolist()]
+        return [(read_picture(self.files[task]),) for task in ids.tolist()]
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ def test_a_clip_shows_what_one_of_its_frames_shows() -> None:
     assert head.scores(np.eye(2, dtype=np.float32), [1, 1])[:, 0] == pytest.approx(
         np.log([1.0 / 2.0, 3.0 / 2.0])
     )
+    assert head.scores(np.zeros((0, 2), np.float32), []).shape == (0, 1)
 
 
 def test_it_finds_in_other_clips_what_a_moment_shows() -> None:

@@ -78,16 +78,18 @@ def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
 ) -> None:
     """Blue for a moment is the label."""
     encoder = load(images, "video")
+    assert encoder.clips is not None
     items: list[Example] = [([RED] * 8,), ([RED] * 4 + [BLUE] + [RED],)] * 6
-    plain, frames = encoder.encode(items[:2]), encoder.frames(items)
+    frames = encoder.clips.frames([[RED] * 8, [RED] * 4 + [BLUE] + [RED]] * 6)
+    plain = encoder.encode(items[:2])
     assert frames.bounds.tolist()[:4] == [0, 8, 14, 22]
-    assert encoder.of_frames(frames)[:2] == pytest.approx(plain, abs=1e-3)
-    encoder.learn_frames(frames, np.array([[0.0], [1.0]] * 6, np.float32))
+    assert encoder.clips.vectors(frames)[:2] == pytest.approx(plain, abs=1e-3)
+    encoder.clips.learn(frames, np.array([[0.0], [1.0]] * 6, np.float32))
     assert encoder.dimension == 2 * PICTURE + 1
     without, with_blue = encoder.encode(items[:2])
     assert np.sign([without[-1], with_blue[-1]]).tolist() == [-1.0, 1.0]
     assert np.linalg.norm(with_blue[:-1]) == pytest.approx(abs(with_blue[-1]))
-    assert encoder.of_frames(frames)[1] == pytest.approx(with_blue, abs=1e-3)
+    assert encoder.clips.vectors(frames)[1] == pytest.approx(with_blue, abs=1e-3)
     encoder.save(tmp_path)
     again = load(images, "video", folder=tmp_path)
     assert again.dimension == encoder.dimension

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model.head import Head
+from model.spans import Tokens
 from model.store import (
     HERE,
     EncoderMeta,
@@ -232,3 +233,18 @@ def test_a_leftover_does_not_block_a_deletion(tmp_path: Path) -> None:
     (tmp_path / "versions" / "0.1.unfinished" / "half").touch()
     store.delete_version("0.1")
     assert store.version_names() == []
+
+
+def test_frames_stay_as_long_as_an_encoder_has_their_network(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for number, name in enumerate(["small", "small", "large"]):
+        with store.new_encoder(number) as folder:
+            write_encoder_meta(folder, replace(META, image_base=name, layout=("video",)))
+    for name in ("small", "large"):
+        frames = Tokens(np.ones((3, 2), np.float16), np.zeros((3, 2), np.int64), np.array([0, 3]))
+        store.frames(name, 2).append(np.array([5]), frames)
+    store.delete_encoder(0)
+    assert store.frames("small", 2).rows(np.array([5])).tolist() == [0]
+    store.delete_encoder(1)
+    assert store.frames("small", 2).rows(np.array([5])).tolist() == [-1]
+    assert store.frames("large", 2).rows(np.array([5])).tolist() == [0]

@@ -76,7 +76,7 @@ def test_spans_are_learnt_and_marked_beforehand(bench: Bench) -> None:
             assert set(value["labels"]) <= set(PATTERNS)
             claimed += 1
             right += (value["start"], value["end"]) in true
-    # About half of them are right; a span of chance would be one time in fifty.
+    # About half of them are right, more or less by chance in so few texts.
     assert right > claimed / 5 > 4
     best = max(marked_beforehand, key=lambda task: len(marked_beforehand[task]))
     asked: Json = {"id": 10**6, "data": {"story": texts[best]}}
