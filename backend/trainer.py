@@ -28,14 +28,13 @@ from backend.interface import parse
 from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
-from backend.pool import Labelling, Pool
+from backend.pool import Pool
 from backend.review import disagreement, doubted
 from backend.review import write as write_review
 from backend.span_learning import span_examples
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
-from model.joint_encoder import Example, JointEncoder
-from model.known_frames import KnownFrames
+from model.joint_encoder import JointEncoder
 from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
 from model.types import Floats, Ints, Layout, is_of_text
@@ -46,7 +45,7 @@ NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
-annotators wait for an order; media stand in memory meanwhile, a clip takes up to 6 MB."""
+annotators wait for an order; pictures stand in memory meanwhile."""
 
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
@@ -76,28 +75,22 @@ def embed_pool(job: Json, report: Report) -> Json:
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     spec = store.encoders()[number].spec
     encoder = _loaded(spec, store.tuned_folder(number))
-    frames = _known_frames(store, encoder, spec)
-    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
     vectors = store.encoded(number)
     ids, keys = pool.keys(config, job["seed"])
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
     size, largest = _chunks(config.layout)
     done = 0
-    while done < len(missing) and (done == 0 or time.monotonic() < until):
-        chunk = missing[done : done + size]
-        if frames is not None:
-            known = frames.knows(keys[chunk])
-            encoded: Any = frames.vectors(keys[chunk[known]])
-            vectors.append(keys[chunk[known]], encoded)
-            chunk = chunk[~known]
-        read = list(readable(pool, reader, ids[chunk], config))
-        # Of what was read just now: the interface, and with it the pool's keys, may be others now.
-        found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
-        examples = [example for _, _, example in read]
-        vectors.append(found, _encode(encoder, examples, found, frames))
-        done, size = min(done + size, len(missing)), min(2 * size, largest)
-        report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
+    with closing(Reader(encoder, spec, store, Access(**job["access"]))) as reader:
+        while done < len(missing) and (done == 0 or time.monotonic() < until):
+            chunk = ids[missing[done : done + size]]
+            read = list(readable(pool, reader, chunk, config))
+            # Of what was read just now: the interface, and with it the keys, may be others now.
+            found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
+            encoded: Any = encoder.encode([example for _, _, example in read])
+            vectors.append(found, encoded)
+            done, size = min(done + size, len(missing)), min(2 * size, largest)
+            report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
     if done == len(missing):
         store.mark_complete(number)
     return {"encoder": number, "tasks": done, "left": len(missing) - done}
@@ -108,9 +101,8 @@ def tune_encoder(job: Json, report: Report) -> Json:
     folder, config, spec = Path(job["folder"]), parse(job["config"], job["ignored"]), _spec(job)
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = JointEncoder(spec)
-    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
-    labelling = pool.labelling(config, job["empty_is_none"])
-    answers = labelling.answers
+    reader = Reader(encoder, spec, store, Access(**job["access"]))
+    answers = pool.labelling(config, job["empty_is_none"]).answers
     asked = config.learnable(given(answers.values()))
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job["audit_share"], job["seed"])
@@ -124,26 +116,19 @@ def tune_encoder(job: Json, report: Report) -> Json:
 
     # Numbered now: other encoders may have come while this job waited for its turn.
     number = store.next_encoder()
-    with closing(Tracker(folder / "tensorboard" / f"encoder-{number}")) as tracker:
+    found: Json = {}
+    with closing(reader), closing(Tracker(folder / "tensorboard" / f"encoder-{number}")) as tracker:
 
         def observe(step: Step) -> None:
             tracker.step(len(ids), step)
             report({"stage": "tune", "share": step.number / step.total})
 
-        found: Json = {}
-        frames = _known_frames(store, encoder, spec)
-        if frames is not None:
-            chosen = ids[~held_out]
-            given_to = [answers[task] for task in chosen.tolist()]
-            frames.learn(_keys_of(labelling, chosen), targets_of(given_to, asked.labels))
-        else:
+        training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
+        encoder.learn_clips(training.items, training.targets)
+        if encoder.is_tunable:
+            kinds = asked.groups or asked.kind
             result = finetune(
-                encoder,
-                labelled(ids[~held_out]),
-                labelled(ids[held_out]),
-                asked.groups or asked.kind,
-                seed=job["seed"],
-                observe=observe,
+                encoder, training, validation, kinds, seed=job["seed"], observe=observe
             )
             found = asdict(result)
     meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=found)
@@ -156,52 +141,23 @@ def tune_encoder(job: Json, report: Report) -> Json:
 def review_labels(job: Json, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
     folder, config, spec = Path(job["folder"]), parse(job["config"], job["ignored"]), _spec(job)
-    encoder = _loaded(spec, None)
-    frames = _known_frames(Store(folder), encoder, spec)
-    reader = Reader(config.layout, Access(**job["access"]), encoder.rate)
+    encoder, store = _loaded(spec, None), Store(folder)
     found: Json = {"tasks": [], "confusions": []}
-    with closing(Pool(folder / "pool.sqlite")) as pool:
-        labelling = pool.labelling(config, job["empty_is_none"])
-        answers = labelling.answers
+    with (
+        closing(Pool(folder / "pool.sqlite")) as pool,
+        closing(Reader(encoder, spec, store, Access(**job["access"]))) as reader,
+    ):
+        answers = pool.labelling(config, job["empty_is_none"]).answers
         asked = config.learnable(given(answers.values()))
         ids = np.array(sorted(answers), dtype=np.int64)
         if asked.kind != "spans":
-            if frames is None:
-                shown = Shown(pool, reader, ids, config)
-                seen, vectors = shown.ids, _encoded(encoder, shown)
-            else:
-                keys = _keys_of(labelling, ids)
-                known = frames.knows(keys)
-                seen, vectors = ids[known].tolist(), frames.vectors(keys[known])
-            targets = targets_of([answers[task] for task in seen], asked.labels)
-            found = doubted(seen, vectors, targets, asked, job["seed"])
+            shown = Shown(pool, reader, ids, config)
+            targets = targets_of([answers[task] for task in shown.ids], asked.labels)
+            found = doubted(shown.ids, _encoded(encoder, shown), targets, asked, job["seed"])
         differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
-
-
-def _keys_of(labelling: Labelling, ids: Ints) -> Ints:
-    """The content keys of tasks of the pool."""
-    return labelling.keys[np.searchsorted(labelling.ids, ids)]
-
-
-def _known_frames(store: Store, encoder: JointEncoder, spec: EncoderSpec) -> KnownFrames | None:
-    """Of projects that show clips and nothing else."""
-    if encoder.clips is None or spec.layout != ("video",):
-        return None
-    known = store.frames(spec.image, encoder.clips.frame_dimension)
-    return KnownFrames(known, encoder.clips)
-
-
-def _encode(
-    encoder: JointEncoder, examples: list[Example], keys: Ints, frames: KnownFrames | None
-) -> Any:
-    """Vectors, or tokens, of examples; their frames are known from then on."""
-    if frames is None:
-        return encoder.encode(examples)
-    clips: list[Any] = [example[0] for example in examples]
-    return frames.read(keys, clips)
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:

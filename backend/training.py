@@ -45,9 +45,9 @@ def ignored_by(settings: Settings) -> list[SourceKind]:
 
 
 def is_tunable(layout: Layout) -> bool:
-    """Whether deep rounds teach the encoder anything: sounds take too long for that, and so do
-    clips beside sounds; of clips alone the frames are learnt from."""
-    return bool({"text", "tokens", "image"} & set(layout)) or layout == ("video",)
+    """Whether deep rounds teach the encoder anything: sounds alone take too long for that. Networks
+    of texts and pictures are tuned, and of clips single frames are learnt from."""
+    return set(layout) != {"audio"}
 
 
 class Training:

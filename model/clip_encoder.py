@@ -1,4 +1,4 @@
-"""Clip encoder: the frames of a clip, by an image encoder, -> one vector a clip."""
+"""Clip encoder: what an image network says of a clip's frames -> one vector a clip."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ from PIL import Image
 
 from model.frame_head import FrameHead, fit_frame_head
 from model.image_encoder import ImageEncoder, unit
-from model.spans import Tokens
 from model.types import Floats
 
 Clip = Sequence[Image.Image]
@@ -19,7 +18,8 @@ class ClipEncoder:
     """Clips to unit-length vectors of `dimension`: `clip_vectors`, and beside them, of the same
     weight, the scores of what `learn` found out about single frames.
 
-    The image network stays as it is, so what it says of frames holds for all encoders on it.
+    The image network stays as it is, so what it says of a clip (`read`) holds for all encoders on
+    it and needs to be asked only once.
     """
 
     def __init__(self, images: ImageEncoder, head: FrameHead | None = None) -> None:
@@ -29,41 +29,41 @@ class ClipEncoder:
     @property
     def dimension(self) -> int:
         """Of its vectors: 2 * d, and one more for each label that `learn` knows."""
-        return 2 * self.frame_dimension + (0 if self._head is None else len(self._head.bias))
+        return 2 * self.state_dimension + (0 if self._head is None else len(self._head.bias))
 
     @property
-    def frame_dimension(self) -> int:
-        """Of the vectors of frames: d."""
+    def state_dimension(self) -> int:
+        """Of what the network says of a frame: d."""
         return self._images.dimension
 
-    def encode(self, clips: Sequence[Clip]) -> Floats:
-        """Clips to vectors (n, dimension), float32, unit length."""
-        return self.vectors(self.frames(clips))
+    def read(self, clip: Clip) -> Floats:
+        """What the network says of each frame: states (f, d), float16."""
+        return self._images.encode(clip).astype(np.float16)
 
-    def frames(self, clips: Sequence[Clip]) -> Tokens:
-        """What the network says of each frame, in float16: a clip's frames are its tokens, which
-        have no places."""
-        said = self._images.encode([frame for clip in clips for frame in clip])
-        bounds = np.cumsum([0, *(len(clip) for clip in clips)])
-        return Tokens(said.astype(np.float16), np.zeros((len(said), 2), np.int64), bounds)
-
-    def vectors(self, frames: Tokens) -> Floats:
-        """The vectors (n, dimension) of clips with these frames."""
-        states, lengths = frames.states.astype(np.float32), np.diff(frames.bounds).tolist()
+    def encode(self, clips: Sequence[Floats]) -> Floats:
+        """What was read of clips, states (f, d) each, to vectors (n, dimension), float32, unit
+        length."""
+        states, lengths = self._joined(clips)
         pooled = clip_vectors(states, lengths)
         if self._head is None:
             return pooled
         return unit(np.hstack([pooled, unit(self._head.scores(states, lengths))]))
 
-    def learn(self, frames: Tokens, targets: Floats) -> None:
-        """Learn from the frames of clips and their labels (n, c) what single frames tell of these,
-        see model.frame_head. All vectors are longer from then on."""
-        self._head = fit_frame_head(frames.states, np.diff(frames.bounds).tolist(), targets)
+    def learn(self, clips: Sequence[Floats], targets: Floats) -> None:
+        """Learn from what was read of clips and their labels (n, c) what single frames tell of
+        these, see model.frame_head. All vectors are longer from then on."""
+        self._head = fit_frame_head(*self._joined(clips), targets)
 
     def save(self, folder: Path) -> None:
         """Write what `learn` found into a folder, for model.frame_head's `load_frame_head`."""
         if self._head is not None:
             self._head.save(folder)
+
+    def _joined(self, clips: Sequence[Floats]) -> tuple[Floats, list[int]]:
+        """The states of all frames, clip after clip, and how many each clip has."""
+        nothing = np.zeros((0, self.state_dimension), np.float32)
+        joined: Floats = np.concatenate([nothing, *clips]).astype(np.float32)
+        return joined, [len(clip) for clip in clips]
 
 
 def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:

@@ -13,6 +13,7 @@ from model.clip_encoder import ClipEncoder
 from model.encoder import TextEncoder
 from model.frame_head import load_frame_head
 from model.image_encoder import ImageEncoder, unit
+from model.read_once import Frozen
 from model.sound_encoder import SoundEncoder
 from model.sounds import RATE
 from model.store import EncoderSpec
@@ -22,8 +23,8 @@ from model.types import Floats, Ints, Medium
 BATCH = 32
 """Examples of several parts read at once."""
 
-Part = str | Image | list[Image] | Floats
-"""A text, a picture, the frames of a clip, or the samples of a sound."""
+Part = str | Image | Floats
+"""A text, a picture, or of a clip or a sound what its network said of it, see `frozen`."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 
@@ -32,8 +33,8 @@ class JointEncoder:
     """Examples to unit-length vectors of `dimension`: the vectors of their parts side by side, each
     of the same weight, zeros for what is missing. Not safe for use by several threads at once.
 
-    With one part only it is that part's encoder and nothing more; of `tokens` it gives model.spans'
-    Tokens in place of vectors.
+    With one text or picture only it is that part's encoder and nothing more; of `tokens` it gives
+    model.spans' Tokens in place of vectors.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -42,22 +43,34 @@ class JointEncoder:
         Raises OSError where a name is no encoder.
         """
         self.layout = spec.layout
-        of_texts = "tokens" if spec.layout == ("tokens",) else "text"
-        named = {of_texts: spec.text, "image": spec.image, "audio": spec.audio}
-        names = {kind: name for kind, name in named.items() if name}
+        self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
+        named = {"text": spec.text, "tokens": spec.text, "image": spec.image}
+        names = {kind: name for kind, name in named.items() if kind in spec.layout}
         if folder is not None:
-            names = {kind: str(_own(folder, kind, len(names))) for kind in names}
+            names = {kind: str(self._own(folder, kind)) for kind in names}
         self._encoders = {kind: _load(kind, name, spec.max_tokens) for kind, name in names.items()}
-        networks = {kind: encoder.network for kind, encoder in self._encoders.items()}
-        self.network = (
-            nn.ModuleDict(networks) if len(networks) > 1 else next(iter(networks.values()))
-        )
-        self.rate = self._encoders["audio"].rate if spec.audio else RATE
-        """Samples a second that sounds must have."""
-        self.device = next(self.network.parameters()).device
+        """Those whose networks deep rounds tune."""
+        networks: dict[str, Any] = {
+            kind: encoder.network for kind, encoder in self._encoders.items()
+        }
+        is_alone = len(networks) == 1
+        self.network = networks.popitem()[1] if is_alone else nn.ModuleDict(networks)
         head = None if folder is None else load_frame_head(folder)
-        self.clips = ClipEncoder(self._encoders["image"], head) if "video" in spec.layout else None
+        self.clips = ClipEncoder(ImageEncoder(spec.image), head) if "video" in spec.layout else None
         """Of layouts with a clip."""
+        sounds = SoundEncoder(spec.audio) if "audio" in spec.layout else None
+        self.rate = RATE if sounds is None else sounds.rate
+        """Samples a second that sounds must have."""
+        frozen: dict[Medium, Any] = {"video": self.clips, "audio": sounds}
+        self.frozen: dict[Medium, Frozen] = {kind: one for kind, one in frozen.items() if one}
+        """The media whose networks stay as they are: a batch of them would take long. Examples
+        hold what these said of them."""
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def is_tunable(self) -> bool:
+        """Whether it has networks that can be fine-tuned."""
+        return bool(self._encoders)
 
     @property
     def dimension(self) -> int:
@@ -90,7 +103,7 @@ class JointEncoder:
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
         """One batch to pooled states (n, dimension), with gradients if on: of several parts each of
-        unit length. Clips and sounds have no gradients: a batch of them would take long."""
+        unit length. Clips and sounds have no gradients."""
         alone = self._alone()
         if alone is not None:
             states: Tensor = alone.forward(_firsts(examples))
@@ -107,23 +120,35 @@ class JointEncoder:
         places: list[Ints] = self._of("tokens").places(_firsts(examples))
         return places
 
+    def learn_clips(self, examples: Sequence[Example], targets: Floats) -> None:
+        """Have `clips` learn what single frames tell of the labels (n, c) of whole examples."""
+        if self.clips is None:
+            return
+        places = [place for place, medium in enumerate(self.layout) if medium == "video"]
+        there = [_there(examples, place) for place in places]
+        rows = [row for chosen, _ in there for row in chosen]
+        self.clips.learn([clip for _, clips in there for clip in clips], targets[rows])
+
     def save(self, folder: Path) -> None:
-        """Write plain transformers folders: this one for a single network, else one inside each."""
+        """Write plain transformers folders of what can be tuned: this one for a layout of a single
+        network, else one inside each."""
         for kind, encoder in self._encoders.items():
-            own = _own(folder, kind, len(self._encoders))
+            own = self._own(folder, kind)
             own.mkdir(exist_ok=True)
             encoder.save(own)
         if self.clips is not None:
             self.clips.save(folder)
 
+    def _own(self, folder: Path, kind: str) -> Path:
+        """Where the weights of a network stand in a folder."""
+        return folder / kind if self._has_several else folder
+
     def _alone(self) -> Any:
-        """The encoder of the only part, for layouts of one part that is no clip."""
-        if len(self.layout) > 1 or self.layout == ("video",):
-            return None
-        return self._of(self.layout[0])
+        """The encoder of the only part, for layouts of one text or picture."""
+        return self._encoders.get(self.layout[0]) if len(self.layout) == 1 else None
 
     def _of(self, medium: Medium) -> Any:
-        return self.clips if medium == "video" else self._encoders[medium]
+        return self.frozen.get(medium) or self._encoders[medium]
 
     def _widths(self) -> list[int]:
         return [int(self._of(medium).dimension) for medium in self.layout]
@@ -139,24 +164,16 @@ class JointEncoder:
         return found
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:
-        if medium in ("video", "audio"):
-            with torch.no_grad():
-                return torch.as_tensor(self._encode(medium, parts), device=self.device)
+        if medium in self.frozen:
+            return torch.as_tensor(self._encode(medium, parts), device=self.device)
         return nn.functional.normalize(self._of(medium).forward(parts), dim=1)
-
-
-def _own(folder: Path, kind: str, networks: int) -> Path:
-    """Where the weights of one of so many networks stand."""
-    return folder / kind if networks > 1 else folder
 
 
 def _load(kind: str, name: str, max_tokens: int) -> Any:
     """The encoder of a kind; they have the same methods, each for parts of its own."""
-    if kind == "text":
-        return TextEncoder(name, max_tokens)
-    if kind == "tokens":
-        return TokenEncoder(name, max_tokens)
-    return ImageEncoder(name) if kind == "image" else SoundEncoder(name)
+    if kind == "image":
+        return ImageEncoder(name)
+    return (TextEncoder if kind == "text" else TokenEncoder)(name, max_tokens)
 
 
 def _firsts(examples: Sequence[Example]) -> list[Any]:

@@ -2,6 +2,7 @@
 
     encoders/2/            meta.json, and a transformers folder if it was fine-tuned here
     vectors/2/             the pool's vectors by encoder 2; `complete` once the pool was embedded
+    vectors/frames-1f/     what an image network says of the frames of clips (sounds-1f: of sounds)
     versions/2.17/         head.safetensors and meta.json: encoder 2, the head's 17th refit
 
 Weights are safetensors and facts are JSON; nothing is pickled.
@@ -22,10 +23,12 @@ from safetensors.numpy import load_file, save_file
 
 from model.head import Head
 from model.token_store import TokenStore
-from model.types import Ints, LabelGroup, Layout
+from model.types import Ints, LabelGroup, Layout, Medium
 from model.vectors import VectorStore, content_key
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
+FROZEN: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
+"""Media whose networks stay as they are, and the names of the folders of what these say."""
 HERE = "."
 """In an encoder's meta: its weights stand in its own folder."""
 
@@ -182,18 +185,18 @@ class Store:
         """What encoder `number`, of the layout `tokens`, says of each token."""
         return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
 
-    def frames(self, name: str, dimension: int) -> TokenStore:
-        """What the image network of this name, as it comes, says of each frame of a clip, with a
-        clip's frames in place of a text's tokens: deep rounds over clips need not read them."""
-        return TokenStore(self._frames_folder(name), dimension)
+    def frozen(self, medium: Medium, name: str, dimension: int) -> TokenStore:
+        """What the network of this name, as it comes, says of clips or sounds, with a clip's frames
+        in place of a text's tokens: no encoder on it needs to read them again."""
+        return TokenStore(self._frozen_folder(medium, name), dimension)
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """The one of the two that fits the encoder's layout."""
         is_of_tokens = self.encoders()[number].layout == ("tokens",)
         return self.tokens(number) if is_of_tokens else self.vectors(number)
 
-    def _frames_folder(self, name: str) -> Path:
-        return self.folder / "vectors" / f"frames-{content_key(name):x}"
+    def _frozen_folder(self, medium: Medium, name: str) -> Path:
+        return self.folder / "vectors" / f"{FROZEN[medium]}-{content_key(name):x}"
 
     def _vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)
@@ -206,11 +209,13 @@ class Store:
         return (self.folder / "vectors" / str(number) / "complete").exists()
 
     def delete_encoder(self, number: int) -> None:
-        """And the frames of an image network that no other encoder has."""
+        """And what was kept of clips and sounds by a network that no other encoder has."""
         for kind in ("encoders", "vectors"):
             _remove(self.folder / kind / str(number))
-        kept = {self._frames_folder(meta.image_base) for meta in self.encoders().values()}
-        for folder in set((self.folder / "vectors").glob("frames-*")) - kept:
+        left = self.encoders().values()
+        kept = {self._frozen_folder("video", meta.image_base) for meta in left}
+        kept |= {self._frozen_folder("audio", meta.audio_base) for meta in left}
+        for folder in set((self.folder / "vectors").glob("*-*")) - kept:
             _remove(folder)
 
 

@@ -1,7 +1,9 @@
 """From what a task shows to what an encoder reads: media are fetched and decoded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from backend.content import Parts
 from backend.errors import explained, is_disk_full
@@ -11,13 +13,18 @@ from backend.media.places import Unreachable, hosts_from
 from backend.session import Session
 from backend.settings import Settings
 from model.clips import read_clip
-from model.joint_encoder import Example, Part
+from model.joint_encoder import Example, JointEncoder, Part
 from model.media_files import UnreadableMedia
 from model.pictures import read_picture
+from model.read_once import ReadOnce
 from model.sounds import read_sound
-from model.types import Layout, Medium, is_of_text
+from model.store import EncoderSpec, Store
+from model.types import Floats, Medium
+from model.vectors import content_key
 
 MEGABYTE = 1 << 20
+
+Decoded = TypeVar("Decoded")
 
 
 @dataclass(frozen=True)
@@ -57,20 +64,30 @@ class CannotRead(Exception):
 
 
 class Reader:
-    """Made for one thread. A layout of texts alone asks nobody for anything."""
+    """Made for one thread; close it when done. A layout of texts alone asks nobody for anything.
+    Clips and sounds are read once, and from then on known by their address."""
 
-    def __init__(self, layout: Layout, access: Access, rate: int) -> None:
-        """`rate`: samples a second of sounds, see JointEncoder."""
-        self._layout, self._rate = layout, rate
-        self._media: Media | None = None
-        if not is_of_text(layout):
-            session = Session(access.url, access.token, access.spare_token, repeats=0)
-            limits = MediaLimits(
-                max_bytes=access.max_bytes,
-                hosts=tuple(access.hosts),
-                cache_bytes=access.cache_bytes,
-            )
-            self._media = Media(Path(access.folder), session, limits, access.address)
+    def __init__(
+        self, encoder: JointEncoder, spec: EncoderSpec, store: Store, access: Access
+    ) -> None:
+        """`encoder`: what `spec` names, from the base or fine-tuned."""
+        self._layout, self._rate = spec.layout, encoder.rate
+        names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
+        self._once = ReadOnce(
+            encoder.frozen,
+            lambda medium, dimension: store.frozen(medium, names[medium], dimension),
+        )
+        self._session = Session(access.url, access.token, access.spare_token, repeats=0)
+        limits = MediaLimits(
+            max_bytes=access.max_bytes, hosts=tuple(access.hosts), cache_bytes=access.cache_bytes
+        )
+        self._media = Media(Path(access.folder), self._session, limits, access.address)
+
+    def close(self) -> None:
+        """Keep what was read, and close connections."""
+        self._once.write()
+        self._media.close()
+        self._session.close()
 
     def read(self, task: int, parts: Parts) -> Example:
         """What the task shows, in the layout's order. Raises CannotRead."""
@@ -89,16 +106,20 @@ class Reader:
             raise CannotRead(explained(error), passing=False) from error
 
     def _part(self, medium: Medium, part: str, task: int) -> Part:
-        if self._media is None or medium in ("text", "tokens"):
+        if medium in ("text", "tokens"):
             return part
+        if medium == "image":
+            return self._decoded(part, task, read_picture)
+        key, decode = content_key(part), read_clip if medium == "video" else self._sound
+        return self._once.states(medium, key, lambda: self._decoded(part, task, decode))
+
+    def _sound(self, path: Path) -> Floats:
+        return read_sound(path, self._rate)
+
+    def _decoded(self, part: str, task: int, decode: Callable[[Path], Decoded]) -> Decoded:
         path = self._media.fetch(part, task)
         try:
-            return self._decoded(medium, path)
+            return decode(path)
         except UnreadableMedia:
             self._media.forget(part)  # whoever mends the file has it fetched anew
             raise
-
-    def _decoded(self, medium: Medium, path: Path) -> Part:
-        if medium == "image":
-            return read_picture(path)
-        return read_clip(path) if medium == "video" else read_sound(path, self._rate)

@@ -80,10 +80,15 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         )
 
 
-def test_a_deep_round_over_clips_learns_from_their_frames(tmp_path: Path, web: Web) -> None:
-    """Its vectors are longer than the base encoder's, and the whole pool gets them."""
-    xml = EXAMPLE.replace("<Text", "<Video").replace("$text", "$clip")
+@pytest.mark.parametrize("title", ["", '<Text name="title" value="$title"/>'], ids=["", "title"])
+def test_a_deep_round_over_clips_learns_from_their_frames(
+    tmp_path: Path, web: Web, title: str
+) -> None:
+    """Its vectors are longer than the base encoder's, and the whole pool gets them. Beside a title
+    each deep round read every clip anew, and learnt nothing from it."""
+    xml = EXAMPLE.replace("<Text", f"{title}<Video").replace("$text", "$clip")
     config, encoder = parse(xml), res_net(tmp_path / "encoder")
+    text = BUNDLED if title else ""
     labels, tasks = config.labels, []
     for number in range(6):
         clip = write_clip(tmp_path / f"{number}.avi", 1.0 + number)
@@ -91,12 +96,12 @@ def test_a_deep_round_over_clips_learns_from_their_frames(tmp_path: Path, web: W
         answer = {"choices": [labels[number % 2]]}
         region = {"from_name": "label", "to_name": "text", "type": "choices", "value": answer}
         annotations = [{"id": number, "result": [region], "was_cancelled": False}]
-        data = {"clip": f"{web.url}/{number}.avi"}
+        data = {"clip": f"{web.url}/{number}.avi", "title": f"Number {number}"}
         tasks.append({"id": number, "data": data, "annotations": annotations})
     settings = Settings(model_dir=tmp_path, media_hosts=web.host)
     job: Json = {
         **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
-        "spec": asdict(EncoderSpec(("video",), "", str(encoder), 8)),
+        "spec": asdict(EncoderSpec(config.layout, text, str(encoder), 8)),
         "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
         **{"empty_is_none": True, "audit_share": 0.0},
     }
@@ -106,7 +111,7 @@ def test_a_deep_round_over_clips_learns_from_their_frames(tmp_path: Path, web: W
     assert trainer.embed_pool(job, lambda facts: None)["left"] == 0
     read = len(web.seen)
     told = trainer.tune_encoder(job, lambda facts: None)
-    assert told == {"encoder": 1, "labels": 6}
+    assert (told["encoder"], told["labels"], "steps" in told) == (1, 6, bool(title))
     assert trainer.embed_pool({**job, "encoder": 1}, lambda facts: None)["left"] == 0
     trainer.review_labels({**job, "encoder": 1}, lambda facts: None)
     assert len(web.seen) == read, "no clip is fetched a second time"

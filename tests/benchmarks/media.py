@@ -33,11 +33,10 @@ from backend.studio import Studio
 from model.finetune import Examples, finetune
 from model.head import Head, fit_head
 from model.joint_encoder import Example, JointEncoder
-from model.known_frames import KnownFrames
 from model.metrics import macro_f1
 from model.pictures import read_picture
 from model.snapshot import pool_centre
-from model.store import Store, Version
+from model.store import EncoderSpec, Store, Version
 from model.thresholds import fit_thresholds
 from model.types import Floats, Ints
 from tests.studio.bench import Bench, until
@@ -175,21 +174,28 @@ class Play:
         store = Store(self.bench.models / str(self.project))
         spec = store.encoders()[version.encoder].spec
         encoder, first = JointEncoder(spec), known[:tuned_on]
-        if encoder.clips is not None:
-            kept = store.frames(spec.image, encoder.clips.frame_dimension)
-            frames = KnownFrames(kept, encoder.clips)
-            frames.learn(self.keys_of(first), self.targets(first))
-            return frames.vectors(self.keys_of(known)), frames.vectors(self.keys_of(rest))
-        training = Examples(self.examples(first), self.targets(first))
-        nothing = Examples([], training.targets[:0])
-        finetune(encoder, training, nothing, self.config.kind, seed=seed)
-        return encoder.encode(self.examples(known)), encoder.encode(self.examples(rest))
+        of_first, of_known, of_rest = (
+            self.examples(ids, encoder, store, spec) for ids in (first, known, rest)
+        )
+        encoder.learn_clips(of_first, self.targets(first))
+        if encoder.is_tunable:
+            training = Examples(of_first, self.targets(first))
+            nothing = Examples([], training.targets[:0])
+            finetune(encoder, training, nothing, self.config.kind, seed=seed)
+        return encoder.encode(of_known), encoder.encode(of_rest)
 
     def keys_of(self, ids: Ints) -> Ints:
         return np.array([self.keys[task] for task in ids.tolist()], dtype=np.int64)
 
-    def examples(self, ids: Ints) -> list[Example]:
-        return [(read_picture(self.files[task]),) for task in ids.tolist()]
+    def examples(
+        self, ids: Ints, encoder: JointEncoder, store: Store, spec: EncoderSpec
+    ) -> list[Example]:
+        """What the backend's trainer reads of these tasks."""
+        if encoder.clips is None:
+            return [(read_picture(self.files[task]),) for task in ids.tolist()]
+        kept = store.frozen("video", spec.image, encoder.clips.state_dimension)
+        rows = kept.rows(self.keys_of(ids))
+        return [(kept.take(rows[place : place + 1]).states,) for place in range(len(ids))]
 
 
 def main() -> None:

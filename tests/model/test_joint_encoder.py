@@ -11,7 +11,7 @@ from model.finetune import Examples, finetune
 from model.image_encoder import ImageEncoder
 from model.joint_encoder import Example, JointEncoder
 from model.store import EncoderSpec
-from model.types import Medium
+from model.types import Floats, Medium
 from tests.model.test_image_encoder import res_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -43,7 +43,9 @@ def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_mis
 ) -> None:
     encoder = load(images, "text", "image", "video")
     assert encoder.dimension == TEXT + PICTURE + 2 * PICTURE
-    examples: list[Example] = [("one", RED, [RED, BLUE]), ("one", None, None), (None, RED, None)]
+    assert encoder.clips is not None
+    clip = encoder.clips.read([RED, BLUE])
+    examples: list[Example] = [("one", RED, clip), ("one", None, None), (None, RED, None)]
     found = encoder.encode(examples)
     assert np.linalg.norm(found, axis=1) == pytest.approx(1.0)
     lengths = [np.linalg.norm(part) for part in np.split(found[0], [TEXT, TEXT + PICTURE])]
@@ -73,24 +75,60 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
     assert again == pytest.approx(after, abs=1e-3)
 
 
+def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_path: Path) -> None:
+    """Copies of them took the disk of each deep round, and a second reading of each clip."""
+    encoder = load(images, "text", "video")
+    assert encoder.is_tunable and encoder.clips is not None
+    assert not load(images, "video").is_tunable
+    clips = [encoder.clips.read([picture] * 2) for picture in (RED, BLUE)]
+    items: list[Example] = [("good", clips[0]), ("bad", clips[1]), ("good", None), (None, clips[1])]
+    targets = np.tile(np.eye(2, dtype=np.float32), (2, 1))
+    before = encoder.encode(items)
+    finetune(encoder, Examples(items, targets), Examples([], targets[:0]), "single", seed=0)
+    changed = np.abs(encoder.encode(items) - before)
+    assert changed[:2, :TEXT].max() > 0.01
+    assert changed[3].max() == 0.0, "the clip alone is what it was"
+    encoder.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
+    again = load(images, "text", "video", folder=tmp_path)
+    assert again.encode(items) == pytest.approx(encoder.encode(items), abs=1e-3)
+
+
+@pytest.mark.parametrize("layout", [("video",), ("text", "video"), ("video", "text", "video")])
 def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
-    images: str, tmp_path: Path
+    images: str, tmp_path: Path, layout: tuple[Medium, ...]
 ) -> None:
     """Blue for a moment is the label."""
-    encoder = load(images, "video")
+    encoder = load(images, *layout)
     assert encoder.clips is not None
-    items: list[Example] = [([RED] * 8,), ([RED] * 4 + [BLUE] + [RED],)] * 6
-    frames = encoder.clips.frames([[RED] * 8, [RED] * 4 + [BLUE] + [RED]] * 6)
-    plain = encoder.encode(items[:2])
-    assert frames.bounds.tolist()[:4] == [0, 8, 14, 22]
-    assert encoder.clips.vectors(frames)[:2] == pytest.approx(plain, abs=1e-3)
-    encoder.clips.learn(frames, np.array([[0.0], [1.0]] * 6, np.float32))
-    assert encoder.dimension == 2 * PICTURE + 1
-    without, with_blue = encoder.encode(items[:2])
-    assert np.sign([without[-1], with_blue[-1]]).tolist() == [-1.0, 1.0]
-    assert np.linalg.norm(with_blue[:-1]) == pytest.approx(abs(with_blue[-1]))
-    assert encoder.clips.vectors(frames)[1] == pytest.approx(with_blue, abs=1e-3)
+    without, with_blue = (
+        encoder.clips.read(clip) for clip in ([RED] * 8, [RED] * 4 + [BLUE] + [RED])
+    )
+
+    def example(clip: Floats) -> Example:
+        """The clip is the first video; a second one is missing."""
+        missing = iter([clip, None])
+        return tuple("same" if medium == "text" else next(missing) for medium in layout)
+
+    items = [example(without), example(with_blue)]
+    plain = encoder.clips.encode([without, with_blue])
+    encoder.learn_clips(items * 6, np.array([[0.0], [1.0]] * 6, np.float32))
+    dimension = 2 * PICTURE + 1
+    assert encoder.dimension == sum(TEXT if one == "text" else dimension for one in layout)
+    start = 0 if layout[0] == "video" else TEXT
+    found = encoder.encode(items)[:, start : start + dimension]
+    assert np.sign(found[:, -1]).tolist() == [-1.0, 1.0]
+    assert np.linalg.norm(found[:, :-1], axis=1) == pytest.approx(np.abs(found[:, -1]))
+    unit = found[:, :-1] / np.linalg.norm(found[:, :-1], axis=1, keepdims=True)
+    assert unit == pytest.approx(plain, abs=1e-3)
     encoder.save(tmp_path)
-    again = load(images, "video", folder=tmp_path)
+    again = load(images, *layout, folder=tmp_path)
     assert again.dimension == encoder.dimension
-    assert again.encode(items[:2]) == pytest.approx(np.stack([without, with_blue]), abs=1e-3)
+    assert again.encode(items) == pytest.approx(encoder.encode(items), abs=1e-3)
+
+
+def test_no_clip_teaches_nothing(images: str) -> None:
+    encoder = load(images, "text", "video")
+    before = encoder.dimension
+    encoder.learn_clips([("one", None)] * 2, np.ones((2, 1), np.float32))
+    assert encoder.dimension == before

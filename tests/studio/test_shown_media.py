@@ -1,5 +1,6 @@
-"""Pictures and sounds that people upload: in order, learnt, and told of where unreadable."""
+"""Pictures, clips and sounds that people upload: in order, learnt, and told of where unreadable."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 from backend import local
 from backend.annotations import Json
 from model.store import Store
+from tests.backend.web import Answer, Web
+from tests.benchmarks.media import write_clip
+from tests.model.test_clips import REAL
 from tests.model.test_sound_encoder import wav2vec2
 from tests.model.test_sounds import tone, write_wave
 from tests.studio.bench import Bench, until
@@ -26,7 +30,15 @@ PICTURES = (
 
 
 @pytest.fixture(scope="module")
-def backend_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def files() -> Iterator[Web]:
+    """Another host that media come from."""
+    web = Web()
+    yield web
+    web.close()
+
+
+@pytest.fixture(scope="module")
+def backend_settings(tmp_path_factory: pytest.TempPathFactory, files: Web) -> dict[str, object]:
     """A tiny network of random weights tells colours apart."""
     folder: Path = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
@@ -37,6 +49,7 @@ def backend_settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, obje
     return {
         "image_encoder": str(folder),
         "audio_encoder": str(wav2vec2(tmp_path_factory.mktemp("sounds"))),
+        "media_hosts": files.host,
         "deep_rounds": "yes",
         "deep_round_first": 12,
     }
@@ -108,6 +121,48 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     encoder = Store(bench.models / str(project)).encoders()[version.encoder]
     assert encoder.layout == ("text",)
     assert (state["trouble"], state["training_trouble"], state["unreadable"]) == (None, None, 0)
+
+
+CLIPS = PICTURES.replace("<View><Image", '<View><Text name="title" value="$title"/><Video').replace(
+    'value="$image"', 'value="$clip"'
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_clips_beside_titles_are_learnt_frame_by_frame(
+    bench: Bench, files: Web, tmp_path: Path
+) -> None:
+    """The title tells nothing, and the colour is there for a moment. Real clips are read, too."""
+    rng = np.random.default_rng(0)
+    tasks: list[Json] = []
+    for number in range(24):
+        colour = list(COLOURS)[number % 3]
+        means = [np.full(3, 128), np.array(COLOURS[colour]), np.full(3, 128)]
+        pixels = [mean + rng.normal(0.0, 25.0, (24, 24, 3)) for mean in means]
+        frames = [Image.fromarray(one.clip(0, 255).astype(np.uint8)) for one in pixels]
+        file = tmp_path / f"{number}.mp4"
+        write_clip(file, frames)
+        tasks.append({"clip": served(files, file), "title": f"Clip {number}", "is": colour})
+    real = sorted(REAL.iterdir()) if REAL.is_dir() else []
+    tasks += [{"clip": served(files, clip), "title": clip.stem, "is": "red"} for clip in real]
+    project = bench.connected(tasks, CLIPS)
+    assert bench.state(project)["unreadable"] == 0
+    for _ in range(15):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order
+        bench.submit(task, [task["data"]["is"]])
+        bench.until_learnt(project, task["id"])
+    version = bench.until_tuned(project)
+    store = Store(bench.models / str(project))
+    plain, tuned = (store.encoders()[number].dimension for number in (0, version.encoder))
+    assert plain < tuned <= plain + len(COLOURS), "a number for each label that somebody gave"
+    assert len(files.seen) == len(tasks), "each clip is fetched once"
+
+
+def served(files: Web, path: Path) -> str:
+    """The address of a file."""
+    files.answers[f"/{path.name}"] = Answer(path.read_bytes())
+    return f"{files.url}/{path.name}"
 
 
 SOUNDS = PICTURES.replace("<Image", "<Audio").replace("$image", "$audio")
