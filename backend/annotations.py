@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from backend.label_config import SEPARATOR, Control, LabelConfig, Question
 from model.spans import Span
-from model.types import Kind
+from model.types import EXCLUSIVE, Kind
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
     from model.head import Head
@@ -112,7 +113,7 @@ def consensus(votes: Sequence[Labels], config: LabelConfig) -> Labels | None:
 
 
 def _agreed(votes: Sequence[Labels], kind: Kind) -> Labels | None:
-    if kind == "single":
+    if kind in EXCLUSIVE:
         ranked = Counter(labels[0] for labels in votes if len(labels) == 1).most_common(2)
         if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
             return None
@@ -128,8 +129,8 @@ Decision = tuple[float, str, float]
 
 
 def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list[Json]:
-    """The pre-annotation: of each question the likeliest answer (single), or all that reach their
-    threshold.
+    """The pre-annotation: of each question the likeliest answer (single), the median one (ordered),
+    or all that reach their threshold.
 
     `probs` belong to the head's labels; labels that the config does not know are left out. A
     region's score is the probability; of several labels, the least certain one's.
@@ -141,10 +142,10 @@ def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list
 
 def confidence_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> float:
     """How sure the model is of the whole answer, in [0, 1]: the probability of its least
-    certain decision (single: of the likeliest label)."""
+    certain decision (of exclusive labels the likeliest)."""
     sure = [
         max(p for p, _, _ in known)
-        if question.kind == "single"
+        if question.kind in EXCLUSIVE
         else min(p if p >= least else 1.0 - p for p, _, least in known)
         for question in config.questions
         if (known := _decisions(probs, head, question))
@@ -166,6 +167,8 @@ def _decisions(probs: Sequence[float], head: "Head", question: Question) -> list
 def _region(question: Question, known: list[Decision]) -> Json | None:
     if question.kind == "single":
         chosen = [max(known, key=lambda one: one[0])]
+    elif question.kind == "ordered":
+        chosen = [_median(known)]
     else:
         chosen = [one for one in known if one[0] >= one[2]]
         if question.control == "taxonomy":
@@ -179,6 +182,13 @@ def _region(question: Question, known: list[Decision]) -> Json | None:
         **_value([answer for _, answer, _ in chosen], question),
         "score": round(min(p for p, _, _ in chosen), 4),
     }
+
+
+def _median(known: list[Decision]) -> Decision:
+    """The first of answers in an order at which half of the probability is reached."""
+    half = sum(p for p, _, _ in known) / 2
+    reached = zip(accumulate(p for p, _, _ in known), known, strict=True)
+    return next(one for total, one in reached if total >= half)
 
 
 def _value(answers: list[str], question: Question) -> Json:

@@ -190,6 +190,8 @@ def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> 
 def _kind(control: Element) -> Kind:
     if control.tag == "Labels":
         return "spans"
+    if control.tag == "Rating":
+        return "ordered"
     is_several = control.get("choice", "single").startswith("multiple")
     return "multiple" if control.tag == "Taxonomy" or is_several else "single"
 

@@ -12,7 +12,7 @@ from scipy.special import expit, log_softmax, softmax
 from sklearn.model_selection import KFold
 
 from model.head import Head
-from model.types import Bools, Floats, Kind
+from model.types import EXCLUSIVE, Bools, Floats, Kind
 
 SCALE_SPREAD = 0.15
 """Prior standard deviation of the common scale's logarithm. Heads on a fine-tuned encoder are
@@ -52,7 +52,7 @@ def fit_calibration(logits: Floats, targets: Bools | Floats, kind: Kind) -> Cali
     labels stays. `multiple`: a scale and a shift a label (Platt 1999, "Probabilistic outputs for
     support vector machines"), the scales drawn towards a common one.
     """
-    fit = _fit_single if kind == "single" else _fit_multiple
+    fit = _fit_single if kind in EXCLUSIVE else _fit_multiple
     return fit(logits.astype(np.float64), np.asarray(targets, dtype=np.float64))
 
 
@@ -94,7 +94,7 @@ def cross_fitted_error(logits: Floats, truth: Bools, kind: Kind, seed: int) -> f
         for others, fold in folds.split(logits):
             calibration = fit_calibration(logits[others], truth[others], kind)
             result[fold] = calibration.logits(logits[fold])
-    probs = softmax(result, axis=1) if kind == "single" else expit(result)
+    probs = softmax(result, axis=1) if kind in EXCLUSIVE else expit(result)
     return expected_calibration_error(probs, truth, kind)
 
 

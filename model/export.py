@@ -21,13 +21,14 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 
 from model.encoder import CHARACTERS_PER_TOKEN, TextEncoder
 from model.head import Head
-from model.types import Floats, Kind
+from model.types import EXCLUSIVE, Floats, Kind
 
 MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
 """Networks whose layers and classifier are of the form that we write."""
 
 PROBLEM_TYPES: dict[Kind, str] = {
     "single": "single_label_classification",
+    "ordered": "single_label_classification",
     "multiple": "multi_label_classification",
 }
 """What tells the pipeline whether to apply softmax or sigmoid."""
@@ -42,6 +43,8 @@ SLOPE = 2.0**-12
 
 ANSWERS: dict[Kind, str] = {
     "single": "Gives each text one label, with its probability.",
+    "ordered": "Gives each text one of labels in an order, with their probabilities. The median is "
+    "the fewest steps off on average; the likeliest one is most often right.",
     "multiple": "Gives each text any number of labels. Each has a probability of its own; those "
     "that reach their threshold are the answer.",
 }
@@ -101,7 +104,7 @@ def check(encoder: TextEncoder, head: Head) -> None:
         raise ValueError("it marks spans; only classifiers of whole texts can be exported")
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
-    if head.kind == "single" and len(head.labels) == 1:
+    if head.kind in EXCLUSIVE and len(head.labels) == 1:
         raise ValueError(f"nothing is to be decided: {head.labels[0]} is the only label")
 
 
@@ -205,7 +208,7 @@ def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
 
 
 def _labels(head: Head) -> str:
-    if head.kind == "single":
+    if head.kind in EXCLUSIVE:
         return _table(("label",), [(label,) for label in head.labels])
     least = [0.5] * len(head.labels) if head.thresholds is None else head.thresholds.tolist()
     rows = [(label, f"{least:.3g}") for label, least in zip(head.labels, least, strict=True)]

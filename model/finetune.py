@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from model.layers import frozen_weights, train_mode
 from model.metrics import decisions, scores
+from model.ordered import softening
 from model.types import Floats, Ints, Kind, LabelGroup
 
 BATCH = 16
@@ -214,6 +215,8 @@ def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...])
 def _loss_of_question(logits: Tensor, targets: Tensor, kind: Kind) -> Tensor:
     if kind == "multiple":
         return nn.functional.binary_cross_entropy_with_logits(logits, targets)
+    if kind == "ordered":
+        targets = targets @ torch.as_tensor(softening(targets.shape[1]), device=targets.device)
     return nn.functional.cross_entropy(logits, targets)
 
 

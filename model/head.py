@@ -8,6 +8,7 @@ from scipy.special import expit, softmax
 
 from model.logistic import fit_logistic
 from model.metrics import decisions
+from model.ordered import softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
 L2 = 0.05
@@ -54,7 +55,7 @@ class Head:
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.labels)), np.float32)
 
     def probs(self, vectors: Floats) -> Floats:
-        """Vectors (n, d) to probabilities (n, c); for `single` and `spans` each row sums to 1."""
+        """Vectors (n, d) to probabilities (n, c); but for `multiple` each row sums to 1."""
         logits = self.logits(vectors)
         for group in self.groups or (LabelGroup(self.kind, 0, len(self.labels)),):
             mine = logits[:, group.columns]
@@ -122,7 +123,8 @@ def fit_head(
     l2: float = L2,
     start: Head | None = None,
 ) -> Head:
-    """Fit logistic regression by L-BFGS: softmax for `single`, one sigmoid a label for `multiple`.
+    """Fit logistic regression by L-BFGS: softmax for exclusive labels (for `ordered` with soft
+    targets), one sigmoid a label for `multiple`.
 
     vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
     label without any example ends at a small probability instead of running off to zero.
@@ -136,6 +138,7 @@ def fit_head(
     theta = np.zeros((features.shape[1], targets.shape[1]))
     if start is not None and start.weights.shape == theta[:-1].shape:
         theta[:] = np.vstack([start.weights, start.bias])
-    theta = fit_logistic(features, targets, kind, l2, theta)
+    wanted = targets @ softening(len(labels)) if kind == "ordered" else targets
+    theta = fit_logistic(features, wanted, kind, l2, theta)
     theta = theta.astype(np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], np.asarray(centre, dtype=np.float32))

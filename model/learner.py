@@ -13,7 +13,7 @@ from model.head import Head, fit_head, joined
 from model.metrics import measure
 from model.snapshot import Policy, Snapshot, pool_centre, sampled
 from model.thresholds import fit_thresholds
-from model.types import Bools, Floats, Ints
+from model.types import EXCLUSIVE, Bools, Floats, Ints
 
 DEFAULT_STRATEGY = "balanced_cluster_margin"
 """What `auto` means."""
@@ -103,7 +103,7 @@ def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) ->
     validation = snapshot.labelled(held_out)
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
-    if snapshot.kind == "single":
+    if snapshot.kind in EXCLUSIVE:
         return head
     # All of the pool, and not what is left of it: a few rows tell nothing of frequencies.
     everything = np.arange(len(snapshot.ids))

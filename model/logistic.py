@@ -7,7 +7,7 @@ from scipy.linalg import cholesky, qr, solve_triangular
 from scipy.optimize import minimize
 from scipy.special import expit, logsumexp, softmax
 
-from model.types import Floats, Ints, Kind
+from model.types import EXCLUSIVE, Floats, Ints, Kind
 
 GROUP = 128
 """Labels of `multiple` that are fitted together."""
@@ -22,7 +22,7 @@ def fit_logistic(features: Floats, targets: Floats, kind: Kind, l2: float, start
     """The weights (d, c) of least loss plus l2 / 2 times their squares, by L-BFGS.
 
     features (m, d); targets (m, c): 0 and 1, or how much an example counts in place of 1; softmax
-    for `single`, one sigmoid a label for `multiple`; start (d, c): where to begin.
+    for exclusive labels, one sigmoid a label for `multiple`; start (d, c): where to begin.
     """
     features, targets = features.astype(np.float64), targets.astype(np.float64)
     if len(features) < features.shape[1]:
@@ -48,7 +48,7 @@ def _groups(targets: Floats, kind: Kind) -> list[Ints]:
     """Columns that are fitted together. Labels of `multiple` do not depend on each other; the many
     rare ones of a taxonomy are done in a few steps, and need not wait for the frequent ones."""
     count = targets.shape[1]
-    if kind == "single" or count <= GROUP:
+    if kind in EXCLUSIVE or count <= GROUP:
         return [np.arange(count)]
     by_frequency = np.argsort(-targets.sum(axis=0), kind="stable")
     return np.array_split(by_frequency, -(-count // GROUP))
@@ -93,11 +93,11 @@ def _nearer(
 def _curvature(features: Floats, targets: Floats, kind: Kind, weights: Floats) -> Floats:
     """The second derivative (m, 1) of each example's loss by a logit, the mean over the labels. By
     no weights an example has each label with the label's share."""
-    counts = targets.sum(axis=1, keepdims=True) if kind == "single" else np.ones((len(targets), 1))
+    counts = targets.sum(axis=1, keepdims=True) if kind in EXCLUSIVE else np.ones((len(targets), 1))
     probs = targets.sum(axis=0, keepdims=True) / max(float(counts.sum()), 1.0)
     if weights.any():
         logits = features @ weights
-        probs = softmax(logits, axis=1) if kind == "single" else expit(logits)
+        probs = softmax(logits, axis=1) if kind in EXCLUSIVE else expit(logits)
     result: Floats = (probs * (1.0 - probs)).mean(axis=1, keepdims=True) * counts
     return result
 
@@ -119,5 +119,6 @@ def _sigmoid_loss(logits: Floats, targets: Floats) -> LossAndError:
 
 LOSSES: dict[Kind, Callable[[Floats, Floats], LossAndError]] = {
     "single": _softmax_loss,
+    "ordered": _softmax_loss,
     "multiple": _sigmoid_loss,
 }

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from model.types import Bools, Floats, Ints, Kind
+from model.ordered import median_answers
+from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
 RESAMPLES = 1000
 """Bootstrap resamples: the ends of an interval then move by about a tenth of its width."""
@@ -21,11 +22,13 @@ Z95 = 1.959964
 
 
 def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
-    """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), or all labels of at
-    least their threshold, one number or (c,)."""
+    """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), the median one
+    (`ordered`), or all labels of at least their threshold, one number or (c,)."""
     if kind == "multiple":
         result: Bools = probs >= thresholds
         return result
+    if kind == "ordered":
+        return median_answers(probs)
     answers = np.zeros(probs.shape, dtype=np.bool_)
     if len(probs):
         answers[np.arange(len(probs)), probs.argmax(axis=1)] = True
@@ -113,7 +116,7 @@ def cohen_kappa(first: Bools, second: Bools, kind: Kind) -> float:
     """
     if np.array_equal(first, second):
         return 1.0
-    if kind == "single":
+    if kind in EXCLUSIVE:
         return float(cohen_kappa_score(first.argmax(axis=1), second.argmax(axis=1)))
     agreed = (first == second).mean()
     shares = first.mean(axis=0), second.mean(axis=0)

@@ -6,9 +6,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["single", "multiple", "spans"]
-"""`single`: exactly one label an example (softmax); `multiple`: any number (sigmoid); `spans`: any
-number of labelled pieces of a text, for which each token has exactly one tag, see model.spans."""
+Kind = Literal["single", "ordered", "multiple", "spans"]
+"""`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
+model.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled pieces of a text,
+for which each token has exactly one tag, see model.spans."""
+
+EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
+"""With exactly one label an example."""
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ def labelling_interface(seen: Seen) -> Finding:
 def _described(config: LabelConfig) -> str:
     kind = {
         "single": "one label a text",
+        "ordered": "one of them a text, in an order",
         "multiple": "several labels a text",
         "spans": "spans of texts",
     }[config.kind]

@@ -133,7 +133,7 @@ def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure
     assert shortlist_score(rank, size) < demand_score(sure) <= 1.0
 
 
-RATING = Question("c", "t", "single", ("1", "2", "3"), "rating")
+RATING = Question("c", "t", "ordered", ("1", "2", "3"), "rating")
 STARS = replace(SINGLE, questions=(RATING,))
 
 
@@ -148,6 +148,9 @@ def test_each_number_of_stars_is_a_label(value: dict[str, object], labels: Label
 def test_stars_are_pre_annotated_as_a_number() -> None:
     (region,) = result_of([0.1, 0.2, 0.7], head(STARS.labels), STARS)
     assert (region["type"], region["value"]) == ("rating", {"rating": 3})
+    (region,) = result_of([0.4, 0.25, 0.35], head(STARS.labels), STARS)
+    assert region["value"] == {"rating": 2}, "the fewest stars off, not the likeliest"
+    assert region["score"] == 0.25
 
 
 NODES = {"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)}

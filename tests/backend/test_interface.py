@@ -70,11 +70,11 @@ def test_media_that_nobody_can_read_are_left_out_unless_asked_about() -> None:
         parse(config(object='<Image name="t" value="$image"/>'), ["image"])
 
 
-def test_the_stars_of_a_rating_are_labels() -> None:
+def test_the_stars_of_a_rating_are_labels_in_an_order() -> None:
     asked = '<Rating name="r" toName="t" maxRating="3"/>'
     found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')
     assert [question.control for question in found.questions] == ["rating"]
-    assert (found.kind, found.labels) == ("single", ("1", "2", "3"))
+    assert (found.kind, found.labels) == ("ordered", ("1", "2", "3"))
 
 
 TREE = '<Taxonomy name="x" toName="t"><Choice value="p"/><Choice value="b"/></Taxonomy>'
@@ -92,7 +92,7 @@ def test_several_questions_are_learnt_together() -> None:
     assert found.kind == "multiple"
     assert found.groups == (
         LabelGroup("single", 0, 2),
-        LabelGroup("single", 2, 4),
+        LabelGroup("ordered", 2, 4),
         LabelGroup("multiple", 4, 6),
     )
     assert parse(config()).groups == ()

@@ -49,7 +49,7 @@ def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
         bench.until_learnt(project, task["id"])
     version = bench.until_tuned(project)
     assert version.head is not None
-    assert [group.kind for group in version.head.groups] == ["single", "multiple", "single"]
+    assert [group.kind for group in version.head.groups] == ["single", "multiple", "ordered"]
     topics = {f"topic: {topic}" for topic in TOPICS}
     assert topics < set(version.head.labels)
     assert not [label for label in version.head.labels if label.startswith("why")]
