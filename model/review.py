@@ -47,8 +47,9 @@ def doubts(probs: Floats, targets: Floats, kind: Kind) -> Floats:
     """How little the model believes each given label set, in [0, 1]; shape (n,).
 
     One label: 1 minus its probability (`ordered`: and that of those beside it). Several: the
-    largest distance of a label's probability from what was given. Where a tenth of the labels of TREC-6, AG News and Subj was replaced by wrong
-    ones (150 and 300 labels, two seeds), 47 to 73 % of the most doubted tenth were such.
+    largest distance of a label's probability from what was given. Where a tenth of the labels of
+    TREC-6, AG News and Subj was replaced by wrong ones (150 and 300 labels, two seeds), 47 to 73 %
+    of the most doubted tenth were such.
     """
     if kind in EXCLUSIVE:
         believed = near(targets) if kind == "ordered" else targets
