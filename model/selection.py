@@ -11,8 +11,8 @@ from model.types import Floats, Ints
 CANDIDATES_PER_PLACE = 10
 """`one_per_cluster` looks at this many of the most wanted rows for each place to fill."""
 
-CLUSTER_SAMPLE = 10_000
-"""k-means learns its centres on at most this many rows; all rows are then assigned to them."""
+ROWS_PER_CENTRE = 100
+"""k-means learns its centres on at most so many rows a centre; all rows are then assigned."""
 
 
 class Choose(Protocol):
@@ -99,9 +99,9 @@ def far_and_wanted(priority: Floats, vectors: Floats, k: int, rng: np.random.Gen
 
 def cluster_centres(vectors: Floats, k: int, rng: np.random.Generator) -> Floats:
     """Centres (min(k, n), d) of a k-means clustering of vectors (n, d)."""
-    sample = vectors
-    if len(vectors) > CLUSTER_SAMPLE:
-        sample = vectors[np.sort(rng.choice(len(vectors), CLUSTER_SAMPLE, replace=False))]
+    sample, most = vectors, ROWS_PER_CENTRE * k
+    if len(vectors) > most:
+        sample = vectors[np.sort(rng.choice(len(vectors), most, replace=False))]
     distinct = len(np.unique(sample, axis=0))
     seed = int(rng.integers(2**31))
     found = KMeans(min(k, distinct), n_init=1, max_iter=50, random_state=seed).fit(sample)

@@ -27,10 +27,13 @@ from model.selection import (
     squared_distances,
     top,
 )
-from model.types import Floats
+from model.types import Floats, Ints
 
 CENTRES = 20
 """Clusters that `representativeness` looks for."""
+
+CHUNK = 1024
+"""Rows looked at together, so that they stay in the processor's cache."""
 
 SAMPLE, NEIGHBOURS = 1000, 20
 """`density_margin` looks for the nearest neighbours among so many candidates."""
@@ -51,9 +54,7 @@ def margin(probs: Floats) -> Floats:
     """1 minus (top1 - top2) (Scheffer et al. 2001, "Active Hidden Markov Models"). In [0, 1]."""
     if probs.shape[1] < 2:
         return least_confidence(probs)
-    two = np.partition(probs, -2, axis=1)[:, -2:]
-    result: Floats = 1.0 - (two[:, 1] - two[:, 0])
-    return result
+    return _margin_of(_two_likeliest(probs)[1])
 
 
 def entropy(probs: Floats) -> Floats:
@@ -88,10 +89,11 @@ def balanced_margin(probs: Floats, targets: Floats) -> Floats:
         targets = np.column_stack([targets, without])
     rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
     rarity /= rarity.max()
-    two = np.argpartition(-probs, min(1, probs.shape[1] - 1), axis=1)[:, :2]
-    likeliest = np.take_along_axis(probs, two, axis=1)
+    if probs.shape[1] < 2:
+        return least_confidence(probs)
+    two, likeliest = _two_likeliest(probs)
     shares = likeliest / np.maximum(likeliest.sum(axis=1, keepdims=True), 1e-12)
-    result: Floats = margin(probs) * (shares * rarity[two]).sum(axis=1)
+    result: Floats = _margin_of(likeliest) * (shares * rarity[two]).sum(axis=1)
     return result
 
 
@@ -148,6 +150,25 @@ def representativeness(vectors: Floats, rng: np.random.Generator) -> Floats:
     centres = cluster_centres(vectors, CENTRES, rng)
     squared = (vectors**2).sum(axis=1) + squared_distances(vectors, centres).min(axis=1)
     result: Floats = -np.sqrt(np.maximum(squared, 0.0))
+    return result
+
+
+def _two_likeliest(probs: Floats) -> tuple[Ints, Floats]:
+    """The two likeliest labels (n, 2) of each row, and their probabilities (n, 2), the higher
+    first. Of a taxonomy's thousand labels two maxima take a tenth of a partition's time."""
+    labels = np.zeros((len(probs), 2), dtype=np.int64)
+    for start in range(0, len(probs), CHUNK):
+        rest = probs[start : start + CHUNK].copy()
+        mine = labels[start : start + CHUNK]
+        mine[:, 0] = rest.argmax(axis=1)
+        np.put_along_axis(rest, mine[:, :1], -np.inf, axis=1)
+        mine[:, 1] = rest.argmax(axis=1)
+    return labels, np.take_along_axis(probs, labels, axis=1)
+
+
+def _margin_of(likeliest: Floats) -> Floats:
+    """`margin` of the two highest probabilities (n, 2), the higher first."""
+    result: Floats = 1.0 - (likeliest[:, 0] - likeliest[:, 1])
     return result
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from model.selection import (
-    CLUSTER_SAMPLE,
+    ROWS_PER_CENTRE,
     cluster_centres,
     farthest_first,
     nearest_centre,
@@ -107,7 +107,7 @@ def test_there_are_no_more_centres_than_distinct_vectors() -> None:
 
 
 def test_cluster_centres_of_a_large_pool_come_from_a_sample() -> None:
-    vectors = np.tile(np.array([[0.0], [9.0]]), (CLUSTER_SAMPLE // 2 + 100, 1))
+    vectors = np.tile(np.array([[0.0], [9.0]]), (ROWS_PER_CENTRE + 100, 1))
     centres = cluster_centres(vectors, 2, rng())
     assert sorted(centres[:, 0].tolist()) == pytest.approx([0.0, 9.0], abs=1e-9)
 
