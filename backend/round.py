@@ -55,7 +55,9 @@ def play(
     began = time.monotonic()
     strategy = resolve_strategy(settings.strategy)
     policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
-    start = previous.head if previous is not None and previous.encoder == encoder else None
+    start = None
+    if previous is not None and previous.encoder == encoder:
+        start = previous.fitted or previous.head
     fixed = pinned.head if pinned else None
     learn = learn_spans if config.kind == "spans" else learn_labels
     learnt = learn(store, labelling, config, encoder, policy, start, fixed)
@@ -85,6 +87,7 @@ def play(
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
+        fitted=outcome.fitted,
     )
     store.save_version(version)
     results = learnt.results(texts)

@@ -31,6 +31,8 @@ class Outcome:
     ask-first order, and the rows that it learnt from and was measured on.
 
     random_share: the part of the rows that the guard drew from regions (audit tasks not counted).
+    fitted: the head before its calibration, None where nothing was fitted: the next fit on the same
+    encoder begins there.
     """
 
     head: Head | None
@@ -39,6 +41,7 @@ class Outcome:
     validation: Ints
     metrics: dict[str, Any]
     random_share: float
+    fitted: Head | None = None
 
 
 def fast_round(
@@ -46,7 +49,8 @@ def fast_round(
 ) -> Outcome:
     """Fit the head on the training labels and choose the next `policy.size` tasks.
 
-    `start`: an earlier head on the same encoder; the fit then takes fewer steps.
+    `start`: the `fitted` head of an earlier round on the same encoder; the fit then takes fewer
+    steps.
     `fixed`: a head to rank with as it is; nothing is fitted. Raises ValueError when its labels are
     not the snapshot's, in the same order.
     """
@@ -76,7 +80,7 @@ def _fast_round(
         head = fixed or _finished(fitted, snapshot, policy, audits)
         metrics = _measure(head, fitted, snapshot, audits, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits).rows()
-    return Outcome(head, rows, training, validation, metrics, share)
+    return Outcome(head, rows, training, validation, metrics, share, fitted)
 
 
 def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None) -> Head:

@@ -15,6 +15,9 @@ GROUP = 128
 FIRST_STEPS, MOST_STEPS = 10, 200
 """From nothing, so many steps are taken before the curvature is looked at again."""
 
+SETTLED = 1e-4
+"""A label of `multiple` whose loss is at most so much above its minimum is not fitted again."""
+
 LossAndError = tuple[float, Floats]
 
 
@@ -35,8 +38,8 @@ def fit_logistic(features: Floats, targets: Floats, kind: Kind, l2: float, start
 
 
 def _fit(features: Floats, targets: Floats, kind: Kind, l2: float, start: Floats) -> Floats:
-    weights = np.zeros(start.shape)
-    for columns in _groups(targets, kind):
+    weights = start.copy()
+    for columns in _groups(targets, kind, _unsettled(features, targets, kind, l2, start)):
         wanted, found = np.ascontiguousarray(targets[:, columns]), start[:, columns]
         for steps in (MOST_STEPS,) if found.any() else (FIRST_STEPS, MOST_STEPS):
             found = _nearer(features, wanted, kind, l2, found, steps)
@@ -44,14 +47,29 @@ def _fit(features: Floats, targets: Floats, kind: Kind, l2: float, start: Floats
     return weights
 
 
-def _groups(targets: Floats, kind: Kind) -> list[Ints]:
+def _unsettled(features: Floats, targets: Floats, kind: Kind, l2: float, start: Floats) -> Ints:
+    """The columns whose start is not good enough yet. After one label more, most labels of a
+    taxonomy are where they were, and are not looked at again.
+
+    The loss is at least l2 curved in all directions, so it is at most |gradient|^2 / (2 l2) above
+    its minimum.
+    """
+    columns = np.arange(targets.shape[1])
+    if kind in EXCLUSIVE or not start.any():
+        return columns
+    _, error = LOSSES[kind](features @ start, targets)
+    gradient = features.T @ error + l2 * start
+    result: Ints = columns[(gradient**2).sum(axis=0) > 2.0 * l2 * SETTLED]
+    return result
+
+
+def _groups(targets: Floats, kind: Kind, columns: Ints) -> list[Ints]:
     """Columns that are fitted together. Labels of `multiple` do not depend on each other; the many
     rare ones of a taxonomy are done in a few steps, and need not wait for the frequent ones."""
-    count = targets.shape[1]
-    if kind in EXCLUSIVE or count <= GROUP:
-        return [np.arange(count)]
-    by_frequency = np.argsort(-targets.sum(axis=0), kind="stable")
-    return np.array_split(by_frequency, -(-count // GROUP))
+    if kind in EXCLUSIVE or len(columns) <= GROUP:
+        return [columns] if len(columns) else []
+    by_frequency = columns[np.argsort(-targets[:, columns].sum(axis=0), kind="stable")]
+    return np.array_split(by_frequency, -(-len(columns) // GROUP))
 
 
 def _nearer(

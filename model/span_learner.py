@@ -85,9 +85,10 @@ def _span_round(
     audits = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
-    head, metrics = fixed, {}
+    head, fitted, metrics = fixed, None, {}
     if fixed is None and len(training):
-        head = _calibrated(_fit(snapshot, ~held_out, start), snapshot, held_out)
+        fitted = _fit(snapshot, ~held_out, start)
+        head = _calibrated(fitted, snapshot, held_out)
     if head is not None and len(validation):
         metrics = _measure(head, snapshot, held_out, policy.seed)
     looked = _look(snapshot, head, policy)
@@ -103,7 +104,7 @@ def _span_round(
     )
     ranked = None if looked.priority is None else looked.priority.__getitem__
     rows, share = Choice(as_labels, policy, None, centre, audits, ranked, COLD_TEXTS).rows()
-    return Outcome(head, rows, training, validation, metrics, share)
+    return Outcome(head, rows, training, validation, metrics, share, fitted)
 
 
 def said_of(head: Head, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:

@@ -38,7 +38,8 @@ class Version:
     """One published state: a head (None before any label) on an encoder, and what it was asked.
 
     training, validation: ids of the tasks whose labels it learnt from and was measured on;
-    shortlist: ids of the tasks that it asks for, in that order.
+    shortlist: ids of the tasks that it asks for, in that order. fitted: the head before its
+    calibration, to begin the next fit with; not kept on the disk.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Version:
     validation: Ints
     shortlist: Ints
     meta: dict[str, Any]
+    fitted: Head | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def main() -> None:
             labels=asked.labels,
             kind="multiple",
         )
-        head = fast_round(snapshot, policy, head).head
+        head = fast_round(snapshot, policy, head).fitted
         seconds.append(round(time.perf_counter() - began, 2))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = {"first_s": seconds[0], "next_s": seconds[1], "learnt_nodes": len(asked.labels)}

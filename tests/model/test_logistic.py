@@ -55,3 +55,20 @@ def test_labels_that_all_examples_carry_or_none_have_finite_weights() -> None:
         assert np.isfinite(found).all()
         always, never = found.sum(axis=0)
         assert always > 1 > -1 > never
+
+
+@pytest.mark.parametrize("examples", [15, 300], ids=["fewer examples than features", "more"])
+def test_after_one_example_more_only_what_it_concerns_is_fitted_again(examples: int) -> None:
+    """A taxonomy's thousand labels were all fitted anew after each label."""
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(examples + 1, 20))
+    targets = (rng.random((examples + 1, GROUP + 5)) < 0.1).astype(np.float64)
+    targets[-1] = 0.0
+    targets[-1, 7] = 1.0
+    before = fit_logistic(features[:-1], targets[:-1], "multiple", 0.5, np.zeros((20, GROUP + 5)))
+    again = fit_logistic(features[:-1], targets[:-1], "multiple", 0.5, before)
+    np.testing.assert_allclose(again, before, atol=1e-9)
+    after = fit_logistic(features, targets, "multiple", 0.5, before)
+    cold = fit_logistic(features, targets, "multiple", 0.5, np.zeros((20, GROUP + 5)))
+    assert np.abs(after[:, 7] - before[:, 7]).max() > 0.01
+    np.testing.assert_allclose(features @ after, features @ cold, atol=0.03)
