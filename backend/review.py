@@ -6,7 +6,7 @@ the Data Manager tab *Review labels*.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +15,10 @@ import numpy as np
 from backend.annotations import Json, Labels
 from backend.label_config import LabelConfig, Question
 from model.metrics import decisions
-from model.review import FOLDS, confusions, cross_validated, doubts
+from model.review import FOLDS, confusions, cross_validated, doubts, span_doubts
+from model.span_learner import cross_validated as cross_validated_spans
+from model.span_learner import said_by, targets_of
+from model.spans import Span, Tokens
 from model.types import Floats, Ints
 
 SHOWN_TASKS, SHOWN_PAIRS = 50, 10
@@ -80,6 +83,61 @@ def _doubted(ids: Ints, vectors: Floats, targets: Floats, question: Question, se
         ],
         "confusions": [asdict(one) for one in confusions(probs, targets, kind, labels)],
     }
+
+
+def doubted_spans(
+    ids: list[int],
+    texts: Sequence[str],
+    tokens: Tokens,
+    spans: Sequence[Sequence[Span]],
+    labels: tuple[str, ...],
+    seed: int,
+) -> Json:
+    """The same of marked texts: of each what only people (`given`) and what only the model (`said`)
+    marked. tokens: by the encoder as it comes."""
+    if len(ids) < 4 * FOLDS:
+        return {"tasks": [], "confusions": []}
+    probs = cross_validated_spans(tokens, spans, labels, seed)
+    doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
+    tasks: list[Json] = []
+    pairs: Counter[tuple[str, str]] = Counter()
+    for row, found in enumerate(said_by(probs, tokens, labels)):
+        given, said = set(spans[row]), {span for span, _ in found}
+        missed, claimed = sorted(given - said), sorted(said - given)
+        pairs.update(_taken_for(missed, claimed))
+        if doubt[row] >= LEAST_DOUBT and (missed or claimed):
+            tasks.append(
+                {
+                    "task": ids[row],
+                    "doubt": round(float(doubt[row]), 3),
+                    "given": [_shown(span, texts[row]) for span in missed],
+                    "said": [_shown(span, texts[row]) for span in claimed],
+                }
+            )
+    limit = min(SHOWN_TASKS, int(SHOWN_SHARE * len(ids)))
+    return {
+        "tasks": sorted(tasks, key=lambda one: -one["doubt"])[:limit],
+        "confusions": [
+            {"given": first, "said": second, "count": count}
+            for (first, second), count in pairs.most_common(SHOWN_PAIRS)
+        ],
+    }
+
+
+def _taken_for(missed: Sequence[Span], claimed: Sequence[Span]) -> Iterator[tuple[str, str]]:
+    """Labels of given spans and of those that were said in their place; "" for none."""
+    for one in missed:
+        others = [other for other in claimed if other.start < one.end and one.start < other.end]
+        yield from ((one.label, other.label) for other in others if other.label != one.label)
+        if not others:
+            yield one.label, ""
+    for other in claimed:
+        if not any(other.start < one.end and one.start < other.end for one in missed):
+            yield "", other.label
+
+
+def _shown(span: Span, text: str) -> str:
+    return f"{span.label}: {text[span.start : span.end]}"
 
 
 def _names(chosen: Iterable[bool], labels: Sequence[str]) -> list[str]:

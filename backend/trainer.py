@@ -29,9 +29,9 @@ from backend.learning import given, targets_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
 from backend.pool import Pool
-from backend.review import disagreement, doubted
+from backend.review import disagreement, doubted, doubted_spans
 from backend.review import write as write_review
-from backend.span_learning import span_examples
+from backend.span_learning import span_examples, spans_of
 from model.audit import draw, in_reserve
 from model.finetune import Examples, Step, finetune
 from model.joint_encoder import JointEncoder
@@ -49,6 +49,9 @@ annotators wait for an order; pictures stand in memory meanwhile."""
 
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
+
+REVIEWED_TEXTS = 2000
+"""Marked texts that are reviewed at most, drawn by lot: their tokens stand in memory."""
 
 Report = Callable[[Json], None]
 
@@ -142,7 +145,6 @@ def review_labels(job: Json, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
     folder, config, spec = Path(job["folder"]), parse(job["config"], job["ignored"]), _spec(job)
     encoder, store = _loaded(spec, None), Store(folder)
-    found: Json = {"tasks": [], "confusions": []}
     with (
         closing(Pool(folder / "pool.sqlite")) as pool,
         closing(Reader(encoder, spec, store, Access(**job["access"]))) as reader,
@@ -150,9 +152,17 @@ def review_labels(job: Json, report: Report) -> Json:
         answers = pool.labelling(config, job["empty_is_none"]).answers
         asked = config.learnable(given(answers.values()))
         ids = np.array(sorted(answers), dtype=np.int64)
-        if asked.kind != "spans":
-            shown = Shown(pool, reader, ids, config)
-            targets = targets_of([answers[task] for task in shown.ids], asked.labels)
+        if asked.kind == "spans":
+            ids = np.sort(ids[np.argsort(draw(ids, job["seed"]))][:REVIEWED_TEXTS])
+        shown = Shown(pool, reader, ids, config)
+        given_to = [answers[task] for task in shown.ids]
+        if asked.kind == "spans":
+            texts: list[Any] = [example[0] for example in shown]
+            tokens: Any = encoder.encode(shown)
+            spans = [spans_of(answer) for answer in given_to]
+            found = doubted_spans(shown.ids, texts, tokens, spans, asked.labels, job["seed"])
+        else:
+            targets = targets_of(given_to, asked.labels)
             found = doubted(shown.ids, _encoded(encoder, shown), targets, asked, job["seed"])
         differing = disagreement(pool.votes(config, job["empty_is_none"]), config)
     facts = {"encoder": job["encoder"], "labels": len(ids)}

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from backend import round as rounds
 from backend.annotations import Json
 from backend.cleanup import clean_up
-from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook
+from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook, events_for
 from backend.errors import NotConnected, ProjectReplaced, StudioError
 from backend.history import History
 from backend.interface import parse
@@ -172,7 +172,8 @@ class Turns:
         if self._connection.backend_url:
             url = self._connection.backend_url
             secret = self._loop.secret
-            ensure_webhook(self._studio, self._project, url, self._settings, secret)
+            events = events_for(self._xml)
+            ensure_webhook(self._studio, self._project, url, self._settings, secret, events)
         if self._loop.served is None:
             self._load_served(config)
         if self._loop.served is not None:

@@ -124,7 +124,7 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Texts to vectors (n, dimension), float32, mean 0 over the dimensions, unit length."""
-        return _standardised(self.pool(texts))
+        return standardised(self.pool(texts))
 
     def pool(self, texts: Sequence[str]) -> Floats:
         """Texts to pooled states (n, dimension), float32: vectors before their normalisation."""
@@ -191,8 +191,8 @@ class TextEncoder:
         (folder / RECIPE_FILE).write_text(json.dumps(asdict(self.recipe)))
 
 
-def _standardised(pooled: Floats) -> Floats:
-    """Pooled states (n, d) to vectors (n, d) of mean 0 over the dimensions and unit length."""
+def standardised(pooled: Floats) -> Floats:
+    """States (n, d) to vectors (n, d) of mean 0 over the dimensions and unit length."""
     # Up to a constant factor what layer normalisation does, so that `export` can write it as part
     # of an ordinary network. The mean is one of d degrees of freedom: no accuracy hangs on it.
     shifted = pooled - pooled.mean(axis=1, keepdims=True)

@@ -1,10 +1,11 @@
-"""A version as a plain transformers folder: `pipeline("text-classification", FOLDER)` loads it.
+"""A version as a plain transformers folder: `pipeline("text-classification", FOLDER)` loads it, or
+of a version that marks spans `pipeline("token-classification", FOLDER)`.
 
 A BERT classifier reads the state of its first token. We pool all tokens, scale to unit length,
 subtract the pool's centre and scale again. One more ordinary transformer layer does just that:
 attention with equal weights is a mean, layer normalisation of vectors with mean 0 is a scaling to
 one length, and its bias subtracts the centre. So the folder needs no code of ours, and gives our
-probabilities up to float32 rounding.
+probabilities up to float32 rounding. Of spans each token's own state goes the same way.
 """
 
 import json
@@ -15,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer, normalizers
+from tokenizers import Regex, Tokenizer, normalizers, processors
 from torch import nn
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedTokenizerFast,
+)
 
 from model.encoder import CHARACTERS_PER_TOKEN, TextEncoder
 from model.head import Head
@@ -26,10 +31,11 @@ from model.types import EXCLUSIVE, Floats, Kind
 MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
 """Networks whose layers and classifier are of the form that we write."""
 
-PROBLEM_TYPES: dict[Kind, str] = {
+PROBLEM_TYPES: dict[Kind, str | None] = {
     "single": "single_label_classification",
     "ordered": "single_label_classification",
     "multiple": "multi_label_classification",
+    "spans": None,
 }
 """What tells the pipeline whether to apply softmax or sigmoid."""
 
@@ -47,25 +53,34 @@ ANSWERS: dict[Kind, str] = {
     "the fewest steps off on average; the likeliest one is most often right.",
     "multiple": "Gives each text any number of labels. Each has a probability of its own; those "
     "that reach their threshold are the answer.",
+    "spans": "Marks spans of each text: where they begin and end, and their label.",
 }
+OPTIONS: dict[Kind, str] = {
+    "single": ", truncation=True",
+    "ordered": ", truncation=True, top_k=None",
+    "multiple": ", truncation=True, top_k=None",
+    "spans": ', aggregation_strategy="simple"',
+}
+"""What the pipeline is called with, beside the folder."""
+
 CARD = """\
 ---
 library_name: transformers
-pipeline_tag: text-classification
+pipeline_tag: {task}
 ---
 
-# Text classifier
+# {title}
 
 {answer}
 
 ```python
 from transformers import pipeline
 
-classify = pipeline("text-classification", "this/folder", truncation=True{all_labels})
-classify(["one text", "another"])
+read = pipeline("{task}", "this/folder"{options})
+read(["one text", "another"])
 ```
 
-`truncation=True` cuts texts to {max_tokens} tokens, as in training.
+Texts are cut to {max_tokens} tokens, as in training.
 
 ## Labels
 
@@ -80,7 +95,8 @@ classify(["one text", "another"])
 def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, Any]) -> None:
     """Write encoder and head as one classifier: float32 weights, tokenizer and README.
 
-    The tokenizer puts the encoder's prefix before each text (though not before an empty one).
+    The tokenizer puts the encoder's prefix before each text (of classifiers not before an empty
+    one).
     facts: what the README tells, name -> value.
     Raises ValueError for a network of another type than MODEL_TYPES, and for a `single` head with
     one label, which leaves nothing to decide.
@@ -88,7 +104,7 @@ def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, A
     check(encoder, head)
     folder.mkdir(parents=True, exist_ok=True)
     classifier(encoder, head).save_pretrained(folder)
-    _save_tokenizer(encoder, folder)
+    _save_tokenizer(tokenizer(encoder, of_spans=head.kind == "spans"), folder)
     (folder / "README.md").write_text(card(head, encoder.max_tokens, facts), "utf-8")
 
 
@@ -100,8 +116,6 @@ def check(encoder: TextEncoder, head: Head) -> None:
             f"an encoder of type {model_type} cannot be written as a plain transformers "
             f"classifier; supported are {', '.join(MODEL_TYPES)}"
         )
-    if head.kind == "spans":
-        raise ValueError("it marks spans; only classifiers of whole texts can be exported")
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind in EXCLUSIVE and len(head.labels) == 1:
@@ -111,14 +125,17 @@ def check(encoder: TextEncoder, head: Head) -> None:
 @torch.no_grad()
 def classifier(encoder: TextEncoder, head: Head) -> Any:
     """Encoder, pooling and head as one transformers model, in float32."""
+    of_spans = head.kind == "spans"
+    kind = AutoModelForTokenClassification if of_spans else AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]):  # what is drawn here is all written over
-        build = AutoModelForSequenceClassification.from_config
-        model = build(_config(encoder, head))  # type: ignore[no-untyped-call]
+        model: Any = kind.from_config(_config(encoder, head))  # type: ignore[no-untyped-call]
     model.base_model.load_state_dict(encoder.network.state_dict(), strict=False)
     last, added = model.base_model.encoder.layer[-2:]
-    _write_pooling(last, added, encoder.recipe.pooling)
+    _write_pooling(last, added, "cls" if of_spans else encoder.recipe.pooling)
     _write_centring(added, head.centre)
-    if encoder.network.config.model_type == "bert":
+    if of_spans:
+        _write_output(model.classifier, head, 1.0)
+    elif encoder.network.config.model_type == "bert":
         _write_head(model.base_model.pooler.dense, model.classifier, head)
     else:
         _write_head(model.classifier.dense, model.classifier.out_proj, head)
@@ -138,7 +155,7 @@ def _write_pooling(last: Any, added: Any, pooling: str) -> None:
     """Make layer `added` pool the states of the encoder's `last` layer.
 
     What it normalises is its attention plus the token's own state. For `mean` the state must not
-    count beside the attention; for `cls` the state is all, and the attention 0.
+    count beside the attention; for `cls`, and of spans, the state is all, and the attention 0.
     """
     for weights in added.parameters():
         weights.zero_()  # query and key, too, so that all tokens weigh the same
@@ -163,12 +180,17 @@ def _write_head(dense: nn.Linear, output: nn.Linear, head: Head) -> None:
     """The network ends in output(tanh(dense(x))): a tanh that changes nothing, then the head."""
     nn.init.eye_(dense.weight).mul_(SLOPE)
     dense.bias.zero_()
+    _write_output(output, head, SLOPE)
+
+
+def _write_output(output: nn.Linear, head: Head, slope: float) -> None:
+    """The head, on vectors of length sqrt(d) times `slope`."""
     length = math.sqrt(len(head.centre))
-    output.weight.copy_(torch.as_tensor(head.weights.T / (SLOPE * length)))
+    output.weight.copy_(torch.as_tensor(head.weights.T / (slope * length)))
     output.bias.copy_(torch.as_tensor(head.bias))
 
 
-def tokenizer(encoder: TextEncoder) -> PreTrainedTokenizerFast:
+def tokenizer(encoder: TextEncoder, *, of_spans: bool) -> PreTrainedTokenizerFast:
     """The encoder's tokenizer, which does to a text what `TextEncoder.forward` does before it."""
     own = encoder.tokenizer
     backend = Tokenizer.from_str(own.backend_tokenizer.to_str())
@@ -177,6 +199,10 @@ def tokenizer(encoder: TextEncoder) -> PreTrainedTokenizerFast:
     limit = encoder.max_tokens * CHARACTERS_PER_TOKEN
     cut: normalizers.Normalizer = normalizers.Replace(Regex(rf"(?m)(?<=\A.{{{limit}}}).+"), "")
     prefix = encoder.recipe.prefix
+    if of_spans and prefix:
+        # As special tokens: nothing is marked there, and the text's places stay.
+        backend.post_processor = _after_prefix(backend, prefix)
+        prefix = ""
     steps = [cut, normalizers.Prepend(prefix) if prefix else None, backend.normalizer]
     backend.normalizer = normalizers.Sequence([step for step in steps if step is not None])
     # A class of its own, such as BertTokenizer, would build a normaliser without these steps.
@@ -188,8 +214,24 @@ def tokenizer(encoder: TextEncoder) -> PreTrainedTokenizerFast:
     )
 
 
-def _save_tokenizer(encoder: TextEncoder, folder: Path) -> None:
-    tokenizer(encoder).save_pretrained(folder)
+def _after_prefix(backend: Tokenizer, prefix: str) -> processors.TemplateProcessing:
+    """Puts the tokens around a text that the tokenizer puts there, and those of the prefix."""
+    prefix = prefix.rstrip()  # the tokenizer begins each text as one after a space
+    whole, inner = backend.encode(prefix), backend.encode(prefix, add_special_tokens=False)
+    begin = whole.ids.index(inner.ids[0])
+    parts = {
+        "BEGIN": whole.ids[:begin] + inner.ids,
+        "END": whole.ids[begin + len(inner.ids) :],
+    }
+    special = [
+        {"id": name, "ids": ids, "tokens": [str(backend.id_to_token(one)) for one in ids]}
+        for name, ids in parts.items()
+    ]
+    return processors.TemplateProcessing(single="BEGIN $A END", special_tokens=special)
+
+
+def _save_tokenizer(made: PreTrainedTokenizerFast, folder: Path) -> None:
+    made.save_pretrained(folder)
     # transformers 5 names a class here that transformers 4 does not know; this one both know.
     config = folder / "tokenizer_config.json"
     stated = json.loads(config.read_text())
@@ -198,9 +240,12 @@ def _save_tokenizer(encoder: TextEncoder, folder: Path) -> None:
 
 def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
     """The folder's README: how to load it, what it answers, what it was trained on."""
+    of_spans = head.kind == "spans"
     return CARD.format(
+        task="token-classification" if of_spans else "text-classification",
+        title="Named spans" if of_spans else "Text classifier",
         answer=ANSWERS[head.kind],
-        all_labels=", top_k=None" if head.kind == "multiple" else "",
+        options=OPTIONS[head.kind],
         max_tokens=max_tokens,
         labels=_labels(head),
         numbers=_table(("", ""), list(facts.items())),
@@ -210,6 +255,8 @@ def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
 def _labels(head: Head) -> str:
     if head.kind in EXCLUSIVE:
         return _table(("label",), [(label,) for label in head.labels])
+    if head.kind == "spans":
+        return _table(("label",), [(tag[2:],) for tag in head.labels if tag.startswith("B-")])
     least = [0.5] * len(head.labels) if head.thresholds is None else head.thresholds.tolist()
     rows = [(label, f"{least:.3g}") for label, least in zip(head.labels, least, strict=True)]
     return _table(("label", "threshold"), rows)

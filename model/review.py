@@ -12,7 +12,7 @@ import numpy as np
 from model.head import fit_head
 from model.metrics import decisions
 from model.ordered import near
-from model.types import EXCLUSIVE, Bools, Floats, Kind
+from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
 FOLDS = 5
 
@@ -56,6 +56,19 @@ def doubts(probs: Floats, targets: Floats, kind: Kind) -> Floats:
         result: Floats = np.maximum(1.0 - (probs * believed).sum(axis=1), 0.0)
     else:
         result = np.abs(probs - targets).max(axis=1)
+    return result
+
+
+def span_doubts(probs: Floats, targets: Floats, bounds: Ints) -> Floats:
+    """How little the model believes what people marked in each text, in [0, 1]; shape (n,): 1 minus
+    the probability of the tag that it believes least.
+
+    The worst token finds wrongly marked texts best (Wang & Mueller 2022, "Detecting Label Errors in
+    Token Classification Data", arXiv:2210.03920). probs, targets (t, c): of the tokens' tags;
+    bounds (n + 1,) of the texts.
+    """
+    believed = (probs * targets).sum(axis=1)
+    result: Floats = 1.0 - np.minimum.reduceat(believed, bounds[:-1])
     return result
 
 

@@ -14,6 +14,7 @@ from model.choosing import Choice
 from model.head import Head, fit_head
 from model.learner import Outcome
 from model.metrics import measure_counts
+from model.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
 from model.spans import (
     OUTSIDE,
@@ -109,13 +110,34 @@ def _span_round(
 
 def said_of(head: Head, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:
     """What the head finds in each text: its spans, and how sure it is of each."""
-    probs = head.probs(tokens.states)
+    return said_by(head.probs(tokens.states), tokens, labels)
+
+
+def said_by(probs: Floats, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:
+    """The same, from the probabilities (t, 2 c + 1) of the tokens' tags."""
     tags = decode(probs, tokens.bounds)
     pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
     return [
         found_spans(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
         for begin, end in pairs
     ]
+
+
+def cross_validated(
+    tokens: Tokens, spans: Sequence[Sequence[Span]], labels: tuple[str, ...], seed: int
+) -> Floats:
+    """Probabilities (t, 2 c + 1) of the tags of marked texts' tokens, each by a head that was
+    fitted to other texts. There are at least FOLDS texts."""
+    rows = np.arange(len(tokens))
+    snapshot = SpanSnapshot(rows, tokens.take, rows < 0, rows, spans, labels)
+    fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
+    probs = np.zeros((len(tokens.states), 2 * len(labels) + 1), dtype=np.float32)
+    with threadpool_limits(limits=1):
+        for number in range(FOLDS):
+            head = _fit(snapshot, fold != number, None)
+            of_tokens = np.repeat(fold == number, np.diff(tokens.bounds))
+            probs[of_tokens] = head.probs(tokens.states[of_tokens])
+    return probs
 
 
 def targets_of(spans: Sequence[Sequence[Span]], tokens: Tokens, labels: Sequence[str]) -> Floats:

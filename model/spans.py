@@ -48,6 +48,13 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.bounds) - 1
 
+    def take(self, rows: Ints) -> "Tokens":
+        """Those of some of the texts, in this order."""
+        counts = np.diff(self.bounds)[rows]
+        bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        wanted = np.repeat(self.bounds[rows] - bounds[:-1], counts) + np.arange(bounds[-1])
+        return Tokens(self.states[wanted], self.places[wanted], bounds)
+
     def places_of(self, row: int) -> Ints:
         """The places (m, 2) of a text's tokens."""
         return self.places[self.bounds[row] : self.bounds[row + 1]]

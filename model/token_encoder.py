@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.encoder import BATCH_TOKENS, CHUNK, TextEncoder, batches_of_similar_length
+from model.encoder import (
+    BATCH_TOKENS,
+    CHUNK,
+    TextEncoder,
+    batches_of_similar_length,
+    standardised,
+)
 from model.spans import Tokens
 from model.types import Floats, Ints
 
@@ -25,7 +31,8 @@ class _Read:
 
 
 class TokenEncoder:
-    """Texts to Tokens whose states have `dimension`. Not safe for use by several threads at once.
+    """Texts to Tokens whose states have `dimension`, mean 0 over the dimensions, and unit length.
+    Not safe for use by several threads at once.
 
     A text is read up to `max_tokens`; what comes after has no tokens. Special tokens and those of
     the encoder's prefix are left out, and spaces do not belong to a token.
@@ -49,15 +56,17 @@ class TokenEncoder:
         counts = [0]
         for start in range(0, len(texts), CHUNK):
             read = self._read(texts[start : start + CHUNK])
-            states += self._states(read)
+            states += [standardised(mine).astype(np.float16) for mine in self._states(read)]
             places += read.places
             counts += [len(positions) for positions in read.positions]
         return Tokens(np.concatenate(states), np.concatenate(places), np.cumsum(counts))
 
     def pool(self, texts: Sequence[str]) -> Floats:
-        """The states (t, dimension) of all tokens, one text after the other, float32."""
-        result: Floats = self.encode(texts).states.astype(np.float32)
-        return result
+        """The states (t, dimension) of all tokens, one text after the other, float32, as the
+        network gives them."""
+        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+        states = [mine for chunk in chunks for mine in self._states(self._read(chunk))]
+        return np.concatenate([np.zeros((0, self.dimension), np.float32), *states])
 
     def forward(self, texts: Sequence[str]) -> Tensor:
         """The same of one batch, with gradients if on."""
@@ -74,6 +83,7 @@ class TokenEncoder:
         self._encoder.save(folder)
 
     def _states(self, read: _Read) -> list[Floats]:
+        """The states (m, dimension) of each text's own tokens, float32."""
         found: list[Floats] = [np.zeros(0)] * len(read.positions)
         lengths = [len(ids) for ids in read.tokens["input_ids"]]
         with torch.inference_mode():
@@ -82,7 +92,7 @@ class TokenEncoder:
                 states, _ = self._encoder.states(self._encoder.reader(), batch)
                 for place, row in enumerate(rows.tolist()):
                     mine = states[place, read.positions[row]]
-                    found[row] = mine.cpu().numpy().astype(np.float16)
+                    found[row] = mine.cpu().numpy()
         return found
 
     def _read(self, texts: Sequence[str]) -> _Read:
@@ -109,7 +119,9 @@ def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
 
 def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
     """What stands before the text (a prefix) or nowhere is empty."""
-    start = max(start, 0)
+    if (start, end) == (-1, 0):
+        end = 1  # a piece that is the space before the text: without a prefix it has this place
+    start, end = max(start, 0), min(end, len(text))
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():

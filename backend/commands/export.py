@@ -1,6 +1,7 @@
 """Write a version as a plain transformers folder, for use without Label Studio and without us.
 
-pipeline("text-classification", DIR, truncation=True) loads it.
+pipeline("text-classification", DIR, truncation=True) loads it; of a version that marks spans
+pipeline("token-classification", DIR, aggregation_strategy="simple").
 """
 
 import os
@@ -15,6 +16,7 @@ from model.encoder import TextEncoder
 from model.export import check, export
 from model.head import Head
 from model.store import EncoderMeta, Store, Version
+from model.types import is_of_text
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,7 +54,7 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
             f"Encoder {version.encoder} of version {version.name} has been deleted; "
             "export a newer version"
         )
-    if meta.spec.layout != ("text",):
+    if not is_of_text(meta.spec.layout):
         raise BackendError(
             f"Version {version.name} reads {' and '.join(meta.spec.layout)}; only versions that "
             "read nothing but texts can be exported"

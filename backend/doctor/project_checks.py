@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from defusedxml.ElementTree import fromstring
 
 from backend.annotations import Json
-from backend.connect import EVENTS, ORDERING
+from backend.connect import ORDERING, events_for
 from backend.doctor.finding import Finding
 from backend.doctor.repairs import (
     delete_left_webhooks,
@@ -121,7 +121,7 @@ def webhook(seen: Seen) -> Finding | None:
 
 
 def _faults(row: Json, seen: Seen) -> Iterator[str]:
-    missing = sorted(set(EVENTS) - set(row.get("actions") or []))
+    missing = sorted(set(events_for(seen.project["label_config"])) - set(row.get("actions") or []))
     if missing and not row.get("send_for_all_actions"):
         yield f"without {', '.join(missing)}"
     if not row.get("is_active"):

@@ -1,7 +1,7 @@
 """What the doctor can mend through Label Studio's API. Each says in a sentence what it did."""
 
 from backend.annotations import Json
-from backend.connect import ORDERING, SECRET_HEADER, ensure_first_tab, ensure_webhook
+from backend.connect import ORDERING, SECRET_HEADER, ensure_first_tab, ensure_webhook, events_for
 from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
 from backend.publish import SAMPLING
@@ -14,7 +14,8 @@ def mend_webhook(studio: Studio, seen: Seen, settings: Settings) -> str:
     found = seen.own_webhooks()
     secret = found[0]["headers"].get(SECRET_HEADER, "") if found else ""
     project: int = seen.project["id"]
-    if not ensure_webhook(studio, project, seen.backend_url, settings, secret):
+    events = events_for(seen.project["label_config"])
+    if not ensure_webhook(studio, project, seen.backend_url, settings, secret, events):
         raise BackendError("Label Studio refuses the webhook")
     return f"the webhook to {seen.backend_url}/webhook is there, with its events and header"
 

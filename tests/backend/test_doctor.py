@@ -442,3 +442,13 @@ def test_spans_are_not_said_to_be_required() -> None:
     (found,) = (each for each in findings(seen) if each.name == "required")
     assert found.verdict == "ok"
     assert found.sentence == "A text without marked spans is an answer, too"
+
+
+def test_of_a_large_interface_changed_settings_are_not_told() -> None:
+    """Label Studio describes the whole project in that event, at each of our switches."""
+    choices = "".join(f'<Choice value="choice {number}"/>' for number in range(4000))
+    large = CONFIG.replace("</Choices>", f"{choices}</Choices>")
+    webhook = {**WEBHOOK, "actions": [event for event in EVENTS if event != "PROJECT_UPDATED"]}
+    assert unwell(**in_project(label_config=large), webhooks=(webhook,)) == []
+    (found,) = unwell(webhooks=(webhook,))
+    assert "without PROJECT_UPDATED" in found.sentence

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.label_config import LabelConfig, Question, Source
-from backend.review import disagreement, doubted, read, write
+from backend.review import disagreement, doubted, doubted_spans, read, write
+from model.spans import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 
@@ -85,3 +86,26 @@ def test_a_review_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read(tmp_path) == {}
     write(tmp_path, {"encoder": 3, "tasks": []})
     assert read(tmp_path) == {"encoder": 3, "tasks": []}
+
+
+def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> None:
+    """Each text is a person, a place and nothing, in this order; in one of them they are mixed up,
+    in another the person was overlooked."""
+    text, n = "Ann Rome eats", 40
+    places = np.array([[0, 3], [4, 8], [9, 13]])
+    states = np.tile(np.eye(3, dtype=np.float16), (n, 1))
+    tokens = Tokens(states, np.tile(places, (n, 1)), 3 * np.arange(n + 1))
+    right = [Span(0, 3, "Person"), Span(4, 8, "Place")]
+    spans = [right] * n
+    spans[5] = [Span(0, 3, "Place"), Span(4, 8, "Place")]
+    spans[9] = [Span(4, 8, "Place")]
+    ids = list(range(100, 100 + n))
+    found = doubted_spans(ids, [text] * n, tokens, spans, ("Person", "Place"), seed=0)
+    told = {one["task"]: (one["given"], one["said"]) for one in found["tasks"]}
+    assert told == {105: (["Place: Ann"], ["Person: Ann"]), 109: ([], ["Person: Ann"])}
+    assert found["confusions"] == [
+        {"given": "Place", "said": "Person", "count": 1},
+        {"given": "", "said": "Person", "count": 1},
+    ]
+    few = doubted_spans(ids[:5], [text] * 5, tokens.take(np.arange(5)), spans[:5], ("Person",), 0)
+    assert few == {"tasks": [], "confusions": []}

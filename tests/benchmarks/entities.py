@@ -30,7 +30,6 @@ from model.snapshot import Policy
 from model.span_learner import SpanSnapshot, said_of, span_round, targets_of
 from model.spans import Span, Tokens
 from model.store import EncoderSpec, Store
-from model.types import Ints
 from tests.studio.bench import Bench, until
 
 KINDS = {"nr": "person", "ns": "place", "nt": "organisation"}
@@ -123,7 +122,7 @@ class Play:
         tokens, answered = self.encoded(encoder, known), np.arange(len(known))
         snapshot = SpanSnapshot(
             ids=answered,
-            take=lambda rows: rows_of(tokens, rows),
+            take=tokens.take,
             open=answered < 0,
             answered=answered,
             spans=[self.truth[task] for task in known],
@@ -151,15 +150,6 @@ class Play:
 
 
 NOTHING = Examples([], np.zeros((0, 2 * len(LABELS) + 1), np.float32))
-
-
-def rows_of(tokens: Tokens, rows: Ints) -> Tokens:
-    """Some of the texts."""
-    counts = np.diff(tokens.bounds)[rows]
-    places = [np.arange(tokens.bounds[row], tokens.bounds[row + 1]) for row in rows.tolist()]
-    wanted = np.concatenate([np.zeros(0, np.int64), *places])
-    bounds = np.concatenate([[0], np.cumsum(counts)])
-    return Tokens(tokens.states[wanted], tokens.places[wanted], bounds)
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ from transformers import (
 from model.encoder import BUNDLED, Recipe, TextEncoder
 from model.export import card, export
 from model.head import Head
+from model.spans import tag_names
+from model.token_encoder import TokenEncoder
 from model.types import Floats, Kind, LabelGroup
 
 TEXTS = (
@@ -216,3 +218,62 @@ def test_one_label_a_text_needs_no_thresholds(bundled: TextEncoder) -> None:
     text = card(head_on(bundled, "single"), 32, {})
     assert "truncation=True)" in text
     assert "threshold" not in text
+
+
+MARKED = (
+    "Angela Merkel visited Paris in 2015.",
+    "x",
+    "The central bank raised its interest rates, and the markets fell a little. " * 20,
+    "  in\nlines\t\n",
+    "http://example.org/" + "a" * 200 + " and on",
+    "\u5317\u4eac\u5927\u5b66\u5728\u4e2d\u56fd\u3002",
+)
+
+
+def head_of_spans(encoder: TokenEncoder) -> Head:
+    rng = np.random.default_rng(0)
+    tags = tag_names(("Person", "Place"))
+    weights = rng.normal(0.0, 5.0, (encoder.dimension, len(tags))).astype(np.float32)
+    centre = encoder.encode(MARKED).states.astype(np.float32).mean(axis=0)
+    bias = rng.normal(size=len(tags)).astype(np.float32)
+    return Head("spans", tags, weights, bias, centre)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        BUNDLED,
+        pytest.param(
+            str(CHINESE),
+            marks=pytest.mark.skipif(not CHINESE.is_dir(), reason=f"{CHINESE} is not there"),
+        ),
+    ],
+    ids=["bundled", "with a prefix"],
+)
+def test_spans_are_marked_by_the_pipeline_as_by_us(name: str, tmp_path: Path) -> None:
+    """Each token has the same tag with the same probability at the same place; the prefix is read
+    and never marked."""
+    ours = TokenEncoder(name, 32)
+    ours._encoder.low_precision = False
+    head = head_of_spans(ours)
+    tokens = ours.encode(MARKED)
+    probs = head.probs(tokens.states)
+    export(ours._encoder, head, tmp_path, {})
+    mark = pipeline("token-classification", str(tmp_path), ignore_labels=[])
+    for row, text in enumerate(MARKED):
+        mine = slice(tokens.bounds[row], tokens.bounds[row + 1])
+        found: Any = mark(text)
+        said = [head.labels[tag] for tag in probs[mine].argmax(axis=1)]
+        # A piece within the text that is nothing but a space is no token of ours.
+        found = [one for one in found if text[one["start"] : one["end"]].strip()]
+        assert [one["entity"] for one in found] == said
+        scores = [one["score"] for one in found]
+        np.testing.assert_allclose(scores, probs[mine].max(axis=1), atol=5e-3)
+        assert [one["end"] for one in found] == tokens.places[mine, 1].tolist()
+
+
+def test_the_card_of_spans_says_how_to_mark_them(bundled: TextEncoder) -> None:
+    head = head_of_spans(TokenEncoder(BUNDLED, 32))
+    text = card(head, 32, {})
+    assert 'pipeline("token-classification", "this/folder", aggregation_strategy="simple")' in text
+    assert "| Person |" in text and "B-Person" not in text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.review import Confusion, confusions, cross_validated, doubts
+from model.review import Confusion, confusions, cross_validated, doubts, span_doubts
 
 LABELS = ("a", "b", "c")
 
@@ -53,3 +53,9 @@ def test_with_several_labels_one_may_be_missed_or_claimed_for_nothing() -> None:
         Confusion("", "b", 1),
         Confusion("c", "", 1),
     ]
+
+
+def test_a_text_is_doubted_as_much_as_its_least_believed_tag() -> None:
+    probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]], np.float32)
+    targets = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
+    assert span_doubts(probs, targets, np.array([0, 2, 4])) == pytest.approx([0.8, 0.4])
