@@ -1,13 +1,19 @@
 """Named spans: <Labels> over <Text>, learnt from what people marked and marked beforehand."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from transformers import pipeline
 
 from backend.annotations import Json
 from backend.interface import parse
-from tests.studio.bench import Bench, stories
+from tests.studio.bench import Bench, stories, until
 
 INTERFACE = (
     '<View><Labels name="entity" toName="text"><Label value="amount"/><Label value="name"/>'
@@ -45,7 +51,9 @@ def marked(text: str) -> list[Json]:
 
 # Where Label Studio keeps the labels makes no difference here.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_spans_are_learnt_and_marked_beforehand(bench: Bench) -> None:
+def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
+    bench: Bench, tmp_path: Path
+) -> None:
     assert parse(INTERFACE).kind == "spans"
     project = bench.connected(stories(120), INTERFACE)
     for _ in range(32):
@@ -92,6 +100,21 @@ def test_spans_are_learnt_and_marked_beforehand(bench: Bench) -> None:
     assert spans == [region["value"] for region in marked_beforehand[best]]
     assert set(bench.state(project)["by_label"]) == set(PATTERNS)
     assert bench.state(project)["trouble"] is None
+    review = until("a review of the labels", lambda: bench.state(project)["review"])
+    assert review["labels"] == 32
+    export(bench, project, version.name, tmp_path / "model")
+    mark = pipeline("token-classification", str(tmp_path / "model"), aggregation_strategy="simple")
+    found: Any = mark(texts[best])
+    assert {one["entity_group"] for one in found} <= set(PATTERNS)
+    ours = {(span["start"], span["end"]) for span in spans}
+    # The pipeline looks at each token alone, we at whole spans.
+    assert len(ours & {(one["start"], one["end"]) for one in found}) > len(ours) / 2
+
+
+def export(bench: Bench, project: int, version: str, folder: Path) -> None:
+    words = ["--project", str(project), "--version", version, "--out", str(folder)]
+    command = [sys.executable, "-m", "backend", "export", *words]
+    subprocess.run(command, env={**os.environ, "MODEL_DIR": str(bench.models)}, check=True)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
