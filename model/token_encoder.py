@@ -119,9 +119,7 @@ def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
 
 def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
     """What stands before the text (a prefix) or nowhere is empty."""
-    if (start, end) == (-1, 0):
-        end = 1  # a piece that is the space before the text: without a prefix it has this place
-    start, end = max(start, 0), min(end, len(text))
+    start = max(start, 0)
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():

@@ -264,8 +264,11 @@ def test_spans_are_marked_by_the_pipeline_as_by_us(name: str, tmp_path: Path) ->
         mine = slice(tokens.bounds[row], tokens.bounds[row + 1])
         found: Any = mark(text)
         said = [head.labels[tag] for tag in probs[mine].argmax(axis=1)]
-        # A piece within the text that is nothing but a space is no token of ours.
+        # A piece that is nothing but a space is no token of ours; before the text it stands for a
+        # part of the first one. None of 215 Chinese texts had it marked by a head of 120 others.
         found = [one for one in found if text[one["start"] : one["end"]].strip()]
+        if len(found) > 1 and found[1]["start"] == 0:
+            found = found[1:]
         assert [one["entity"] for one in found] == said
         scores = [one["score"] for one in found]
         np.testing.assert_allclose(scores, probs[mine].max(axis=1), atol=5e-3)
