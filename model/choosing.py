@@ -24,6 +24,9 @@ sure and wrong."""
 CANDIDATE_LIMIT = 20_000
 """Vectors are compared among at most this many open rows; probabilities among all of them."""
 
+CELLS = 1 << 24
+"""So many probabilities stand in memory at once: of thousands of labels not all rows."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -113,12 +116,29 @@ class Choice:
         """
         wants = set(signature(measure).parameters)
         if self.head is None or not self.head.groups or "probs" not in wants:
-            arrays = self._arrays(candidates, rng)
-            return measure(**{name: arrays[name]() for name in wants})
+            return self._measured(measure, wants, candidates, rng)
         alone = [replace(self, head=one, snapshot=part) for one, part in self._parts(self.head)]
         ranks = [rankdata(choice._priority(measure, candidates, rng)) for choice in alone]
         result: Floats = np.mean(ranks, axis=0) / len(candidates)
         return result
+
+    def _measured(
+        self,
+        measure: Callable[..., Floats],
+        wants: set[str],
+        rows: Ints,
+        rng: np.random.Generator,
+    ) -> Floats:
+        """The measure's priorities of the rows: all at once where it compares them with each other
+        or with what is labelled, else some after the others."""
+        size = len(rows)
+        if self.head is not None and wants <= {"probs", "targets"}:
+            size = max(1, CELLS // len(self.head.labels))
+        found = []
+        for start in range(0, len(rows), size):
+            arrays = self._arrays(rows[start : start + size], rng)
+            found.append(measure(**{name: arrays[name]() for name in wants}))
+        return np.concatenate(found)
 
     def _arrays(self, candidates: Ints, rng: np.random.Generator) -> dict[str, Callable[[], Any]]:
         """What a strategy may ask for, by the names in model.strategies."""

@@ -38,9 +38,10 @@ class Head:
 
     def parts(self) -> list["Head"]:
         """The head of each question."""
-        return [self._part(group) for group in self.groups] or [self]
+        return [self.part(group) for group in self.groups] or [self]
 
-    def _part(self, group: LabelGroup) -> "Head":
+    def part(self, group: LabelGroup) -> "Head":
+        """The head of some of the labels alone."""
         mine = group.columns
         thresholds = None if self.thresholds is None else self.thresholds[mine]
         weights, bias = self.weights[:, mine], self.bias[mine]

@@ -13,7 +13,7 @@ from model.head import Head, fit_head, joined
 from model.metrics import measure
 from model.snapshot import Policy, Snapshot, pool_centre, sampled
 from model.thresholds import fit_thresholds
-from model.types import EXCLUSIVE, Bools, Floats, Ints
+from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
 
 DEFAULT_STRATEGY = "balanced_cluster_margin"
 """What `auto` means."""
@@ -21,8 +21,9 @@ DEFAULT_STRATEGY = "balanced_cluster_margin"
 MOST_CROSS_FITTED = 256
 """With more labels, as in a taxonomy, the calibration error would take longer than all the rest."""
 
-THRESHOLD_SAMPLE = 20_000
-"""Thresholds are found on at most so many rows of the pool."""
+THRESHOLD_SAMPLE, LABELS_AT_ONCE = 20_000, 512
+"""Thresholds are found on at most so many rows of the pool, for so many labels at a time: all of a
+taxonomy's probabilities would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,16 @@ def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) ->
     everything = np.arange(len(snapshot.ids))
     sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, policy.seed)
     positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
-    return replace(head, thresholds=fit_thresholds(head.probs(snapshot.vectors[sample]), positives))
+    return replace(head, thresholds=_thresholds(head, snapshot.vectors[sample], positives))
+
+
+def _thresholds(head: Head, vectors: Floats, positives: Ints) -> Floats:
+    """`fit_thresholds` of all labels of a `multiple` head."""
+    starts = range(0, len(head.labels), LABELS_AT_ONCE)
+    groups = [LabelGroup(head.kind, start, start + LABELS_AT_ONCE) for start in starts]
+    return np.concatenate(
+        [fit_thresholds(head.part(one).probs(vectors), positives[one.columns]) for one in groups]
+    )
 
 
 def _measure(

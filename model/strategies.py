@@ -9,6 +9,9 @@ only the arrays that it uses, by these names:
 - `targets` (m, c): its labels as 0 and 1,
 - `rng`: a numpy random generator.
 
+Where it takes probabilities and no vectors it looks at each row alone: of large pools with many
+labels it is given some of the rows at a time.
+
 To add one: write the function and a line in STRATEGIES.
 """
 

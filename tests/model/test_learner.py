@@ -339,3 +339,16 @@ def test_the_next_round_goes_on_where_the_last_one_stopped() -> None:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_pool_without_any_task(strategy: str) -> None:
     assert fast_round(random_pool(0, 0), Policy(strategy, 5, 0.1, 0)).rows.tolist() == []
+
+
+def test_thousands_of_labels_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All probabilities of a taxonomy stood in memory at once; the order and the thresholds are the
+    same in parts."""
+    snapshot = random_pool(160, 60, "multiple", ("a", "b", "c", "d", "e"))
+    whole = fast_round(snapshot, Policy("balanced_cluster_margin", 12, 0.1, 0))
+    monkeypatch.setattr("model.choosing.CELLS", 35)
+    monkeypatch.setattr("model.learner.LABELS_AT_ONCE", 2)
+    parts = fast_round(snapshot, Policy("balanced_cluster_margin", 12, 0.1, 0))
+    assert whole.head is not None and parts.head is not None
+    assert np.array_equal(whole.rows, parts.rows)
+    assert parts.head.thresholds == pytest.approx(whole.head.thresholds)
