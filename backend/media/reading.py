@@ -1,9 +1,11 @@
-"""From what a task shows to what an encoder reads: media are fetched and decoded."""
+"""From what a task shows to what an encoder reads: media are fetched, decoded and known again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+
+import torch
 
 from backend.content import Parts
 from backend.errors import explained, is_disk_full
@@ -101,7 +103,7 @@ class Reader:
         except UnreadableMedia as error:
             raise CannotRead(str(error), passing=False) from error
         except Exception as error:  # whatever else a file makes a library do is that task's trouble
-            if is_disk_full(error) or isinstance(error, MemoryError):
+            if is_disk_full(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
             raise CannotRead(explained(error), passing=False) from error
 
