@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,9 @@ def disagreement(votes: Mapping[int, list[Labels]], config: LabelConfig) -> Json
     differing = {task: answers for task, answers in several.items() if len(set(answers)) > 1}
     pairs: Counter[tuple[str, ...]] = Counter()
     for answers in differing.values():
+        if config.kind == "spans":
+            pairs.update(_pairs_of_spans(answers))
+            continue
         for question in config.questions:
             pairs.update(_pairs(_of_question(answers, question, config)))
     return {
@@ -164,7 +168,7 @@ def disagreement(votes: Mapping[int, list[Labels]], config: LabelConfig) -> Json
             {"labels": list(pair), "count": count} for pair, count in pairs.most_common(SHOWN_PAIRS)
         ],
         "tasks": [
-            {"task": task, "answers": [list(answer) for answer in answers]}
+            {"task": task, "answers": [_readable(answer, config) for answer in answers]}
             for task, answers in list(differing.items())[:SHOWN_TASKS]
         ],
     }
@@ -176,6 +180,24 @@ def _of_question(answers: list[Labels], question: Question, config: LabelConfig)
         return answers
     mine = [tuple(label for label in one if label in question.of_label) for one in answers]
     return [one for one in mine if one]
+
+
+def _readable(answer: Labels, config: LabelConfig) -> list[str]:
+    if config.kind != "spans":
+        return list(answer)
+    spans = [Span.parse(one) for one in answer]
+    return [f"{span.label} {span.start}-{span.end}" for span in spans]
+
+
+def _pairs_of_spans(answers: list[Labels]) -> set[tuple[str, ...]]:
+    """Each pair of labels that two people gave to the same piece of a text, once; borders that
+    differ are no other label."""
+    marked = [{Span.parse(one) for one in answer} for answer in answers]
+    return {
+        tuple(sorted(pair))
+        for first, second in combinations(marked, 2)
+        for pair in _taken_for(sorted(first - second), sorted(second - first))
+    }
 
 
 def _pairs(answers: list[Labels]) -> set[tuple[str, ...]]:

@@ -109,3 +109,20 @@ def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> Non
     ]
     few = doubted_spans(ids[:5], [text] * 5, tokens.take(np.arange(5)), spans[:5], ("Person",), 0)
     assert few == {"tasks": [], "confusions": []}
+
+
+def test_people_who_mark_otherwise_are_told_with_labels_and_not_with_places() -> None:
+    question = Question("e", "t", "spans", ("Person", "Place"), "labels")
+    config = LabelConfig((question,), (Source("tokens", "text"),))
+    votes: dict[int, list[tuple[str, ...]]] = {
+        1: [("0:3:Person", "4:8:Place"), ("0:3:Place", "4:7:Place")],
+        2: [("0:3:Person",), ()],
+        3: [("0:3:Person",), ("0:3:Person",)],
+    }
+    found = disagreement(votes, config)
+    assert (found["asked"], found["agreed"]) == (3, 1)
+    assert found["pairs"] == [
+        {"labels": ["Person", "Place"], "count": 1},
+        {"labels": ["", "Person"], "count": 1},
+    ]
+    assert found["tasks"][1] == {"task": 2, "answers": [["Person 0-3"], []]}
