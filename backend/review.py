@@ -58,9 +58,8 @@ def doubted(
         of_question = _doubted(np.array(ids)[rows], vectors[rows], mine[rows], question, seed)
         for name, some in of_question.items():
             found[name] += some
-    limit = min(SHOWN_TASKS, int(SHOWN_SHARE * len(ids)))
     return {
-        "tasks": sorted(found["tasks"], key=lambda one: -one["doubt"])[:limit],
+        "tasks": _most_doubted(found["tasks"], len(ids)),
         "confusions": sorted(found["confusions"], key=lambda one: -one["count"])[:SHOWN_PAIRS],
     }
 
@@ -115,9 +114,8 @@ def doubted_spans(
                     "said": [_shown(span, texts[row]) for span in claimed],
                 }
             )
-    limit = min(SHOWN_TASKS, int(SHOWN_SHARE * len(ids)))
     return {
-        "tasks": sorted(tasks, key=lambda one: -one["doubt"])[:limit],
+        "tasks": _most_doubted(tasks, len(ids)),
         "confusions": [
             {"given": first, "said": second, "count": count}
             for (first, second), count in pairs.most_common(SHOWN_PAIRS)
@@ -125,16 +123,25 @@ def doubted_spans(
     }
 
 
+def _most_doubted(tasks: list[Json], labelled: int) -> list[Json]:
+    limit = min(SHOWN_TASKS, int(SHOWN_SHARE * labelled))
+    return sorted(tasks, key=lambda one: -one["doubt"])[:limit]
+
+
 def _taken_for(missed: Sequence[Span], claimed: Sequence[Span]) -> Iterator[tuple[str, str]]:
     """Labels of given spans and of those that were said in their place; "" for none."""
     for one in missed:
-        others = [other for other in claimed if other.start < one.end and one.start < other.end]
+        others = [other for other in claimed if _overlap(one, other)]
         yield from ((one.label, other.label) for other in others if other.label != one.label)
         if not others:
             yield one.label, ""
     for other in claimed:
-        if not any(other.start < one.end and one.start < other.end for one in missed):
+        if not any(_overlap(one, other) for one in missed):
             yield "", other.label
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return other.start < one.end and one.start < other.end
 
 
 def _shown(span: Span, text: str) -> str:
@@ -190,8 +197,8 @@ def _readable(answer: Labels, config: LabelConfig) -> list[str]:
 
 
 def _pairs_of_spans(answers: list[Labels]) -> set[tuple[str, ...]]:
-    """Each pair of labels that two people gave to the same piece of a text, once; borders that
-    differ are no other label."""
+    """Each pair of labels that two people gave to the same piece of a text, once, "" where one of
+    them gave none; borders that differ are no other label."""
     marked = [{Span.parse(one) for one in answer} for answer in answers]
     return {
         tuple(sorted(pair))

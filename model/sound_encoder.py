@@ -74,7 +74,7 @@ class SoundEncoder:
                 raise ValueError("its network gives no hidden states")
             if pooled is None:
                 pooled = _mean_over_time(output.last_hidden_state.float(), mask)
-        result: Floats = pooled[0].float().cpu().numpy()
+        result: Floats = pooled[0].flatten().float().cpu().numpy()
         return result
 
     def _features(self, sound: Floats) -> dict[str, Tensor]:
