@@ -6,11 +6,11 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from backend.label_config import SEPARATOR, Control, LabelConfig, Question
-from model.spans import Span
+from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
-    from model.head import Head
+    from model.heads.head import Head
 
 Json = dict[str, Any]
 Labels = tuple[str, ...]
@@ -59,7 +59,7 @@ def _stars(value: Mapping[str, object]) -> Iterator[str]:
 
 
 def _spans(value: Mapping[str, object]) -> Iterator[str]:
-    """Labelled pieces of a text, written as model.spans.Span writes them."""
+    """Labelled pieces of a text, written as model.spans.tags.Span writes them."""
     start, end, labels = value.get("start"), value.get("end"), value.get("labels")
     # In JSON, true is no number; in Python it is one.
     if type(start) is int and type(end) is int and 0 <= start < end:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from backend.pool import PINNED, Pool
 from backend.studio import Studio
-from model.store import Store, Version, version_key
+from model.storage.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)
 

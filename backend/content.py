@@ -7,7 +7,7 @@ import lxml.etree
 import lxml.html
 
 from backend.label_config import LabelConfig, Source
-from model.vectors import content_key
+from model.storage.vectors import content_key
 
 Parts = tuple[str | None, ...]
 """In the order of the config's layout: the text, or the address of a picture, clip or sound; None

@@ -16,8 +16,8 @@ from safetensors.numpy import load_file, save_file
 
 from backend.annotations import Json
 from backend.settings import Settings
-from model.metrics import cohen_kappa
-from model.stopping import (
+from model.measuring.metrics import cohen_kappa
+from model.measuring.stopping import (
     DEFAULT_METRIC,
     METRIC_NAMES,
     Goals,
@@ -27,10 +27,10 @@ from model.stopping import (
     comparison_due,
     reasons_to_stop,
 )
-from model.stopping import Round as PastRound
-from model.store import Version
+from model.measuring.stopping import Round as PastRound
+from model.storage.store import Version
+from model.storage.vectors import content_key
 from model.types import Bools, Ints, Kind
-from model.vectors import content_key
 
 if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
     from backend.round import Round

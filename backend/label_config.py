@@ -6,7 +6,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Literal
 
-from model.spans import Span, tag_names
+from model.spans.tags import Span, tag_names
 from model.types import Kind, LabelGroup, Layout
 
 Control = Literal["choices", "taxonomy", "rating", "labels"]

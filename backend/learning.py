@@ -9,11 +9,11 @@ from backend.annotations import Json, Labels, result_of
 from backend.content import Parts
 from backend.label_config import LabelConfig
 from backend.pool import Labelling
-from model.audit import draw
-from model.head import Head
+from model.choosing.audit import draw
+from model.heads.head import Head
 from model.learner import Outcome, fast_round
 from model.snapshot import Policy, Snapshot
-from model.store import Store
+from model.storage.store import Store
 from model.types import Bools, Floats, Ints
 
 COMPARED_TASKS = 5000

@@ -8,7 +8,7 @@ from pathlib import Path
 from backend.errors import BackendError, UnknownVersion
 from backend.label_config import LabelConfig
 from backend.pool import PINNED, Pool
-from model.store import Store, Version
+from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import numpy as np
 from backend.annotations import Json, Labels, consensus, labels_of
 from backend.content import Parts, key_of, parts_of
 from backend.label_config import LabelConfig
-from model.audit import draw
+from model.choosing.audit import draw
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)

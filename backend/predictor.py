@@ -13,14 +13,14 @@ from backend.annotations import Json, confidence_of, demand_score, regions_of, r
 from backend.content import Parts, key_of, parts_of
 from backend.errors import explained
 from backend.label_config import LabelConfig
-from model.head import Head
-from model.joint_encoder import JointEncoder
-from model.span_learner import said_of
-from model.spans import Tokens
-from model.store import EncoderSpec, Store, Version
-from model.token_store import TokenStore
+from model.encoders.joint import JointEncoder
+from model.heads.head import Head
+from model.spans.learner import said_of
+from model.spans.tags import Tokens
+from model.storage.store import EncoderSpec, Store, Version
+from model.storage.tokens import TokenStore
+from model.storage.vectors import VectorStore
 from model.types import Floats, Ints
-from model.vectors import VectorStore
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from backend.annotations import Json, Labels
 from backend.label_config import LabelConfig, Question
-from model.metrics import decisions
-from model.review import FOLDS, confusions, cross_validated, doubts, span_doubts
-from model.span_learner import cross_validated as cross_validated_spans
-from model.span_learner import said_by, targets_of
-from model.spans import Span, Tokens
+from model.heads.head import decisions
+from model.measuring.review import FOLDS, confusions, cross_validated, doubts, span_doubts
+from model.spans.learner import cross_validated as cross_validated_spans
+from model.spans.learner import said_by, targets_of
+from model.spans.tags import Span, Tokens
 from model.types import Floats, Ints
 
 SHOWN_TASKS, SHOWN_PAIRS = 50, 10

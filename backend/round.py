@@ -12,9 +12,9 @@ from backend.settings import Settings
 from backend.span_learning import learn_spans
 from model.learner import resolve_strategy
 from model.snapshot import Policy
-from model.store import Store, Version, version_key
+from model.storage.store import Store, Version, version_key
+from model.storage.vectors import content_key
 from model.types import Bools, Ints
-from model.vectors import content_key
 
 
 @dataclass(frozen=True)

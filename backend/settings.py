@@ -24,8 +24,8 @@ STRATEGY_NAMES = (
     "badge",
     "cardinality_margin",
 )
-"""`auto` and the names in model.strategies.STRATEGIES (a test holds the two together); written out
-here so that reading the settings does not import the learning side."""
+"""`auto` and the names in model.choosing.strategies.STRATEGIES (a test holds the two together);
+written out here so that reading the settings does not import the learning side."""
 
 
 def setting(default: Any, help: str, **limits: Any) -> Any:

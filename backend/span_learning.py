@@ -9,13 +9,13 @@ from backend.label_config import LabelConfig
 from backend.learning import Learnt, Texts, lot
 from backend.media.shown import Shown
 from backend.pool import Labelling
-from model.finetune import Examples
-from model.head import Head
-from model.joint_encoder import JointEncoder
+from model.encoders.finetune import Examples
+from model.encoders.joint import JointEncoder
+from model.heads.head import Head
 from model.snapshot import Policy
-from model.span_learner import SpanSnapshot, said_of, span_round
-from model.spans import Span, counts_of, tags_of
-from model.store import Store
+from model.spans.learner import SpanSnapshot, said_of, span_round
+from model.spans.tags import Span, counts_of, tags_of
+from model.storage.store import Store
 from model.types import Ints
 
 COMPARED_TEXTS = 500

@@ -32,10 +32,10 @@ from backend.pool import Pool
 from backend.review import disagreement, doubted, doubted_spans
 from backend.review import write as write_review
 from backend.span_learning import span_examples, spans_of
-from model.audit import draw, in_reserve
-from model.finetune import Examples, Step, finetune
-from model.joint_encoder import JointEncoder
-from model.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
+from model.choosing.audit import draw, in_reserve
+from model.encoders.finetune import Examples, Step, finetune
+from model.encoders.joint import JointEncoder
+from model.storage.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
 from model.types import Floats, Ints, Layout, is_of_text
 

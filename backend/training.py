@@ -14,7 +14,7 @@ from backend.media.reading import Access
 from backend.pool import Labelling
 from backend.settings import Settings
 from model.learner import deep_round_due
-from model.store import EncoderSpec, Store
+from model.storage.store import EncoderSpec, Store
 from model.types import Ints, Layout
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from backend.review import read as read_review
 from backend.settings import Settings
 from backend.studio import Studio
 from backend.training import Training
-from model.store import Store, Version
+from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
-from model.store import EncoderMeta, Store, Version
+from model.storage.store import EncoderMeta, Store, Version
 
 
 def store_of(model_dir: Path, project: int) -> Store:

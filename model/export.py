@@ -24,8 +24,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from model.encoder import CHARACTERS_PER_TOKEN, TextEncoder
-from model.head import Head
+from model.encoders.text import CHARACTERS_PER_TOKEN, TextEncoder
+from model.heads.head import Head
 from model.types import EXCLUSIVE, Floats, Kind
 
 MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")

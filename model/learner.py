@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model.audit import in_reserve
-from model.calibration import calibrated, cross_fitted_error, fit_calibration
-from model.choosing import Choice
-from model.head import Head, fit_head, joined
-from model.metrics import measure
+from model.choosing.audit import in_reserve
+from model.choosing.choice import Choice
+from model.heads.calibration import calibrated, cross_fitted_error, fit_calibration
+from model.heads.head import Head, fit_head, joined
+from model.heads.thresholds import fit_thresholds
+from model.measuring.metrics import measure
 from model.snapshot import Policy, Snapshot, pool_centre, sampled
-from model.thresholds import fit_thresholds
 from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
 
 DEFAULT_STRATEGY = "balanced_cluster_margin"

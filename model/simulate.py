@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from model.choosing.strategies import STRATEGIES
 from model.corpus import BadCorpus, Corpus, fingerprint, read_pair
-from model.curves import Curves, area, draw, labels_to_reach, standard_error
-from model.encoder import BUNDLED
+from model.encoders.text import BUNDLED
 from model.learner import resolve_strategy
+from model.measuring.curves import Curves, area, draw, labels_to_reach, standard_error
+from model.measuring.stopping import DEFAULT_METRIC
 from model.simulation import Plan, Point, play
-from model.stopping import DEFAULT_METRIC
-from model.strategies import STRATEGIES
 
 FULL = "full"
 """Beside the strategies: a single round that is given all labels of the pool."""

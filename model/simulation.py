@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from model.audit import in_reserve
+from model.choosing.audit import in_reserve
 from model.corpus import BadCorpus, Corpus
-from model.encoder import TextEncoder
-from model.finetune import Examples, finetune
+from model.encoders.finetune import Examples, finetune
+from model.encoders.text import TextEncoder
 from model.learner import deep_round_due, fast_round
-from model.metrics import scores
+from model.measuring.metrics import scores
+from model.measuring.stopping import DEFAULT_METRIC
 from model.snapshot import Policy, Snapshot
-from model.stopping import DEFAULT_METRIC
+from model.storage.vectors import VectorStore, content_key
 from model.tracking import Tracker
 from model.types import Floats, Ints
-from model.vectors import VectorStore, content_key
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.audit import draw
+from model.choosing.audit import draw
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 CENTRE_SAMPLE = 10_000

@@ -11,7 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import scalar
 
 if TYPE_CHECKING:  # it imports torch
-    from model.finetune import Step
+    from model.encoders.finetune import Step
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 Kind = Literal["single", "ordered", "multiple", "spans"]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
-model.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled pieces of a text,
-for which each token has exactly one tag, see model.spans."""
+model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled pieces of
+a text, for which each token has exactly one tag, see model.spans.tags."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
 """With exactly one label an example."""

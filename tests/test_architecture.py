@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.settings import STRATEGY_NAMES
-from model.strategies import STRATEGIES
+from model.choosing.strategies import STRATEGIES
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "model").rglob("*.py"))
@@ -42,7 +42,7 @@ def late():
     from .. import c
 """
     assert imported_packages(source) == {"a", "b", "c"}
-    assert {path.name for path in MODULES} >= {"learner.py", "store.py", "encoder.py"}
+    assert {path.name for path in MODULES} >= {"learner.py", "store.py", "text.py"}
 
 
 def test_the_server_starts_without_the_learning_libraries() -> None:

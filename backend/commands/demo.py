@@ -26,14 +26,14 @@ from backend.errors import BackendError
 from backend.progress import counting, waiting
 from backend.settings import Settings
 from backend.studio import Studio
-from model.encoder import TextEncoder
-from model.finetune import Examples, finetune
-from model.head import fit_head
-from model.metrics import decisions, macro_f1
+from model.encoders.finetune import Examples, finetune
+from model.encoders.text import TextEncoder
+from model.heads.head import decisions, fit_head
+from model.measuring.metrics import macro_f1
 from model.snapshot import pool_centre
-from model.store import Store, Version
+from model.storage.store import Store, Version
+from model.storage.vectors import content_key
 from model.types import Floats, Ints
-from model.vectors import content_key
 
 TITLE = "BBC News"
 CONTROL, OBJECT = "topic", "text"

@@ -12,10 +12,10 @@ from backend.annotations import Json
 from backend.errors import BackendError
 from backend.settings import from_env
 from backend.versions import described, figures, moment, store_of, version_of, versions_of
-from model.encoder import TextEncoder
+from model.encoders.text import TextEncoder
 from model.export import check, export
-from model.head import Head
-from model.store import EncoderMeta, Store, Version
+from model.heads.head import Head
+from model.storage.store import EncoderMeta, Store, Version
 from model.types import is_of_text
 
 

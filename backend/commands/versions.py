@@ -10,7 +10,7 @@ from backend.history import reached
 from backend.pin import pinned_name, served_name
 from backend.settings import from_env
 from backend.versions import described, figures, moment, store_of, version_of, versions_of
-from model.store import EncoderMeta, Store, Version
+from model.storage.store import EncoderMeta, Store, Version
 
 
 def add_arguments(parser: ArgumentParser) -> None:

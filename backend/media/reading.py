@@ -14,15 +14,15 @@ from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable, hosts_from
 from backend.session import Session
 from backend.settings import Settings
-from model.clips import read_clip
-from model.joint_encoder import Example, JointEncoder, Part
-from model.media_files import UnreadableMedia
-from model.pictures import read_picture
-from model.read_once import ReadOnce
-from model.sounds import read_sound
-from model.store import EncoderSpec, Store
+from model.encoders.joint import Example, JointEncoder, Part
+from model.encoders.read_once import ReadOnce
+from model.media.clips import read_clip
+from model.media.files import UnreadableMedia
+from model.media.pictures import read_picture
+from model.media.sounds import read_sound
+from model.storage.store import EncoderSpec, Store
+from model.storage.vectors import content_key
 from model.types import Floats, Medium
-from model.vectors import content_key
 
 MEGABYTE = 1 << 20
 

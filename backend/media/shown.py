@@ -11,8 +11,8 @@ from backend.content import Parts, key_of
 from backend.label_config import LabelConfig
 from backend.media.reading import CannotRead, Reader
 from backend.pool import Pool
-from model.finetune import length_of
-from model.joint_encoder import Example
+from model.encoders.finetune import length_of
+from model.encoders.joint import Example
 from model.types import Ints
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Shown(Sequence[Example]):
     """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
 
     ids: those of the tasks that can be read; lengths (n,): how long their texts are, see
-    model.finetune.length_of.
+    model.encoders.finetune.length_of.
     """
 
     def __init__(self, pool: Pool, reader: Reader, ids: Ints, config: LabelConfig) -> None:

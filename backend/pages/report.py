@@ -8,9 +8,9 @@ from backend.annotations import Json
 from backend.history import comparable, read, reasons
 from backend.pin import pinned_name
 from backend.settings import Settings
-from model.savings import labels_saved
-from model.stopping import DEFAULT_METRIC, METRIC_NAMES
-from model.store import Store, version_key
+from model.measuring.savings import labels_saved
+from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
+from model.storage.store import Store, version_key
 
 if TYPE_CHECKING:
     from backend.predictor import Served
@@ -69,7 +69,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
 
 
 def saved(served: "Served") -> tuple[int, int] | None:
-    """`model.savings.labels_saved` where whole texts are labelled, as in the sets it comes from."""
+    """`labels_saved` where whole texts are labelled, as in the sets that its factors come from."""
     is_alike = served.config.layout == ("text",)
     return labels_saved(int(served.version.meta["labels"])) if is_alike else None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from backend.annotations import Json
 from backend.loop import Activity, ProjectLoop
-from model.stopping import DEFAULT_METRIC
+from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
     from backend.predictor import Served

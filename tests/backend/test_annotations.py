@@ -17,8 +17,8 @@ from backend.annotations import (
     shortlist_score,
 )
 from backend.label_config import LabelConfig, Question, Source
-from model.head import Head
-from model.spans import Span
+from model.heads.head import Head
+from model.spans.tags import Span
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig(

@@ -5,7 +5,7 @@ import pytest
 
 from backend import cleanup
 from backend.cleanup import delete_old_files
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 
 def test_what_can_be_rolled_back_to_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

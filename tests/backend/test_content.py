@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from backend.content import key_of, parts_of
 from backend.label_config import LabelConfig, Question, Source, SourceKind
-from model.vectors import content_key
+from model.storage.vectors import content_key
 
 
 def showing(*sources: tuple[SourceKind, str]) -> LabelConfig:

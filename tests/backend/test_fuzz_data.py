@@ -17,7 +17,7 @@ from backend.errors import UnsupportedConfig
 from backend.interface import EXAMPLE, parse
 from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Pool
-from model.spans import Span
+from model.spans.tags import Span
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))

@@ -7,8 +7,8 @@ import pytest
 from backend.history import History, agreement, reached, read
 from backend.round import Round
 from backend.settings import Settings
-from model.head import Head
-from model.store import Version
+from model.heads.head import Head
+from model.storage.store import Version
 from model.types import Bools
 
 IDS = np.arange(100, 140)

@@ -9,7 +9,7 @@ import pytest
 from backend.annotations import Json
 from backend.errors import BackendError, JobFailed
 from backend.jobs import Job, Trainer
-from model.store import EncoderSpec
+from model.storage.store import EncoderSpec
 
 Answers = queue.Queue[Json | BackendError]
 

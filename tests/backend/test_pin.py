@@ -9,8 +9,8 @@ import pytest
 from backend.label_config import LabelConfig, Question, Source
 from backend.pin import pinned_name, pinned_version
 from backend.pool import PINNED, Pool
-from model.head import Head
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.heads.head import Head
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Kind
 
 

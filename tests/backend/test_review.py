@@ -6,7 +6,7 @@ import numpy as np
 
 from backend.label_config import LabelConfig, Question, Source
 from backend.review import disagreement, doubted, doubted_spans, read, write
-from model.spans import Span, Tokens
+from model.spans.tags import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 

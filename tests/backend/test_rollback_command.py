@@ -17,8 +17,8 @@ from backend.pin import pinned_name
 from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings
-from model.head import Head
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.heads.head import Head
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 NOTHING = np.zeros(0, np.int64)
 Command = Callable[..., tuple[int, list[str]]]

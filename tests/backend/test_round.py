@@ -11,9 +11,9 @@ from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Labelling
 from backend.round import Round, play
 from backend.settings import Settings
-from model.audit import in_reserve
-from model.head import Head
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.choosing.audit import in_reserve
+from model.heads.head import Head
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Floats, Ints
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "text"),))

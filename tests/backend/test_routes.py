@@ -19,9 +19,9 @@ from backend.predictor import Served
 from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings
-from model.head import Head
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
-from model.vectors import content_key
+from model.heads.head import Head
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.storage.vectors import content_key
 
 TEXTS = ("yes please", "no thanks")
 

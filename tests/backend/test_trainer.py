@@ -16,8 +16,8 @@ from backend.loop import Connection
 from backend.media.reading import access_of
 from backend.pool import Pool
 from backend.settings import Settings
-from model.encoder import BUNDLED
-from model.store import EncoderSpec, Store
+from model.encoders.text import BUNDLED
+from model.storage.store import EncoderSpec, Store
 from model.types import Ints
 from tests.backend.web import Answer, Web
 from tests.model.test_clips import write_clip

@@ -13,9 +13,9 @@ from transformers import DistilBertConfig, DistilBertModel, pipeline
 
 from backend.__main__ import main
 from backend.pool import Pool
-from model.encoder import BUNDLED, TextEncoder
-from model.head import Head
-from model.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
+from model.encoders.text import BUNDLED, TextEncoder
+from model.heads.head import Head
+from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
 
 MADE = datetime(2026, 3, 1, 12, 30).timestamp()
 META = EncoderMeta(source=BUNDLED, base=BUNDLED, max_tokens=32, dimension=384)

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from model.corpus import Corpus, read
-from model.encoder import BUNDLED, TextEncoder, batches_of_similar_length
-from model.finetune import Examples, finetune
+from model.encoders.finetune import Examples, finetune
+from model.encoders.text import BUNDLED, TextEncoder, batches_of_similar_length
 from model.learner import fast_round, resolve_strategy
 from model.snapshot import Policy, Snapshot
 

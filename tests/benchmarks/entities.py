@@ -23,13 +23,13 @@ from backend import local
 from backend.annotations import Json, regions_of
 from backend.interface import parse
 from backend.studio import Studio
-from model.finetune import Examples, finetune
-from model.head import Head
-from model.joint_encoder import JointEncoder
+from model.encoders.finetune import Examples, finetune
+from model.encoders.joint import JointEncoder
+from model.heads.head import Head
 from model.snapshot import Policy
-from model.span_learner import SpanSnapshot, said_of, span_round, targets_of
-from model.spans import Span, Tokens
-from model.store import EncoderSpec, Store
+from model.spans.learner import SpanSnapshot, said_of, span_round, targets_of
+from model.spans.tags import Span, Tokens
+from model.storage.store import EncoderSpec, Store
 from tests.studio.bench import Bench, until
 
 KINDS = {"nr": "person", "ns": "place", "nt": "organisation"}

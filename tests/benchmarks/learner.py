@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.encoder import BUNDLED
+from model.choosing.strategies import STRATEGIES
+from model.encoders.text import BUNDLED
 from model.simulate import FULL, simulate
 from model.simulate import parser as simulate_parser
-from model.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,14 @@ from backend.interface import parse
 from backend.label_config import LabelConfig
 from backend.learning import targets_of
 from backend.studio import Studio
-from model.finetune import Examples, finetune
-from model.head import Head, fit_head
-from model.joint_encoder import Example, JointEncoder
-from model.metrics import macro_f1
-from model.pictures import read_picture
+from model.encoders.finetune import Examples, finetune
+from model.encoders.joint import Example, JointEncoder
+from model.heads.head import Head, fit_head
+from model.heads.thresholds import fit_thresholds
+from model.measuring.metrics import macro_f1
+from model.media.pictures import read_picture
 from model.snapshot import pool_centre
-from model.store import EncoderSpec, Store, Version
-from model.thresholds import fit_thresholds
+from model.storage.store import EncoderSpec, Store, Version
 from model.types import Floats, Ints
 from tests.studio.bench import Bench, until
 

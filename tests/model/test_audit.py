@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.audit import draw, in_reserve, interleave, mix
+from model.choosing.audit import draw, in_reserve, interleave, mix
 from model.types import Ints
 
 SEEDS = st.integers(0, 2**32)

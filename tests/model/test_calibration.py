@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from model.calibration import (
+from model.heads.calibration import (
     SCALE_SPREAD,
     Calibration,
     calibrated,
@@ -10,7 +10,7 @@ from model.calibration import (
     expected_calibration_error,
     fit_calibration,
 )
-from model.head import Head
+from model.heads.head import Head
 from model.types import Bools, Floats, Kind
 
 KINDS: tuple[Kind, Kind] = ("single", "multiple")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.clip_encoder import clip_vectors
+from model.encoders.clips import clip_vectors
 
 
 def test_a_clip_is_the_mean_and_the_maximum_of_its_frames() -> None:

@@ -11,9 +11,9 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
-from model.clips import FRAMES, MAX_SECONDS, read_clip
-from model.media_files import UnreadableMedia
-from model.pictures import SHORTER_SIDE
+from model.media.clips import FRAMES, MAX_SECONDS, read_clip
+from model.media.files import UnreadableMedia
+from model.media.pictures import SHORTER_SIDE
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"
 SIZE = (64, 48)

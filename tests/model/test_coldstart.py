@@ -1,6 +1,6 @@
 import numpy as np
 
-from model.coldstart import one_per_region
+from model.choosing.coldstart import one_per_region
 from model.types import Floats
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.curves import Curves, area, draw, labels_to_reach, standard_error
+from model.measuring.curves import Curves, area, draw, labels_to_reach, standard_error
 
 LABELS = np.array([0, 10, 30])
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder import (
+from model.encoders.text import (
     BUNDLED,
     RECIPE_FILE,
     Recipe,

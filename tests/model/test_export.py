@@ -17,11 +17,11 @@ from transformers import (
     pipeline,
 )
 
-from model.encoder import BUNDLED, Recipe, TextEncoder
+from model.encoders.text import BUNDLED, Recipe, TextEncoder
+from model.encoders.tokens import TokenEncoder
 from model.export import card, export
-from model.head import Head
-from model.spans import tag_names
-from model.token_encoder import TokenEncoder
+from model.heads.head import Head
+from model.spans.tags import tag_names
 from model.types import Floats, Kind, LabelGroup
 
 TEXTS = (

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.encoder import BUNDLED, TextEncoder
-from model.finetune import (
+from model.encoders.finetune import (
     CHECK_EVERY,
     MIN_STEPS,
     MIN_VALIDATION,
@@ -21,8 +20,9 @@ from model.finetune import (
     contrastive_loss,
     finetune,
 )
-from model.head import fit_head
-from model.image_encoder import ImageEncoder
+from model.encoders.images import ImageEncoder
+from model.encoders.text import BUNDLED, TextEncoder
+from model.heads.head import fit_head
 from model.types import Floats, Kind
 from tests.model.test_image_encoder import efficient_net
 

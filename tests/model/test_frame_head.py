@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.frame_head import MOST_LABELS, FrameHead, fit_frame_head, load_frame_head
-from model.head import fit_head
+from model.encoders.frame_head import MOST_LABELS, FrameHead, fit_frame_head, load_frame_head
+from model.heads.head import fit_head
 from model.types import Floats
 
 D = 8

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.guard import ENOUGH, PRIOR_LABELS, random_share, skill
+from model.choosing.guard import ENOUGH, PRIOR_LABELS, random_share, skill
 from model.types import Bools
 
 

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from model.head import CHUNK, L2, Head, centred, fit_head
+from model.heads.head import CHUNK, L2, Head, centred, fit_head
 from model.types import Floats, Ints, Kind
 
 ORIGIN = np.zeros(2, np.float32)

@@ -28,8 +28,8 @@ from transformers import (
     ViTImageProcessorPil,
 )
 
-from model.encoder import BUNDLED, resolve
-from model.image_encoder import BATCH, ImageEncoder, _mean_or_first
+from model.encoders.images import BATCH, ImageEncoder, _mean_or_first
+from model.encoders.text import BUNDLED, resolve
 
 LITE = Path(__file__).parents[3] / "shared" / "models" / "efficientnet-lite0-hf"
 SIDE = {"height": 32, "width": 32}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.encoder import BUNDLED, TextEncoder
-from model.finetune import Examples, finetune
-from model.image_encoder import ImageEncoder
-from model.joint_encoder import Example, JointEncoder
-from model.store import EncoderSpec
+from model.encoders.finetune import Examples, finetune
+from model.encoders.images import ImageEncoder
+from model.encoders.joint import Example, JointEncoder
+from model.encoders.text import BUNDLED, TextEncoder
+from model.storage.store import EncoderSpec
 from model.types import Floats, Medium
 from tests.model.test_image_encoder import res_net
 

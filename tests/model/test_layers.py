@@ -3,9 +3,9 @@ from pathlib import Path
 from torch import nn
 from transformers import SwinConfig, SwinModel
 
-from model.encoder import BUNDLED, TextEncoder
-from model.image_encoder import ImageEncoder
-from model.layers import frozen_weights, network_layers, train_mode
+from model.encoders.images import ImageEncoder
+from model.encoders.layers import frozen_weights, network_layers, train_mode
+from model.encoders.text import BUNDLED, TextEncoder
 from tests.model.test_image_encoder import efficient_net
 
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.audit import in_reserve
-from model.choosing import CANDIDATE_LIMIT, COLD_LABELS
+from model.choosing.audit import in_reserve
+from model.choosing.choice import CANDIDATE_LIMIT, COLD_LABELS
+from model.choosing.strategies import STRATEGIES
 from model.learner import deep_round_due, fast_round, resolve_strategy
 from model.snapshot import CENTRE_SAMPLE, Policy, Snapshot, pool_centre
-from model.strategies import STRATEGIES
 from model.types import Floats, Ints, Kind
 
 KINDS: tuple[Kind, ...] = ("single", "multiple")
@@ -346,7 +346,7 @@ def test_thousands_of_labels_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPa
     same in parts."""
     snapshot = random_pool(160, 60, "multiple", ("a", "b", "c", "d", "e"))
     whole = fast_round(snapshot, Policy("balanced_cluster_margin", 12, 0.1, 0))
-    monkeypatch.setattr("model.choosing.CELLS", 35)
+    monkeypatch.setattr("model.choosing.choice.CELLS", 35)
     monkeypatch.setattr("model.learner.LABELS_AT_ONCE", 2)
     parts = fast_round(snapshot, Policy("balanced_cluster_margin", 12, 0.1, 0))
     assert whole.head is not None and parts.head is not None

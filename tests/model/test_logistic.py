@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from model.logistic import GROUP, fit_logistic
+from model.heads.logistic import GROUP, fit_logistic
 from model.types import Floats, Ints, Kind
 
 RNG = np.random.default_rng(0)

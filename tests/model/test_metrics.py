@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from model.metrics import (
+from model.heads.head import decisions
+from model.measuring.metrics import (
     cohen_kappa,
-    decisions,
     macro_f1,
     measure,
     micro_f1,

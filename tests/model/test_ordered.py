@@ -2,11 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.finetune import _loss_of_question
-from model.head import fit_head
-from model.metrics import decisions
-from model.ordered import SLOPE, median_answers, near, softening
-from model.review import doubts
+from model.encoders.finetune import _loss_of_question
+from model.heads.head import decisions, fit_head
+from model.heads.ordered import SLOPE, median_answers, near, softening
+from model.measuring.review import doubts
 from model.types import Floats
 
 

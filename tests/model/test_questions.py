@@ -8,14 +8,14 @@ import pytest
 import torch
 from scipy.stats import rankdata
 
-from model.audit import in_reserve
-from model.choosing import COLD_LABELS
-from model.finetune import _class_loss
-from model.head import Head, joined
+from model.choosing.audit import in_reserve
+from model.choosing.choice import COLD_LABELS
+from model.choosing.strategies import STRATEGIES, margin
+from model.encoders.finetune import _class_loss
+from model.heads.head import Head, joined
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
-from model.store import Store, Version
-from model.strategies import STRATEGIES, margin
+from model.storage.store import Store, Version
 from model.types import Floats, Ints, LabelGroup
 
 GROUPS = (LabelGroup("single", 0, 3), LabelGroup("multiple", 3, 5))

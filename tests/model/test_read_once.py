@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.clip_encoder import Clip, ClipEncoder
-from model.image_encoder import ImageEncoder
-from model.read_once import UNWRITTEN, ReadOnce
-from model.token_store import TokenStore
+from model.encoders.clips import Clip, ClipEncoder
+from model.encoders.images import ImageEncoder
+from model.encoders.read_once import UNWRITTEN, ReadOnce
+from model.storage.tokens import TokenStore
 from tests.model.test_image_encoder import res_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")

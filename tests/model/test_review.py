@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.review import Confusion, confusions, cross_validated, doubts, span_doubts
+from model.measuring.review import Confusion, confusions, cross_validated, doubts, span_doubts
 
 LABELS = ("a", "b", "c")
 

@@ -1,6 +1,6 @@
 """The estimate of labels saved."""
 
-from model.savings import labels_saved
+from model.measuring.savings import labels_saved
 
 
 def test_saved_labels_lie_between_the_hardest_and_the_easiest_set() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model.selection import (
+from model.choosing.selection import (
     ROWS_PER_CENTRE,
     cluster_centres,
     farthest_first,

@@ -11,7 +11,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from model.corpus import BadCorpus, read_pair
-from model.encoder import BUNDLED, TextEncoder
+from model.encoders.text import BUNDLED, TextEncoder
 from model.simulate import FULL, parser, plans_of, simulate
 from model.simulation import Plan, Point, play
 

@@ -29,9 +29,9 @@ from transformers import (
     WhisperForConditionalGeneration,
 )
 
-from model.encoder import BUNDLED, resolve
-from model.sound_encoder import SoundEncoder, _mean_over_time
-from model.sounds import read_sound
+from model.encoders.sounds import SoundEncoder, _mean_over_time
+from model.encoders.text import BUNDLED, resolve
+from model.media.sounds import read_sound
 from model.types import Floats
 from tests.model.test_sounds import tone, write_wave
 

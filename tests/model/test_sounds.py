@@ -11,8 +11,8 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from model.media_files import UnreadableMedia
-from model.sounds import MAX_SECONDS, RATE, read_sound
+from model.media.files import UnreadableMedia
+from model.media.sounds import MAX_SECONDS, RATE, read_sound
 from model.types import Floats
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from model.audit import in_reserve
-from model.head import Head
-from model.review import span_doubts
+from model.choosing.audit import in_reserve
+from model.choosing.strategies import STRATEGIES
+from model.heads.head import Head
+from model.measuring.review import span_doubts
 from model.snapshot import Policy
-from model.span_learner import (
+from model.spans.learner import (
     COLD_TEXTS,
     FITTED,
     SpanSnapshot,
@@ -18,8 +19,7 @@ from model.span_learner import (
     span_round,
     targets_of,
 )
-from model.spans import Span, Tokens
-from model.strategies import STRATEGIES
+from model.spans.tags import Span, Tokens
 from model.types import Ints
 
 N, LENGTH = 120, 6

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.spans import (
+from model.spans.tags import (
     Span,
     Tokens,
     counts_of,

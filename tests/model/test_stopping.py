@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from model.stopping import (
+from model.measuring.stopping import (
     Goals,
     Measured,
     Reason,

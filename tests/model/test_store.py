@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.head import Head
-from model.spans import Tokens
-from model.store import (
+from model.heads.head import Head
+from model.spans.tags import Tokens
+from model.storage.store import (
     HERE,
     EncoderMeta,
     Store,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model.strategies import (
+from model.choosing.strategies import (
     STRATEGIES,
     balanced_margin,
     cardinality_margin,

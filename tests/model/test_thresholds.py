@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from model.metrics import decisions, macro_f1
-from model.thresholds import LOWEST, best_expected_f1, fit_thresholds
+from model.heads.head import decisions
+from model.heads.thresholds import LOWEST, best_expected_f1, fit_thresholds
+from model.measuring.metrics import macro_f1
 
 
 def test_the_best_expected_f1_by_hand() -> None:

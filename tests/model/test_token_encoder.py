@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.encoder import BUNDLED
-from model.token_encoder import TokenEncoder
+from model.encoders.text import BUNDLED
+from model.encoders.tokens import TokenEncoder
 
 CHINESE = Path(__file__).parents[3] / "shared" / "models" / "me5-small-zh-en"
 

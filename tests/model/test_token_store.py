@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.spans import Tokens
-from model.token_store import TokenStore
+from model.spans.tags import Tokens
+from model.storage.tokens import TokenStore
 
 KEYS = np.array([7, -3, 9], dtype=np.int64)
 COUNTS = (2, 1, 3)

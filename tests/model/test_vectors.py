@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.storage.vectors import KEY_BYTES, VectorStore, content_key
 from model.types import Floats, Ints
-from model.vectors import KEY_BYTES, VectorStore, content_key
 
 
 def keys(*values: int) -> Ints:

@@ -13,7 +13,7 @@ from backend.label_config import LabelConfig
 from backend.pool import Pool
 from backend.settings import Settings
 from model.learner import deep_round_due
-from model.store import Version
+from model.storage.store import Version
 from tests.soak import proof
 from tests.soak.ledger import Serving
 from tests.soak.world import World

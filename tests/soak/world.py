@@ -15,7 +15,7 @@ from backend.commands.demo import articles
 from backend.progress import waiting
 from backend.settings import Settings
 from backend.studio import Studio
-from model.store import Store
+from model.storage.store import Store
 from tests.soak.annotators import Annotator, Page, sign_up
 from tests.soak.ledger import Ledger
 from tests.soak.proxy import Proxy

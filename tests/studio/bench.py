@@ -13,7 +13,7 @@ from backend import local
 from backend.annotations import Json
 from backend.commands.demo import articles
 from backend.studio import Studio
-from model.store import Store, Version
+from model.storage.store import Store, Version
 
 Seen = TypeVar("Seen")
 

@@ -4,7 +4,7 @@ import requests
 
 from backend import local
 from backend.studio import Studio
-from model.store import Version
+from model.storage.store import Version
 from tests.studio.bench import Bench, stories, until
 
 

@@ -14,8 +14,8 @@ import requests
 from backend.annotations import Json
 from backend.content import key_of, parts_of
 from backend.interface import parse
-from model.encoder import BUNDLED
-from model.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.encoders.text import BUNDLED
+from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 AUTH = ("studio", "s3cret")

@@ -13,7 +13,7 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend import local
 from backend.annotations import Json
-from model.store import Store
+from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip
 from tests.model.test_clips import REAL

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from model.spans import Tokens
-from model.token_store import TokenStore
+from model.spans.tags import Tokens
+from model.storage.tokens import TokenStore
 from model.types import Floats, Medium
 
 UNWRITTEN = 64

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from model.head import Head
-from model.token_store import TokenStore
+from model.heads.head import Head
+from model.storage.tokens import TokenStore
+from model.storage.vectors import VectorStore, content_key
 from model.types import Ints, LabelGroup, Layout, Medium
-from model.vectors import VectorStore, content_key
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
 FROZEN: dict[Medium, str] = {"video": "frames", "audio": "sounds"}

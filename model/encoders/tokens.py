@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.encoder import (
+from model.encoders.text import (
     BATCH_TOKENS,
     CHUNK,
     TextEncoder,
     batches_of_similar_length,
     standardised,
 )
-from model.spans import Tokens
+from model.spans.tags import Tokens
 from model.types import Floats, Ints
 
 

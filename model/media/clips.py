@@ -13,8 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from model.media_files import UnreadableMedia, opened, refuse_disguise
-from model.pictures import check_size, reduced
+from model.media.files import UnreadableMedia, opened, refuse_disguise
+from model.media.pictures import check_size, reduced
 from model.types import Floats
 
 FRAMES = 8

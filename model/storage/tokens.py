@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.spans import Tokens
+from model.spans.tags import Tokens
+from model.storage.vectors import locked, size_of, write_at
 from model.types import Ints
-from model.vectors import locked, size_of, write_at
 
 TEXT_BYTES, PLACE_BYTES = 24, 8
 

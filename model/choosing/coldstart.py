@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.selection import cluster_centres, nearest_centre
+from model.choosing.selection import cluster_centres, nearest_centre
 from model.types import Bools, Floats, Ints
 
 REGIONS = 30

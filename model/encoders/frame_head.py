@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit
 
-from model.head import centred
+from model.heads.head import centred
 from model.types import Floats
 
 L2 = 0.1

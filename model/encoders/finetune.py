@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from model.layers import frozen_weights, train_mode
-from model.metrics import decisions, scores
-from model.ordered import softening
+from model.encoders.layers import frozen_weights, train_mode
+from model.heads.head import decisions
+from model.heads.ordered import softening
+from model.measuring.metrics import scores
 from model.types import Floats, Ints, Kind, LabelGroup
 
 BATCH = 16
@@ -111,9 +112,9 @@ def finetune(
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
     `multiple`; of several questions the sum, each over the examples that answer it) plus CONTRAST
     times the supervised contrastive loss of its pooled states, which `spans` have none of. AdamW
-    with linear warm-up and decay on the upper layers, see `model.layers`. Early stopping on the
-    validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels all
-    steps are made and the last weights stay.
+    with linear warm-up and decay on the upper layers, see `model.encoders.layers`. Early stopping
+    on the validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels
+    all steps are made and the last weights stay.
 
     `observe` is called after each step. Raises ValueError when there are no training examples.
     """
@@ -257,7 +258,7 @@ def _measure(
 
 
 def _scores(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> dict[str, float]:
-    """`model.metrics.scores` of the answers that the logits give."""
+    """`model.measuring.metrics.scores` of the answers that the logits give."""
     said = []
     for group in groups:
         mine = logits[:, group.columns].float()

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.frame_head import FrameHead, fit_frame_head
-from model.image_encoder import ImageEncoder, unit
+from model.encoders.frame_head import FrameHead, fit_frame_head
+from model.encoders.images import ImageEncoder, unit
 from model.types import Floats
 
 Clip = Sequence[Image.Image]
@@ -51,11 +51,11 @@ class ClipEncoder:
 
     def learn(self, clips: Sequence[Floats], targets: Floats) -> None:
         """Learn from what was read of clips and their labels (n, c) what single frames tell of
-        these, see model.frame_head. All vectors are longer from then on."""
+        these, see model.encoders.frame_head. All vectors are longer from then on."""
         self._head = fit_frame_head(*self._joined(clips), targets)
 
     def save(self, folder: Path) -> None:
-        """Write what `learn` found into a folder, for model.frame_head's `load_frame_head`."""
+        """Write what `learn` found into a folder, for `load_frame_head`."""
         if self._head is not None:
             self._head.save(folder)
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.head import fit_head
-from model.metrics import decisions
-from model.ordered import near
+from model.heads.head import decisions, fit_head
+from model.heads.ordered import near
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
 FOLDS = 5

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel, SequenceFeatureExtractor
 
-from model.encoder import bf16_pays, quiet_loader
-from model.image_encoder import unit
+from model.encoders.images import unit
+from model.encoders.text import bf16_pays, quiet_loader
 from model.types import Floats
 
 MIN_SECONDS = 0.1
@@ -21,8 +21,8 @@ MIN_SECONDS = 0.1
 class SoundEncoder:
     """Sounds to unit-length vectors of `dimension`. Not for use by several threads at once.
 
-    A sound is float32 samples (n,) in [-1, 1], `rate` a second, as `model.sounds.read_sound` gives
-    them. Some networks read its beginning alone: AST and CLAP ten seconds. The network stays as it
+    A sound is float32 samples (n,) in [-1, 1], `rate` a second, as `read_sound` gives them.
+    Some networks read its beginning alone: AST and CLAP ten seconds. The network stays as it
     is, so what it says of a sound (`read`) needs to be asked only once.
     """
 

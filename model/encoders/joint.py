@@ -9,15 +9,15 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from model.clip_encoder import ClipEncoder
-from model.encoder import TextEncoder
-from model.frame_head import load_frame_head
-from model.image_encoder import ImageEncoder, unit
-from model.read_once import Frozen
-from model.sound_encoder import SoundEncoder
-from model.sounds import RATE
-from model.store import EncoderSpec
-from model.token_encoder import TokenEncoder
+from model.encoders.clips import ClipEncoder
+from model.encoders.frame_head import load_frame_head
+from model.encoders.images import ImageEncoder, unit
+from model.encoders.read_once import Frozen
+from model.encoders.sounds import SoundEncoder
+from model.encoders.text import TextEncoder
+from model.encoders.tokens import TokenEncoder
+from model.media.sounds import RATE
+from model.storage.store import EncoderSpec
 from model.types import Floats, Ints, Medium
 
 BATCH = 32
@@ -34,7 +34,7 @@ class JointEncoder:
     of the same weight, zeros for what is missing. Not safe for use by several threads at once.
 
     With one text or picture only it is that part's encoder and nothing more; of `tokens` it gives
-    model.spans' Tokens in place of vectors.
+    model.spans.tags' Tokens in place of vectors.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:

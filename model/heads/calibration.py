@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 from sklearn.model_selection import KFold
 
-from model.head import Head
+from model.heads.head import Head
 from model.types import EXCLUSIVE, Bools, Floats, Kind
 
 SCALE_SPREAD = 0.15

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
-from model.encoder import bf16_pays, quiet_loader
+from model.encoders.text import bf16_pays, quiet_loader
 from model.types import Floats
 
 BATCH = 32

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from model.audit import draw, interleave, mix
-from model.coldstart import one_per_region
-from model.guard import random_share
-from model.head import Head, centred
+from model.choosing.audit import draw, interleave, mix
+from model.choosing.coldstart import one_per_region
+from model.choosing.guard import random_share
+from model.choosing.strategies import STRATEGIES
+from model.heads.head import Head, centred
 from model.snapshot import Policy, Snapshot, sampled
-from model.strategies import STRATEGIES
 from model.types import Bools, Floats, Ints
 
 COLD_LABELS = 30
@@ -141,7 +141,7 @@ class Choice:
         return np.concatenate(found)
 
     def _arrays(self, candidates: Ints, rng: np.random.Generator) -> dict[str, Callable[[], Any]]:
-        """What a strategy may ask for, by the names in model.strategies."""
+        """What a strategy may ask for, by the names in model.choosing.strategies."""
         snapshot, head = self.snapshot, self.head
         return {
             "probs": lambda: head.probs(snapshot.vectors[candidates]) if head else None,

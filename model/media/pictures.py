@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from model.media_files import UnreadableMedia, refuse_disguise
+from model.media.files import UnreadableMedia, refuse_disguise
 
 SHORTER_SIDE, LONGER_SIDE = 256, 1024
 """Pixels; encoders read 224 or so of each."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import cohen_kappa_score
 
-from model.ordered import median_answers
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
 RESAMPLES = 1000
@@ -19,20 +18,6 @@ RESAMPLES = 1000
 
 Z95 = 1.959964
 """The standard normal's 97.5 % quantile: an interval of Z95 on both sides holds 95 %."""
-
-
-def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
-    """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), the median one
-    (`ordered`), or all labels of at least their threshold, one number or (c,)."""
-    if kind == "multiple":
-        result: Bools = probs >= thresholds
-        return result
-    if kind == "ordered":
-        return median_answers(probs)
-    answers = np.zeros(probs.shape, dtype=np.bool_)
-    if len(probs):
-        answers[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return answers
 
 
 def scores(answers: Bools, truth: Bools) -> dict[str, float]:

@@ -8,15 +8,15 @@ import numpy as np
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from model.audit import in_reserve
-from model.calibration import calibrated, fit_calibration
-from model.choosing import Choice
-from model.head import Head, fit_head
+from model.choosing.audit import in_reserve
+from model.choosing.choice import Choice
+from model.heads.calibration import calibrated, fit_calibration
+from model.heads.head import Head, fit_head
 from model.learner import Outcome
-from model.metrics import measure_counts
-from model.review import FOLDS
+from model.measuring.metrics import measure_counts
+from model.measuring.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
-from model.spans import (
+from model.spans.tags import (
     OUTSIDE,
     Span,
     Tokens,

@@ -21,7 +21,7 @@ from functools import partial
 
 import numpy as np
 
-from model.selection import (
+from model.choosing.selection import (
     Choose,
     cluster_centres,
     far_and_wanted,

@@ -1,0 +1,1 @@
+"""From vectors to probabilities and answers: linear heads, their calibration and thresholds."""

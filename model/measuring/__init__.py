@@ -1,0 +1,1 @@
+"""How good the model is, when to stop, what was saved and which labels to doubt."""

@@ -1,0 +1,1 @@
+"""Files of pictures, clips and sounds to arrays."""

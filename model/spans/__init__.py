@@ -1,0 +1,1 @@
+"""Named spans in texts: their tags, and a round that learns them."""
