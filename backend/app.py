@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     service = Service(settings)
     app = Flask("backend")
     install(app, service)
-    threading.Thread(target=service.resume, name="resume", daemon=True).start()
+    libraries = ["backend.plugin", "backend.loop.turn"]
+    threading.Thread(target=service.resume, args=[libraries], name="resume", daemon=True).start()
     atexit.register(service.stop)
     return app

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.annotations import Json
-from backend.connect import SECRET_HEADER
 from backend.service import Service, default_service, project_id
+from backend.studio.annotations import Json
+from backend.studio.connect import SECRET_HEADER
 
 SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from backend.annotations import Json, Labels, consensus, labels_of
-from backend.content import Parts, key_of, parts_of
-from backend.label_config import LabelConfig
+from backend.studio.annotations import Json, Labels, consensus, labels_of
+from backend.studio.content import Parts, key_of, parts_of
+from backend.studio.label_config import LabelConfig
 from model.choosing.audit import draw
 from model.types import Bools, Ints
 
@@ -46,7 +46,7 @@ SPAN_REACH = 2000
 """Open texts that spans are asked of at one time: a round then takes about a second."""
 
 PINNED = "pinned"
-"""The fact that names the version that people rolled back to; see backend.pin."""
+"""The fact that names the version that people rolled back to; see backend.loop.pin."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from backend.annotations import Json, confidence_of, demand_score, regions_of, result_of
-from backend.content import Parts, key_of, parts_of
 from backend.errors import explained
-from backend.label_config import LabelConfig
+from backend.studio.annotations import Json, confidence_of, demand_score, regions_of, result_of
+from backend.studio.content import Parts, key_of, parts_of
+from backend.studio.label_config import LabelConfig
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.spans.learner import said_of

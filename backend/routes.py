@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from backend.annotations import Json
-from backend.connect import SECRET_HEADER
 from backend.errors import (
     BackendError,
     BadRequest,
@@ -20,9 +18,11 @@ from backend.errors import (
     UnknownVersion,
     UnsupportedConfig,
 )
-from backend.interface import parse
 from backend.pages.routes import pages
 from backend.service import Service, project_id
+from backend.studio.annotations import Json
+from backend.studio.connect import SECRET_HEADER
+from backend.studio.interface import parse
 
 if TYPE_CHECKING:
     from backend.plugin import ActiveLearningBackend

@@ -5,18 +5,19 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from hmac import compare_digest
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from backend.annotations import Json, demand_score
 from backend.errors import BackendError, BadRequest, UnknownProject
-from backend.jobs import Trainer
-from backend.loop import Connection, Hint, ProjectLoop, Told, Work
+from backend.loop.jobs import Trainer
+from backend.loop.loop import Connection, Hint, ProjectLoop, Told, Work
 from backend.pages.state import metrics, state_of
-from backend.publish import as_we_left_it
 from backend.settings import Settings, from_env
+from backend.studio.annotations import Json, demand_score
+from backend.studio.publish import as_we_left_it
 
 if TYPE_CHECKING:
     from backend.predictor import Predictor
@@ -58,16 +59,18 @@ class Service:
         self._lock = threading.Lock()
         self._trainer = Trainer()
 
-    def resume(self) -> None:
-        """Start the trainer and the loops of all projects that were connected before."""
+    def resume(self, libraries: Sequence[str]) -> None:
+        """Start the trainer and the loops of all projects that were connected before.
+
+        libraries: modules to import now, and not while the first webhook waits for them.
+        """
         self.is_starting = True
         self._trainer.start()
         for folder in sorted(self.settings.model_dir.glob("*")):
             if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
                 self.connect(int(folder.name), "", "", "")
-        # Now, and not while the first webhook waits for it.
-        import_module("backend.plugin")
-        import_module("backend.turn")
+        for library in libraries:
+            import_module(library)
         # What the libraries hold stays. Without this, each full garbage collection goes through it
         # all and stops every thread meanwhile: 0.23 s measured, a quarter of a webhook's time.
         gc.collect()
@@ -133,8 +136,8 @@ class Service:
 
     def report(self, project: int) -> Json:
         """Curve, figures and versions; see backend.pages.report. Raises UnknownProject."""
+        from backend.loop.review import read  # noqa: PLC0415
         from backend.pages.report import report  # noqa: PLC0415 (see the class)
-        from backend.review import read  # noqa: PLC0415
 
         folder = self.settings.model_dir / str(project)
         return {**report(folder, self.settings, self._loop(project).served), "review": read(folder)}
@@ -142,7 +145,7 @@ class Service:
     def pin(self, project: int, version: str | None) -> None:
         """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
         BackendError when the version cannot be served."""
-        from backend.pin import pin, unpin  # noqa: PLC0415 (see the class)
+        from backend.loop.pin import pin, unpin  # noqa: PLC0415 (see the class)
         from backend.versions import store_of, version_of  # noqa: PLC0415
 
         loop = self._loop(project)
@@ -199,7 +202,7 @@ class Service:
         return Predictor()
 
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
-        from backend.turn import Turns  # noqa: PLC0415 (see the class)
+        from backend.loop.turn import Turns  # noqa: PLC0415 (see the class)
 
         folder = self.settings.model_dir / str(loop.project)
         return Turns(loop, connection, folder, self.settings, self._trainer)
@@ -222,7 +225,7 @@ def _is_same(sent: object, secret: str) -> bool:
 def default_service() -> Service:
     """A service made from the process's environment, its earlier projects running."""
     service = Service(from_env(os.environ))
-    service.resume()
+    service.resume(["backend.loop.turn"])
     return service
 
 

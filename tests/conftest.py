@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend import local
-from backend.studio import Studio
+from backend.studio.api import Studio
 from tests.studio.bench import Bench
 from tests.studio.postgres import MISSING, postgresql, programs
 

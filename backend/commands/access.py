@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 
 from backend.errors import NotConnected
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.api import Studio
 
 
 def add_access_arguments(parser: ArgumentParser) -> None:

@@ -20,12 +20,12 @@ import numpy as np
 import requests
 
 from backend import local
-from backend.annotations import Json
 from backend.commands.connect import connect, wait_for_order
 from backend.errors import BackendError
 from backend.progress import counting, waiting
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 from model.encoders.finetune import Examples, finetune
 from model.encoders.text import TextEncoder
 from model.heads.head import decisions, fit_head

@@ -14,7 +14,7 @@ from backend.doctor.seen import Seen, look
 from backend.errors import BackendError
 from backend.progress import counting
 from backend.settings import Settings, from_env
-from backend.studio import Studio
+from backend.studio.api import Studio
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -8,9 +8,9 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from backend.annotations import Json
 from backend.errors import BackendError
 from backend.settings import from_env
+from backend.studio.annotations import Json
 from backend.versions import described, figures, moment, store_of, version_of, versions_of
 from model.encoders.text import TextEncoder
 from model.export import check, export

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 
 import requests
 
-from backend.pin import pin, pinned_name, unpin
+from backend.loop.pin import pin, pinned_name, unpin
 from backend.settings import Settings, from_env
 from backend.versions import store_of, version_of
 

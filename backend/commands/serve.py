@@ -4,7 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
-from backend.jobs import ENVIRONMENT
+from backend.loop.jobs import ENVIRONMENT
 from backend.settings import from_env
 
 ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']

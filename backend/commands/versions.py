@@ -5,10 +5,10 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
-from backend.annotations import Json
-from backend.history import reached
-from backend.pin import pinned_name, served_name
+from backend.loop.history import reached
+from backend.loop.pin import pinned_name, served_name
 from backend.settings import from_env
+from backend.studio.annotations import Json
 from backend.versions import described, figures, moment, store_of, version_of, versions_of
 from model.storage.store import EncoderMeta, Store, Version
 

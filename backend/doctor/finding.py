@@ -6,7 +6,7 @@ from typing import Literal
 
 from backend.doctor.seen import Seen
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.api import Studio
 
 Repair = Callable[[Studio, Seen, Settings], str]
 """Mends something through Label Studio's API; returns what it did. Raises BackendError."""

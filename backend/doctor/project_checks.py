@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 from defusedxml.ElementTree import fromstring
 
-from backend.annotations import Json
-from backend.connect import ORDERING, events_for
 from backend.doctor.finding import Finding
 from backend.doctor.repairs import (
     delete_left_webhooks,
@@ -17,10 +15,12 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.interface import CONTROLS, parse
-from backend.label_config import LabelConfig
-from backend.publish import SAMPLING
 from backend.service import NOTHING_SERVED
+from backend.studio.annotations import Json
+from backend.studio.connect import ORDERING, events_for
+from backend.studio.interface import CONTROLS, parse
+from backend.studio.label_config import LabelConfig
+from backend.studio.publish import SAMPLING
 
 
 def connection(seen: Seen) -> Finding:

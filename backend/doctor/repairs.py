@@ -1,12 +1,18 @@
 """What the doctor can mend through Label Studio's API. Each says in a sentence what it did."""
 
-from backend.annotations import Json
-from backend.connect import ORDERING, SECRET_HEADER, ensure_first_tab, ensure_webhook, events_for
 from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
-from backend.publish import SAMPLING
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.connect import (
+    ORDERING,
+    SECRET_HEADER,
+    ensure_first_tab,
+    ensure_webhook,
+    events_for,
+)
+from backend.studio.publish import SAMPLING
 
 
 def mend_webhook(studio: Studio, seen: Seen, settings: Settings) -> str:

@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 import requests
 
-from backend.annotations import Json
-from backend.connect import webhook_headers
 from backend.doctor import probes
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
 from backend.local import IMPORT_FLAG
-from backend.project import read_project
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.connect import webhook_headers
+from backend.studio.project import read_project
 
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""

@@ -14,7 +14,7 @@ from backend.errors import StudioError
 from backend.media.cache import FileCache
 from backend.media.download import CHUNK, PLAIN, BrokenOff, TimedAdapter, body
 from backend.media.places import Place, Places, Unreachable
-from backend.session import CONNECT_TIMEOUT, Session
+from backend.studio.session import CONNECT_TIMEOUT, Session
 
 HEAD_TIMEOUT = 10.0
 """Seconds that a server may think before it answers."""

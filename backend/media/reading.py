@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import torch
 
-from backend.content import Parts
 from backend.errors import explained, is_disk_full
-from backend.loop import Connection
+from backend.loop.loop import Connection
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable, hosts_from
-from backend.session import Session
 from backend.settings import Settings
+from backend.studio.content import Parts
+from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
 from model.encoders.read_once import ReadOnce
 from model.media.clips import read_clip

@@ -4,10 +4,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.annotations import Json
-from backend.history import comparable, read, reasons
-from backend.pin import pinned_name
+from backend.loop.history import comparable, read, reasons
+from backend.loop.pin import pinned_name
 from backend.settings import Settings
+from backend.studio.annotations import Json
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key

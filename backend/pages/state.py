@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from backend.annotations import Json
-from backend.loop import Activity, ProjectLoop
+from backend.loop.loop import Activity, ProjectLoop
+from backend.studio.annotations import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:

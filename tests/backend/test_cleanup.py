@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend import cleanup
-from backend.cleanup import delete_old_files
+from backend.studio import cleanup
+from backend.studio.cleanup import delete_old_files
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from backend.annotations import Json
 from backend.commands.doctor import line_of
-from backend.connect import EVENTS, ORDERING, SECRET_HEADER
 from backend.doctor.checks import CHECKS, findings
 from backend.doctor.finding import Finding
 from backend.doctor.probes import Refusal
@@ -20,6 +18,8 @@ from backend.doctor.repairs import (
     set_version,
 )
 from backend.doctor.seen import Health, Seen
+from backend.studio.annotations import Json
+from backend.studio.connect import EVENTS, ORDERING, SECRET_HEADER
 
 URL = "http://ml.local:9090"
 CONFIG = (

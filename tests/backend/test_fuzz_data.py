@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.annotations import Json, labels_of
-from backend.content import parts_of
 from backend.errors import UnsupportedConfig
-from backend.interface import EXAMPLE, parse
-from backend.label_config import LabelConfig, Question, Source
 from backend.pool import Pool
+from backend.studio.annotations import Json, labels_of
+from backend.studio.content import parts_of
+from backend.studio.interface import EXAMPLE, parse
+from backend.studio.label_config import LabelConfig, Question, Source
 from model.spans.tags import Span
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 

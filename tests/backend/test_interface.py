@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.interface import EXAMPLE, parse
-from backend.label_config import LabelConfig, Question, Source
+from backend.studio.interface import EXAMPLE, parse
+from backend.studio.label_config import LabelConfig, Question, Source
 from model.types import LabelGroup
 
 

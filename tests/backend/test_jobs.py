@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import pytest
 
-from backend.annotations import Json
 from backend.errors import BackendError, JobFailed
-from backend.jobs import Job, Trainer
+from backend.loop.jobs import Job, Trainer
+from backend.studio.annotations import Json
 from model.storage.store import EncoderSpec
 
 Answers = queue.Queue[Json | BackendError]

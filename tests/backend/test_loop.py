@@ -3,7 +3,7 @@
 import threading
 
 from backend.errors import StudioError
-from backend.loop import Allowance, Connection, Hint, ProjectLoop
+from backend.loop.loop import Allowance, Connection, Hint, ProjectLoop
 
 CONNECTION = Connection("http://studio.example", "token", "http://backend.example")
 

@@ -11,7 +11,7 @@ import pytest
 from backend import local
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable
-from backend.session import Session
+from backend.studio.session import Session
 from tests.backend.web import Answer, Seen, Web, dripping, redirect
 
 TOKEN = "0123456789abcdef"

@@ -9,15 +9,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from backend.annotations import Json
-from backend.history import append
-from backend.loop import Activity, Connection, ProjectLoop
+from backend.loop.history import append
+from backend.loop.loop import Activity, Connection, ProjectLoop
+from backend.loop.pin import pinned_name
+from backend.loop.review import write
 from backend.pages.chart import learning_curve
-from backend.pin import pinned_name
-from backend.review import write
 from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings
+from backend.studio.annotations import Json
 from tests.backend.test_routes import NoWork, served_in
 
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.annotations import Json
-from backend.label_config import LabelConfig, Question, Source
 from backend.pool import SPAN_REACH, Pool
+from backend.studio.annotations import Json
+from backend.studio.label_config import LabelConfig, Question, Source
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.annotations import Json
 from backend.errors import ProjectReplaced
-from backend.loop import Told
+from backend.loop.loop import Told
 from backend.pool import Pool
-from backend.project import Overwritten, is_of, lost_settings, set_aside
+from backend.studio.annotations import Json
+from backend.studio.project import Overwritten, is_of, lost_settings, set_aside
 
 OLD: Json = {"id": 7, "title": "News", "label_config": "<old/>", "created_at": "2026-01-01"}
 SAVED: Json = {**OLD, "label_config": "<new/>"}

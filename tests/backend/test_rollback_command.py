@@ -12,8 +12,8 @@ from werkzeug.serving import make_server
 
 from backend import local
 from backend.__main__ import main
-from backend.loop import Connection, Hint, ProjectLoop
-from backend.pin import pinned_name
+from backend.loop.loop import Connection, Hint, ProjectLoop
+from backend.loop.pin import pinned_name
 from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings

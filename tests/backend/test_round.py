@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.annotations import Labels
-from backend.label_config import LabelConfig, Question, Source
+from backend.loop.round import Round, play
 from backend.pool import Labelling
-from backend.round import Round, play
 from backend.settings import Settings
+from backend.studio.annotations import Labels
+from backend.studio.label_config import LabelConfig, Question, Source
 from model.choosing.audit import in_reserve
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta

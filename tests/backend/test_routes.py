@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from backend.interface import EXAMPLE, parse
-from backend.loop import Connection, ProjectLoop
+from backend.loop.loop import Connection, ProjectLoop
 from backend.predictor import Served
 from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings
+from backend.studio.interface import EXAMPLE, parse
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key

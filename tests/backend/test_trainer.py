@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from backend import trainer
-from backend.annotations import Json
-from backend.interface import EXAMPLE, parse
-from backend.loop import Connection
+from backend.loop import trainer
+from backend.loop.loop import Connection
 from backend.media.reading import access_of
 from backend.pool import Pool
 from backend.settings import Settings
+from backend.studio.annotations import Json
+from backend.studio.interface import EXAMPLE, parse
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderSpec, Store
 from model.types import Ints

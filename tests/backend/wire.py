@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from backend.loop import Connection, ProjectLoop, Work
+from backend.loop.loop import Connection, ProjectLoop, Work
 from backend.predictor import Served
 from backend.routes import install
 from backend.service import Service

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from backend import local
-from backend.annotations import Json, regions_of
-from backend.interface import parse
-from backend.studio import Studio
+from backend.studio.annotations import Json, regions_of
+from backend.studio.api import Studio
+from backend.studio.interface import parse
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head

@@ -24,7 +24,7 @@ from backend import local
 from backend.commands.connect import connect, wait_for_order
 from backend.errors import StudioError
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.api import Studio
 from tests.benchmarks.test_live import MEGABYTE, many_stories, memory_of
 from tests.conftest import running
 from tests.soak.annotators import Page, sign_up

@@ -24,12 +24,12 @@ import numpy as np
 from PIL import Image
 
 from backend import local
-from backend.annotations import Json
-from backend.content import key_of, parts_of
-from backend.interface import parse
-from backend.label_config import LabelConfig
-from backend.learning import targets_of
-from backend.studio import Studio
+from backend.loop.learning import targets_of
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.content import key_of, parts_of
+from backend.studio.interface import parse
+from backend.studio.label_config import LabelConfig
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import Example, JointEncoder
 from model.heads.head import Head, fit_head

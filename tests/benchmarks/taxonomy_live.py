@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from backend import local
-from backend.annotations import Json
 from backend.commands.demo import articles
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 from tests.benchmarks.taxonomy_round import BRANCHES, LABELLED, LEAVES, ROOTS, TASKS
 from tests.benchmarks.test_live import MEGABYTE, memory_of
 from tests.studio.bench import Bench, until

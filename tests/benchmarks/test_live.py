@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from backend import local
-from backend.annotations import Json
+from backend.studio.annotations import Json
 from tests.studio.bench import Bench, stories, until
 
 MEGABYTE = 1 << 20
@@ -97,7 +97,7 @@ def memory_of(group: int) -> dict[str, int]:
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
             if int(stat[2]) == group:
-                is_trainer = b"backend.trainer" in (entry / "cmdline").read_bytes()
+                is_trainer = b"backend.loop.trainer" in (entry / "cmdline").read_bytes()
                 found["trainer" if is_trainer else "server"] += int(stat[21]) * 4096
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked

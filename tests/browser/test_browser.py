@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from backend import local
-from backend.annotations import Json
 from backend.commands.demo import articles
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import SINGLE, TOPICS, Bench, until
 

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import requests
 
 from backend import local
-from backend.annotations import Json
 from backend.errors import StudioError
-from backend.session import Session
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.session import Session
 from tests.soak.ledger import Failure, Ledger, Saved, Serving
 
 log = logging.getLogger("soak")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend import local
-from backend.studio import Studio
+from backend.studio.api import Studio
 from tests.soak.annotators import result_of
 from tests.soak.ledger import Ledger
 from tests.soak.proxy import Proxy
@@ -184,11 +184,11 @@ class Monkey:
 
 
 def trainer_of(group: int) -> int | None:
-    """The process of the server's group that runs backend.trainer; None while there is none."""
+    """The process of the server's group that runs the trainer; None while there is none."""
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             ours = os.getpgid(int(entry.name)) == group
-            if ours and b"backend.trainer" in (entry / "cmdline").read_bytes():
+            if ours and b"backend.loop.trainer" in (entry / "cmdline").read_bytes():
                 return int(entry.name)
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended

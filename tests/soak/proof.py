@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from backend.annotations import Json
+from backend.studio.annotations import Json
 from tests.soak.ledger import Failure, Saved, Serving
 
 Interval = tuple[float, float]

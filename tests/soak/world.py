@@ -9,12 +9,12 @@ from pathlib import Path
 import requests
 
 from backend import local
-from backend.annotations import Json
 from backend.commands.connect import connect, wait_for_order
 from backend.commands.demo import articles
 from backend.progress import waiting
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 from model.storage.store import Store
 from tests.soak.annotators import Annotator, Page, sign_up
 from tests.soak.ledger import Ledger

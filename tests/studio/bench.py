@@ -10,9 +10,9 @@ from typing import TypeVar
 import requests
 
 from backend import local
-from backend.annotations import Json
 from backend.commands.demo import articles
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 from model.storage.store import Store, Version
 
 Seen = TypeVar("Seen")

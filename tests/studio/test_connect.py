@@ -6,10 +6,10 @@ import pytest
 import requests
 
 from backend import local
-from backend.connect import ensure_first_tab, ensure_webhook
 from backend.errors import StudioError
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.api import Studio
+from backend.studio.connect import ensure_first_tab, ensure_webhook
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
 MULTIPLE = (

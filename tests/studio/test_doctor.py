@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from backend import local
-from backend.connect import SECRET_HEADER
+from backend.studio.connect import SECRET_HEADER
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 # What the doctor reads and writes does not depend on what is beneath Label Studio.

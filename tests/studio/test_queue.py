@@ -3,7 +3,7 @@
 import requests
 
 from backend import local
-from backend.studio import Studio
+from backend.studio.api import Studio
 from model.storage.store import Version
 from tests.studio.bench import Bench, stories, until
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import requests
 
-from backend.annotations import Json
-from backend.content import key_of, parts_of
-from backend.interface import parse
+from backend.studio.annotations import Json
+from backend.studio.content import key_of, parts_of
+from backend.studio.interface import parse
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, stories, until

@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend import local
-from backend.annotations import Json
+from backend.studio.annotations import Json
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip

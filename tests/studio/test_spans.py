@@ -11,8 +11,8 @@ import pytest
 import requests
 from transformers import pipeline
 
-from backend.annotations import Json
-from backend.interface import parse
+from backend.studio.annotations import Json
+from backend.studio.interface import parse
 from tests.studio.bench import Bench, stories, until
 
 INTERFACE = (

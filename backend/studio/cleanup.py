@@ -5,7 +5,7 @@ import time
 from itertools import pairwise
 
 from backend.pool import PINNED, Pool
-from backend.studio import Studio
+from backend.studio.api import Studio
 from model.storage.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)

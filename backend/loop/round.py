@@ -4,12 +4,12 @@ import json
 import time
 from dataclasses import dataclass
 
-from backend.annotations import Json, shortlist_score
-from backend.label_config import LabelConfig
-from backend.learning import Texts, learn_labels
+from backend.loop.learning import Texts, learn_labels
+from backend.loop.span_learning import learn_spans
 from backend.pool import Labelling
 from backend.settings import Settings
-from backend.span_learning import learn_spans
+from backend.studio.annotations import Json, shortlist_score
+from backend.studio.label_config import LabelConfig
 from model.learner import resolve_strategy
 from model.snapshot import Policy
 from model.storage.store import Store, Version, version_key

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import lxml.etree
 import lxml.html
 
-from backend.label_config import LabelConfig, Source
+from backend.studio.label_config import LabelConfig, Source
 from model.storage.vectors import content_key
 
 Parts = tuple[str | None, ...]

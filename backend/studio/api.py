@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from backend.annotations import Json
-from backend.session import Session, decoded, raise_for
+from backend.studio.annotations import Json
+from backend.studio.session import Session, decoded, raise_for
 
 PAGE = 1000
 WRITE_TIMEOUT = 600.0

@@ -3,10 +3,10 @@
 import logging
 from datetime import timedelta
 
-from backend.annotations import Json
-from backend.label_config import LabelConfig
 from backend.pool import Pool
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.label_config import LabelConfig
 
 log = logging.getLogger(__name__)
 

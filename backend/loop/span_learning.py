@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.annotations import Json, Labels, regions_of
-from backend.label_config import LabelConfig
-from backend.learning import Learnt, Texts, lot
+from backend.loop.learning import Learnt, Texts, lot
 from backend.media.shown import Shown
 from backend.pool import Labelling
+from backend.studio.annotations import Json, Labels, regions_of
+from backend.studio.label_config import LabelConfig
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.annotations import Json, Labels, result_of
-from backend.content import Parts
-from backend.label_config import LabelConfig
 from backend.pool import Labelling
+from backend.studio.annotations import Json, Labels, result_of
+from backend.studio.content import Parts
+from backend.studio.label_config import LabelConfig
 from model.choosing.audit import draw
 from model.heads.head import Head
 from model.learner import Outcome, fast_round

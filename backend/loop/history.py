@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from backend.annotations import Json
 from backend.settings import Settings
+from backend.studio.annotations import Json
 from model.measuring.metrics import cohen_kappa
 from model.measuring.stopping import (
     DEFAULT_METRIC,
@@ -33,7 +33,7 @@ from model.storage.vectors import content_key
 from model.types import Bools, Ints, Kind
 
 if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
-    from backend.round import Round
+    from backend.loop.round import Round
     from model.tracking import Tracker
 
 

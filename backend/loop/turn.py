@@ -7,27 +7,27 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from backend import round as rounds
-from backend.annotations import Json
-from backend.cleanup import clean_up
-from backend.connect import ensure_first_tab, ensure_review_tab, ensure_webhook, events_for
 from backend.errors import NotConnected, ProjectReplaced, StudioError
-from backend.history import History
-from backend.interface import parse
-from backend.jobs import Trainer
-from backend.label_config import LabelConfig
-from backend.loop import Connection, Hint, ProjectLoop
+from backend.loop import round as rounds
+from backend.loop.history import History
+from backend.loop.jobs import Trainer
+from backend.loop.loop import Connection, Hint, ProjectLoop
+from backend.loop.pin import pinned_version
+from backend.loop.reconcile import reconcile, synchronise
+from backend.loop.review import read as read_review
+from backend.loop.training import Training
 from backend.media.reading import access_of
-from backend.pin import pinned_version
 from backend.pool import Labelling, Pool
 from backend.predictor import Served
-from backend.project import Overwritten, is_of, read_project, set_aside
-from backend.publish import put_order_right, switch, write
-from backend.reconcile import reconcile, synchronise
-from backend.review import read as read_review
 from backend.settings import Settings
-from backend.studio import Studio
-from backend.training import Training
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
+from backend.studio.cleanup import clean_up
+from backend.studio.connect import ensure_first_tab, ensure_review_tab, ensure_webhook, events_for
+from backend.studio.interface import parse
+from backend.studio.label_config import LabelConfig
+from backend.studio.project import Overwritten, is_of, read_project, set_aside
+from backend.studio.publish import put_order_right, switch, write
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)

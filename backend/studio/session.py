@@ -10,8 +10,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from backend.annotations import Json
 from backend.errors import StudioError
+from backend.studio.annotations import Json
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
 

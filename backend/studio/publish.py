@@ -2,15 +2,15 @@
 
 Label Studio orders its queue by the scores of `project.model_version`, and only under the sampling
 mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first,
-switch second, delete much later (backend.cleanup).
+switch second, delete much later (backend.studio.cleanup).
 """
 
 import time
 
-from backend.annotations import Json
 from backend.errors import StudioError
 from backend.pool import Pool
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 
 SAMPLING = "Uncertainty sampling"
 

@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from backend.annotations import Json
-from backend.content import key_of
 from backend.errors import explained
-from backend.interface import parse
-from backend.learning import given, targets_of
+from backend.loop.learning import given, targets_of
+from backend.loop.review import disagreement, doubted, doubted_spans
+from backend.loop.review import write as write_review
+from backend.loop.span_learning import span_examples, spans_of
 from backend.media.reading import Access, Reader
 from backend.media.shown import Shown, readable
 from backend.pool import Pool
-from backend.review import disagreement, doubted, doubted_spans
-from backend.review import write as write_review
-from backend.span_learning import span_examples, spans_of
+from backend.studio.annotations import Json
+from backend.studio.content import key_of
+from backend.studio.interface import parse
 from model.choosing.audit import draw, in_reserve
 from model.encoders.finetune import Examples, Step, finetune
 from model.encoders.joint import JointEncoder

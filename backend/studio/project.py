@@ -4,11 +4,11 @@ import logging
 import time
 from pathlib import Path
 
-from backend.annotations import Json
 from backend.errors import ProjectReplaced, StudioError
-from backend.loop import Told
+from backend.loop.loop import Told
 from backend.pool import Pool
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 
 log = logging.getLogger(__name__)
 

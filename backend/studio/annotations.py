@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from backend.label_config import SEPARATOR, Control, LabelConfig, Question
+from backend.studio.label_config import SEPARATOR, Control, LabelConfig, Question
 from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.annotations import Json, Labels
-from backend.label_config import LabelConfig, Question
+from backend.studio.annotations import Json, Labels
+from backend.studio.label_config import LabelConfig, Question
 from model.heads.head import decisions
 from model.measuring.review import FOLDS, confusions, cross_validated, doubts, span_doubts
 from model.spans.learner import cross_validated as cross_validated_spans

@@ -5,14 +5,14 @@ import math
 import time
 from dataclasses import asdict, replace
 
-from backend.annotations import Json
 from backend.errors import BackendError
-from backend.jobs import Job, Trainer
-from backend.label_config import LabelConfig, SourceKind
-from backend.loop import Activity, ProjectLoop
+from backend.loop.jobs import Job, Trainer
+from backend.loop.loop import Activity, ProjectLoop
 from backend.media.reading import Access
 from backend.pool import Labelling
 from backend.settings import Settings
+from backend.studio.annotations import Json
+from backend.studio.label_config import LabelConfig, SourceKind
 from model.learner import deep_round_due
 from model.storage.store import EncoderSpec, Store
 from model.types import Ints, Layout

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend.annotations import Json
 from backend.errors import BackendError, JobFailed, TrainerDied
+from backend.studio.annotations import Json
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ class Trainer:
         if process is None or process.poll() is not None:
             self._bury()
             process = subprocess.Popen(
-                [sys.executable, "-m", "backend.trainer"],
+                [sys.executable, "-m", "backend.loop.trainer"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 from backend.errors import BackendError, UnknownVersion
-from backend.label_config import LabelConfig
 from backend.pool import PINNED, Pool
+from backend.studio.label_config import LabelConfig
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,14 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
-from backend.label_config import SEPARATOR, Control, LabelConfig, Question, Source, SourceKind
+from backend.studio.label_config import (
+    SEPARATOR,
+    Control,
+    LabelConfig,
+    Question,
+    Source,
+    SourceKind,
+)
 from model.types import Kind
 
 EXAMPLE = (

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from backend.annotations import Json
 from backend.errors import StudioError
 from backend.settings import Settings
-from backend.studio import Studio
+from backend.studio.annotations import Json
+from backend.studio.api import Studio
 
 log = logging.getLogger(__name__)
 
