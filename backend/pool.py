@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS task (
     data TEXT NOT NULL,        -- the task's data, JSON
     annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
 );
+CREATE INDEX IF NOT EXISTS annotated ON task (id) WHERE annotations != '[]';
 CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or decoded
     key INTEGER PRIMARY KEY,
     task INTEGER NOT NULL,
@@ -41,6 +42,10 @@ CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL
 """
 
 REVISION = "revision"
+"""The fact that holds a number that grows whenever the mirror changes."""
+
+SHOWN = "shown"
+"""The same for what the tasks show: which they are, and their content keys."""
 
 SPAN_REACH = 2000
 """Open texts that spans are asked of at one time: a round then takes about a second."""
@@ -67,6 +72,9 @@ class Pool:
     """One SQLite file in WAL mode. One object a thread; any number of processes."""
 
     def __init__(self, path: Path) -> None:
+        self._readable_at: tuple[int, Ints, Ints] | None = None
+        """All that can be read, as it was when SHOWN had this value. To read a million rows takes
+        seconds, and few labels change any."""
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -137,16 +145,19 @@ class Pool:
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
         """Take over tasks as Label Studio sent them. Returns how many differ from before."""
-        changed = 0
+        changed = shown = 0
         for batch in _batched(tasks, 1000):
             self._db.execute("BEGIN")
             for task in batch:
-                changed += self._put(task, config)
+                is_changed, is_shown_anew = self._put(task, config)
+                changed += is_changed
+                shown += is_shown_anew
             self._db.execute("COMMIT")
-        self._changed(changed)
+        self._changed(changed, shown)
         return changed
 
-    def _put(self, task: Json, config: LabelConfig) -> bool:
+    def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
+        """Whether anything of the task differs from before, and whether what it shows does."""
         kept = ("id", "result", "was_cancelled")
         annotations = [
             {name: annotation.get(name) for name in kept}
@@ -155,13 +166,13 @@ class Pool:
         data = task.get("data") or {}
         values = (_key(data, config), _packed(data), _packed(annotations))
         before = self._db.execute(
-            "SELECT data, annotations FROM task WHERE id = ?", (task["id"],)
+            "SELECT key, data, annotations FROM task WHERE id = ?", (task["id"],)
         ).fetchone()
         self._db.execute(
             "INSERT OR REPLACE INTO task (id, key, data, annotations) VALUES (?, ?, ?, ?)",
             (task["id"], *values),
         )
-        return bool(before != values[1:])
+        return before != values, before is None or before[:2] != values[:2]
 
     def keep_only(self, ids: set[int]) -> int:
         """Forget all tasks but these. Returns how many went."""
@@ -170,7 +181,7 @@ class Pool:
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM task WHERE id = ?", gone)
         self._db.execute("COMMIT")
-        self._changed(len(gone))
+        self._changed(len(gone), len(gone))
         return len(gone)
 
     def rekey(self, config: LabelConfig) -> None:
@@ -181,39 +192,58 @@ class Pool:
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
         self._db.execute("DELETE FROM unreadable")  # what cannot be a picture may be a text
         self._db.execute("COMMIT")
-        self._changed(len(keys))
+        self._changed(len(keys), len(keys))
 
-    def _changed(self, rows: int) -> None:
+    def _changed(self, rows: int, shown: int) -> None:
         if rows:
             self.remember(REVISION, self.revision() + 1)
+        if shown:
+            self.remember(SHOWN, int(self.fact(SHOWN) or 0) + 1)
+
+    def _readable(self) -> tuple[Ints, Ints]:
+        """Ids, ascending, and content keys (n,) of all tasks that show something. The same arrays,
+        which cannot be written to, until something changes."""
+        shown = int(self.fact(SHOWN) or 0)
+        if self._readable_at is None or self._readable_at[0] != shown:
+            query = "SELECT id, key FROM task WHERE key IS NOT NULL ORDER BY id"
+            rows = np.fromiter(self._db.execute(query), dtype=np.dtype((np.int64, 2)))
+            ids, keys = np.ascontiguousarray(rows.T)
+            ids.setflags(write=False)
+            keys.setflags(write=False)
+            self._readable_at = shown, ids, keys
+        return self._readable_at[1:]
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read; of
         texts with spans, whose tokens take much room, those with annotations and SPAN_REACH of the
         others, by lot."""
-        query = """SELECT id, key, annotations = '[]' FROM task
-            WHERE key IS NOT NULL AND key NOT IN (SELECT key FROM unreadable)"""
-        rows = self._db.execute(query).fetchall()
-        ids, keys, is_open = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-        if config.kind != "spans" or is_open.sum() <= SPAN_REACH:
+        ids, keys = self._readable()
+        unreadable = [key for (key,) in self._db.execute("SELECT key FROM unreadable")]
+        if unreadable:
+            is_readable = ~np.isin(keys, unreadable)
+            ids, keys = ids[is_readable], keys[is_readable]
+        if config.kind != "spans":
+            return ids, keys
+        query = "SELECT id FROM task WHERE annotations != '[]'"
+        is_open = ~np.isin(ids, [task for (task,) in self._db.execute(query)])
+        if is_open.sum() <= SPAN_REACH:
             return ids, keys
         # Those with annotations first; another lot than that of the audit reserve.
-        lots = np.where(is_open > 0, draw(ids, seed + 2), -1)
-        near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((is_open == 0).sum())]
+        lots = np.where(is_open, draw(ids, seed + 2), -1)
+        near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
         return ids[near], keys[near]
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what may be asked, under the present labelling config."""
-        rows = self._db.execute(
-            "SELECT id, key, annotations FROM task WHERE key IS NOT NULL ORDER BY id"
-        ).fetchall()
+        ids, keys = self._readable()
+        query = """SELECT id, annotations FROM task
+            WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
+        rows = self._db.execute(query).fetchall()
         answers: dict[int, Labels] = {}
-        open_tasks = np.ones(len(rows), dtype=np.bool_)
+        open_tasks = np.ones(len(ids), dtype=np.bool_)
+        open_tasks[places_of(np.array([task for task, _ in rows], dtype=np.int64), ids)] = False
         undecided = empty = skipped = 0
-        for place, (task, _, packed) in enumerate(rows):
-            if packed == "[]":
-                continue
-            open_tasks[place] = False
+        for task, packed in rows:
             annotations = json.loads(packed)
             given = [row for row in annotations if not row["was_cancelled"]]
             votes = _votes(given, config, empty_is_none)
@@ -227,8 +257,8 @@ class Pool:
             else:
                 skipped += 1
         return Labelling(
-            np.array([row[0] for row in rows], dtype=np.int64),
-            np.array([row[1] for row in rows], dtype=np.int64),
+            ids,
+            keys,
             open_tasks,
             answers,
             undecided,
@@ -284,6 +314,12 @@ class Pool:
     def forgive_all_unreadable(self) -> None:
         """Have everything that could not be read tried again."""
         self._db.execute("DELETE FROM unreadable")
+
+
+def places_of(some: Ints, ids: Ints) -> Ints:
+    """Where those of `some` that are among the ids stand; both ascending."""
+    places: Ints = np.flatnonzero(np.isin(ids, some, assume_unique=True))
+    return places
 
 
 def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:

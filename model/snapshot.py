@@ -1,6 +1,7 @@
 """What is known of a pool at one moment, and how the next tasks are to be chosen."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -8,6 +9,15 @@ from model.choosing.audit import draw
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 CENTRE_SAMPLE = 10_000
+
+
+class Vectors(Protocol):
+    """An array (n, d), or what stands for one without being in memory: rows are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: Ints, /) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,7 @@ class Snapshot:
     """
 
     ids: Ints
-    vectors: Floats
+    vectors: Vectors
     open: Bools
     answered: Ints
     targets: Floats
@@ -88,14 +98,15 @@ class Policy:
     guard: bool = True
 
 
-def pool_centre(vectors: Floats, seed: int) -> Floats:
+def pool_centre(vectors: Vectors, seed: int) -> Floats:
     """The mean vector (d,) of the pool, from a sample of it; zeros for an empty pool."""
     if len(vectors) == 0:
         return np.zeros(vectors.shape[1], dtype=np.float32)
+    rows = np.arange(len(vectors))
     if len(vectors) > CENTRE_SAMPLE:
-        rows = np.random.default_rng(seed).choice(len(vectors), CENTRE_SAMPLE, replace=False)
-        vectors = vectors[np.sort(rows)]
-    mean: Floats = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        rng = np.random.default_rng(seed)
+        rows = np.sort(rng.choice(len(vectors), CENTRE_SAMPLE, replace=False))
+    mean: Floats = vectors[rows].mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.pool import Labelling
+from backend.pool import Labelling, places_of
 from backend.studio.annotations import Json, Labels, result_of
 from backend.studio.content import Parts
 from backend.studio.label_config import LabelConfig
@@ -70,7 +70,11 @@ def learn_labels(
 
 def lot(ids: Ints) -> Ints:
     """At most COMPARED_TASKS rows, mostly the same ones at each round."""
-    return np.argsort(draw(ids, 0))[:COMPARED_TASKS]
+    lots = draw(ids, 0)
+    rows = np.arange(len(ids))
+    if len(ids) > COMPARED_TASKS:
+        rows = np.argpartition(lots, COMPARED_TASKS)[:COMPARED_TASKS]
+    return rows[np.argsort(lots[rows])]
 
 
 def given(answers: Iterable[Labels]) -> set[str]:
@@ -84,14 +88,11 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
     rows = vectors.rows(labelling.keys)
     seen = rows >= 0
     ids = labelling.ids[seen]
-    answered = np.array(
-        [place for place, task in enumerate(ids.tolist()) if task in labelling.answers],
-        dtype=np.int64,
-    )
+    answered = places_of(np.array(sorted(labelling.answers), dtype=np.int64), ids)
     answers = [labelling.answers[task] for task in ids[answered].tolist()]
     return Snapshot(
         ids=ids,
-        vectors=vectors.take(rows[seen]),
+        vectors=vectors.view(rows[seen]),
         open=labelling.open[seen],
         answered=answered,
         targets=targets_of(answers, config.labels),

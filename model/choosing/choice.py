@@ -21,8 +21,12 @@ COLD_LABELS = 30
 """Below this many training labels the order comes from the vectors alone: a head of a few labels is
 sure and wrong."""
 
+SCORED_ROWS = 100_000
+"""At most so many open rows are scored in a round, drawn anew at each: to score millions takes
+seconds, while people wait."""
+
 CANDIDATE_LIMIT = 20_000
-"""Vectors are compared among at most this many open rows; probabilities among all of them."""
+"""Vectors are compared among at most this many of them."""
 
 CELLS = 1 << 24
 """So many probabilities stand in memory at once: of thousands of labels not all rows."""
@@ -56,7 +60,7 @@ class Choice:
         candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
         chosen, share = self._of_strategy(candidates, rng), self._guarded_share()
         if share:
-            others = self._of_regions(np.setdiff1d(candidates, chosen))
+            others = self._of_regions(candidates[~np.isin(candidates, chosen)])
             chosen = mix(chosen, others, share, policy.size, rng)
         reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
         return interleave(chosen, reserve, policy.audit_share, answered, policy.size), share
@@ -90,6 +94,8 @@ class Choice:
             return candidates
         if self._is_cold and self.policy.strategy != "random":
             return self._of_regions(candidates)
+        if len(candidates) > SCORED_ROWS:
+            candidates = np.sort(rng.choice(candidates, SCORED_ROWS, replace=False))
         strategy = STRATEGIES[self.policy.strategy]
         if "vectors" in signature(strategy.measure).parameters:
             candidates = self._sampled(candidates)

@@ -92,6 +92,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._opened: dict[int, VectorStore] = {}
         for name in ("encoders", "vectors", "versions"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -181,7 +182,10 @@ class Store:
 
     def vectors(self, number: int) -> VectorStore:
         """What encoder `number` says of each text, picture, or all that a task shows."""
-        return VectorStore(self._vectors_folder(number), self.encoders()[number].dimension)
+        if number not in self._opened:
+            dimension = self.encoders()[number].dimension
+            self._opened[number] = VectorStore(self._vectors_folder(number), dimension)
+        return self._opened[number]
 
     def tokens(self, number: int) -> TokenStore:
         """What encoder `number`, of the layout `tokens`, says of each token."""
@@ -212,6 +216,7 @@ class Store:
 
     def delete_encoder(self, number: int) -> None:
         """And what was kept of clips and sounds by a network that no other encoder has."""
+        self._opened.pop(number, None)
         for kind in ("encoders", "vectors"):
             _remove(self.folder / kind / str(number))
         left = self.encoders().values()

@@ -9,6 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,36 @@ def content_key(text: str) -> int:
     return int.from_bytes(digest, "little", signed=True)
 
 
+class View:
+    """Some rows of a file, in place of an array of shape (n, d): read when they are asked for, so
+    that a pool of millions never stands in memory."""
+
+    def __init__(self, vectors: Floats, rows: Ints) -> None:
+        self._vectors = vectors
+        self._rows = rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self._rows), self._vectors.shape[1]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, places: Ints, /) -> Floats:
+        return self._vectors[self._rows[places]]
+
+
+@dataclass(frozen=True)
+class _Index:
+    """What the files held at one moment: keys (n,) in order, the row of each, all vectors."""
+
+    keys: Ints
+    rows: Ints
+    vectors: Floats
+
+
 class VectorStore:
-    """The vectors of one encoder, of shape (rows, dimension), found by key."""
+    """The vectors of one encoder, of shape (rows, dimension), found by key. Any thread may read."""
 
     def __init__(self, folder: Path, dimension: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,22 +68,33 @@ class VectorStore:
         self._lock_path = folder / "lock"
         self.dimension = dimension
         self._row_bytes = 2 * dimension
-        self._sorted_keys: Ints = np.zeros(0, np.int64)
-        self._sorted_rows: Ints = np.zeros(0, np.int64)
-        self._vectors: Floats = np.zeros((0, dimension), np.float16)
+        nothing: Ints = np.zeros(0, np.int64)
+        self._index = _Index(nothing, nothing, np.zeros((0, dimension), np.float16))
+        self._found: tuple[Ints, _Index, Ints] | None = None
+        """The last keys that cannot change, and what was found for them: to look up a million takes
+        half a second."""
 
     def rows(self, keys: Ints) -> Ints:
         """For each key its row, or -1 where there is no vector yet."""
-        self._refresh()
-        if len(self._sorted_keys) == 0:
+        index, last = self._refreshed(), self._found
+        if last is not None and last[0] is keys and last[1] is index:
+            return last[2]
+        if len(index.keys) == 0:
             return np.full(len(keys), -1, dtype=np.int64)
-        places = np.searchsorted(self._sorted_keys, keys).clip(max=len(self._sorted_keys) - 1)
-        found = self._sorted_keys[places] == keys
-        return np.where(found, self._sorted_rows[places], -1)
+        places = np.searchsorted(index.keys, keys).clip(max=len(index.keys) - 1)
+        found = np.where(index.keys[places] == keys, index.rows[places], -1)
+        if not keys.flags.writeable:
+            found.setflags(write=False)
+            self._found = keys, index, found
+        return found
 
     def take(self, rows: Ints) -> Floats:
         """Vectors (len(rows), dimension), float16. Rows come from `rows`, none of them -1."""
-        return self._vectors[rows]
+        return self._index.vectors[rows]
+
+    def view(self, rows: Ints) -> View:
+        """The same, read from the disk when they are asked for."""
+        return View(self._index.vectors, rows)
 
     def append(self, keys: Ints, vectors: Floats) -> None:
         """Add vectors (n, dimension) under their keys; keys that are there already are left out."""
@@ -67,16 +107,16 @@ class VectorStore:
             write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
             write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
 
-    def _refresh(self) -> None:
+    def _refreshed(self) -> _Index:
         rows = self._whole_rows()
-        if rows == len(self._sorted_keys):
-            return
-        keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
-        self._vectors = np.memmap(
-            self._vectors_path, dtype=np.float16, mode="r", shape=(rows, self.dimension)
-        )
-        self._sorted_rows = np.argsort(keys, kind="stable").astype(np.int64)
-        self._sorted_keys = keys[self._sorted_rows]
+        if rows != len(self._index.keys):
+            keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
+            order = np.argsort(keys, kind="stable").astype(np.int64)
+            shape = (rows, self.dimension)
+            vectors = np.memmap(self._vectors_path, dtype=np.float16, mode="r", shape=shape)
+            # At once: other threads never see half of it.
+            self._index = _Index(keys[order], order, vectors)
+        return self._index
 
     def _whole_rows(self) -> int:
         sizes = (

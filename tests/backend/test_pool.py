@@ -53,6 +53,28 @@ def test_states_of_a_task(pool: Pool) -> None:
     assert (seen.skipped, seen.undecided, seen.empty) == (1, 1, 2)
 
 
+def test_what_tasks_show_is_read_again_only_when_it_changes(pool: Pool, tmp_path: Path) -> None:
+    """To read a million rows takes seconds, and people wait for each label to change the order."""
+    pool.update([task(1, text="a"), task(2, text="b"), task(3, text="c")], CONFIG)
+    ids, keys = pool.keys(CONFIG, seed=0)
+    pool.update([task(2, annotation(1, "a"), text="b")], CONFIG)
+    assert pool.keys(CONFIG, seed=0)[1] is keys, "a label changes nothing that is shown"
+    assert pool.labelling(CONFIG, False).open.tolist() == [True, False, True]
+    pool.update([task(1, text="other")], CONFIG)
+    assert pool.keys(CONFIG, seed=0)[1].tolist()[0] != keys.tolist()[0]
+    pool.update([task(4, text="d"), task(5, text=None)], CONFIG)
+    assert pool.keys(CONFIG, seed=0)[0].tolist() == [1, 2, 3, 4]
+    pool.keep_only({2, 4})
+    assert pool.keys(CONFIG, seed=0)[0].tolist() == [2, 4]
+    with closing(Pool(tmp_path / "pool.sqlite")) as another:
+        another.add_unreadable(int(pool.keys(CONFIG, 0)[1][0]), 2, "no picture", None)
+        assert pool.keys(CONFIG, seed=0)[0].tolist() == [4]
+        assert pool.labelling(CONFIG, False).ids.tolist() == [2, 4], "it can still be labelled"
+        another.update([task(9, text="e")], CONFIG)
+        assert pool.keys(CONFIG, seed=0)[0].tolist() == [4, 9]
+    assert ids.tolist() == [1, 2, 3]
+
+
 def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
     """In single choice it never does: it is a pre-ticked choice that its own hotkey unticked."""
     pool.update([task(1, annotation(1)), task(2, annotation(2, "gone"))], CONFIG)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from model.choosing.choice import CANDIDATE_LIMIT, COLD_LABELS
 from model.choosing.strategies import STRATEGIES
 from model.learner import deep_round_due, fast_round, resolve_strategy
 from model.snapshot import CENTRE_SAMPLE, Policy, Snapshot, pool_centre
+from model.storage.vectors import VectorStore
 from model.types import Floats, Ints, Kind
+from tests.model.arrays import everything
 
 KINDS: tuple[Kind, ...] = ("single", "multiple")
 
@@ -125,7 +128,7 @@ def test_the_last_open_task_is_asked_for(strategy: str, kind: Kind) -> None:
 @every_strategy
 def test_a_pool_of_the_same_text_works(strategy: str) -> None:
     snapshot = random_pool(80, 40)
-    same = replace(snapshot, vectors=np.tile(snapshot.vectors[:1], (80, 1)))
+    same = replace(snapshot, vectors=np.tile(everything(snapshot)[:1], (80, 1)))
     rows = fast_round(same, Policy(strategy, 500, 0.1, 0)).rows.tolist()
     assert sorted(rows) == open_rows(snapshot)
 
@@ -172,7 +175,7 @@ def test_the_head_knows_what_was_labelled() -> None:
     head = fast_round(snapshot, Policy("margin", 2, 0.0, 0)).head
     assert head is not None
     assert head.labels == ("east", "north")
-    assert head.probs(snapshot.vectors[40:]).argmax(axis=1).tolist() == [0, 1]
+    assert head.probs(everything(snapshot)[40:]).argmax(axis=1).tolist() == [0, 1]
 
 
 def test_margin_asks_for_the_task_between_the_sides() -> None:
@@ -190,6 +193,36 @@ def test_probabilities_are_compared_over_the_whole_of_a_large_pool() -> None:
         snapshot = two_sides(40, *angles.tolist())
         rows = fast_round(snapshot, Policy("cluster_margin", 1, 0.0, 0)).rows.tolist()
         assert rows == [40 + place]
+
+
+def test_of_a_very_large_pool_another_part_is_scored_at_each_round(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Scoring millions takes seconds while people wait; each task gets its turn all the same."""
+    monkeypatch.setattr("model.choosing.choice.SCORED_ROWS", 100)
+    angles = [45.0 if place == 123 else 2.0 + 86.0 * (place % 2) for place in range(400)]
+    found = [
+        fast_round(two_sides(answered, *angles), Policy("margin", 1, 0.0, 0)).rows.tolist()
+        == [answered + 123]
+        for answered in range(40, 100)
+    ]
+    assert 0.15 < np.mean(found) < 0.35
+
+
+def test_rows_read_from_the_disk_are_as_good_as_an_array(tmp_path: Path) -> None:
+    """A pool of millions is not copied into memory at each round."""
+    snapshot, rows = random_pool(300, 60), np.arange(300)
+    snapshot = replace(snapshot, vectors=everything(snapshot).astype(np.float16))
+    store = VectorStore(tmp_path, 8)
+    shuffled = np.random.default_rng(0).permutation(rows)
+    store.append(shuffled, everything(snapshot)[shuffled])
+    seen = replace(snapshot, vectors=store.view(store.rows(rows)))
+    assert seen.vectors.shape == (300, 8)
+    for strategy in ("auto", "k_center", "badge"):
+        policy = Policy(resolve_strategy(strategy), 12, 0.1, 0)
+        first, second = fast_round(snapshot, policy), fast_round(seen, policy)
+        assert first.rows.tolist() == second.rows.tolist()
+        assert first.metrics == second.metrics
 
 
 def test_strategies_lead_only_from_thirty_training_labels_on() -> None:
@@ -292,7 +325,7 @@ def test_a_start_changes_the_way_and_not_the_head() -> None:
     assert cold is not None
     assert warm is not None
     np.testing.assert_allclose(
-        warm.probs(snapshot.vectors), cold.probs(snapshot.vectors), atol=0.01
+        warm.probs(everything(snapshot)), cold.probs(everything(snapshot)), atol=0.01
     )
 
 
@@ -306,7 +339,7 @@ def test_a_start_for_other_labels_ends_at_the_same_head() -> None:
     assert again.head is not None
     assert again.head.labels == ("a", "b", "c")
     np.testing.assert_allclose(
-        again.head.probs(snapshot.vectors), cold.head.probs(snapshot.vectors), atol=5e-3
+        again.head.probs(everything(snapshot)), cold.head.probs(everything(snapshot)), atol=5e-3
     )
 
 

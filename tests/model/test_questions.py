@@ -17,6 +17,7 @@ from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
 from model.storage.store import Store, Version
 from model.types import Floats, Ints, LabelGroup
+from tests.model.arrays import everything
 
 GROUPS = (LabelGroup("single", 0, 3), LabelGroup("multiple", 3, 5))
 LABELS = ("sort: a", "sort: b", "sort: c", "tags: x", "tags: y")
@@ -65,18 +66,19 @@ def test_each_question_has_the_head_that_it_would_have_alone() -> None:
     first, second = snapshot.parts()
     assert (len(first.answered), len(second.answered)) == (80, len(second.targets))
     assert len(second.answered) <= 40
+    vectors = everything(snapshot)
     for alone, part in zip((head_of(first), head_of(second)), together.parts(), strict=True):
         assert (part.kind, part.labels) == (alone.kind, alone.labels)
-        np.testing.assert_allclose(part.probs(snapshot.vectors), alone.probs(snapshot.vectors))
+        np.testing.assert_allclose(part.probs(vectors), alone.probs(vectors))
         np.testing.assert_array_equal(
-            part.answers(part.probs(snapshot.vectors)), alone.answers(alone.probs(snapshot.vectors))
+            part.answers(part.probs(vectors)), alone.answers(alone.probs(vectors))
         )
 
 
 def test_one_label_of_one_question_and_any_number_of_the_other() -> None:
     snapshot = pool(EVERY, EVERY)
     head = head_of(snapshot)
-    probs = head.probs(snapshot.vectors)
+    probs = head.probs(everything(snapshot))
     np.testing.assert_allclose(probs[:, :3].sum(axis=1), 1.0, rtol=1e-5)
     answers = head.answers(probs)
     assert (answers[:, :3].sum(axis=1) == 1).all()
@@ -151,7 +153,7 @@ def test_a_version_of_several_questions_comes_back_whole(tmp_path: Path) -> None
     loaded = Store(tmp_path).load_version("0.1").head
     assert loaded is not None
     assert (loaded.groups, loaded.labels, loaded.kind) == (GROUPS, LABELS, "multiple")
-    vectors = pool(EVERY, EVERY).vectors
+    vectors = everything(pool(EVERY, EVERY))
     np.testing.assert_array_equal(loaded.probs(vectors), head.probs(vectors))
 
 

@@ -32,6 +32,20 @@ def test_vectors_are_found_by_key_in_the_order_of_the_question(tmp_path: Path) -
     assert found(store, -10, 20, 30, 20, 99) == [1.0, 2.0, 3.0, 2.0, None]
 
 
+def test_what_was_found_for_keys_that_cannot_change_is_found_anew_when_vectors_come(
+    tmp_path: Path,
+) -> None:
+    """The same million keys are asked for at each round."""
+    store, asked = VectorStore(tmp_path, 2), keys(1, 2, 3)
+    asked.setflags(write=False)
+    store.append(keys(2), pairs(2.0))
+    assert store.rows(asked).tolist() == [-1, 0, -1]
+    assert store.rows(asked) is store.rows(asked)
+    VectorStore(tmp_path, 2).append(keys(3), pairs(3.0))
+    assert store.rows(asked).tolist() == [-1, 0, 1]
+    assert store.rows(keys(3, 2, 1)).tolist() == [1, 0, -1]
+
+
 def test_a_new_store_knows_nothing(tmp_path: Path) -> None:
     assert VectorStore(tmp_path, 2).rows(keys(1, 2)).tolist() == [-1, -1]
     assert VectorStore(tmp_path, 2).rows(keys()).tolist() == []
