@@ -145,15 +145,15 @@ class Pool:
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
         """Take over tasks as Label Studio sent them. Returns how many differ from before."""
-        changed = shown = 0
+        changed = 0
         for batch in _batched(tasks, 1000):
             self._db.execute("BEGIN")
-            for task in batch:
-                is_changed, is_shown_anew = self._put(task, config)
-                changed += is_changed
-                shown += is_shown_anew
+            news = [self._put(task, config) for task in batch]
+            changes = sum(is_changed for is_changed, _ in news)
+            # With each batch: after the next one the connection may be lost.
+            self._changed(changes, sum(is_shown_anew for _, is_shown_anew in news))
             self._db.execute("COMMIT")
-        self._changed(changed, shown)
+            changed += changes
         return changed
 
     def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
@@ -180,8 +180,8 @@ class Pool:
         gone = [(task,) for task in known - ids]
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM task WHERE id = ?", gone)
-        self._db.execute("COMMIT")
         self._changed(len(gone), len(gone))
+        self._db.execute("COMMIT")
         return len(gone)
 
     def rekey(self, config: LabelConfig) -> None:
@@ -191,8 +191,8 @@ class Pool:
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
         self._db.execute("DELETE FROM unreadable")  # what cannot be a picture may be a text
-        self._db.execute("COMMIT")
         self._changed(len(keys), len(keys))
+        self._db.execute("COMMIT")
 
     def _changed(self, rows: int, shown: int) -> None:
         if rows:

@@ -75,6 +75,22 @@ def test_what_tasks_show_is_read_again_only_when_it_changes(pool: Pool, tmp_path
     assert ids.tolist() == [1, 2, 3]
 
 
+def test_what_came_before_the_connection_was_lost_is_a_change(pool: Pool) -> None:
+    """The next look finds it there already, and would never rank it."""
+
+    def cut_off() -> Iterator[Json]:
+        for number in range(1, 1501):
+            yield task(number, text=f"text {number}")
+        raise ConnectionError("gone")
+
+    assert pool.labelling(CONFIG, False).ids.tolist() == []
+    before = pool.revision()
+    with pytest.raises(ConnectionError):
+        pool.update(cut_off(), CONFIG)
+    assert pool.revision() > before
+    assert len(pool.keys(CONFIG, seed=0)[0]) == len(pool.labelling(CONFIG, False).ids) == 1000
+
+
 def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
     """In single choice it never does: it is a pre-ticked choice that its own hotkey unticked."""
     pool.update([task(1, annotation(1)), task(2, annotation(2, "gone"))], CONFIG)
