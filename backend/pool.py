@@ -224,14 +224,18 @@ class Pool:
             ids, keys = ids[is_readable], keys[is_readable]
         if config.kind != "spans":
             return ids, keys
-        query = "SELECT id FROM task WHERE annotations != '[]'"
-        is_open = ~np.isin(ids, [task for (task,) in self._db.execute(query)])
+        is_open = ~np.isin(ids, self.annotated())
         if is_open.sum() <= SPAN_REACH:
             return ids, keys
         # Those with annotations first; another lot than that of the audit reserve.
         lots = np.where(is_open, draw(ids, seed + 2), -1)
         near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
         return ids[near], keys[near]
+
+    def annotated(self) -> Ints:
+        """The ids of the tasks that have annotations, skips among them."""
+        rows = self._db.execute("SELECT id FROM task WHERE annotations != '[]'").fetchall()
+        return np.array(rows, dtype=np.int64).ravel()
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what may be asked, under the present labelling config."""

@@ -33,6 +33,7 @@ from backend.studio.annotations import Json
 from backend.studio.content import key_of
 from backend.studio.interface import parse
 from model.choosing.audit import draw, in_reserve
+from model.choosing.choice import SCORED_ROWS
 from model.encoders.finetune import Examples, Step, finetune
 from model.encoders.joint import JointEncoder
 from model.storage.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
@@ -69,8 +70,9 @@ def add_base_encoder(job: Json, report: Report) -> Json:
 def embed_pool(job: Json, report: Report) -> Json:
     """Encode everything in the pool that has no vector by this encoder yet.
 
-    In an order drawn by lot, so that what is encoded so far is always a fair sample of the pool.
-    Stops after TURN_SECONDS.
+    What is labelled comes first, the rest in an order drawn by lot, so that it is always a fair
+    sample of the pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after
+    TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
     folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
@@ -81,7 +83,8 @@ def embed_pool(job: Json, report: Report) -> Json:
     vectors = store.encoded(number)
     ids, keys = pool.keys(config, job["seed"])
     missing = np.flatnonzero(vectors.rows(keys) < 0)
-    missing = missing[np.argsort(draw(ids[missing], job["seed"]))]
+    is_labelled = np.isin(ids[missing], pool.annotated())
+    missing = missing[np.argsort(np.where(is_labelled, -1.0, draw(ids[missing], job["seed"])))]
     size, largest = _chunks(config.layout)
     done = 0
     with closing(Reader(encoder, spec, store, Access(**job["access"]))) as reader:
@@ -94,9 +97,10 @@ def embed_pool(job: Json, report: Report) -> Json:
             vectors.append(found, encoded)
             done, size = min(done + size, len(missing)), min(2 * size, largest)
             report({"stage": "embed", "share": 1.0 - (len(missing) - done) / len(ids)})
-    if done == len(missing):
-        store.mark_complete(number)
-    return {"encoder": number, "tasks": done, "left": len(missing) - done}
+    left = len(missing) - done
+    if left == 0 or len(ids) - left >= SCORED_ROWS:
+        store.mark_ready(number)
+    return {"encoder": number, "tasks": done, "left": left}
 
 
 def tune_encoder(job: Json, report: Report) -> Json:

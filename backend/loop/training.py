@@ -87,17 +87,17 @@ class Training:
     def newest_encoder(self) -> int | None:
         """The number of the encoder to rank with; None while the first is being prepared.
 
-        The newest one that has encoded the whole pool; before any has, the oldest, whose vectors
-        come while we rank.
+        The newest one that has encoded the whole pool, or enough of a large one; before any has,
+        the oldest, whose vectors come while we rank.
         """
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
             self._submit("base", {})
-        complete = [number for number in fitting if self._store.is_complete(number)]
+        ready = [number for number in fitting if self._store.is_ready(number)]
         # While the first one for other settings comes, one that reads the same will do.
         alike = [number for number in known if known[number].spec.layout == self._spec.layout]
-        usable = complete[-1:] or fitting[:1] or alike[-1:]
+        usable = ready[-1:] or fitting[:1] or alike[-1:]
         return usable[0] if usable else None
 
     def request_vectors(self, encoder: int, keys: Ints) -> int:
@@ -108,7 +108,7 @@ class Training:
             for number in {encoder, self._newest_that_reads_the_same()}
         }
         for number, count in covered.items():
-            if count < len(keys) or not self._store.is_complete(number):
+            if count < len(keys) or not self._store.is_ready(number):
                 self._submit(f"embed {number}", {"encoder": number})
         return covered[encoder]
 

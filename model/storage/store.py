@@ -207,12 +207,13 @@ class Store:
     def _vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)
 
-    def mark_complete(self, number: int) -> None:
-        """Say that the whole pool, as it then was, has vectors by encoder `number`."""
-        (self.folder / "vectors" / str(number) / "complete").touch()
+    def mark_ready(self, number: int) -> None:
+        """Say that encoder `number` has encoded the whole pool, as it then was, or enough of it to
+        rank with."""
+        (self.folder / "vectors" / str(number) / "ready").touch()
 
-    def is_complete(self, number: int) -> bool:
-        return (self.folder / "vectors" / str(number) / "complete").exists()
+    def is_ready(self, number: int) -> bool:
+        return (self.folder / "vectors" / str(number) / "ready").exists()
 
     def delete_encoder(self, number: int) -> None:
         """And what was kept of clips and sounds by a network that no other encoder has."""

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -24,21 +25,46 @@ from tests.model.test_clips import write_clip
 from tests.model.test_image_encoder import res_net
 
 
-def test_encoding_lets_other_projects_have_their_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After its time it stops and says what is left; the pool is complete when nothing is."""
-    config = parse(EXAMPLE)
-    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
-        texts = [{"id": n, "data": {"text": f"Text {n}"}, "annotations": []} for n in range(100)]
-        pool.update(texts, config)
+def hundred_texts(folder: Path) -> Json:
+    """A project of a hundred texts, the last ten skipped, and what the trainer is told of it."""
+    skipped = [{"id": 1, "result": [], "was_cancelled": True}]
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        rows = [
+            {"id": n, "data": {"text": f"Text {n}"}, "annotations": skipped if n >= 90 else []}
+            for n in range(100)
+        ]
+        pool.update(rows, parse(EXAMPLE))
     job: Json = {
-        **{"folder": str(tmp_path), "config": EXAMPLE, "seed": 0},
+        **{"folder": str(folder), "config": EXAMPLE, "seed": 0},
         **{"encoder": 0, "spec": asdict(EncoderSpec(("text",), BUNDLED, "", 8))},
         "ignored": [],
         "access": asdict(access_of(Connection("", "", ""), Settings())),
     }
     trainer.add_base_encoder(job, lambda facts: None)
+    return job
+
+
+def test_an_encoder_is_ready_with_a_part_of_a_very_large_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To encode millions takes hours; the labelled ones, which heads learn from, come first."""
+    monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SCORED_ROWS", 60)
+    job, store = hundred_texts(tmp_path), Store(tmp_path)
+    assert trainer.embed_pool(job, lambda facts: None)["left"] == 36
+    assert store.is_ready(0)
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        ids, keys = pool.keys(parse(EXAMPLE), 0)
+        encoded = ids[store.vectors(0).rows(keys) >= 0]
+        assert set(pool.annotated().tolist()) == set(range(90, 100)) <= set(encoded.tolist())
+    assert not np.array_equal(np.sort(encoded)[:54], np.arange(54)), "a fair sample of the rest"
+
+
+def test_encoding_lets_other_projects_have_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its time it stops and says what is left; the encoder is ready when nothing is."""
+    job = hundred_texts(tmp_path)
     store, shares = Store(tmp_path), list[float]()
     monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
 
@@ -46,9 +72,9 @@ def test_encoding_lets_other_projects_have_their_turn(
         shares.append(facts["share"])
 
     assert trainer.embed_pool(job, report) == {"encoder": 0, "tasks": 64, "left": 36}
-    assert not store.is_complete(0)
+    assert not store.is_ready(0)
     assert trainer.embed_pool(job, report) == {"encoder": 0, "tasks": 36, "left": 0}
-    assert store.is_complete(0)
+    assert store.is_ready(0)
     assert shares == [0.64, 1.0], "the share of the pool, not of the turn"
 
 

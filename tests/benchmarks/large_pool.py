@@ -50,7 +50,7 @@ def fill(pool: Pool, store: Store, tasks: int) -> None:
         vectors = noise + centres[ids[part] % LABELS]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         store.vectors(0).append(keys[part], vectors)
-    store.mark_complete(0)
+    store.mark_ready(0)
 
 
 def played(pool: Pool, store: Store, number: int) -> Iterator[float]:

@@ -209,8 +209,8 @@ def test_complete_is_remembered_for_each_encoder(tmp_path: Path) -> None:
     for number in (0, 1):
         add_encoder(store, number)
         store.vectors(number)
-    store.mark_complete(1)
-    assert [Store(tmp_path).is_complete(number) for number in (0, 1, 2)] == [False, True, False]
+    store.mark_ready(1)
+    assert [Store(tmp_path).is_ready(number) for number in (0, 1, 2)] == [False, True, False]
 
 
 def test_a_deleted_encoder_takes_its_vectors_along(tmp_path: Path) -> None:
@@ -219,11 +219,11 @@ def test_a_deleted_encoder_takes_its_vectors_along(tmp_path: Path) -> None:
     key = np.array([5], np.int64)
     add_encoder(store, 0)
     store.vectors(0).append(key, np.array([[1.0, 2.0]]))
-    store.mark_complete(0)
+    store.mark_ready(0)
     store.delete_encoder(0)
     add_encoder(store, 0)
     assert store.vectors(0).rows(key).tolist() == [-1]
-    assert not store.is_complete(0)
+    assert not store.is_ready(0)
 
 
 def test_a_leftover_does_not_block_a_deletion(tmp_path: Path) -> None:
