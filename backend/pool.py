@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.studio.annotations import Json, Labels, consensus, labels_of
+from backend.studio.annotations import Json, Labels, consensus, votes_of
 from backend.studio.content import Parts, key_of, parts_of
 from backend.studio.label_config import LabelConfig
 from model.choosing.audit import draw
@@ -244,13 +244,12 @@ class Pool:
             WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
         rows = self._db.execute(query).fetchall()
         answers: dict[int, Labels] = {}
-        open_tasks = np.ones(len(ids), dtype=np.bool_)
-        open_tasks[places_of(np.array([task for task, _ in rows], dtype=np.int64), ids)] = False
+        open_tasks = ~np.isin(ids, [task for task, _ in rows])
         undecided = empty = skipped = 0
         for task, packed in rows:
             annotations = json.loads(packed)
             given = [row for row in annotations if not row["was_cancelled"]]
-            votes = _votes(given, config, empty_is_none)
+            votes = votes_of(given, config, empty_is_none)
             answer = consensus(votes, config)
             if answer is not None:
                 answers[task] = answer
@@ -274,7 +273,7 @@ class Pool:
         """Every answer that people gave, by task."""
         query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
         return {
-            task: _votes(json.loads(packed), config, empty_is_none)
+            task: votes_of(json.loads(packed), config, empty_is_none)
             for task, packed in self._db.execute(query)
         }
 
@@ -318,26 +317,6 @@ class Pool:
     def forgive_all_unreadable(self) -> None:
         """Have everything that could not be read tried again."""
         self._db.execute("DELETE FROM unreadable")
-
-
-def places_of(some: Ints, ids: Ints) -> Ints:
-    """Where those of `some` that are among the ids stand; both ascending."""
-    places: Ints = np.flatnonzero(np.isin(ids, some, assume_unique=True))
-    return places
-
-
-def _votes(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:
-    found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
-    return [vote for vote in found if vote is not None]
-
-
-def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:
-    labels = labels_of(annotation["result"], config)
-    # Of spans there may well be none, and nothing else says so.
-    is_none = config.kind == "spans" or (empty_is_none and config.kind == "multiple")
-    if labels is None and is_none:
-        return () if annotation["result"] == [] else None
-    return labels
 
 
 def _key(data: object, config: LabelConfig) -> int | None:

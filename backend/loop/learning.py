@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.pool import Labelling, places_of
+from backend.pool import Labelling
 from backend.studio.annotations import Json, Labels, result_of
 from backend.studio.content import Parts
 from backend.studio.label_config import LabelConfig
-from model.choosing.audit import draw
+from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.learner import Outcome, fast_round
 from model.snapshot import Policy, Snapshot
@@ -27,7 +27,7 @@ Texts = Callable[[Ints], list[Parts]]
 class Learnt:
     """What came out of a round, in rows of `ids` (n,).
 
-    ranked: how many open tasks were compared; sample (k,), answers (k, c): rows drawn by lot, and
+    ranked: how many open tasks have vectors; sample (k,), answers (k, c): rows drawn by lot, and
     the labels that the head gives them (None before any label); results: the pre-annotations of
     the rows to ask for.
     """
@@ -55,7 +55,8 @@ def learn_labels(
         asked = config.of_labels(fixed.labels)
     snapshot = snapshot_of(store, labelling, asked, encoder)
     outcome = fast_round(snapshot, policy, start, fixed)
-    head, sample = outcome.head, lot(snapshot.ids)
+    # Mostly the same ones at each round.
+    head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
     answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
 
     def results(_: Texts) -> list[list[Json]]:
@@ -66,15 +67,6 @@ def learn_labels(
 
     ranked = int(snapshot.open.sum())
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
-
-
-def lot(ids: Ints) -> Ints:
-    """At most COMPARED_TASKS rows, mostly the same ones at each round."""
-    lots = draw(ids, 0)
-    rows = np.arange(len(ids))
-    if len(ids) > COMPARED_TASKS:
-        rows = np.argpartition(lots, COMPARED_TASKS)[:COMPARED_TASKS]
-    return rows[np.argsort(lots[rows])]
 
 
 def given(answers: Iterable[Labels]) -> set[str]:
@@ -88,7 +80,7 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
     rows = vectors.rows(labelling.keys)
     seen = rows >= 0
     ids = labelling.ids[seen]
-    answered = places_of(np.array(sorted(labelling.answers), dtype=np.int64), ids)
+    answered = np.flatnonzero(np.isin(ids, list(labelling.answers)))
     answers = [labelling.answers[task] for task in ids[answered].tolist()]
     return Snapshot(
         ids=ids,

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.loop.learning import Learnt, Texts, lot
+from backend.loop.learning import Learnt, Texts
 from backend.media.shown import Shown
 from backend.pool import Labelling
 from backend.studio.annotations import Json, Labels, regions_of
 from backend.studio.label_config import LabelConfig
+from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
@@ -46,7 +47,7 @@ def learn_spans(
         labels=config.labels,
     )
     outcome = span_round(snapshot, policy, start, fixed)
-    head, sample, answers = outcome.head, lot(ids)[:COMPARED_TEXTS], None
+    head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
     if head is not None:
         said = said_of(head, snapshot.take(sample), config.labels)
         answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0

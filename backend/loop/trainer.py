@@ -32,7 +32,7 @@ from backend.pool import Pool
 from backend.studio.annotations import Json
 from backend.studio.content import key_of
 from backend.studio.interface import parse
-from model.choosing.audit import draw, in_reserve
+from model.choosing.audit import by_lot, draw, in_reserve
 from model.choosing.choice import SCORED_ROWS
 from model.encoders.finetune import Examples, Step, finetune
 from model.encoders.joint import JointEncoder
@@ -157,7 +157,7 @@ def review_labels(job: Json, report: Report) -> Json:
         asked = config.learnable(given(answers.values()))
         ids = np.array(sorted(answers), dtype=np.int64)
         if asked.kind == "spans":
-            ids = np.sort(ids[np.argsort(draw(ids, job["seed"]))][:REVIEWED_TEXTS])
+            ids = np.sort(ids[by_lot(ids, REVIEWED_TEXTS, job["seed"])])
         shown = Shown(pool, reader, ids, config)
         given_to = [answers[task] for task in shown.ids]
         if asked.kind == "spans":

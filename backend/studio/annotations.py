@@ -95,6 +95,21 @@ ANSWERS: dict[Control, Callable[[Mapping[str, object]], Iterator[str]]] = {
 }
 
 
+def votes_of(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Labels]:
+    """What each of a task's annotations says, without skips and those that say nothing."""
+    found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
+    return [vote for vote in found if vote is not None]
+
+
+def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Labels | None:
+    labels = labels_of(annotation["result"], config)
+    # Of spans there may well be none, and nothing else says so.
+    is_none = config.kind == "spans" or (empty_is_none and config.kind == "multiple")
+    if labels is None and is_none:
+        return () if annotation["result"] == [] else None
+    return labels
+
+
 def consensus(votes: Sequence[Labels], config: LabelConfig) -> Labels | None:
     """What several annotators agree on; None where there is no majority.
 

@@ -25,6 +25,13 @@ def draw(ids: Ints, seed: int) -> Floats:
     return result
 
 
+def by_lot(ids: Ints, most: int, seed: int) -> Ints:
+    """The places (min(most, n),) of those ids whose `draw` is lowest, the lowest first."""
+    lots = draw(ids, seed)
+    lowest = np.argpartition(lots, most)[:most] if len(ids) > most else np.arange(len(ids))
+    return lowest[np.argsort(lots[lowest])]
+
+
 def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
     """Which tasks (n,) are audit tasks: about `share` of all."""
     result: Bools = draw(ids, seed) < share

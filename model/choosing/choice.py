@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from model.choosing.audit import draw, interleave, mix
+from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.coldstart import one_per_region
 from model.choosing.guard import random_share
 from model.choosing.strategies import STRATEGIES
@@ -169,8 +169,7 @@ class Choice:
 
     def _by_lot(self, rows: Ints) -> Ints:
         """The first `policy.size` rows, by a lot that each task drew once and for all."""
-        lots = draw(self.snapshot.ids[rows], self.policy.seed)
-        return rows[np.argsort(lots)][: self.policy.size]
+        return rows[by_lot(self.snapshot.ids[rows], self.policy.size, self.policy.seed)]
 
     def _sampled(self, rows: Ints) -> Ints:
         return sampled(self.snapshot, rows, CANDIDATE_LIMIT, self.policy.seed)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.choosing.audit import draw, in_reserve, interleave, mix
+from model.choosing.audit import by_lot, draw, in_reserve, interleave, mix
 from model.types import Ints
 
 SEEDS = st.integers(0, 2**32)
@@ -24,6 +24,12 @@ def test_draw_is_the_published_generator(seed: int, outputs: list[int]) -> None:
     """Task i gets output i of SplitMix64: membership must never change between releases."""
     expected = [(output >> 11) / 2**53 for output in outputs]
     assert draw(ids(0, 1, 2), seed).tolist() == expected
+
+
+@pytest.mark.parametrize("most", [0, 1, 7, 50, 51, 1000])
+def test_by_lot_come_the_lowest_draws_in_order(most: int) -> None:
+    some = np.arange(100, 150)
+    assert by_lot(some, most, 3).tolist() == np.argsort(draw(some, 3))[:most].tolist()
 
 
 @given(SEEDS)
