@@ -1,6 +1,7 @@
 """A Label Studio and a backend as processes on this machine: for the demo and the tests."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -107,7 +108,10 @@ class LocalProcess:
 def label_studio(
     folder: Path, port: int, executable: str, environ: Mapping[str, str] | None = None
 ) -> LocalProcess:
-    """Label Studio on sqlite with all its data in `folder`, ready for a backend on this machine."""
+    """Label Studio on sqlite with all its data in `folder`, ready for a backend on this machine.
+
+    executable: its name or path. Raises BackendError when there is none.
+    """
     settings = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
         # Both are needed: the first lets a local backend connect, the second its webhook.
@@ -121,11 +125,23 @@ def label_studio(
         **(environ or {}),
     }
     command = [
-        executable, "start", "--no-browser", "--port", str(port), "--internal-host", "127.0.0.1",
+        _whole_path(executable), "start", "--no-browser",
+        "--port", str(port), "--internal-host", "127.0.0.1",
         "--username", EMAIL, "--password", PASSWORD,
         "--user-token", TOKEN, "--enable-legacy-api-token",
     ]  # fmt: skip
     return LocalProcess("label-studio", command, settings, f"http://127.0.0.1:{port}", folder)
+
+
+def _whole_path(executable: str) -> str:
+    """Where it is, whatever folder its process gets."""
+    found = shutil.which(executable)
+    if found is None:
+        raise BackendError(
+            f"There is no program {executable!r}, so Label Studio cannot be started. Install it "
+            "(pip install label-studio) or say where it is, with --label-studio PATH"
+        )
+    return str(Path(found).absolute())
 
 
 def backend(folder: Path, port: int, studio_url: str, **settings: object) -> LocalProcess:

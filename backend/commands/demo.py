@@ -262,8 +262,7 @@ def run(arguments: Namespace) -> None:
         signal.signal(end, signal.default_int_handler)
     folder = arguments.folder.resolve()
     ports = (arguments.port, arguments.backend_port)
-    executable = str(Path(arguments.label_studio).absolute())
-    with running(folder, executable, ports) as demo:
+    with running(folder, arguments.label_studio, ports) as demo:
         address = f"{demo.studio.url}/projects/{demo.project}/data"
         print(f"\nOpen {address} and press 'Label All Tasks'.")
         print(f"Log in as {local.EMAIL} with the password {local.PASSWORD}")

@@ -1,0 +1,42 @@
+"""Servers started as processes on this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from backend import local
+from backend.errors import BackendError
+
+
+def program(path: Path) -> Path:
+    """A program that writes its working folder into its log and ends."""
+    path.write_text("#!/bin/sh\npwd\n")
+    path.chmod(0o755)
+    return path
+
+
+def log_of(process: local.LocalProcess) -> str:
+    with process, pytest.raises(BackendError, match="ended while starting"):
+        process.wait_until_up()
+    return process.log.read_text().strip()
+
+
+def test_label_studio_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "studio-of-this-test")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    server = local.label_studio(tmp_path / "data", local.free_port(), "studio-of-this-test")
+    assert log_of(server) == str((tmp_path / "data").resolve())
+
+
+def test_label_studio_is_found_by_a_path_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "studio")
+    monkeypatch.chdir(tmp_path)
+    server = local.label_studio(tmp_path / "data", local.free_port(), "./studio")
+    assert log_of(server) == str((tmp_path / "data").resolve())
+
+
+def test_a_label_studio_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="pip install label-studio"):
+        local.label_studio(tmp_path, local.free_port(), "no-such-program")
