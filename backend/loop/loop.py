@@ -130,6 +130,8 @@ class ProjectLoop:
         """The last change of the project that a person made, as its webhook described it."""
         self.unreadable: tuple[int, dict[int, str]] = (0, {})
         """How many tasks have media that cannot be read, and the first of them with the reason."""
+        self.reading: float | None = None
+        """The share of the tasks that is known, while all are read for the first time; or None."""
         self.activity: Activity | None = None
         """What the trainer does for the project at the moment; None when nothing."""
         self.training_trouble: str | None = None

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from backend.pool import Pool
 from backend.studio.annotations import Json
-from backend.studio.api import Studio
+from backend.studio.api import PAGE, Studio
 from backend.studio.label_config import LabelConfig
 
 log = logging.getLogger(__name__)
@@ -16,6 +16,13 @@ OVERLAP_SECONDS = 10
 CURSOR = "cursor"
 """The fact that holds the time from which on to ask for changes."""
 
+READING = "reading"
+"""The fact that holds how far the first look at all tasks is: `after` which id it goes on, and
+the `cursor` from which on to ask for changes when it is done."""
+
+MOST_AT_ONCE = 50_000
+"""So many tasks are read in one turn, about a minute of Label Studio's time."""
+
 EXCESS = "excess"
 """The fact that holds how many annotations Label Studio counts beyond those that it shows: what a
 look at everything could not explain is not looked for again."""
@@ -25,14 +32,46 @@ def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -
     """Bring the mirror up to date. Returns the number of tasks that changed.
 
     Annotations created, changed, deleted and skipped all move their task's `updated_at`, so a look
-    at what was updated since the last one finds them.
+    at what was updated since the last one finds them. The first look, at all tasks, is taken in
+    parts, see `is_read`.
     """
-    # By Label Studio's own clock, and as it stood before this look begins.
-    now = studio.server_time()
+    if not is_read(pool):
+        return _read_on(pool, studio, project, config)
+    cursor = _cursor(studio)
     changed = pool.update(studio.tasks(project, pool.fact(CURSOR)), config)
-    since = now - timedelta(seconds=OVERLAP_SECONDS)
-    pool.remember(CURSOR, since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    pool.remember(CURSOR, cursor)
     return changed
+
+
+def is_read(pool: Pool) -> bool:
+    """Whether the first look at all tasks is done.
+
+    A million tasks take Label Studio a quarter of an hour. So that there is an order meanwhile, the
+    look stops whenever it knows twice as many as before, or MOST_AT_ONCE more; and it goes on from
+    there, also after a lost connection or a restart.
+    """
+    return pool.fact(CURSOR) is not None
+
+
+def _read_on(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
+    reading = pool.fact(READING) or {"after": 0, "cursor": _cursor(studio)}
+    known = pool.count()
+    enough = known + min(known, MOST_AT_ONCE)
+    changed = 0
+    for page in studio.task_pages(project, reading["after"]):
+        changed += pool.update(page, config)
+        pool.remember(READING, {**reading, "after": page[-1]["id"]})
+        known += len(page)
+        if known >= enough and len(page) == PAGE:  # one that is not full is the last
+            return changed
+    pool.remember(CURSOR, reading["cursor"])
+    return changed
+
+
+def _cursor(studio: Studio) -> str:
+    """From when on to ask for changes after a look that begins now, by Label Studio's clock."""
+    since = studio.server_time() - timedelta(seconds=OVERLAP_SECONDS)
+    return since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, before: int) -> int:
@@ -48,6 +87,8 @@ def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, 
     """
     project = int(described["id"])
     changed = synchronise(pool, studio, project, config)
+    if not is_read(pool):
+        return changed
     if int(described["task_number"]) != pool.count():
         changed += pool.keep_only(studio.task_ids(project))
     after = pool.annotation_count()

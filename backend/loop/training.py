@@ -13,6 +13,7 @@ from backend.pool import Labelling
 from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.label_config import LabelConfig, SourceKind
+from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
 from model.storage.store import EncoderSpec, Store
 from model.types import Ints, Layout
@@ -102,13 +103,18 @@ class Training:
 
     def request_vectors(self, encoder: int, keys: Ints) -> int:
         """Have encoded what has no vector, by `encoder` and by the newest one. Returns how many of
-        the tasks with these content keys have one by `encoder`."""
+        the tasks with these content keys have one by `encoder`.
+
+        Of a very large pool, one that a newer follows need not encode the rest.
+        """
+        newest = self._newest_that_reads_the_same()
         covered = {
             number: int((self._store.encoded(number).rows(keys) >= 0).sum())
-            for number in {encoder, self._newest_that_reads_the_same()}
+            for number in {encoder, newest}
         }
         for number, count in covered.items():
-            if count < len(keys) or not self._store.is_ready(number):
+            enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
+            if count < enough or not self._store.is_ready(number):
                 self._submit(f"embed {number}", {"encoder": number})
         return covered[encoder]
 

@@ -13,7 +13,7 @@ from backend.loop.history import History
 from backend.loop.jobs import Trainer
 from backend.loop.loop import Connection, Hint, ProjectLoop
 from backend.loop.pin import pinned_version
-from backend.loop.reconcile import reconcile, synchronise
+from backend.loop.reconcile import is_read, reconcile, synchronise
 from backend.loop.review import read as read_review
 from backend.loop.training import Training
 from backend.media.reading import access_of
@@ -122,6 +122,10 @@ class Turns:
             config = self._look_thoroughly()
         else:
             synchronise(self._pool, self._studio, self._project, config)
+        all_read = is_read(self._pool)
+        if not all_read:  # go on after this turn, and train when all labels are known
+            for hint in {"tasks", *(hints & {"train"})}:
+                self._loop.wake(hint)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
         if now is None:
@@ -130,9 +134,9 @@ class Turns:
         due = now.covered > 0 and self._is_due(now)
         seconds = self._fast_round(now, labelling, pinned) if due else 0.0
         self._look_after_review(labelling)
-        if pinned is None:
+        if pinned is None and all_read:
             self._training.request_deep_round(labelling, forced="train" in hints)
-        elif "train" in hints:
+        elif pinned is not None and "train" in hints:
             log.warning("project %d: no training while a version is pinned", self._project)
         if thorough and self._loop.served is not None:
             keep_hours = self._settings.keep_predictions_hours
@@ -154,6 +158,8 @@ class Turns:
         config = self._look_after_project(project)
         self._pool.forgive_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
+        share = self._pool.count() / max(1, int(project["task_number"]))
+        self._loop.reading = None if is_read(self._pool) else min(1.0, share)
         return config
 
     def _look_after_project(self, project: Json) -> LabelConfig:
@@ -222,12 +228,14 @@ class Turns:
         return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)
 
     def _is_due(self, now: Ranked) -> bool:
-        """Whether anything changed that changes the order. Vectors that are still coming count
-        each time they have doubled, and when they are all there."""
-        before = self._ranked
-        if before is None or before.revision != now.revision or before.config != now.config:
+        """Whether anything changed that changes the order. Tasks and vectors that are still coming
+        count each time they have doubled, and when they are all there."""
+        before, all_read = self._ranked, is_read(self._pool)
+        if before is None or before.config != now.config:
             return True
-        enough = now.covered == now.total or now.covered >= 2 * before.covered
+        if all_read and before.revision != now.revision:
+            return True
+        enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
         grown = now.covered > before.covered and enough
         return before.encoder != now.encoder or before.pinned != now.pinned or grown
 

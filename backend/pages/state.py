@@ -31,9 +31,10 @@ def state_of(loop: ProjectLoop) -> Json:
     """What is to be known of a project now.
 
     unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
-    with the reason; trouble: what is wrong and how to
-    mend it, or None; training_trouble: why the trainer's last job failed, or None; activity: what
-    the trainer does, with the share that is done, or None.
+    with the reason; trouble: what is wrong and how to mend it, or None; training_trouble: why the
+    trainer's last job failed, or None; reading: the share of the tasks that is known while they are
+    read from Label Studio for the first time, or None; activity: what the trainer does, with the
+    share that is done, or None.
     """
     served, activity = loop.served, loop.activity
     unreadable, reasons = loop.unreadable
@@ -47,21 +48,26 @@ def state_of(loop: ProjectLoop) -> Json:
         "open_tasks": int(meta.get("ranked", 0)),
         "unreadable": unreadable,
         "unreadable_tasks": [{"task": task, "reason": why} for task, why in reasons.items()],
-        "sentence": sentence_of(served, activity),
+        "sentence": sentence_of(served, activity, loop.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.training_trouble,
+        "reading": loop.reading,
         "activity": None if activity is None else vars(activity),
         "troubles": [vars(trouble) for trouble in reversed(loop.troubles)],
     }
 
 
-def sentence_of(served: "Served | None", activity: Activity | None) -> str:
-    """The state of the loop in a sentence or three."""
+def sentence_of(
+    served: "Served | None", activity: Activity | None, reading: float | None = None
+) -> str:
+    """The state of the loop in a few sentences."""
     parts = ["No version is served yet."]
     if served is not None:
         labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]
         parts.append(f"{labels} labels, {audits} of them audit.")
+    if reading is not None:
+        parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
         parts.append(f"{DOING[activity.job]}, {100 * activity.share:.0f} %{_left(activity)}.")
     return " ".join(parts)

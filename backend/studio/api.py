@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.studio.annotations import Json
-from backend.studio.session import Session, decoded, raise_for
+from backend.studio.session import Session, decoded
 
 PAGE = 1000
 WRITE_TIMEOUT = 600.0
@@ -58,11 +58,16 @@ class Studio:
         items = []
         if since is not None:
             items.append(_filter("updated_at", "greater", "Datetime", since))
-        yield from self._pages(project, TASK_FIELDS, items)
+        for page in self._pages(project, TASK_FIELDS, items):
+            yield from page
+
+    def task_pages(self, project: int, after: int) -> Iterator[list[Json]]:
+        """The same in lists of at most PAGE tasks: those whose ids are greater than `after`."""
+        return self._pages(project, TASK_FIELDS, [], after)
 
     def task_ids(self, project: int) -> set[int]:
         """The ids of all tasks: the only way to learn which ones were deleted."""
-        return {task["id"] for task in self._pages(project, "id", [])}
+        return {task["id"] for page in self._pages(project, "id", []) for task in page}
 
     def next_task(self, project: int) -> Json | None:
         """The task that Label Studio's labelling stream serves to us; None when there is none."""
@@ -72,7 +77,7 @@ class Studio:
     def lowest_scored(self, project: int) -> int | None:
         """The unlabelled task with the lowest score of the project's current version."""
         unlabelled = [_filter("total_annotations", "equal", "Number", 0)]
-        page = self._page(project, "id", unlabelled, 1, 1, ordering="tasks:predictions_score")
+        page = self._page(project, "id", unlabelled, 1, ordering="tasks:predictions_score")
         tasks: list[Json] = page["tasks"]
         return tasks[0]["id"] if tasks else None
 
@@ -147,43 +152,43 @@ class Studio:
             yield from page["results"]
             number, is_more = number + 1, page["next"] is not None
 
-    def _pages(self, project: int, include: str, items: list[Json]) -> Iterator[Json]:
-        # Ordered by id, and nothing leaves an "updated after" filter but a deleted task.
-        number, seen, total = 1, 0, 1
-        while seen < total:
-            page = self._page(project, include, items, number, PAGE)
+    def _pages(
+        self, project: int, include: str, items: list[Json], after: int = 0
+    ) -> Iterator[list[Json]]:
+        # Each begins behind the last task of the one before: by numbers of pages, one task would be
+        # missed for each that is deleted meanwhile.
+        left = 1
+        while left > 0:
+            behind = [*items, _filter("id", "greater", "Number", after)]
+            page = self._page(project, include, behind, PAGE)
             tasks: list[Json] = page["tasks"]
             if not tasks:
                 return
-            yield from tasks
-            seen, total, number = seen + len(tasks), int(page["total"]), number + 1
+            yield tasks
+            after, left = tasks[-1]["id"], int(page["total"]) - len(tasks)
 
     def _page(
         self,
         project: int,
         include: str,
         items: list[Json],
-        number: int,
         size: int,
         ordering: str = "tasks:id",
     ) -> Json:
+        """The first `size` tasks in this order, and as `total` how many there are."""
         query = {
             "filters": {"conjunction": "and", "items": items},
             "ordering": [ordering],
         }
         params = {
             "project": project,
-            "page": number,
+            "page": 1,
             "page_size": size,
             "fields": "all" if include == TASK_FIELDS else "task_only",
             "include": include,
             "query": json.dumps(query),
         }
-        response = self.session.call("GET", "/api/tasks/", params=params, allowed=(404,))
-        if response.status_code == 404 and number > 1:
-            return {"tasks": [], "total": 0}  # past the end: tasks were deleted meanwhile
-        raise_for(response, "GET /api/tasks/")
-        return decoded(response)
+        return self.session.json("GET", "/api/tasks/", params=params)
 
 
 def _filter(name: str, operator: str, kind: str, value: Any) -> Json:

@@ -119,6 +119,14 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
     assert "Label Studio is away" in client.get("/status").text
 
 
+def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop) -> None:
+    loop.reading, loop.activity = 0.25, Activity("embed", 0.4, began=0.0, from_share=0.4)
+    state = client.get("/status/7.json").json
+    assert state is not None
+    assert state["reading"] == 0.25
+    assert "read from Label Studio, 25 %. Tasks are being encoded, 40 %." in state["sentence"]
+
+
 def test_tasks_that_cannot_be_read_stand_there_with_the_reason(
     client: FlaskClient, loop: ProjectLoop
 ) -> None:
