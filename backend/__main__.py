@@ -40,6 +40,13 @@ def main() -> int:
     except BackendError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        print(
+            f"error: {error.filename} may not be written ({error.strerror}). Name a folder that "
+            "you may write to; in the container that is /data",
+            file=sys.stderr,
+        )
+        return 2
     return code or 0
 
 

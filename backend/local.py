@@ -158,6 +158,12 @@ def backend(folder: Path, port: int, studio_url: str, **settings: object) -> Loc
     return LocalProcess("backend", command, environ, f"http://127.0.0.1:{port}", folder)
 
 
+def is_taken(port: int) -> bool:
+    """Whether something answers on this port of this machine already."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -138,6 +138,9 @@ class Pool:
     def count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM task").fetchone()[0])
 
+    def ids(self) -> set[int]:
+        return {row[0] for row in self._db.execute("SELECT id FROM task")}
+
     def annotation_count(self) -> int:
         """Annotations of all tasks, skips among them."""
         query = "SELECT total(json_array_length(annotations)) FROM task WHERE annotations != '[]'"
@@ -176,8 +179,7 @@ class Pool:
 
     def keep_only(self, ids: set[int]) -> int:
         """Forget all tasks but these. Returns how many went."""
-        known = {row[0] for row in self._db.execute("SELECT id FROM task")}
-        gone = [(task,) for task in known - ids]
+        gone = [(task,) for task in self.ids() - ids]
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM task WHERE id = ?", gone)
         self._changed(len(gone), len(gone))

@@ -118,16 +118,22 @@ class Predictor:
             with self._encoding:
                 encoder = self._loaded_encoder(store, number)
                 found: Any = encoder.encode([shown[row] for row in missing])
-            self._keep(tokens, keys[missing], found)
+            is_kept = self._keep(tokens, keys[missing], found)
             if len(missing) == len(shown):
                 return cast(Tokens, found)
+            if not is_kept:
+                with self._encoding:
+                    return cast(Tokens, self._loaded_encoder(store, number).encode(shown))
         return tokens.take(tokens.rows(keys))
 
-    def _keep(self, vectors: VectorStore | TokenStore, keys: Ints, found: Any) -> None:
+    def _keep(self, vectors: VectorStore | TokenStore, keys: Ints, found: Any) -> bool:
+        """Whether there was room for them; without, the next prediction takes longer."""
         try:
             vectors.append(keys, found)
-        except OSError as error:  # the prediction is made; only the next one takes longer
+        except OSError as error:
             log.warning("vectors are not kept: %s", explained(error))
+            return False
+        return True
 
     def _loaded_encoder(self, store: Store, number: int) -> JointEncoder:
         wanted = (store.encoders()[number].spec, store.tuned_folder(number))

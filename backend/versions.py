@@ -14,7 +14,8 @@ def store_of(model_dir: Path, project: int) -> Store:
         known = sorted(int(path.parent.name) for path in model_dir.glob("[0-9]*/versions"))
         raise UnknownProject(
             f"MODEL_DIR={model_dir} holds no project {project}; "
-            f"it holds {', '.join(map(str, known)) or 'none'}"
+            f"it holds {', '.join(map(str, known)) or 'none'}. Give this command the MODEL_DIR of "
+            "the server and, if that is no whole path, start it in the same folder"
         )
     return Store(model_dir / str(project))
 

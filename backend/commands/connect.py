@@ -32,6 +32,9 @@ def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
     studio = studio_of(arguments, settings)
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
+    if not studio.project(arguments.project)["task_number"]:
+        print("Connected. The project has no tasks yet; when you import some, the order follows.")
+        return
     wait_for_order(studio, arguments.project)
     print(
         f"Connected. Open {studio.url}/projects/{arguments.project}/data and press Label All Tasks."
@@ -64,6 +67,9 @@ def wait_for_order(studio: Studio, project: int) -> None:
     with waiting("reading and encoding tasks for the first order") as line:
         while studio.project(project)["sampling"] != SAMPLING:
             if time.monotonic() > until:
-                raise BackendError("The backend wrote no order; its log says why")
+                raise BackendError(
+                    "There is no order after ten minutes. The backend's page /status and its log "
+                    "say what it does, and `python -m backend doctor` what is wrong"
+                )
             line.update()
             time.sleep(0.5)

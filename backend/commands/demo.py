@@ -190,7 +190,16 @@ def _head_of(version: Version) -> Any:
 
 @contextmanager
 def running(folder: Path, label_studio: str, ports: tuple[int, int]) -> Iterator[Demo]:
-    """Start both servers, make the project, connect, and wait for the first order."""
+    """Start both servers, make the project, connect, and wait for the first order.
+
+    Raises BackendError when one of the ports is taken.
+    """
+    for port in ports:
+        if local.is_taken(port):
+            raise BackendError(
+                f"Something else uses port {port} already, perhaps a Label Studio of yours. Name "
+                "two free ports: make demo PORT=8090 BACKEND_PORT=9190"
+            )
     studio_server = local.label_studio(folder, ports[0], label_studio)
     backend_server = local.backend(folder, ports[1], studio_server.url)
     with studio_server, backend_server:

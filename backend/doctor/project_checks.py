@@ -76,9 +76,9 @@ def labelling_interface(seen: Seen) -> Finding:
 
 def _described(config: LabelConfig) -> str:
     kind = {
-        "single": "one label a text",
-        "ordered": "one of them a text, in an order",
-        "multiple": "several labels a text",
+        "single": "one label a task",
+        "ordered": "one label a task, of an order",
+        "multiple": "several labels a task",
         "spans": "spans of texts",
     }[config.kind]
     if len(config.questions) > 1:
@@ -214,9 +214,10 @@ def required(seen: Seen) -> Finding | None:
         questions = parse(xml).questions
     except UnsupportedConfig:
         return None
-    asked = {one.from_name for one in questions if one.kind != "spans"}
+    may_be_empty = {"spans", "multiple"} if seen.empty_is_none else {"spans"}
+    asked = {one.from_name for one in questions if one.kind not in may_be_empty}
     if not asked:
-        return Finding("required", "ok", "A text without marked spans is an answer, too")
+        return Finding("required", "ok", "An empty answer is an answer, too")
     tags = fromstring(xml, forbid_dtd=True).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]

@@ -43,7 +43,7 @@ class Seen:
     unreachable: why Label Studio does not answer; refused: why it does not take the token;
     import_flag: None when it is not told; served: the version that the backend serves, "" while
     unknown; state: the project in the backend's words, see backend.pages.state; project, backends,
-    webhooks, tabs: in Label Studio's words.
+    webhooks, tabs: in Label Studio's words; empty_is_none: the setting.
     """
 
     studio_url: str
@@ -62,6 +62,7 @@ class Seen:
     backends: tuple[Json, ...] = ()
     webhooks: tuple[Json, ...] = ()
     tabs: tuple[Json, ...] = ()
+    empty_is_none: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     """What the webhook must carry, as far as the doctor knows it."""
 
@@ -105,16 +106,17 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
         backend_refusal=probes.backend_refusal(studio.session, url),
         webhook_refusal=probes.webhook_refusal(studio.session, f"{url}/webhook"),
         import_flag=probes.feature_flag(studio.session, IMPORT_FLAG),
+        empty_is_none=settings.empty_is_none,
         headers=_headers(settings),
         backends=backends,
         health=backend.health(),
     )
 
 
-def address(url: str) -> tuple[str, str]:
-    """Host, port and path: what two writings of one address have in common."""
+def address(url: str) -> tuple[str, str, str]:
+    """Scheme, host with port, and path: what two writings of one address have in common."""
     parts = urlsplit(url)
-    return parts.netloc, parts.path.rstrip("/")
+    return parts.scheme, parts.netloc, parts.path.rstrip("/")
 
 
 def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[str, Any]:

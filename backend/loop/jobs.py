@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from backend.errors import BackendError, JobFailed, TrainerDied
@@ -71,6 +72,11 @@ class Trainer:
         with self._changed:
             return self._knows(name)
 
+    def is_busy_with(self, project: int) -> bool:
+        """Whether a job of this project runs."""
+        with self._changed:
+            return self._running is not None and self._running.name[0] == project
+
     def cancel(self, project: int) -> None:
         """Forget a project's jobs; one that runs ends now, with the process."""
         with self._changed:
@@ -96,7 +102,8 @@ class Trainer:
         return running or any(job.name == name for job in self._waiting)
 
     def _run(self) -> None:
-        self._alive()  # it takes seconds to import what it needs: start before the first job
+        with suppress(OSError):  # the first job tries again, and tells
+            self._alive()  # it takes seconds to import what it needs: start before the first job
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopping)
@@ -109,6 +116,9 @@ class Trainer:
                 self._running = None
                 if self._stopping:
                     return
+                is_cancelled = self._cancelled
+            if is_cancelled:
+                continue  # nobody waits for it
             # Told after the job has left the queue, so that the answer may be the same job again.
             if isinstance(outcome, BackendError):
                 job.on_error(job, outcome)
@@ -121,7 +131,7 @@ class Trainer:
                 return self._talk(self._alive(), job)
             except JobFailed as error:
                 return error
-            except TrainerDied:
+            except (TrainerDied, OSError):  # OSError: no further process can be started
                 if self._stopping or self._cancelled:
                     break
                 self._bury()

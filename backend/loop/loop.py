@@ -5,6 +5,7 @@ One thread a project, so that a broken project never holds up another. Requests 
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -141,6 +142,7 @@ class ProjectLoop:
         self._work: Work | None = None
         self._worked_with: Connection | None = None
         self._poll_seconds = poll_seconds
+        self._beat_at = math.inf
         self._hints: set[Hint] = {"start"}
         self._woken = threading.Condition()
         self._stopping = False
@@ -169,6 +171,7 @@ class ProjectLoop:
 
     def _run(self) -> None:
         failures, ready_at = 0, 0.0
+        self._beat_at = time.monotonic() + self._poll_seconds
         allowance = Allowance(PUBLISH_SHARE, PUBLISH_BURST, time.monotonic())
         while (hints := self._wait(ready_at)) is not None:
             try:
@@ -205,14 +208,19 @@ class ProjectLoop:
             work.close()
 
     def _wait(self, ready_at: float) -> set[Hint] | None:
-        """Hints once there are some and `ready_at` has come, or a beat; None to stop."""
+        """Hints once there are some and `ready_at` has come; None to stop. When it is time for a
+        beat, it is among them: other hints do not put it off."""
         with self._woken:
-            self._woken.wait_for(lambda: self._stopping or self._hints, timeout=self._poll_seconds)
+            to_beat = max(0.0, self._beat_at - time.monotonic())
+            self._woken.wait_for(lambda: self._stopping or self._hints, timeout=to_beat)
             while not self._stopping and time.monotonic() < ready_at:
                 self._woken.wait(timeout=max(0.0, ready_at - time.monotonic()))
             if self._stopping:
                 return None
-            hints, self._hints = self._hints or {"beat"}, set()
+            hints, self._hints = self._hints, set()
+            if time.monotonic() >= self._beat_at:
+                hints.add("beat")
+                self._beat_at = time.monotonic() + self._poll_seconds
             return hints
 
     def note(self, sentence: str) -> None:
@@ -226,8 +234,9 @@ class ProjectLoop:
     def _back_off(self, hints: set[Hint], failures: int, trouble: str) -> float:
         self.trouble = trouble
         self.note(trouble)
-        delay = min(BACKOFF_LIMIT, 2.0**failures) * random.uniform(0.5, 1.0)
+        delay = min(BACKOFF_LIMIT, 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
         log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
         with self._woken:
-            self._hints |= hints
+            # Thoroughly: what failed may have been known wrongly, such as a task that is deleted.
+            self._hints |= hints | {"beat"}
         return time.monotonic() + delay

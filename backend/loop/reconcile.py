@@ -17,8 +17,7 @@ CURSOR = "cursor"
 """The fact that holds the time from which on to ask for changes."""
 
 READING = "reading"
-"""The fact that holds how far the first look at all tasks is: `after` which id it goes on, and
-the `cursor` from which on to ask for changes when it is done."""
+"""The fact that holds after which id the first look at all tasks goes on; None when it is done."""
 
 MOST_AT_ONCE = 50_000
 """So many tasks are read in one turn, about a minute of Label Studio's time."""
@@ -35,12 +34,16 @@ def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -
     at what was updated since the last one finds them. The first look, at all tasks, is taken in
     parts, see `is_read`.
     """
-    if not is_read(pool):
-        return _read_on(pool, studio, project, config)
-    cursor = _cursor(studio)
-    changed = pool.update(studio.tasks(project, pool.fact(CURSOR)), config)
-    pool.remember(CURSOR, cursor)
-    return changed
+    since = pool.fact(CURSOR)
+    if since is None:
+        pool.remember(READING, 0)
+    # By Label Studio's own clock, and as it stood before this look begins.
+    now = studio.server_time()
+    known = studio.tasks(project, since, up_to=pool.fact(READING))
+    changed = 0 if since is None else pool.update(known, config)
+    overlapping = now - timedelta(seconds=OVERLAP_SECONDS)
+    pool.remember(CURSOR, overlapping.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return changed + (0 if is_read(pool) else _read_on(pool, studio, project, config))
 
 
 def is_read(pool: Pool) -> bool:
@@ -50,28 +53,21 @@ def is_read(pool: Pool) -> bool:
     look stops whenever it knows twice as many as before, or MOST_AT_ONCE more; and it goes on from
     there, also after a lost connection or a restart.
     """
-    return pool.fact(CURSOR) is not None
+    return pool.fact(CURSOR) is not None and pool.fact(READING) is None
 
 
 def _read_on(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
-    reading = pool.fact(READING) or {"after": 0, "cursor": _cursor(studio)}
     known = pool.count()
     enough = known + min(known, MOST_AT_ONCE)
     changed = 0
-    for page in studio.task_pages(project, reading["after"]):
+    for page in studio.task_pages(project, pool.fact(READING)):
         changed += pool.update(page, config)
-        pool.remember(READING, {**reading, "after": page[-1]["id"]})
+        pool.remember(READING, page[-1]["id"])
         known += len(page)
         if known >= enough and len(page) == PAGE:  # one that is not full is the last
             return changed
-    pool.remember(CURSOR, reading["cursor"])
+    pool.remember(READING, None)
     return changed
-
-
-def _cursor(studio: Studio) -> str:
-    """From when on to ask for changes after a look that begins now, by Label Studio's clock."""
-    since = studio.server_time() - timedelta(seconds=OVERLAP_SECONDS)
-    return since.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, before: int) -> int:
@@ -86,11 +82,12 @@ def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, 
     mirror held before and after this look is wrong.
     """
     project = int(described["id"])
+    was_read = is_read(pool)
     changed = synchronise(pool, studio, project, config)
-    if not is_read(pool):
-        return changed
+    if not was_read:
+        return changed  # what people did meanwhile shows at the next look
     if int(described["task_number"]) != pool.count():
-        changed += pool.keep_only(studio.task_ids(project))
+        changed += _complete(pool, studio, project, config)
     after = pool.annotation_count()
     there = annotations_in(described)
     excess = there - min(max(there, min(before, after)), max(before, after))
@@ -104,6 +101,17 @@ def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, 
         changed += pool.update(studio.tasks(project), config)
         excess = there - pool.annotation_count()
     pool.remember(EXCESS, excess)
+    return changed
+
+
+def _complete(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
+    """Forget the tasks that are gone, and read those that no look at changes shows: put back from a
+    backup, or imported in a transaction that took longer than OVERLAP_SECONDS."""
+    ids = studio.task_ids(project)
+    changed = pool.keep_only(ids) + synchronise(pool, studio, project, config)
+    missing = ids - pool.ids()
+    for page in studio.task_pages(project, min(missing) - 1) if missing else ():
+        changed += pool.update(page, config)
     return changed
 
 

@@ -51,6 +51,9 @@ annotators wait for an order; pictures stand in memory meanwhile."""
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
 
+ENCODING_LOT = 3
+"""Added to the seed: the audit tasks, the guard's and the queue's have 0 to 2."""
+
 REVIEWED_TEXTS = 2000
 """Marked texts that are reviewed at most, drawn by lot: their tokens stand in memory."""
 
@@ -70,9 +73,9 @@ def add_base_encoder(job: Json, report: Report) -> Json:
 def embed_pool(job: Json, report: Report) -> Json:
     """Encode everything in the pool that has no vector by this encoder yet.
 
-    What is labelled comes first, the rest in an order drawn by lot, so that it is always a fair
-    sample of the pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after
-    TURN_SECONDS.
+    What is labelled comes first, the rest in an order drawn by lot (another one than the audit
+    tasks', which would all come first), so that it is always a fair sample of the pool: with
+    SCORED_ROWS of it an encoder is ready to rank. Stops after TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
     folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
@@ -84,7 +87,8 @@ def embed_pool(job: Json, report: Report) -> Json:
     ids, keys = pool.keys(config, job["seed"])
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     is_labelled = np.isin(ids[missing], pool.annotated())
-    missing = missing[np.argsort(np.where(is_labelled, -1.0, draw(ids[missing], job["seed"])))]
+    lots = draw(ids[missing], job["seed"] + ENCODING_LOT)
+    missing = missing[np.argsort(np.where(is_labelled, -1.0, lots))]
     size, largest = _chunks(config.layout)
     done = 0
     with closing(Reader(encoder, spec, store, Access(**job["access"]))) as reader:
@@ -138,7 +142,9 @@ def tune_encoder(job: Json, report: Report) -> Json:
                 encoder, training, validation, kinds, seed=job["seed"], observe=observe
             )
             found = asdict(result)
-    meta = replace(_meta(spec, encoder), source=HERE, labels=len(ids), report=found)
+    meta = replace(
+        _meta(spec, encoder), source=HERE, labels=len(ids), asked=job["asked"], report=found
+    )
     with store.new_encoder(number) as aside:
         encoder.save(aside)
         write_encoder_meta(aside, meta)

@@ -1,9 +1,11 @@
 """What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
 
+import json
 import logging
 import math
 import time
 from dataclasses import asdict, replace
+from hashlib import sha256
 
 from backend.errors import BackendError
 from backend.loop.jobs import Job, Trainer
@@ -15,7 +17,7 @@ from backend.studio.annotations import Json
 from backend.studio.label_config import LabelConfig, SourceKind
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
-from model.storage.store import EncoderSpec, Store
+from model.storage.store import EncoderMeta, EncoderSpec, Store
 from model.types import Ints, Layout
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,10 @@ class Training:
         self._trainer = trainer
         self._access = access
         self._xml = ""
+        self._asked = ""
+        """Names what people are asked and which of their labels are audit labels: for others than
+        these an encoder's labels count as none, for they tell nothing of what is asked now, or
+        it has learnt some that are to measure it."""
         self._spec = spec_of(("text",), settings)
         self.ignored = ignored_by(settings)
         """Kinds of media that nobody here can read."""
@@ -84,6 +90,10 @@ class Training:
     def see(self, xml: str, config: LabelConfig) -> None:
         """The labelling config as it is now: it tells the trainer what to read."""
         self._xml, self._spec = xml, spec_of(config.layout, self._settings)
+        settings = self._settings
+        asked = [[one.from_name, one.kind, one.labels] for one in config.questions]
+        known = json.dumps([asked, settings.audit_share, settings.seed])
+        self._asked = sha256(known.encode()).hexdigest()[:16]
 
     def newest_encoder(self) -> int | None:
         """The number of the encoder to rank with; None while the first is being prepared.
@@ -131,8 +141,10 @@ class Training:
         known = self._store.encoders().values()
         if all(meta.spec != self._spec for meta in known):
             return  # the base encoder of other settings or another interface comes first
-        tuned_on = max((meta.labels for meta in known if meta.spec == self._spec), default=0)
         first, growth = settings.deep_round_first, settings.deep_round_growth
+        tuned = [meta.labels for meta in known if self._asks_the_same(meta)]
+        # One with many more labels than there are has learnt from others, which are gone.
+        tuned_on = max((count for count in tuned if count <= labels * (1.0 + growth)), default=0)
         enough = self._may_succeed(labels) and deep_round_due(labels, tuned_on, first, growth)
         if len(set(labelling.answers.values())) < 2:
             if forced:
@@ -143,8 +155,12 @@ class Training:
                 "audit_share": settings.audit_share,
                 "empty_is_none": settings.empty_is_none,
                 "labels": labels,
+                "asked": self._asked,
             }
             self._submit("tune", facts)
+
+    def _asks_the_same(self, meta: EncoderMeta) -> bool:
+        return meta.spec == self._spec and meta.asked in ("", self._asked)
 
     def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""

@@ -23,7 +23,13 @@ from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from backend.studio.cleanup import clean_up
-from backend.studio.connect import ensure_first_tab, ensure_review_tab, ensure_webhook, events_for
+from backend.studio.connect import (
+    ensure_first_tab,
+    ensure_review_tab,
+    ensure_webhook,
+    events_for,
+    typed_address,
+)
 from backend.studio.interface import parse
 from backend.studio.label_config import LabelConfig
 from backend.studio.project import Overwritten, is_of, read_project, set_aside
@@ -91,7 +97,8 @@ class Turns:
             trainer.cancel(self._project)
             raise set_aside(folder)
         self._store = Store(folder)
-        self._store.clear_unfinished()
+        if not trainer.is_busy_with(self._project):  # it may be writing an encoder just now
+            self._store.clear_unfinished()
         access = access_of(connection, settings)
         self._training = Training(loop, self._store, settings, trainer, access)
         self._history = History(folder)
@@ -103,9 +110,13 @@ class Turns:
         loop.studio_address = self._pool.fact(ADDRESS) or connection.url
         self._reviewed: int | None = self._pool.fact(REVIEWED)
         """The encoder whose review needs nothing more."""
+        self._typed: str | None = None
+        """Our address as it stands in Label Studio; None while it was not found there."""
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
+        self._is_all_labelled = False
+        """Whether the last round had nothing to put in order."""
 
     def close(self) -> None:
         """Close files and connections."""
@@ -158,6 +169,8 @@ class Turns:
         config = self._look_after_project(project)
         self._pool.forgive_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
+        if not self._pool.count():
+            self._pool.remember("tab", False)  # Label Studio deletes the tabs with the last tasks
         share = self._pool.count() / max(1, int(project["task_number"]))
         self._loop.reading = None if is_read(self._pool) else min(1.0, share)
         return config
@@ -175,10 +188,10 @@ class Turns:
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)
-        if self._connection.backend_url:
-            url = self._connection.backend_url
-            secret = self._loop.secret
-            events = events_for(self._xml)
+        told = self._connection.backend_url
+        if told:
+            self._typed = self._typed or typed_address(self._studio, self._project, told)
+            url, secret, events = self._typed or told, self._loop.secret, events_for(self._xml)
             ensure_webhook(self._studio, self._project, url, self._settings, secret, events)
         if self._loop.served is None:
             self._load_served(config)
@@ -210,11 +223,19 @@ class Turns:
             if error.status != 400:
                 raise
             # Its predictions were deleted, or a crash came before they were written.
-            log.warning("project %d: version %s is gone from Label Studio", self._project, version)
-            self._ranked = None
+            if not self._is_all_labelled:  # another round would write none either
+                log.warning("project %d: version %s is gone", self._project, version)
+                self._ranked = None
             return
         if restored:
             log.info("project %d: put right %s", self._project, " and ".join(restored))
+        self._put_tab_in_order()
+
+    def _put_tab_in_order(self) -> None:
+        """Once only: what people make of the tab afterwards is theirs."""
+        if not self._pool.fact("tab"):
+            ensure_first_tab(self._studio, self._project)
+            self._pool.remember("tab", True)
 
     def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
         """What an order would be made from now; None while the first encoder is being prepared."""
@@ -262,8 +283,10 @@ class Turns:
         if not outcome.predictions:
             self._history.add(outcome)
             log.info("project %d: nothing is left to label", self._project)
+            self._is_all_labelled = True
             self._follow_pin_without_order(now, pinned)
             return 0.0
+        self._is_all_labelled = False
         learnt = time.monotonic()
         name = outcome.version.name
         write(self._studio, self._pool, self._project, outcome.predictions)
@@ -310,9 +333,7 @@ class Turns:
     def _finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
         put_order_right(self._studio, read_project(self._studio, self._project), version)
-        if not self._pool.fact("tab"):
-            ensure_first_tab(self._studio, self._project)
-            self._pool.remember("tab", True)
+        self._put_tab_in_order()
 
     def _look_after_review(self, labelling: Labelling) -> None:
         """After each deep round the labels are reviewed, and the tab for that is filled anew."""

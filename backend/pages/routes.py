@@ -70,6 +70,8 @@ def latest(project: int) -> AnyResponse:
 
 def _refuse_other_sites() -> None:
     """A browser sends our password along, whichever page makes it ask; only ours may."""
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return  # browsers say so themselves, also where a proxy has changed our host
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         abort(403, "This can only be asked from the status page itself")

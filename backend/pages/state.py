@@ -62,6 +62,8 @@ def sentence_of(
 ) -> str:
     """The state of the loop in a few sentences."""
     parts = ["No version is served yet."]
+    if served is None and activity is None and reading is None:
+        parts.append("The first one comes when there are tasks that can be read.")
     if served is not None:
         labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]

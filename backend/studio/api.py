@@ -53,11 +53,16 @@ class Studio:
         path = f"/api/projects/{project}/import"
         return self.session.json("POST", path, json=tasks, timeout=WRITE_TIMEOUT)
 
-    def tasks(self, project: int, since: str | None = None) -> Iterator[Json]:
-        """Tasks with their annotations, by id; only those updated after `since` if given."""
+    def tasks(
+        self, project: int, since: str | None = None, up_to: int | None = None
+    ) -> Iterator[Json]:
+        """Tasks with their annotations, by id; only those updated after `since` if given, and only
+        those whose ids are at most `up_to`."""
         items = []
         if since is not None:
             items.append(_filter("updated_at", "greater", "Datetime", since))
+        if up_to is not None:
+            items.append(_filter("id", "less_or_equal", "Number", up_to))
         for page in self._pages(project, TASK_FIELDS, items):
             yield from page
 

@@ -74,6 +74,18 @@ def webhook_headers(settings: Settings, secret: str) -> dict[str, str]:
     return headers
 
 
+def typed_address(studio: Studio, project: int, told: str) -> str | None:
+    """Our address as people typed it under *Settings > Model*; None while nothing is saved there.
+
+    told: as a request of Label Studio had it. A proxy may have written another host into it, or
+    http in place of https; it tells which one is ours where several backends are connected.
+    """
+    known = [str(backend["url"]) for backend in studio.backends(project)]
+    same = [url for url in known if _same_address(url, told)]
+    found = same or (known if len(known) == 1 else [])
+    return found[0] if found else None
+
+
 def ensure_webhook(
     studio: Studio,
     project: int,
@@ -85,7 +97,7 @@ def ensure_webhook(
     """One webhook of this project to us, with these events and our header. True if it is there.
 
     Label Studio refuses host names without a dot, and then makes no webhook without a word: the
-    loop falls back on looking by itself.
+    loop falls back on looking by itself. One to an address that we had before is turned to `url`.
     """
     url = f"{backend_url.rstrip('/')}/webhook"
     wanted: Json = {
@@ -97,7 +109,12 @@ def ensure_webhook(
         "headers": webhook_headers(settings, secret),
         "actions": sorted(events),
     }
-    ours = [webhook for webhook in studio.webhooks(project) if _same_address(webhook["url"], url)]
+    ours = [
+        webhook
+        for webhook in studio.webhooks(project)
+        if _same_address(webhook["url"], url)
+        or (secret and (webhook.get("headers") or {}).get(SECRET_HEADER) == secret)
+    ]
     for double in ours[1:]:
         studio.delete_webhook(double["id"])
     try:

@@ -86,14 +86,26 @@ class Session:
     def answer(self, method: str, path: str, timeout: float, **options: Any) -> requests.Response:
         """The answer, whatever its status, to a request without the token."""
         try:
-            return self._session.request(
+            response = self._session.request(
                 method, self.url + path, timeout=(CONNECT_TIMEOUT, timeout), **options
             )
+        except requests.exceptions.SSLError as error:
+            raise StudioError(
+                f"{method} {path}: the certificate of {self.url} is not accepted. If it is one of "
+                "your own, name the file of its authority in REQUESTS_CA_BUNDLE; if Label Studio "
+                "speaks plain http there, write http:// in LABEL_STUDIO_URL"
+            ) from error
         except requests.RequestException as error:
             raise StudioError(
                 f"{method} {path}: no answer from Label Studio at {self.url} "
                 f"({type(error).__name__}). Check that it runs and that LABEL_STUDIO_URL is right"
             ) from error
+        if response.request.method != method:  # a redirect makes a GET of what should be written
+            raise StudioError(
+                f"{method} {path}: {self.url} leads on to {response.url}, and what is sent there "
+                "is lost on the way. Set LABEL_STUDIO_URL to the address where that one lies"
+            )
+        return response
 
     def _send(
         self, method: str, path: str, timeout: float, options: dict[str, Any]
@@ -161,7 +173,17 @@ def raise_for(response: requests.Response, what: str) -> None:
         401: "The access token is not accepted: set LABEL_STUDIO_API_KEY to a personal access "
         "token (Account & Settings), or allow legacy tokens in the organisation's settings and "
         "open the project's Settings > Model: Label Studio then sends its own",
-        403: "The token's user may not do this: use the token of an administrator",
+        403: f"{_detail(response)} If this is about a local address, start Label Studio with "
+        "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false; otherwise use the token of an "
+        "administrator",
         404: "It does not exist, or the token's user may not see it",
     }.get(status, response.text[:1000])
     raise StudioError(f"{what}: Label Studio answered {status}. {advice}", status)
+
+
+def _detail(response: requests.Response) -> str:
+    """What Label Studio says of a refusal."""
+    try:
+        return str(response.json()["detail"])
+    except (requests.JSONDecodeError, KeyError, TypeError):
+        return response.text[:1000]

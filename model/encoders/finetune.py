@@ -37,7 +37,7 @@ class Encoder(Protocol):
     """What can be fine-tuned: a network that reads items of one kind, such as texts or pictures.
 
     `forward` gives the pooled states (n, dimension) of one batch with gradients, `pool` those of
-    any number of items without.
+    any number of items without, by a copy of the network that `forget_copy` has made anew.
     """
 
     network: Any
@@ -47,6 +47,7 @@ class Encoder(Protocol):
     def dimension(self) -> int: ...
     def forward(self, items: Sequence[Any], /) -> Tensor: ...
     def pool(self, items: Sequence[Any], /) -> Floats: ...
+    def forget_copy(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,7 @@ class _Best:
     def restore(self, encoder: Encoder) -> None:
         if self._weights:
             encoder.network.load_state_dict(self._weights)
+            encoder.forget_copy()
 
 
 def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> Tensor:

@@ -57,8 +57,12 @@ class ImageEncoder:
 
     def forward(self, pictures: Sequence[Image.Image]) -> Tensor:
         """One batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
-        self._copy = None  # whoever calls this is about to change the weights
+        self.forget_copy()  # whoever calls this is about to change the weights
         return self._pooled(self.network, pictures)
+
+    def forget_copy(self) -> None:
+        """The weights have changed: from now on it encodes with these."""
+        self._copy = None
 
     def _reader(self) -> nn.Module:
         """The network to encode with: where 16 bits pay, a copy in 16 bits."""

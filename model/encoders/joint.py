@@ -77,6 +77,11 @@ class JointEncoder:
         """Of its vectors. It grows when `clips` has learnt something."""
         return sum(self._widths())
 
+    def forget_copy(self) -> None:
+        """The weights have changed: from now on it encodes with these."""
+        for encoder in self._encoders.values():
+            encoder.forget_copy()
+
     def encode(self, examples: Sequence[Example]) -> Floats:
         """Examples to vectors (n, dimension), float32, unit length."""
         alone = self._alone()

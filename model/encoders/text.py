@@ -144,9 +144,13 @@ class TextEncoder:
 
     def trained(self) -> nn.Module:
         """The network to train with."""
-        self._copy = None  # whoever asks for it is about to change the weights
+        self.forget_copy()  # whoever asks for it is about to change the weights
         network: nn.Module = self.network
         return network
+
+    def forget_copy(self) -> None:
+        """The weights have changed: from now on it encodes with these."""
+        self._copy = None
 
     def reader(self) -> nn.Module:
         """The network to encode with: where 16 bits pay, a copy in 16 bits, which spares casting

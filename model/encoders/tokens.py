@@ -50,6 +50,10 @@ class TokenEncoder:
         self.device = self._encoder.device
         self.dimension = self._encoder.dimension
 
+    def forget_copy(self) -> None:
+        """The weights have changed: from now on it encodes with these."""
+        self._encoder.forget_copy()
+
     def encode(self, texts: Sequence[str]) -> Tokens:
         """The tokens of the texts, states in float16."""
         states, places = [np.zeros((0, self.dimension), np.float16)], [np.zeros((0, 2), np.int64)]

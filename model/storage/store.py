@@ -68,13 +68,15 @@ class EncoderSpec:
 @dataclass(frozen=True)
 class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
-    image_base, audio_base: the networks that it was made from."""
+    image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
+    asked: names what these answered, beside which audit labels."""
 
     source: str
     base: str
     max_tokens: int
     dimension: int
     labels: int = 0
+    asked: str = ""
     report: dict[str, Any] | None = None
     layout: Layout = ("text",)
     image_base: str = ""

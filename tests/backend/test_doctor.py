@@ -86,7 +86,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
         "ok    backend         http://ml.local:9090 answers in 4 ms",
         "ok    connection      Project 7 is connected to http://ml.local:9090",
         "ok    only backend    No other backend is connected",
-        "ok    interface       2 labels, one label a text",
+        "ok    interface       2 labels, one label a task",
         "ok    loop            Version 3.12 is served. 212 labels, 21 audit",
         "ok    webhook         All events are sent to the backend",
         "ok    left webhooks   No webhook of a removed backend is left",
@@ -405,6 +405,23 @@ def test_without_a_project_only_the_server_is_checked() -> None:
     assert {each.verdict for each in found} == {"ok"}
 
 
+def test_where_an_empty_answer_counts_it_must_be_possible() -> None:
+    """With required="true" nobody could say that none of several labels holds."""
+    optional = CONFIG.replace(' required="true"', "")
+    several = optional.replace("<Choices ", '<Choices choice="multiple" ')
+    assert [each.name for each in unwell(**in_project(label_config=several))] == ["required"]
+    assert unwell(**in_project(label_config=several), empty_is_none=True) == []
+    one = unwell(**in_project(label_config=optional), empty_is_none=True)
+    assert [each.name for each in one] == ["required"]
+
+
+def test_a_webhook_without_https_is_another_address() -> None:
+    """A proxy leads it on to https, and on the way it is lost."""
+    url = URL.replace("http:", "https:")
+    changes = {"backend_url": url, "backends": ({**BACKEND, "url": url},)}
+    assert "webhook" in [each.name for each in unwell(**changes)]
+
+
 def test_webhooks_of_other_people_are_left_alone() -> None:
     theirs = {**LEFT, "headers": {}, "send_for_all_actions": True}
     assert left_webhooks(replace(HEALTHY, webhooks=(theirs, LEFT))) == [LEFT]
@@ -441,7 +458,7 @@ def test_spans_are_not_said_to_be_required() -> None:
     seen = replace(HEALTHY, project={**PROJECT, "label_config": spans})
     (found,) = (each for each in findings(seen) if each.name == "required")
     assert found.verdict == "ok"
-    assert found.sentence == "A text without marked spans is an answer, too"
+    assert found.sentence == "An empty answer is an answer, too"
 
 
 def test_of_a_large_interface_changed_settings_are_not_told() -> None:

@@ -1,13 +1,16 @@
 """The trainer: a real process, one job at a time."""
 
+import errno
 import queue
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
-from backend.errors import BackendError, JobFailed
-from backend.loop.jobs import Job, Trainer
+from backend.errors import BackendError, JobFailed, TrainerDied
+from backend.loop.jobs import TRIES, Job, Trainer
 from backend.studio.annotations import Json
 from model.storage.store import EncoderSpec
 
@@ -50,6 +53,25 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     assert "KeyError" in str(error)
     trainer.submit(job("other nonsense", answers))
     assert "other nonsense" in str(answers.get(timeout=120)), "only one of the five has run"
+
+
+def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job runs then, but the next ones do when there is room again."""
+    real, refusals = subprocess.Popen, [OSError(errno.EAGAIN, "no room")] * (1 + TRIES)
+
+    def popen(*arguments: Any, **options: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("backend.loop.jobs.subprocess.Popen", popen)
+    trainer, answers = Trainer(), queue.Queue[Json | BackendError]()
+    trainer.submit(job("first", answers))
+    trainer.start()
+    assert isinstance(answers.get(timeout=120), TrainerDied)
+    trainer.submit(job("second", answers))
+    assert isinstance(answers.get(timeout=120), JobFailed)
+    trainer.stop()
 
 
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:

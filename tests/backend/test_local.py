@@ -1,10 +1,12 @@
 """Servers started as processes on this machine."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from backend import local
+from backend.commands import demo
 from backend.errors import BackendError
 
 
@@ -35,6 +37,19 @@ def test_label_studio_is_found_by_a_path_from_here(
     monkeypatch.chdir(tmp_path)
     server = local.label_studio(tmp_path / "data", local.free_port(), "./studio")
     assert log_of(server) == str((tmp_path / "data").resolve())
+
+
+def test_a_demo_beside_another_server_is_refused(tmp_path: Path) -> None:
+    """It would have asked that one for its project, and told of a token that is not accepted."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        ports = (other.getsockname()[1], local.free_port())
+        with (
+            pytest.raises(BackendError, match=f"uses port {ports[0]} already"),
+            demo.running(tmp_path, "no-such-program", ports),
+        ):
+            pass
 
 
 def test_a_label_studio_that_is_not_installed_is_told(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """The loop's thread: hints are coalesced, failures are retried, publishing leaves room."""
 
 import threading
+import time
 
 from backend.errors import StudioError
-from backend.loop.loop import Allowance, Connection, Hint, ProjectLoop
+from backend.loop.loop import BACKOFF_LIMIT, Allowance, Connection, Hint, ProjectLoop
 
 CONNECTION = Connection("http://studio.example", "token", "http://backend.example")
 
@@ -53,7 +54,7 @@ def test_hints_during_a_turn_make_one_more_turn() -> None:
 def test_without_hints_the_loop_looks_by_itself() -> None:
     """Label Studio makes no webhook for a host name without a dot."""
     work = FakeWork()
-    loop = started(work, poll_seconds=0.05)
+    loop = started(work, poll_seconds=0.5)
     work.may_end.release(2)
     assert work.began.acquire(timeout=30)
     loop.stop()
@@ -71,8 +72,26 @@ def test_a_failed_turn_is_told_and_tried_again_with_its_hints() -> None:
     work.may_end.release()
     assert work.began.acquire(timeout=30)
     loop.stop()
-    assert work.turns == [{"start"}, {"start"}, {"labels"}]
+    assert work.turns == [{"start"}, {"start", "beat"}, {"labels"}]
     assert loop.trouble is None
+
+
+def test_other_hints_do_not_put_off_the_beat() -> None:
+    """Deleted tasks and overwritten settings are noticed at a beat, however busy people are."""
+    work = FakeWork()
+    loop = started(work, poll_seconds=0.0)
+    loop.wake("labels")
+    work.may_end.release(2)
+    assert work.began.acquire(timeout=30)
+    loop.stop()
+    assert work.turns[1] == {"labels", "beat"}
+
+
+def test_after_a_weekend_without_label_studio_it_still_tries() -> None:
+    """The power of two of the wait was too large for a number after a thousand failures."""
+    loop = ProjectLoop(1, CONNECTION, lambda *_: FakeWork(), 60.0)
+    now = time.monotonic()
+    assert now < loop._back_off({"labels"}, 5000, "away") <= time.monotonic() + BACKOFF_LIMIT
 
 
 def test_publishing_takes_a_fifth_of_the_time_after_a_burst() -> None:

@@ -176,6 +176,10 @@ def test_other_sites_cannot_press_our_buttons(client: FlaskClient, folder: Path)
     assert pinned_name(folder) is None
     own = client.post("/status/7/rollback/0.3", headers={"Origin": "http://localhost"})
     assert own.status_code == 303
+    behind_a_proxy = {"Origin": "https://al.example.com", "Sec-Fetch-Site": "same-origin"}
+    assert client.post("/status/7/rollback/0.3", headers=behind_a_proxy).status_code == 303
+    behind_a_proxy["Sec-Fetch-Site"] = "same-site"
+    assert client.post("/status/7/rollback/0.3", headers=behind_a_proxy).status_code == 403
 
 
 def test_a_version_that_is_not_there_is_named(client: FlaskClient) -> None:

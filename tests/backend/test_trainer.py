@@ -17,6 +17,7 @@ from backend.pool import Pool
 from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.interface import EXAMPLE, parse
+from model.choosing.audit import in_reserve
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderSpec, Store
 from model.types import Ints
@@ -58,6 +59,8 @@ def test_an_encoder_is_ready_with_a_part_of_a_very_large_pool(
         encoded = ids[store.vectors(0).rows(keys) >= 0]
         assert set(pool.annotated().tolist()) == set(range(90, 100)) <= set(encoded.tolist())
     assert not np.array_equal(np.sort(encoded)[:54], np.arange(54)), "a fair sample of the rest"
+    share = in_reserve(encoded, 0.5, job["seed"]).mean()
+    assert 0.3 < share < 0.7, "not the audit tasks first, which nothing learns from"
 
 
 def test_encoding_lets_other_projects_have_their_turn(
@@ -129,7 +132,7 @@ def test_a_deep_round_over_clips_learns_from_their_frames(
         **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
         "spec": asdict(EncoderSpec(config.layout, text, str(encoder), 8)),
         "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
-        **{"empty_is_none": True, "audit_share": 0.0},
+        **{"empty_is_none": True, "audit_share": 0.0, "asked": "what"},
     }
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         pool.update(tasks, config)

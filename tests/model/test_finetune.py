@@ -124,6 +124,18 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
     assert not torch.equal(layer_bias(encoder), after_step[-1])
 
 
+def test_what_encodes_is_the_restored_network(load: Load) -> None:
+    """Where 16 bits pay, a copy encodes, which knew the weights of the last look only."""
+    encoder = load()
+    encoder.low_precision = True
+    training = Examples(TEXTS * 14, np.tile(TARGETS, (14, 1)))
+    report = finetune(encoder, training, Examples(TEXTS, 1 - TARGETS), "single", seed=0)
+    assert report.best_step < report.steps
+    vectors = encoder.encode(UNSEEN)
+    encoder.forget_copy()
+    np.testing.assert_array_equal(encoder.encode(UNSEEN), vectors)
+
+
 def test_a_handful_of_validation_labels_decides_nothing(load: Load) -> None:
     few = MIN_VALIDATION - 1
     wrong = Examples(TEXTS[:few], 1 - TARGETS[:few])
@@ -255,6 +267,9 @@ class OfParts:
 
     def pool(self, items: Sequence[tuple[str]]) -> Floats:
         return self._inner.pool([text for (text,) in items])
+
+    def forget_copy(self) -> None:
+        self._inner.forget_copy()
 
 
 def test_a_text_as_the_only_part_is_learnt_as_the_text_is(load: Load) -> None:

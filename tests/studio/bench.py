@@ -58,9 +58,10 @@ class Bench:
         self.studio.import_tasks(project, tasks)
         return project
 
-    def connect(self, project: int) -> None:
-        """What Settings > Model > Connect Model sends."""
-        body = {"project": project, "url": self.server.url, "title": "AL", "auth_method": "NONE"}
+    def connect(self, project: int, url: str = "") -> None:
+        """What Settings > Model > Connect Model sends; `url`: where a proxy of the backend is."""
+        address = url or self.server.url
+        body = {"project": project, "url": address, "title": "AL", "auth_method": "NONE"}
         user = self.settings.get("basic_auth_user")
         if user:
             body |= {

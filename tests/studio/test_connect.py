@@ -1,6 +1,9 @@
 """Connecting by hand: what the person in Settings > Model sees, and what follows by itself."""
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -194,6 +197,69 @@ def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
         bench.studio, project, "http://ml-backend.local:9090/", Settings(), "secret"
     )
     assert len(bench.studio.webhooks(project)) == 1
+
+
+class Renaming(BaseHTTPRequestHandler):
+    """A proxy that writes another host name into what it passes on, as nginx does by default."""
+
+    backend = ""
+
+    def do_GET(self) -> None:
+        length = int(self.headers["Content-Length"] or 0)
+        answer = requests.request(
+            self.command,
+            self.backend + self.path,
+            data=self.rfile.read(length),
+            headers={**self.headers, "Host": "inner.example"},
+            timeout=30,
+        )
+        self.send_response(answer.status_code)
+        self.send_header("Content-Type", answer.headers["Content-Type"])
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def proxy(bench: Bench) -> Iterator[str]:
+    """Its address."""
+    handler = type("Proxy", (Renaming,), {"backend": bench.server.url})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_behind_a_proxy_the_webhook_has_the_address_that_people_typed(
+    bench: Bench, proxy: str
+) -> None:
+    project = bench.project(stories(20))
+    bench.connect(project, proxy)
+
+    def urls() -> list[str]:
+        return [webhook["url"] for webhook in bench.studio.webhooks(project)]
+
+    until("the webhook to the proxy", lambda: urls() == [f"{proxy}/webhook"])
+    until("the order", lambda: bench.is_ordered(project))
+    before = bench.requests_seen("/webhook")
+    task = bench.studio.next_task(project)
+    assert task is not None
+    bench.submit(task, ["tech"])
+    until("the webhook", lambda: bench.requests_seen("/webhook") > before)
+
+
+def test_our_webhook_follows_us_to_another_address(bench: Bench) -> None:
+    """Another one's, which carries another secret, stays."""
+    project, settings = bench.project(stories(2)), Settings()
+    for url, secret in (("old", "ours"), ("other", "another"), ("new", "ours")):
+        ensure_webhook(bench.studio, project, f"http://{url}.example.com", settings, secret)
+    urls = {webhook["url"] for webhook in bench.studio.webhooks(project)}
+    assert urls == {"http://new.example.com/webhook", "http://other.example.com/webhook"}
 
 
 def test_a_tab_that_somebody_made_is_left_alone(bench: Bench) -> None:

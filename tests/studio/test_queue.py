@@ -4,7 +4,7 @@ import requests
 
 from backend import local
 from backend.studio.api import Studio
-from model.storage.store import Version
+from model.storage.store import Store, Version
 from tests.studio.bench import Bench, stories, until
 
 
@@ -116,6 +116,39 @@ def test_first_tab_shows_the_same_order(bench: Bench) -> None:
     assert tab["ordering"] == ["tasks:predictions_score"]
     assert tab["filters"]["items"][0]["filter"] == "filter:tasks:total_annotations"
     assert "tasks:predictions_score" not in tab["hiddenColumns"]["explore"]
+
+
+def test_after_all_tasks_were_deleted_the_first_tab_is_ordered_anew(bench: Bench) -> None:
+    """Label Studio deletes the tabs with the tasks."""
+    project = bench.connected(stories(40))
+    action = {"id": "delete_tasks", "project": project}
+    everything = {"selectedItems": {"all": True, "excluded": []}}
+    bench.studio.session.call("POST", "/api/dm/actions", params=action, json=everything)
+    until("an empty mirror", lambda: bench.mirror(project, "SELECT * FROM task") == [])
+    bench.studio.import_tasks(project, stories(20))
+
+    def is_ordered() -> bool:
+        tabs = bench.studio.tabs(project)
+        return bool(tabs) and tabs[0]["data"].get("ordering") == ["tasks:predictions_score"]
+
+    until("the tab", is_ordered)
+
+
+def test_when_all_is_labelled_a_deleted_version_makes_no_new_ones(bench: Bench) -> None:
+    """None could be written, and each look would have made another."""
+    project = bench.connected(stories(3))
+    for task in list(bench.studio.tasks(project)):
+        bench.submit(task, ["tech"])
+    everything = f"project {project}: nothing is left to label"
+    until("the last label", lambda: everything in bench.server.log.read_text(errors="replace"))
+    bench.studio.delete_model_version(project, bench.served(project))
+    store, seen = Store(bench.models / str(project)), set[str]()
+    for number in range(4):  # at each of these it looks at the project
+        title = f"Look {number}"
+        bench.studio.update_project(project, title=title)
+        until("a look", lambda: bench.state(project)["title"] == title)  # noqa: B023
+        seen |= set(store.version_names()[-1:])
+    assert len(seen) <= 2, "one after the deletion at most"
 
 
 def _second_user(url: str) -> str:

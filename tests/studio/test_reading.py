@@ -50,23 +50,47 @@ def test_it_stops_after_so_many_at_once(
 
 
 def test_what_people_do_meanwhile_is_not_missed(
-    bench: Bench, pool: Pool, pages_of_ten: None
+    bench: Bench, pool: Pool, pages_of_ten: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Tasks deleted and labelled that are known already, tasks that come."""
+    """Tasks deleted and labelled that are known already, tasks that come. Nor is it a reason to
+    read all once more."""
     project = bench.project(NUMBERED)
-    first, second, *_ = bench.studio.tasks(project)
+    first, second, third, *_ = bench.studio.tasks(project)
     synchronise(pool, bench.studio, project, CONFIG)
     bench.studio.session.call("DELETE", f"/api/tasks/{first['id']}/")
     bench.submit(second, ["tech"])
     bench.studio.import_tasks(project, [{"story": "New", "topic": "tech"}])
+    reconciled(pool, bench, project)
+    assert not is_read(pool)
+    assert pool.labelling(CONFIG, False).answers == {second["id"]: ("tech",)}
+    while not is_read(pool):
+        bench.submit(third, ["tech"])
+        reconciled(pool, bench, project)
+    reconciled(pool, bench, project)
+    assert pool.ids() == bench.studio.task_ids(project)
+    assert len(pool.ids()) == 45
+    known = pool.labelling(CONFIG, False).answers
+    assert known == {second["id"]: ("tech",), third["id"]: ("tech",)}
+    assert "read anew" not in caplog.text
+
+
+def test_tasks_that_no_look_at_changes_shows_are_found_by_counting(
+    bench: Bench, pool: Pool, pages_of_ten: None
+) -> None:
+    """Put back from a backup, or imported in a transaction that took longer than we look back."""
+    project = bench.project(NUMBERED)
     while not is_read(pool):
         synchronise(pool, bench.studio, project, CONFIG)
-    described = bench.studio.project(project)
-    assert reconcile(pool, bench.studio, described, CONFIG, pool.annotation_count()) > 0
-    ids, _ = pool.keys(CONFIG, seed=0)
-    assert set(ids.tolist()) == bench.studio.task_ids(project)
-    assert len(ids) == 45
-    assert pool.labelling(CONFIG, False).answers == {second["id"]: ("tech",)}
+    ids = pool.ids()
+    pool.remember("cursor", "2100-01-01T00:00:00.000000Z")
+    pool.keep_only(set(sorted(ids)[:30]))
+    reconciled(pool, bench, project)
+    assert pool.ids() == ids
+
+
+def reconciled(pool: Pool, bench: Bench, project: int) -> None:
+    before, described = pool.annotation_count(), bench.studio.project(project)
+    reconcile(pool, bench.studio, described, CONFIG, before)
 
 
 def test_a_task_deleted_while_pages_are_read_hides_no_other(

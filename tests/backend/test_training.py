@@ -1,0 +1,103 @@
+"""What a project asks of the trainer, which is never started here: jobs only wait."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.loop.jobs import Trainer
+from backend.loop.loop import Connection, ProjectLoop
+from backend.loop.training import Training, spec_of
+from backend.media.reading import access_of
+from backend.pool import Labelling
+from backend.settings import Settings
+from backend.studio.annotations import Labels
+from backend.studio.interface import EXAMPLE, parse
+from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
+from tests.backend.test_routes import NoWork
+
+CONFIG = parse(EXAMPLE)
+OTHER = EXAMPLE.replace('value="Yes"', 'value="Topic"')
+NOWHERE = Connection("http://127.0.0.1:9", "token", "")
+
+
+class Asked:
+    """A project's training, and what waits for the trainer."""
+
+    def __init__(self, folder: Path, settings: Settings, xml: str = EXAMPLE) -> None:
+        self.trainer, self.store = Trainer(), Store(folder)
+        self.loop = ProjectLoop(7, NOWHERE, lambda *_: NoWork(), 60.0)
+        access = access_of(NOWHERE, settings)
+        self.training = Training(self.loop, self.store, settings, self.trainer, access)
+        self.training.see(xml, parse(xml))
+
+    def is_tuning(self, labels: int) -> bool:
+        """Whether a deep round is asked for with so many labels."""
+        ids = np.arange(labels)
+        answers: dict[int, Labels] = {int(task): ("ab"[task % 2],) for task in ids}
+        labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0)
+        self.training.request_deep_round(labelling, forced=False)
+        return self.trainer.knows((7, "tune"))
+
+    def asked(self) -> str:
+        """What deep rounds of now will be known by."""
+        return self.training._asked
+
+
+def add(store: Store, number: int, settings: Settings, labels: int, asked: str = "") -> None:
+    spec = spec_of(CONFIG.layout, settings)
+    meta = EncoderMeta(spec.text, spec.text, spec.max_tokens, 4, labels=labels, asked=asked)
+    with store.new_encoder(number) as aside:
+        write_encoder_meta(aside, replace(meta, source=HERE) if labels else meta)
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_due"),
+    [(1100, False), (1200, True), (990, False), (19, False), (20, True)],
+    ids=["a tenth more", "a fifth more", "ten deleted", "hardly any left", "begun anew"],
+)
+def test_a_deep_round_is_due(tmp_path: Path, labels: int, is_due: bool) -> None:
+    """Labels that are gone do not count: twelve hundred would have had to come first."""
+    settings = Settings(model_dir=tmp_path)
+    asked = Asked(tmp_path, settings)
+    add(asked.store, 0, settings, 0)
+    add(asked.store, 1, settings, 1000, asked.asked())
+    assert asked.is_tuning(labels) == is_due
+
+
+@pytest.mark.parametrize(
+    ("xml", "changed"),
+    [(OTHER, {}), (EXAMPLE, {"audit_share": 0.3}), (EXAMPLE, {"seed": 1})],
+    ids=["other questions", "more audit labels", "other audit labels"],
+)
+def test_an_encoder_that_learnt_for_something_else_is_followed_by_another(
+    tmp_path: Path, xml: str, changed: dict[str, Any]
+) -> None:
+    """And soon: it has learnt other labels, or labels that are to measure it now."""
+    before = Settings(model_dir=tmp_path)
+    known = Asked(tmp_path, before)
+    add(known.store, 0, before, 0)
+    add(known.store, 1, before, 100, known.asked())
+    assert not known.is_tuning(100)
+    assert Asked(tmp_path, replace(before, **changed), xml).is_tuning(100)
+
+
+def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.loop.training.SCORED_ROWS", 60)
+    settings, keys = Settings(model_dir=tmp_path), np.arange(100)
+    asked = Asked(tmp_path, settings)
+    add(asked.store, 0, settings, 0)
+    asked.store.vectors(0).append(keys[:60], np.ones((60, 4), dtype=np.float32))
+    asked.store.mark_ready(0)
+    assert asked.training.request_vectors(0, keys) == 60
+    assert asked.trainer.knows((7, "embed 0"))
+
+    later = Asked(tmp_path, settings)
+    add(later.store, 1, settings, 20, later.asked())
+    assert later.training.request_vectors(0, keys) == 60
+    assert later.trainer.knows((7, "embed 1"))
+    assert not later.trainer.knows((7, "embed 0"))
