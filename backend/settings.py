@@ -89,7 +89,9 @@ class Settings:
     deep_round_growth: float = setting(
         0.2, "A further deep round when the labels have grown by this share.", least=0.01
     )
-    deep_rounds: bool = setting(True, "Whether to fine-tune the encoder at all.")
+    deep_rounds: bool = setting(
+        True, "Whether to fine-tune the encoder by itself; Start Training always does."
+    )
     goal_metric: str = setting(
         "auto",
         "What GOAL_SCORE speaks of; auto: accuracy, or micro_f1 where a text has several labels.",
