@@ -1,6 +1,7 @@
 """The project in Label Studio itself: whether it is the one that we know, and people's settings."""
 
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -33,8 +34,9 @@ PEOPLES_SETTINGS = (
 )
 """What settings pages save, apart from what we look after ourselves."""
 
-AT_ONCE = 1.0
-"""Seconds: a webhook that comes so near to our switch tells of a change at the same time."""
+BEFORE, AFTER = 10.0, 1.0
+"""Seconds: a webhook that comes so long before our switch or after it may tell of a change at the
+same time. Label Studio sends it before it commits; a busy one committed over a second later."""
 
 
 def read_project(studio: Studio, project: int) -> Json:
@@ -83,7 +85,7 @@ class Overwritten:
     """
 
     def __init__(self) -> None:
-        self._began = self._ended = -AT_ONCE
+        self._began = self._ended = -math.inf
         self._written: Json = {}
 
     def switched(self, written: Json, began: float, ended: float) -> None:
@@ -94,7 +96,7 @@ class Overwritten:
     def found(self, told: Told | None, now: Json) -> Json:
         """The settings to save once more. `told`: the last change by a person; `now`: the project
         as Label Studio describes it."""
-        if told is None or not self._began - AT_ONCE <= told.at <= self._ended + AT_ONCE:
+        if told is None or not self._began - BEFORE <= told.at <= self._ended + AFTER:
             return {}
         lost = lost_settings(told.project, self._written, now)
         if lost:

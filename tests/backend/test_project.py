@@ -42,11 +42,12 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
     ("at", "now", "lost"),
     [
         (100.2, OLD, {"label_config": "<new/>"}),
-        (98.0, OLD, {}),
+        (98.0, OLD, {"label_config": "<new/>"}),
+        (89.0, OLD, {}),
         (102.0, OLD, {}),
         (100.2, SAVED, {}),
     ],
-    ids=["at once", "long before", "long after", "kept"],
+    ids=["at once", "committed late", "long before", "long after", "kept"],
 )
 def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
     """Somebody who turns a setting back by hand, earlier or later, means it."""
