@@ -18,7 +18,7 @@ import numpy as np
 from backend.studio.annotations import Json, Labels, consensus, votes_of
 from backend.studio.content import Parts, key_of, parts_of
 from backend.studio.label_config import LabelConfig
-from model.choosing.audit import draw
+from model.choosing.audit import SPAN_LOT, draw
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
@@ -229,8 +229,8 @@ class Pool:
         is_open = ~np.isin(ids, self.annotated())
         if is_open.sum() <= SPAN_REACH:
             return ids, keys
-        # Those with annotations first; another lot than that of the audit reserve.
-        lots = np.where(is_open, draw(ids, seed + 2), -1)
+        # Those with annotations first.
+        lots = np.where(is_open, draw(ids, seed + SPAN_LOT), -1)
         near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
         return ids[near], keys[near]
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from model.choosing.audit import by_lot
+from model.choosing.audit import SAMPLE_LOT, by_lot
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 CENTRE_SAMPLE = 10_000
@@ -114,4 +114,4 @@ def sampled(snapshot: Snapshot, rows: Ints, most: int, seed: int) -> Ints:
     """At most so many of the rows, by a lot that each task drew once and for all."""
     if len(rows) <= most:
         return rows
-    return np.sort(rows[by_lot(snapshot.ids[rows], most, seed + 1)])
+    return np.sort(rows[by_lot(snapshot.ids[rows], most, seed + SAMPLE_LOT)])

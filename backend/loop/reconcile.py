@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from backend.pool import Pool
 from backend.studio.annotations import Json
-from backend.studio.api import PAGE, Studio
+from backend.studio.api import Studio
 from backend.studio.label_config import LabelConfig
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,14 @@ def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -
         pool.remember(READING, 0)
     # By Label Studio's own clock, and as it stood before this look begins.
     now = studio.server_time()
-    known = studio.tasks(project, since, up_to=pool.fact(READING))
-    changed = 0 if since is None else pool.update(known, config)
+    changed = 0
+    if since is not None:
+        changed += pool.update(studio.tasks(project, since, up_to=pool.fact(READING)), config)
     overlapping = now - timedelta(seconds=OVERLAP_SECONDS)
     pool.remember(CURSOR, overlapping.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-    return changed + (0 if is_read(pool) else _read_on(pool, studio, project, config))
+    if not is_read(pool):
+        changed += _read_on(pool, studio, project, config)
+    return changed
 
 
 def is_read(pool: Pool) -> bool:
@@ -60,11 +63,11 @@ def _read_on(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> i
     known = pool.count()
     enough = known + min(known, MOST_AT_ONCE)
     changed = 0
-    for page in studio.task_pages(project, pool.fact(READING)):
+    for page, left in studio.task_pages(project, pool.fact(READING)):
         changed += pool.update(page, config)
         pool.remember(READING, page[-1]["id"])
         known += len(page)
-        if known >= enough and len(page) == PAGE:  # one that is not full is the last
+        if left and known >= enough:
             return changed
     pool.remember(READING, None)
     return changed
@@ -110,8 +113,9 @@ def _complete(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> 
     ids = studio.task_ids(project)
     changed = pool.keep_only(ids) + synchronise(pool, studio, project, config)
     missing = ids - pool.ids()
-    for page in studio.task_pages(project, min(missing) - 1) if missing else ():
-        changed += pool.update(page, config)
+    if missing:
+        for page, _ in studio.task_pages(project, min(missing) - 1):
+            changed += pool.update(page, config)
     return changed
 
 

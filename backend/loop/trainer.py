@@ -32,7 +32,7 @@ from backend.pool import Pool
 from backend.studio.annotations import Json
 from backend.studio.content import key_of
 from backend.studio.interface import parse
-from model.choosing.audit import by_lot, draw, in_reserve
+from model.choosing.audit import ENCODING_LOT, by_lot, draw, in_reserve
 from model.choosing.choice import SCORED_ROWS
 from model.encoders.finetune import Examples, Step, finetune
 from model.encoders.joint import JointEncoder
@@ -50,9 +50,6 @@ annotators wait for an order; pictures stand in memory meanwhile."""
 
 TURN_SECONDS = 60.0
 """Encoding stops after so long, so that other projects have their turn; the rest is asked anew."""
-
-ENCODING_LOT = 3
-"""Added to the seed: the audit tasks, the guard's and the queue's have 0 to 2."""
 
 REVIEWED_TEXTS = 2000
 """Marked texts that are reviewed at most, drawn by lot: their tokens stand in memory."""
@@ -73,9 +70,9 @@ def add_base_encoder(job: Json, report: Report) -> Json:
 def embed_pool(job: Json, report: Report) -> Json:
     """Encode everything in the pool that has no vector by this encoder yet.
 
-    What is labelled comes first, the rest in an order drawn by lot (another one than the audit
-    tasks', which would all come first), so that it is always a fair sample of the pool: with
-    SCORED_ROWS of it an encoder is ready to rank. Stops after TURN_SECONDS.
+    What is labelled comes first, the rest in an order drawn by lot, so that it is always a fair
+    sample of the pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after
+    TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
     folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])

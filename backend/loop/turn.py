@@ -142,7 +142,7 @@ class Turns:
         if now is None:
             return 0.0
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
-        due = now.covered > 0 and self._is_due(now)
+        due = now.covered > 0 and self._is_due(now, all_read)
         seconds = self._fast_round(now, labelling, pinned) if due else 0.0
         self._look_after_review(labelling)
         if pinned is None and all_read:
@@ -248,10 +248,10 @@ class Turns:
         name = pinned.name if pinned else None
         return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)
 
-    def _is_due(self, now: Ranked) -> bool:
+    def _is_due(self, now: Ranked, all_read: bool) -> bool:
         """Whether anything changed that changes the order. Tasks and vectors that are still coming
         count each time they have doubled, and when they are all there."""
-        before, all_read = self._ranked, is_read(self._pool)
+        before = self._ranked
         if before is None or before.config != now.config:
             return True
         if all_read and before.revision != now.revision:

@@ -63,16 +63,17 @@ class Studio:
             items.append(_filter("updated_at", "greater", "Datetime", since))
         if up_to is not None:
             items.append(_filter("id", "less_or_equal", "Number", up_to))
-        for page in self._pages(project, TASK_FIELDS, items):
+        for page, _ in self._pages(project, TASK_FIELDS, items):
             yield from page
 
-    def task_pages(self, project: int, after: int) -> Iterator[list[Json]]:
-        """The same in lists of at most PAGE tasks: those whose ids are greater than `after`."""
+    def task_pages(self, project: int, after: int) -> Iterator[tuple[list[Json], int]]:
+        """Those whose ids are greater than `after`, in lists of at most PAGE; and with each list,
+        how many are left behind it."""
         return self._pages(project, TASK_FIELDS, [], after)
 
     def task_ids(self, project: int) -> set[int]:
         """The ids of all tasks: the only way to learn which ones were deleted."""
-        return {task["id"] for page in self._pages(project, "id", []) for task in page}
+        return {task["id"] for page, _ in self._pages(project, "id", []) for task in page}
 
     def next_task(self, project: int) -> Json | None:
         """The task that Label Studio's labelling stream serves to us; None when there is none."""
@@ -159,7 +160,7 @@ class Studio:
 
     def _pages(
         self, project: int, include: str, items: list[Json], after: int = 0
-    ) -> Iterator[list[Json]]:
+    ) -> Iterator[tuple[list[Json], int]]:
         # Each begins behind the last task of the one before: by numbers of pages, one task would be
         # missed for each that is deleted meanwhile.
         left = 1
@@ -169,8 +170,8 @@ class Studio:
             tasks: list[Json] = page["tasks"]
             if not tasks:
                 return
-            yield tasks
             after, left = tasks[-1]["id"], int(page["total"]) - len(tasks)
+            yield tasks, left
 
     def _page(
         self,

@@ -9,6 +9,9 @@ import numpy as np
 
 from model.types import Bools, Floats, Ints
 
+SAMPLE_LOT, SPAN_LOT, ENCODING_LOT = 1, 2, 3
+"""Added to the seed in other draws than the reserve's, whose tasks would come first in each."""
+
 
 def draw(ids: Ints, seed: int) -> Floats:
     """A fixed uniform number in [0, 1) for each task id: the same id and seed, the same number.

@@ -51,6 +51,10 @@ def play(arguments: Any, folder: Path) -> Json:
             bench.studio.import_tasks(project, part)
         imported = time.monotonic()
         bench.connect(project)
+        until("a first order", lambda: bench.ranks(project), 3600)
+        ordered = time.monotonic()
+        until("all is read", lambda: bench.state(project)["reading"] is None, 3600)
+        read = time.monotonic()
         until("all in order", lambda: bench.ranks(project) == arguments.tasks, 3600)
         until("the sampling mode", lambda: bench.is_ordered(project))
         encoded = time.monotonic()
@@ -75,6 +79,8 @@ def play(arguments: Any, folder: Path) -> Json:
             "tasks": arguments.tasks,
             "labels": arguments.labels,
             "import_s": round(imported - began, 1),
+            "first_order_s": round(ordered - imported, 1),
+            "until_all_were_read_s": round(read - imported, 1),
             "until_all_were_encoded_s": round(encoded - imported, 1),
             **{
                 f"{name}_{kind}_s": round(float(np.quantile(seconds, share)), 2)

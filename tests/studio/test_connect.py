@@ -1,9 +1,8 @@
 """Connecting by hand: what the person in Settings > Model sees, and what follows by itself."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 import requests
@@ -13,6 +12,7 @@ from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import Studio
 from backend.studio.connect import ensure_first_tab, ensure_webhook
+from tests.backend.web import Answer, Web
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
 MULTIPLE = (
@@ -199,40 +199,25 @@ def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
     assert len(bench.studio.webhooks(project)) == 1
 
 
-class Renaming(BaseHTTPRequestHandler):
-    """A proxy that writes another host name into what it passes on, as nginx does by default."""
-
-    backend = ""
-
-    def do_GET(self) -> None:
-        length = int(self.headers["Content-Length"] or 0)
-        answer = requests.request(
-            self.command,
-            self.backend + self.path,
-            data=self.rfile.read(length),
-            headers={**self.headers, "Host": "inner.example"},
-            timeout=30,
-        )
-        self.send_response(answer.status_code)
-        self.send_header("Content-Type", answer.headers["Content-Type"])
-        self.send_header("Content-Length", str(len(answer.content)))
-        self.end_headers()
-        self.wfile.write(answer.content)
-
-    do_POST = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on the terminal."""
-
-
 @pytest.fixture
 def proxy(bench: Bench) -> Iterator[str]:
-    """Its address."""
-    handler = type("Proxy", (Renaming,), {"backend": bench.server.url})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    """One that writes another host name into what it passes on, as nginx does by default."""
+    web = Web()
+
+    def forward(handler: Any) -> None:
+        answer = requests.request(
+            handler.command,
+            bench.server.url + handler.path,
+            data=handler.rfile.read(int(handler.headers["Content-Length"] or 0)),
+            headers={**handler.headers, "Host": "inner.example"},
+            timeout=30,
+        )
+        kind = {"Content-Type": answer.headers["Content-Type"]}
+        Answer(answer.content, answer.status_code, kind)(handler)
+
+    web.answers |= dict.fromkeys(("/health", "/setup", "/predict", "/webhook"), forward)
+    yield web.url
+    web.close()
 
 
 def test_behind_a_proxy_the_webhook_has_the_address_that_people_typed(
