@@ -42,10 +42,11 @@ def curves_of(runs: list[list[Point]], metric: str) -> Curves:
 
 
 def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
-    """For each strategy: area under the curve, final score, labels needed to reach random's final
-    score, seconds a round. Means over the seeds, with standard errors."""
+    """For each strategy: area under the curve and what it gains over random choice, seed by seed,
+    final score, labels needed to reach random's final score, seconds a round. Means over the seeds,
+    with standard errors; where nothing was drawn at random, None in place of a comparison."""
     curves = {name: curves_of(found, metric) for name, found in runs.items()}
-    goal = float(curves["random"].mean[-1]) if "random" in curves else None
+    chance = curves.get("random")
     found: dict[str, Any] = {}
     for name, one in curves.items():
         seconds = [sum(point.seconds.values()) for run in runs[name] for point in run]
@@ -57,24 +58,37 @@ def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
             "area_error": round(standard_error(areas), 4),
             "final": round(float(final.mean()), 4),
             "final_error": round(standard_error(final), 4),
-            "labels_to_random_final": (
-                None if goal is None else labels_to_reach(one.labels, one.mean, goal)
-            ),
+            **_against_random(one, chance),
             "seconds_a_round": round(float(np.mean(seconds)), 2),
         }
+    return found
+
+
+def _against_random(one: Curves, chance: Curves | None) -> dict[str, float | None]:
+    """Gained area, and labels needed to reach random's final score."""
+    found: dict[str, float | None] = dict.fromkeys(("gain", "gain_error", "labels_to_random_final"))
+    if chance is None:
+        return found
+    found["labels_to_random_final"] = labels_to_reach(one.labels, one.mean, chance.mean[-1])
+    if len(one.labels) > 1:
+        # Seed by seed: all strategies of a seed have the same pool, and some pools are easy.
+        gains = area(one) - area(chance)
+        found["gain"] = round(float(gains.mean()), 4)
+        found["gain_error"] = round(standard_error(gains), 4)
     return found
 
 
 def table(found: dict[str, Any]) -> str:
     """The summary as a Markdown table."""
     lines = [
-        "| strategy | area | final | labels to random's final | s a round |",
-        "|---|---|---|---|---|",
+        "| strategy | area | gain over random | final | labels to random's final | s a round |",
+        "|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
-        needed = row["labels_to_random_final"]
+        needed, gain = row["labels_to_random_final"], row["gain"]
+        gained = "-" if gain is None else f"{gain:+.3f} ± {row['gain_error']:.3f}"
         lines.append(
-            f"| {name} | {row['area']:.3f} ± {row['area_error']:.3f} "
+            f"| {name} | {row['area']:.3f} ± {row['area_error']:.3f} | {gained} "
             f"| {row['final']:.3f} ± {row['final_error']:.3f} "
             f"| {'-' if needed is None else round(needed)} | {row['seconds_a_round']:.1f} |"
         )

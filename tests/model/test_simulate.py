@@ -12,7 +12,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from model.corpus import BadCorpus, read_pair
 from model.encoders.text import BUNDLED, TextEncoder
-from model.simulate import FULL, parser, plans_of, simulate
+from model.simulate import FULL, parser, plans_of, simulate, summary, table
 from model.simulation import Plan, Point, play
 
 SUBJECTS = {
@@ -169,6 +169,27 @@ def test_the_command_prints_a_table_and_one_line_of_json(
     assert chance["labels_to_random_final"] <= 12
     assert "| margin |" in done.stdout
     assert (tmp_path / "curves.png").is_file()
+
+
+def scored(*scores: float) -> list[Point]:
+    return [Point(10 * n, 0, {"accuracy": one}, [], 0.0, {}) for n, one in enumerate(scores, 1)]
+
+
+def test_what_a_strategy_gains_is_told_seed_by_seed() -> None:
+    """One seed's pool is easy: between the seeds lies .4, within each the gain is .1 and .2."""
+    runs = {
+        "random": [scored(0.2, 0.4), scored(0.6, 0.8)],
+        "margin": [scored(0.3, 0.5), scored(0.8, 1.0)],
+        FULL: [scored(1.0), scored(1.0)],
+    }
+    found = summary(runs, "accuracy")
+    assert (found["margin"]["gain"], found["margin"]["gain_error"]) == (0.15, 0.05)
+    assert found["margin"]["area_error"] == 0.25
+    assert found["margin"]["labels_to_random_final"] == pytest.approx(12.5)
+    assert (found["random"]["gain"], found[FULL]["gain"]) == (0.0, None)
+    assert "| margin | 0.650 ± 0.250 | +0.150 ± 0.050 |" in table(found)
+    alone = summary({"margin": runs["margin"]}, "accuracy")["margin"]
+    assert (alone["gain"], alone["labels_to_random_final"]) == (None, None)
 
 
 def test_full_is_given_all_labels_at_once(
