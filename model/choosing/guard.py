@@ -1,11 +1,14 @@
 """The guard: while the audit labels show little skill, part of the tasks is not the strategy's.
 
 What a model is unsure of teaches it most only if it is sure of something for good reasons. On hard
-sets (emotions, subtle polarity) a model of a few dozen labels knows little more than how frequent
-each label is; its uncertainty is noise then, and need not teach more than random tasks. Those that
-take their place are a random one of each region of the pool, as in the cold start. On GoEmotions
-(micro-F1, three seeds to 500 labels, a third to a half of the tasks drawn so) the area under the
-curve is then that of random choice (.551 both) and the final score .611, with random choice .591.
+sets (emotions, many labels) a model of a few dozen labels knows little more than how frequent each
+label is; its uncertainty is noise then, and can teach less than random tasks. Those that take their
+place are a random one of each region of the pool, as in the cold start.
+
+Where a strategy loses against random choice, the guard takes back a quarter to two fifths of the loss
+(untuned encoder, ten seeds): of BANKING77's area under the curve `entropy` loses .038, with the guard
+.023 (seed by seed .014 ± .003 less). Where it does not lose, nothing is lost by the guard: GoEmotions,
+default strategy, deep rounds, 17 seeds, a third of the tasks drawn so: .552 with it and without.
 """
 
 import numpy as np
