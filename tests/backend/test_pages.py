@@ -93,9 +93,9 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
 ) -> None:
     assert "labels saved" not in client.get("/status/7").text
     assert loop.served is not None
-    meta = {**loop.served.version.meta, "labels": 437}
+    meta = {**loop.served.version.meta, "labels": 357}
     loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
-    assert "<b>63 to 1039</b>labels saved, about" in client.get("/status/7").text
+    assert "<b>143 to 857</b>labels saved, about" in client.get("/status/7").text
     config = loop.served.config
     pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
     loop.served = replace(loop.served, config=pictures)
