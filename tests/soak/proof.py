@@ -93,6 +93,10 @@ def judge(
     taken: task -> when it was not to be had, because somebody held it or had labelled it. Each task
     of a lower score must have been taken at some moment of the request. When all of a version's
     tasks were, the order was "used up": Label Studio then draws by lot.
+
+    On sqlite Label Studio itself repeats a `next` that met a locked database, and the task of the
+    first try stays locked for the annotator. Somebody else labels it; once that annotation is
+    deleted, it comes before everything else.
     """
     if serving.resumed:
         return "held since a lost answer"
@@ -110,6 +114,8 @@ def judge(
             return "lowest"
         if better is None and all(map(was_taken, shortlist)):
             return "used up"
+    if any(gone <= serving.ended for _, gone in taken.get(serving.task, [])):
+        return "held since a lost answer"
     return "out of order"
 
 

@@ -1,5 +1,7 @@
 """The proofs find what they look for: each has a small case whose right answer a reader can see."""
 
+import math
+
 from tests.soak import proof
 from tests.soak.ledger import Failure, Saved, Serving
 
@@ -48,6 +50,9 @@ def test_what_cannot_be_judged_is_named() -> None:
     assert proof.judge(served(99), SHORTLISTS, everything) == "used up"
     assert proof.judge(served(99, version=""), SHORTLISTS, {}) == "no version"
     assert proof.judge(served(9, again=True), SHORTLISTS, {}) == "held since a lost answer"
+    deleted, labelled = {99: [(0.0, 4.0)]}, {99: [(0.0, math.inf)]}
+    assert proof.judge(served(99), SHORTLISTS, deleted) == "held since a lost answer"
+    assert proof.judge(served(99), SHORTLISTS, labelled) == "out of order"
 
 
 def test_the_score_shown_is_the_rank() -> None:
