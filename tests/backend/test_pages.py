@@ -18,6 +18,7 @@ from backend.routes import install
 from backend.service import Service
 from backend.settings import Settings
 from backend.studio.annotations import Json
+from model.measuring.savings import labels_saved
 from tests.backend.test_routes import NoWork, served_in
 
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}
@@ -94,8 +95,10 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
     assert "labels saved" not in client.get("/status/7").text
     assert loop.served is not None
     meta = {**loop.served.version.meta, "labels": 357}
+    saved = labels_saved(357)
+    assert saved is not None
     loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
-    assert "<b>143 to 857</b>labels saved, about" in client.get("/status/7").text
+    assert f"<b>{saved[0]} to {saved[1]}</b>labels saved, about" in client.get("/status/7").text
     config = loop.served.config
     pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
     loop.served = replace(loop.served, config=pictures)

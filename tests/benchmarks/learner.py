@@ -71,7 +71,7 @@ def saved_row(name: str, found: dict[str, Any], full: float) -> str:
     cells = [
         name,
         str(ours["seeds"]),
-        found["metric"].replace("_", "-"),
+        found["metric"].replace("_f1", "-F1"),
         *(f"{one['area']:.3f} ± {one['area_error']:.3f}" for one in (chance, ours)),
         f"{ours['gain']:+.3f} ± {ours['gain_error']:.3f}",
         *(f"{one['final']:.3f} ± {one['final_error']:.3f}" for one in (chance, ours)),
