@@ -177,13 +177,11 @@ class Service:
         loop = self._loop(project)
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
             served = loop.served
+            if _is_same(secret, loop.secret):
+                is_before = served is None or described.get("model_version") != served.version.name
+                loop.told.append(Told(described, time.monotonic(), is_before))
             if served is not None and as_we_left_it(described, served.version.name, served.xml):
                 return
-            # What was saved after our switch carries its version, and cannot be lost to it; our
-            # own webhook is of this kind, whatever else people changed shortly before.
-            is_before = served is None or described.get("model_version") != served.version.name
-            if is_before and _is_same(secret, loop.secret):
-                loop.told = Told(described, time.monotonic())
         if event in HINTS:
             loop.wake(HINTS[event])
 

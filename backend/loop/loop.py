@@ -33,6 +33,9 @@ BACKOFF_LIMIT = 60.0
 TROUBLES = 10
 """So many of the last troubles are remembered."""
 
+CHANGES = 8
+"""So many of the last changes of the project are remembered, with all that it is."""
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -71,10 +74,15 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Told:
-    """A project as a webhook described it, and when that came (time.monotonic)."""
+    """A project as a webhook described it, and when that came (time.monotonic).
+
+    is_before: it was saved before our last switch, for it carries another version; only then it can
+    have been lost to it.
+    """
 
     project: dict[str, Any]
     at: float
+    is_before: bool
 
 
 class Allowance:
@@ -127,8 +135,8 @@ class ProjectLoop:
         """The last things that went wrong, newest last."""
         self.secret = token_urlsafe()
         """What our own webhook carries, so that we know it from what anybody may send."""
-        self.told: Told | None = None
-        """The last change of the project that a person made, as its webhook described it."""
+        self.told: deque[Told] = deque(maxlen=CHANGES)
+        """The last changes of the project, our own among them, as webhooks described them."""
         self.unreadable: tuple[int, dict[int, str]] = (0, {})
         """How many tasks have media that cannot be read, and the first of them with the reason."""
         self.reading: float | None = None

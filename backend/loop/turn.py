@@ -127,6 +127,10 @@ class Turns:
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
         config, thorough = self._config, bool(hints & THOROUGH)
+        missed = self._overwritten.missed(list(self._loop.told))
+        if missed:
+            log.warning("project %d: %s", self._project, missed)
+            self._loop.note(missed)
         if hints & {"start", "train"}:
             self._pool.forgive_all_unreadable()
         if config is None or thorough:
@@ -161,11 +165,11 @@ class Turns:
         project = read_project(self._studio, self._project)
         if not is_of(self._pool, project):
             raise ProjectReplaced(f"Label Studio has another project {self._project} now")
-        told, self._loop.told = self._loop.told, None
-        lost = self._overwritten.found(told, project)
+        lost = self._overwritten.found(list(self._loop.told), project)
         if lost:
             self._studio.update_project(self._project, **lost)
             project |= lost
+        self._overwritten.saw(project)
         config = self._look_after_project(project)
         self._pool.forgive_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
@@ -228,6 +232,7 @@ class Turns:
                 self._ranked = None
             return
         if restored:
+            self._overwritten.settled()
             log.info("project %d: put right %s", self._project, " and ".join(restored))
         self._put_tab_in_order()
 
@@ -333,6 +338,7 @@ class Turns:
     def _finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
         put_order_right(self._studio, read_project(self._studio, self._project), version)
+        self._overwritten.settled()
         self._put_tab_in_order()
 
     def _look_after_review(self, labelling: Labelling) -> None:

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from backend.errors import ProjectReplaced, StudioError
@@ -36,7 +37,7 @@ PEOPLES_SETTINGS = (
 
 BEFORE, AFTER = 10.0, 1.0
 """Seconds: a webhook that comes so long before our switch or after it may tell of a change at the
-same time. Label Studio sends it before it commits; a busy one committed over a second later."""
+same time. Label Studio repeats a request that met a locked database, a second later and more."""
 
 
 def read_project(studio: Studio, project: int) -> Json:
@@ -81,25 +82,45 @@ class Overwritten:
 
     Label Studio saves a project as a whole row, even when one value is changed, so of two changes
     at once the first is lost without a word to anybody (measured: 11 ms apart, both answered 200).
-    The webhook of the lost one tells what it was.
+    Each sends a webhook afterwards, with the row as it is then. When that of the lost one came in
+    time it tells what to save once more; mostly it shows our own row, and only that there are two
+    of them tells that something was saved.
     """
 
     def __init__(self) -> None:
         self._began = self._ended = -math.inf
         self._written: Json = {}
+        self._before: Json = {}
+        self._seen: Json = {}
+        self._heard = -math.inf
+        """When the newest change came of which `found` was told."""
+
+    def saw(self, now: Json) -> None:
+        """The project as Label Studio describes it at the moment."""
+        self._seen = now
 
     def switched(self, written: Json, began: float, ended: float) -> None:
         """Our own change of the project was made between these times (time.monotonic); `written`
         is the whole row, as Label Studio answered."""
         self._written, self._began, self._ended = written, began, ended
+        self._before = self._seen
 
-    def found(self, told: Told | None, now: Json) -> Json:
-        """The settings to save once more. `told`: the last change by a person; `now`: the project
-        as Label Studio describes it."""
-        if told is None or not self._began - BEFORE <= told.at <= self._ended + AFTER:
-            return {}
-        lost = lost_settings(told.project, self._written, now)
+    def settled(self) -> None:
+        """Look no more for what was lost to the last switch: it is known, or we wrote again."""
+        self._began = self._ended = -math.inf
+
+    def found(self, told: Sequence[Told], now: Json) -> Json:
+        """The settings to save once more. `told`: the changes of late, of which each is looked at
+        once: who turns one back afterwards means it; `now`: the project as Label Studio describes
+        it."""
+        lost: Json = {}
+        heard, self._heard = self._heard, max((one.at for one in told), default=self._heard)
+        for one in told:
+            is_near = self._began - BEFORE <= one.at <= self._ended + AFTER
+            if one.is_before and one.at > heard and is_near:
+                lost |= lost_settings(one.project, self._written, now)
         if lost:
+            self.settled()
             log.warning(
                 "project %s: %s was saved while the version was switched, and lost; it is saved "
                 "once more",
@@ -107,6 +128,32 @@ class Overwritten:
                 " and ".join(lost),
             )
         return lost
+
+    def missed(self, told: Sequence[Told]) -> str | None:
+        """A sentence when somebody saved something at the last switch, lost it, and no webhook
+        tells what it was; once a switch."""
+        echoes = [
+            one.project
+            for one in told
+            if not one.is_before and self._began <= one.at <= self._ended + AFTER
+        ]
+        rows = [self._before, self._written, *echoes]
+        if len(echoes) < 2 or any(
+            peoples_settings(row) != peoples_settings(rows[0]) for row in rows
+        ):
+            return None
+        self.settled()
+        return (
+            f"Somebody saved settings in the very moment in which version "
+            f"{self._written['model_version']} was switched, and Label Studio kept only one of the "
+            "two. Look in the project's settings whether the last change is there; if it is not, "
+            "save it once more"
+        )
+
+
+def peoples_settings(row: Json) -> Json:
+    """Of a described project, what people set."""
+    return {name: row.get(name) for name in PEOPLES_SETTINGS}
 
 
 def lost_settings(told: Json, written: Json, now: Json) -> Json:

@@ -51,11 +51,51 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
 )
 def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
     """Somebody who turns a setting back by hand, earlier or later, means it."""
-    overwritten = Overwritten()
-    told = Told({**SAVED, "model_version": "0.3"}, at)
-    assert overwritten.found(told, now) == {}, "nothing was switched"
-    overwritten.switched({**OLD, "model_version": "0.4"}, 100.0, 100.5)
+    told = [Told(SAVED, at, is_before=True)]
+    assert Overwritten().found(told, now) == {}, "nothing was switched"
+    overwritten = switched()
     assert overwritten.found(told, now) == lost
+    assert overwritten.found(told, OLD) == {}, "a change is looked at once"
+
+
+def test_what_was_saved_after_our_switch_is_not_lost_to_it() -> None:
+    assert switched().found([Told(SAVED, 100.4, is_before=False)], OLD) == {}
+
+
+@pytest.mark.parametrize(
+    ("echoes", "is_told"),
+    [
+        ([OLD], False),
+        ([OLD, OLD], True),
+        ([OLD, SAVED], False),
+        ([SAVED, SAVED], False),
+    ],
+    ids=["ours alone", "one too many", "saved after ours", "saved before ours"],
+)
+def test_a_save_that_left_no_trace_is_told(echoes: list[Json], is_told: bool) -> None:
+    """Each change sends a webhook with the row as it is then: the lost one's shows ours."""
+    overwritten = switched()
+    told = [Told(row, 100.3, is_before=False) for row in echoes]
+    assert bool(overwritten.missed(told)) == is_told
+    assert overwritten.missed(told) is None, "once is enough"
+
+
+def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> None:
+    ours = Told(OLD, 100.3, is_before=False)
+    for at in (99.9, 101.6):
+        assert switched().missed([ours, Told(OLD, at, is_before=False)]) is None
+    assert switched().missed([ours, Told(OLD, 100.3, is_before=True)]) is None
+    settled = switched()
+    settled.settled()
+    assert settled.missed([ours, ours]) is None, "we wrote once more ourselves"
+
+
+def switched() -> Overwritten:
+    """After a switch that was made from 100.0 to 100.5, and wrote what was there before."""
+    made = Overwritten()
+    made.saw({**OLD, "model_version": "0.3"})
+    made.switched({**OLD, "model_version": "0.4"}, 100.0, 100.5)
+    return made
 
 
 def test_what_others_changed_meanwhile_is_left_alone() -> None:

@@ -31,22 +31,22 @@ def service(tmp_path: Path, loop: ProjectLoop) -> Service:
 
 
 @pytest.mark.parametrize(
-    ("described", "wakes", "is_told"),
+    ("described", "wakes", "is_before"),
     [
-        (OURS, False, False),
-        ({**OURS, "label_config": "<new/>"}, True, False),
-        ({**OURS, "label_config": "<new/>", "model_version": "0.2"}, True, True),
-        ("no project", True, False),
+        (OURS, False, [False]),
+        ({**OURS, "label_config": "<new/>"}, True, [False]),
+        ({**OURS, "label_config": "<new/>", "model_version": "0.2"}, True, [True]),
+        ("no project", True, []),
     ],
     ids=["our switch", "saved after it", "saved before it", "nonsense"],
 )
-def test_a_change_of_the_project_is_known_as_ours_or_theirs(
-    service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_told: bool
+def test_a_change_of_the_project_is_told_and_wakes_unless_it_is_ours(
+    service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_before: list[bool]
 ) -> None:
     """Only what was saved before our switch can have been lost to it."""
     service.notify(7, "PROJECT_UPDATED", described, loop.secret)
     assert loop._hints == ({"project"} if wakes else set())
-    assert (loop.told is not None) == is_told
+    assert [told.is_before for told in loop.told] == is_before
 
 
 @pytest.mark.parametrize("secret", [None, "", "guessed", 7, "é"])
@@ -56,4 +56,4 @@ def test_without_the_secret_of_our_webhook_nothing_is_believed(
     """Anybody who reaches us may send an event; it is a hint to look, and no more."""
     service.notify(7, "PROJECT_UPDATED", {**OURS, "model_version": "0.2"}, secret)
     assert loop._hints == {"project"}
-    assert loop.told is None
+    assert not loop.told
