@@ -1,4 +1,4 @@
-"""One turn of a project's loop: notice what changed, learn, rank, publish, look after the order."""
+"""One turn of a project's loop: notice what changed, learn, rank, publish."""
 
 import logging
 import time
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from backend.errors import NotConnected, ProjectReplaced, StudioError
+from backend.errors import NotConnected
 from backend.loop import round as rounds
 from backend.loop.history import History
 from backend.loop.jobs import Trainer
 from backend.loop.loop import Connection, Hint, ProjectLoop
 from backend.loop.pin import pinned_version
 from backend.loop.reconcile import is_read, reconcile, synchronise
-from backend.loop.review import read as read_review
 from backend.loop.training import Training
+from backend.loop.upkeep import Upkeep
 from backend.media.reading import access_of
 from backend.pool import Labelling, Pool
 from backend.predictor import Served
@@ -23,17 +23,10 @@ from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from backend.studio.cleanup import clean_up
-from backend.studio.connect import (
-    ensure_first_tab,
-    ensure_review_tab,
-    ensure_webhook,
-    events_for,
-    typed_address,
-)
 from backend.studio.interface import parse
 from backend.studio.label_config import LabelConfig
-from backend.studio.project import Overwritten, is_of, read_project, set_aside
-from backend.studio.publish import put_order_right, switch, write
+from backend.studio.project import is_of, read_project, set_aside
+from backend.studio.publish import write
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)
@@ -42,13 +35,6 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
 SHOWN_UNREADABLE = 50
-
-SECRET = "secret"
-"""The fact that holds what our webhook carries, see ProjectLoop.secret."""
-REVIEWED = "reviewed"
-"""The fact that holds the encoder whose review the tab *Review labels* shows."""
-ADDRESS = "address"
-"""The fact that holds where browsers find Label Studio."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +71,6 @@ class Turns:
             )
         self._loop = loop
         self._project = loop.project
-        self._connection = connection
         self._settings = settings
         self._studio = Studio(connection.url, connection.token, connection.spare_token)
         # Before anything is written: requests name projects that may not exist.
@@ -102,16 +87,7 @@ class Turns:
         access = access_of(connection, settings)
         self._training = Training(loop, self._store, settings, trainer, access)
         self._history = History(folder)
-        self._overwritten = Overwritten()
-        loop.secret = self._pool.fact(SECRET) or loop.secret
-        self._pool.remember(SECRET, loop.secret)
-        if connection.studio_address:
-            self._pool.remember(ADDRESS, connection.studio_address)
-        loop.studio_address = self._pool.fact(ADDRESS) or connection.url
-        self._reviewed: int | None = self._pool.fact(REVIEWED)
-        """The encoder whose review needs nothing more."""
-        self._typed: str | None = None
-        """Our address as it stands in Label Studio; None while it was not found there."""
+        self._upkeep = Upkeep(loop, self._studio, self._pool, connection, settings)
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -127,10 +103,7 @@ class Turns:
     def turn(self, hints: set[Hint]) -> float:
         """Do all that the hints ask for. Returns the seconds that publishing took."""
         config, thorough = self._config, bool(hints & THOROUGH)
-        missed = self._overwritten.missed(list(self._loop.told))
-        if missed:
-            log.warning("project %d: %s", self._project, missed)
-            self._loop.note(missed)
+        self._upkeep.tell_what_was_missed()
         if hints & {"start", "train"}:
             self._pool.forgive_all_unreadable()
         if config is None or thorough:
@@ -162,19 +135,12 @@ class Turns:
     def _look_thoroughly(self) -> LabelConfig:
         """Look at the project itself, too: its labelling config, its counts, its settings."""
         before = self._pool.annotation_count()
-        project = read_project(self._studio, self._project)
-        if not is_of(self._pool, project):
-            raise ProjectReplaced(f"Label Studio has another project {self._project} now")
-        lost = self._overwritten.found(list(self._loop.told), project)
-        if lost:
-            self._studio.update_project(self._project, **lost)
-            project |= lost
-        self._overwritten.saw(project)
+        project = self._upkeep.look()
         config = self._look_after_project(project)
         self._pool.forgive_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
         if not self._pool.count():
-            self._pool.remember("tab", False)  # Label Studio deletes the tabs with the last tasks
+            self._upkeep.forget_tab()
         share = self._pool.count() / max(1, int(project["task_number"]))
         self._loop.reading = None if is_read(self._pool) else min(1.0, share)
         return config
@@ -192,15 +158,12 @@ class Turns:
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)
-        told = self._connection.backend_url
-        if told:
-            self._typed = self._typed or typed_address(self._studio, self._project, told)
-            url, secret, events = self._typed or told, self._loop.secret, events_for(self._xml)
-            ensure_webhook(self._studio, self._project, url, self._settings, secret, events)
+        self._upkeep.put_webhook_right(self._xml)
         if self._loop.served is None:
             self._load_served(config)
-        if self._loop.served is not None:
-            self._put_order_right(project, self._loop.served.version.name)
+        served = self._loop.served
+        if served is not None and not self._upkeep.put_order_right(project, served.version.name):
+            self._notice_gone(served.version)
         return config
 
     def _load_served(self, config: LabelConfig) -> None:
@@ -220,27 +183,11 @@ class Turns:
             log.info("project %d: version %s is served again", self._project, name)
             return
 
-    def _put_order_right(self, project: Json, version: str) -> None:
-        try:
-            restored = put_order_right(self._studio, project, version)
-        except StudioError as error:
-            if error.status != 400:
-                raise
-            # Its predictions were deleted, or a crash came before they were written.
-            if not self._is_all_labelled:  # another round would write none either
-                log.warning("project %d: version %s is gone", self._project, version)
-                self._ranked = None
-            return
-        if restored:
-            self._overwritten.settled()
-            log.info("project %d: put right %s", self._project, " and ".join(restored))
-        self._put_tab_in_order()
-
-    def _put_tab_in_order(self) -> None:
-        """Once only: what people make of the tab afterwards is theirs."""
-        if not self._pool.fact("tab"):
-            ensure_first_tab(self._studio, self._project)
-            self._pool.remember("tab", True)
+    def _notice_gone(self, version: Version) -> None:
+        """Its predictions were deleted, or a crash came before they were written."""
+        if not self._is_all_labelled:  # another round would write none either
+            log.warning("project %d: version %s is gone", self._project, version.name)
+            self._ranked = None
 
     def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
         """What an order would be made from now; None while the first encoder is being prepared."""
@@ -297,12 +244,10 @@ class Turns:
         write(self._studio, self._pool, self._project, outcome.predictions)
         # Before the switch, so that its webhook is recognised as our own doing.
         self._loop.served = Served(outcome.version, now.config, self._xml, self._store)
-        switching = time.monotonic()
-        written = switch(self._studio, self._project, name)
-        self._overwritten.switched(written, switching, time.monotonic())
+        self._upkeep.switch(name)
         self._ranked = now
         if served is None:
-            self._finish_connecting(name)
+            self._upkeep.finish_connecting(name)
         published = time.monotonic()
         self._history.add(outcome)
         log.info(
@@ -335,27 +280,11 @@ class Turns:
             self._load_served(now.config)
         self._ranked = now
 
-    def _finish_connecting(self, version: str) -> None:
-        """The first order stands: now, and not before, let Label Studio follow it."""
-        put_order_right(self._studio, read_project(self._studio, self._project), version)
-        self._overwritten.settled()
-        self._put_tab_in_order()
-
     def _look_after_review(self, labelling: Labelling) -> None:
         """After each deep round the labels are reviewed, and the tab for that is filled anew."""
         served = self._loop.served
-        if served is None or not labelling.answers or served.version.encoder == self._reviewed:
+        if served is None or not labelling.answers:
             return
         encoder = served.version.encoder
-        if self._store.encoders()[encoder].labels == 0:
-            self._reviewed = encoder  # as it comes: no deep round was played yet
-            return
-        review = read_review(self._store.folder)
-        if review.get("encoder") != encoder:
+        if not self._upkeep.show_review(self._store, encoder):
             self._training.request_review(encoder)
-            return
-        tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
-        annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
-        ensure_review_tab(self._studio, self._project, annotations)
-        self._pool.remember(REVIEWED, encoder)
-        self._reviewed = encoder
