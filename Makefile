@@ -31,7 +31,8 @@ types: install  ## check types
 	.venv/bin/mypy
 
 test: lint types  ## all checks and tests, with a Label Studio of its own
-	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest --ignore tests/benchmarks
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest --ignore tests/benchmarks \
+		-n 2 --dist loadgroup --no-loadscope-reorder
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s

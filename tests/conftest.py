@@ -16,6 +16,15 @@ from tests.studio.postgres import MISSING, postgresql, programs
 _numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several processes share the tests: those of a module on one database stay together, because
+    they share a backend."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)  # what the item is parametrized with
+        database = callspec.params.get("database", "") if callspec is not None else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {database}"))
+
+
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
     """What Label Studio keeps its data in: each test that reaches it runs once on each."""
@@ -58,16 +67,24 @@ def backend_settings() -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def bench(
+def shared_bench(
     label_studio: local.LocalProcess,
     studio: Studio,
     backend_settings: dict[str, object],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Bench]:
-    """A running backend beside the real Label Studio."""
+    """A running backend beside the real Label Studio, for all tests of a module."""
     folder: Path = tmp_path_factory.mktemp(f"backend-{next(_numbers)}")
     settings = {"log_level": "DEBUG", "poll_seconds": 5, "deep_rounds": "no", **backend_settings}
     server = local.backend(folder, local.free_port(), label_studio.url, **settings)
     with server:
         server.wait_until_up()
         yield Bench(studio, server, folder / "models", settings)
+
+
+@pytest.fixture
+def bench(shared_bench: Bench) -> Iterator[Bench]:
+    """The backend with no projects but the test's own: each that is left costs Label Studio three
+    requests every few seconds."""
+    yield shared_bench
+    shared_bench.delete_projects()

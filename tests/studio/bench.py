@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,12 +51,20 @@ class Bench:
     server: local.LocalProcess
     models: Path
     settings: dict[str, object]
+    projects: list[int] = field(default_factory=list)
+    """Those that were made since the last clean-up."""
 
     def project(self, tasks: list[Json], config: str = SINGLE, **values: object) -> int:
         created = self.studio.create_project(title="test", label_config=config, **values)
         project = int(created["id"])
+        self.projects.append(project)
         self.studio.import_tasks(project, tasks)
         return project
+
+    def delete_projects(self) -> None:
+        while self.projects:
+            path = f"/api/projects/{self.projects.pop()}/"
+            self.studio.session.call("DELETE", path, allowed=(404,))
 
     def connect(self, project: int, url: str = "") -> None:
         """What Settings > Model > Connect Model sends; `url`: where a proxy of the backend is."""
