@@ -87,7 +87,8 @@ def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
         topic = task["data"]["topic"]
         labels = [topic] if topic == "sports" else ["business", "tech"]
         bench.submit(task, labels)
-        bench.until_learnt(project, task["id"])
+        last = task["id"]
+    bench.until_learnt(project, last)
     rows = [
         row
         for row in bench.studio.predictions(project)

@@ -46,7 +46,7 @@ def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
         assert is_in_order, "one order for all questions"
         given = answer(task["data"]["topic"], with_weight=number % 2 == 0)
         bench.studio.annotate(task["id"], given)
-        bench.until_learnt(project, task["id"])
+    bench.until_learnt(project, task["id"])
     version = bench.until_tuned(project)
     assert version.head is not None
     assert [group.kind for group in version.head.groups] == ["single", "multiple", "ordered"]
