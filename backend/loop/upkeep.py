@@ -107,6 +107,7 @@ class Upkeep:
 
     def switch(self, version: str) -> None:
         """Let Label Studio serve this version from the next task on."""
+        self.tell_what_was_missed()  # at the switch before this one
         began = time.monotonic()
         written = switch(self._studio, self._project, version)
         self._overwritten.switched(written, began, time.monotonic())
