@@ -8,7 +8,12 @@ from threadpoolctl import threadpool_limits
 
 from model.choosing.audit import in_reserve
 from model.choosing.choice import Choice
-from model.heads.calibration import calibrated, cross_fitted_error, fit_calibration
+from model.heads.calibration import (
+    calibrated,
+    cross_fitted_probs,
+    expected_calibration_error,
+    fit_calibration,
+)
 from model.heads.head import Head, fit_head, joined
 from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import measure
@@ -19,7 +24,8 @@ DEFAULT_STRATEGY = "balanced_cluster_margin"
 """What `auto` means."""
 
 MOST_CROSS_FITTED = 256
-"""With more labels, as in a taxonomy, the calibration error would take longer than all the rest."""
+"""With more labels, as in a taxonomy, calibrating each example by the others would take longer than
+all the rest."""
 
 THRESHOLD_SAMPLE, LABELS_AT_ONCE = 20_000, 512
 """Thresholds are found on at most so many rows of the pool, for so many labels at a time: all of a
@@ -132,28 +138,41 @@ def _measure(
     """`metrics.measure` on the audit labels, and `calibration_error`, of several questions their
     mean; {} without any.
 
-    `fitted`: the head before its calibration on these very labels, so that the error is that of a
-    calibration on other ones; of a fixed head itself, which is then calibrated once more.
+    `fitted`: the head before its calibration on these very labels, so that each is measured after a
+    calibration on other ones. A fixed head is measured as it is, and its error after one more.
     """
     validation = snapshot.labelled(audits[snapshot.answered])
     truth = validation.targets > 0
-    answers = head.answers(head.probs(validation.vectors))
+    probs = head.probs(validation.vectors)
+    is_crossed = len(truth) > 0 and len(head.labels) <= MOST_CROSS_FITTED
+    if is_crossed:
+        crossed, error = _cross_fitted(fitted, snapshot, audits, seed)
+        probs = probs if fitted is head else crossed
+    answers = head.answers(probs)
     for group in snapshot.groups:
         # What nobody was asked, or answered, is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
     found = measure(answers, truth, head.labels, seed)
-    if found and len(head.labels) <= MOST_CROSS_FITTED:
-        parts = zip(fitted.parts(), snapshot.parts(), strict=True)
-        errors = [_calibration_error(*part, audits, seed) for part in parts]
-        known = [error for error in errors if error is not None]
-        found["calibration_error"] = float(np.mean(known)) if known else None
-    return found
+    return {**found, "calibration_error": error} if is_crossed else found
 
 
-def _calibration_error(fitted: Head, snapshot: Snapshot, audits: Bools, seed: int) -> float | None:
-    validation = snapshot.labelled(audits[snapshot.answered])
-    logits = fitted.logits(validation.vectors)
-    return cross_fitted_error(logits, validation.targets > 0, snapshot.kind, seed)
+def _cross_fitted(
+    fitted: Head, snapshot: Snapshot, audits: Bools, seed: int
+) -> tuple[Floats, float | None]:
+    """`cross_fitted_probs` of the audit labels (m, c), zeros where a question has no answer, and
+    their calibration error, of several questions the mean."""
+    rows = snapshot.answered[audits[snapshot.answered]]
+    probs = np.zeros((len(rows), len(fitted.labels)))
+    errors = []
+    columns = [group.columns for group in snapshot.groups] or [slice(None)]
+    for head, part, mine in zip(fitted.parts(), snapshot.parts(), columns, strict=True):
+        validation = part.labelled(audits[part.answered])
+        truth, logits = validation.targets > 0, head.logits(validation.vectors)
+        crossed = cross_fitted_probs(logits, truth, part.kind, seed)
+        probs[np.isin(rows, part.answered), mine] = crossed
+        errors.append(expected_calibration_error(crossed, truth, part.kind))
+    known = [error for error in errors if error is not None]
+    return probs, float(np.mean(known)) if known else None
 
 
 def deep_round_due(labels: int, tuned_on: int, first: int, growth: float) -> bool:

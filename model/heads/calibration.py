@@ -82,11 +82,10 @@ def expected_calibration_error(
     return float(np.abs(gaps).sum() / len(claimed))
 
 
-def cross_fitted_error(logits: Floats, truth: Bools, kind: Kind, seed: int) -> float | None:
-    """The calibration error after calibration, each example calibrated by a fit on the others.
-
-    The error on what `fit_calibration` has seen would flatter it. logits and truth (n, c); None
-    without examples; one example alone stays as it is.
+def cross_fitted_probs(logits: Floats, truth: Bools, kind: Kind, seed: int) -> Floats:
+    """Calibrated probabilities (n, c), each example's by a fit on the others: what is measured on
+    examples that the calibration has seen flatters it. logits and truth (n, c); one example alone
+    stays as it is.
     """
     result = logits.astype(np.float64)
     if len(logits) > 1:
@@ -94,8 +93,8 @@ def cross_fitted_error(logits: Floats, truth: Bools, kind: Kind, seed: int) -> f
         for others, fold in folds.split(logits):
             calibration = fit_calibration(logits[others], truth[others], kind)
             result[fold] = calibration.logits(logits[fold])
-    probs = softmax(result, axis=1) if kind in EXCLUSIVE else expit(result)
-    return expected_calibration_error(probs, truth, kind)
+    probs: Floats = softmax(result, axis=1) if kind in EXCLUSIVE else expit(result)
+    return probs
 
 
 def _fit_single(logits: Floats, targets: Floats) -> Calibration:

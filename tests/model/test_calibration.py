@@ -6,7 +6,7 @@ from model.heads.calibration import (
     SCALE_SPREAD,
     Calibration,
     calibrated,
-    cross_fitted_error,
+    cross_fitted_probs,
     expected_calibration_error,
     fit_calibration,
 )
@@ -153,27 +153,28 @@ def test_certainty_has_a_bin(kind: Kind) -> None:
 def test_nothing_has_no_error(kind: Kind) -> None:
     nothing = np.zeros((0, 3))
     assert expected_calibration_error(nothing, nothing > 0, kind) is None
-    assert cross_fitted_error(nothing, nothing > 0, kind, seed=0) is None
+    assert cross_fitted_probs(nothing, nothing > 0, kind, seed=0).shape == (0, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_example_is_calibrated_by_none(kind: Kind) -> None:
     logits, truth = sample(1, 3, kind)
-    bare = expected_calibration_error(probabilities(logits, kind), truth, kind)
-    assert cross_fitted_error(logits, truth, kind, seed=0) == bare
+    crossed = cross_fitted_probs(logits, truth, kind, seed=0)
+    np.testing.assert_array_equal(crossed, probabilities(logits, kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_cross_fitted_error_sees_what_calibration_gains(kind: Kind) -> None:
+def test_cross_fitted_probabilities_show_what_calibration_gains(kind: Kind) -> None:
     logits, truth = sample(1000, 4, kind)
     before = expected_calibration_error(probabilities(3 * logits, kind), truth, kind)
-    after = cross_fitted_error(3 * logits, truth, kind, seed=0)
+    crossed = cross_fitted_probs(3 * logits, truth, kind, seed=0)
+    after = expected_calibration_error(crossed, truth, kind)
     assert before is not None
     assert after is not None
     assert after < 0.6 * before
 
 
-def test_the_cross_fitted_error_uses_no_example_for_itself() -> None:
+def test_no_example_is_calibrated_by_itself() -> None:
     """Two examples: each is calibrated by the fit on the other."""
     logits, truth = sample(2, 3, "multiple")
     crossed = np.vstack(
@@ -182,5 +183,5 @@ def test_the_cross_fitted_error_uses_no_example_for_itself() -> None:
             fit_calibration(logits[[0]], truth[[0]], "multiple").logits(logits[1]),
         ]
     )
-    expected = expected_calibration_error(expit(crossed), truth, "multiple")
-    assert cross_fitted_error(logits, truth, "multiple", seed=0) == pytest.approx(expected)
+    found = cross_fitted_probs(logits, truth, "multiple", seed=0)
+    np.testing.assert_allclose(found, expit(crossed))

@@ -7,7 +7,9 @@ import pytest
 from model.choosing.audit import in_reserve
 from model.choosing.choice import CANDIDATE_LIMIT, COLD_LABELS
 from model.choosing.strategies import STRATEGIES
+from model.heads.calibration import cross_fitted_probs, expected_calibration_error
 from model.learner import deep_round_due, fast_round, resolve_strategy
+from model.measuring.metrics import measure
 from model.snapshot import CENTRE_SAMPLE, Policy, Snapshot, pool_centre
 from model.storage.vectors import VectorStore
 from model.types import Floats, Ints, Kind
@@ -264,6 +266,22 @@ def test_metrics_are_those_of_the_audit_labels() -> None:
     audits = in_reserve(snapshot.ids[:60], 0.3, 0)
     wrong = np.where(audits[:, None], 1 - snapshot.targets, snapshot.targets)
     assert fast_round(replace(snapshot, targets=wrong), policy).metrics["accuracy"]["value"] == 0.0
+
+
+def test_each_audit_label_is_measured_after_a_calibration_on_the_others() -> None:
+    """One that had a say in its own probabilities would flatter the model."""
+    snapshot = random_pool(600, 300, "multiple")
+    outcome = fast_round(snapshot, Policy("margin", 5, 0.3, 0))
+    head, fitted, rows = outcome.head, outcome.fitted, outcome.validation
+    assert head is not None and fitted is not None
+    truth = snapshot.targets[np.isin(snapshot.answered, rows)] > 0
+    vectors = snapshot.vectors[rows]
+    probs = cross_fitted_probs(fitted.logits(vectors), truth, "multiple", seed=0)
+    assert (head.answers(probs) != head.answers(head.probs(vectors))).any()
+    assert outcome.metrics == {
+        **measure(head.answers(probs), truth, head.labels, seed=0),
+        "calibration_error": expected_calibration_error(probs, truth, "multiple"),
+    }
 
 
 def test_each_of_several_labels_gets_its_own_threshold() -> None:
