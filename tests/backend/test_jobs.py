@@ -5,6 +5,7 @@ import queue
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,11 +36,11 @@ def job(what: str, answers: Answers, **request: object) -> Job:
     )
 
 
-def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
+def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer, tmp_path: Path) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
         spec = asdict(EncoderSpec(("text",), name, "", 8))
-        trainer.submit(job("base", answers, folder="unused", spec=spec))
+        trainer.submit(job("base", answers, folder=str(tmp_path), spec=spec))
         error = answers.get(timeout=120)
         assert isinstance(error, JobFailed)
         assert name in str(error)
