@@ -143,17 +143,17 @@ def _measure(
     """
     validation = snapshot.labelled(audits[snapshot.answered])
     truth = validation.targets > 0
-    probs = head.probs(validation.vectors)
-    is_crossed = len(truth) > 0 and len(head.labels) <= MOST_CROSS_FITTED
-    if is_crossed:
-        crossed, error = _cross_fitted(fitted, snapshot, audits, seed)
+    if len(truth) == 0:
+        return {}
+    probs, errors = head.probs(validation.vectors), {}
+    if len(head.labels) <= MOST_CROSS_FITTED:
+        crossed, errors["calibration_error"] = _cross_fitted(fitted, snapshot, audits, seed)
         probs = probs if fitted is head else crossed
     answers = head.answers(probs)
     for group in snapshot.groups:
         # What nobody was asked, or answered, is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
-    found = measure(answers, truth, head.labels, seed)
-    return {**found, "calibration_error": error} if is_crossed else found
+    return {**measure(answers, truth, head.labels, seed), **errors}
 
 
 def _cross_fitted(

@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         callspec = getattr(item, "callspec", None)  # what the item is parametrized with
         database = callspec.params.get("database", "") if callspec is not None else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {database}"))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path} {database}"))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

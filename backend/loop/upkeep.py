@@ -72,7 +72,6 @@ class Upkeep:
         if lost:
             self._studio.update_project(self._project, **lost)
             project |= lost
-        self._overwritten.saw(project)
         return project
 
     def tell_what_was_missed(self) -> None:

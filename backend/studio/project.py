@@ -92,12 +92,9 @@ class Overwritten:
         self._written: Json = {}
         self._before: Json = {}
         self._seen: Json = {}
+        """The project as `found` saw and left it."""
         self._heard = -math.inf
         """When the newest change came of which `found` was told."""
-
-    def saw(self, now: Json) -> None:
-        """The project as Label Studio describes it at the moment."""
-        self._seen = now
 
     def switched(self, written: Json, began: float, ended: float) -> None:
         """Our own change of the project was made between these times (time.monotonic); `written`
@@ -127,6 +124,7 @@ class Overwritten:
                 now["id"],
                 " and ".join(lost),
             )
+        self._seen = {**now, **lost}
         return lost
 
     def missed(self, told: Sequence[Told]) -> str | None:
@@ -137,10 +135,8 @@ class Overwritten:
             for one in told
             if not one.is_before and self._began <= one.at <= self._ended + AFTER
         ]
-        rows = [self._before, self._written, *echoes]
-        if len(echoes) < 2 or any(
-            peoples_settings(row) != peoples_settings(rows[0]) for row in rows
-        ):
+        before, *after = map(peoples_settings, (self._before, self._written, *echoes))
+        if len(echoes) < 2 or any(settings != before for settings in after):
             return None
         self.settled()
         return (

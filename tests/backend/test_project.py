@@ -93,7 +93,7 @@ def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> 
 def switched() -> Overwritten:
     """After a switch that was made from 100.0 to 100.5, and wrote what was there before."""
     made = Overwritten()
-    made.saw({**OLD, "model_version": "0.3"})
+    made.found([], {**OLD, "model_version": "0.3"})
     made.switched({**OLD, "model_version": "0.4"}, 100.0, 100.5)
     return made
 
