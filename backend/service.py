@@ -178,8 +178,7 @@ class Service:
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
             served = loop.served
             if _is_same(secret, loop.secret):
-                is_before = served is None or described.get("model_version") != served.version.name
-                loop.told.append(Told(described, time.monotonic(), is_before))
+                loop.told.append(Told(described, time.monotonic()))
             if served is not None and as_we_left_it(described, served.version.name, served.xml):
                 return
         if event in HINTS:

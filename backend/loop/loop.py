@@ -33,7 +33,7 @@ BACKOFF_LIMIT = 60.0
 TROUBLES = 10
 """So many of the last troubles are remembered."""
 
-CHANGES = 8
+CHANGES = 16
 """So many of the last changes of the project are remembered, with all that it is."""
 
 
@@ -74,15 +74,10 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Told:
-    """A project as a webhook described it, and when that came (time.monotonic).
-
-    is_before: it was saved before our last switch, for it carries another version; only then it can
-    have been lost to it.
-    """
+    """A project as Label Studio described it, and when (time.monotonic)."""
 
     project: dict[str, Any]
     at: float
-    is_before: bool
 
 
 class Allowance:

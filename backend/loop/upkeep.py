@@ -5,7 +5,7 @@ import logging
 import time
 
 from backend.errors import ProjectReplaced, StudioError
-from backend.loop.loop import Connection, ProjectLoop
+from backend.loop.loop import Connection, ProjectLoop, Told
 from backend.loop.review import read as read_review
 from backend.pool import Pool
 from backend.settings import Settings
@@ -19,7 +19,7 @@ from backend.studio.connect import (
     typed_address,
 )
 from backend.studio.project import Overwritten, is_of, read_project
-from backend.studio.publish import put_order_right, switch
+from backend.studio.publish import out_of_order
 from model.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,12 @@ ADDRESS = "address"
 """The fact that holds where browsers find Label Studio."""
 TAB = "tab"
 """The fact that tells whether the first tab was put in order."""
+
+MISSED = (
+    "Somebody saved settings in the very moment in which the backend switched the version, and "
+    "Label Studio kept only one of the two. Look in the project's settings whether the last change "
+    "is there; if it is not, save it once more"
+)
 
 
 class Upkeep:
@@ -63,23 +69,22 @@ class Upkeep:
         """Our address as it stands in Label Studio; None while it was not found there."""
 
     def look(self) -> Json:
-        """The project as Label Studio describes it. What our switch undid of people's settings is
-        saved once more. Raises StudioError, and ProjectReplaced when it is another project."""
+        """The project as Label Studio describes it. What we undid of people's settings is saved
+        once more. Raises StudioError, and ProjectReplaced when it is another project."""
+        asked = time.monotonic()
         project = read_project(self._studio, self._project)
         if not is_of(self._pool, project):
             raise ProjectReplaced(f"Label Studio has another project {self._project} now")
-        lost = self._overwritten.found(list(self._loop.told), project)
+        lost = self._overwritten.found(list(self._loop.told), Told(project, asked))
         if lost:
-            self._studio.update_project(self._project, **lost)
-            project |= lost
-        return project
+            self._write(lost)
+        return project | lost
 
     def tell_what_was_missed(self) -> None:
-        """When somebody's settings were lost to our switch and nothing tells what they were."""
-        missed = self._overwritten.missed(list(self._loop.told))
-        if missed:
-            log.warning("project %d: %s", self._project, missed)
-            self._loop.note(missed)
+        """When somebody's settings were lost to us and nothing tells what they were."""
+        if self._overwritten.missed(list(self._loop.told)):
+            log.warning("project %d: %s", self._project, MISSED)
+            self._loop.note(MISSED)
 
     def put_webhook_right(self, interface: str) -> None:
         """Label Studio must tell us what happens to what the labelling interface asks."""
@@ -92,34 +97,39 @@ class Upkeep:
     def put_order_right(self, project: Json, version: str) -> bool:
         """Restore what settings pages have overwritten in the project as it was described. Returns
         False, and changes nothing, when Label Studio has no predictions of the version."""
+        wrong = out_of_order(project, version)
         try:
-            restored = put_order_right(self._studio, project, version)
+            if wrong:
+                self._write(wrong)
+                log.info("project %d: put right %s", self._project, " and ".join(sorted(wrong)))
         except StudioError as error:
             if error.status != 400:
                 raise
             return False
-        if restored:
-            self._overwritten.settled()
-            log.info("project %d: put right %s", self._project, " and ".join(restored))
         self._put_tab_in_order()
         return True
 
     def switch(self, version: str) -> None:
-        """Let Label Studio serve this version from the next task on."""
-        self.tell_what_was_missed()  # at the switch before this one
-        began = time.monotonic()
-        written = switch(self._studio, self._project, version)
-        self._overwritten.switched(written, began, time.monotonic())
+        """Let Label Studio serve this version from the next task on: one atomic write."""
+        self._write({"model_version": version})
 
     def finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
-        put_order_right(self._studio, read_project(self._studio, self._project), version)
-        self._overwritten.settled()
+        wrong = out_of_order(read_project(self._studio, self._project), version)
+        if wrong:
+            self._write(wrong)
         self._put_tab_in_order()
 
     def forget_tab(self) -> None:
         """Label Studio deletes the tabs with the last tasks."""
         self._pool.remember(TAB, False)
+
+    def _write(self, changes: Json) -> None:
+        """Change the project, and remember what else was changed at that moment."""
+        self.tell_what_was_missed()  # at the write before this one
+        began = time.monotonic()
+        row = self._studio.update_project(self._project, **changes)
+        self._overwritten.wrote(changes, row, began, time.monotonic())
 
     def _put_tab_in_order(self) -> None:
         """Once only: what people make of the tab afterwards is theirs."""

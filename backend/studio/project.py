@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import ProjectReplaced, StudioError
@@ -32,11 +33,12 @@ PEOPLES_SETTINGS = (
     "reveal_preannotations_interactively",
     "evaluate_predictions_automatically",
     "maximum_annotations",
+    "pinned_at",
 )
-"""What settings pages save, apart from what we look after ourselves."""
+"""What people save in a project's pages, apart from what we look after ourselves."""
 
-BEFORE, AFTER = 10.0, 1.0
-"""Seconds: a webhook that comes so long before our switch or after it may tell of a change at the
+BEFORE, AFTER = 10.0, 3.0
+"""Seconds: a webhook that comes so long before our write or after it may tell of a change at the
 same time. Label Studio repeats a request that met a locked database, a second later and more."""
 
 
@@ -77,85 +79,120 @@ def set_aside(folder: Path) -> ProjectReplaced:
     )
 
 
+@dataclass(frozen=True)
+class Write:
+    """A change of the project that we made, between these times (time.monotonic).
+
+    changes: the values that we sent; row: the whole project as Label Studio wrote it and answered;
+    seen: the project as it was when we looked last before.
+    """
+
+    changes: Json
+    row: Json
+    began: float
+    ended: float
+    seen: Told
+
+
 class Overwritten:
-    """Finds what people saved in the very moment of our switch, and lost.
+    """Finds what people saved in the very moment of a write of ours, and lost.
 
     Label Studio saves a project as a whole row, even when one value is changed, so of two changes
     at once the first is lost without a word to anybody (measured: 11 ms apart, both answered 200).
     Each sends a webhook afterwards, with the row as it is then. When that of the lost one came in
-    time it tells what to save once more; mostly it shows our own row, and only that there are two
-    of them tells that something was saved.
+    time it tells what to save once more; mostly it shows our own row, and only that there is one
+    webhook more than there are changes tells that something was saved.
     """
 
     def __init__(self) -> None:
-        self._began = self._ended = -math.inf
-        self._written: Json = {}
-        self._before: Json = {}
-        self._seen: Json = {}
+        self._seen = Told({}, -math.inf)
         """The project as `found` saw and left it."""
         self._heard = -math.inf
         """When the newest change came of which `found` was told."""
+        self._write: Write | None = None
+        self._missed = 0
+        """How many changes are missing since our last write, as told already."""
 
-    def switched(self, written: Json, began: float, ended: float) -> None:
-        """Our own change of the project was made between these times (time.monotonic); `written`
-        is the whole row, as Label Studio answered."""
-        self._written, self._began, self._ended = written, began, ended
-        self._before = self._seen
+    def wrote(self, changes: Json, row: Json, began: float, ended: float) -> None:
+        """We changed the project, see Write. What was missed at the write before is forgotten."""
+        self._write, self._missed = Write(changes, row, began, ended, self._seen), 0
 
-    def settled(self) -> None:
-        """Look no more for what was lost to the last switch: it is known, or we wrote again."""
-        self._began = self._ended = -math.inf
-
-    def found(self, told: Sequence[Told], now: Json) -> Json:
+    def found(self, told: Sequence[Told], now: Told) -> Json:
         """The settings to save once more. `told`: the changes of late, of which each is looked at
         once: who turns one back afterwards means it; `now`: the project as Label Studio describes
-        it."""
-        lost: Json = {}
-        heard, self._heard = self._heard, max((one.at for one in told), default=self._heard)
-        for one in told:
-            is_near = self._began - BEFORE <= one.at <= self._ended + AFTER
-            if one.is_before and one.at > heard and is_near:
-                lost |= lost_settings(one.project, self._written, now)
+        it, and when it was asked."""
+        news = [one for one in told if one.at > self._heard]
+        lost = {} if self._write is None else lost_settings(self._write, self._seen, news, now)
         if lost:
-            self.settled()
             log.warning(
-                "project %s: %s was saved while the version was switched, and lost; it is saved "
-                "once more",
-                now["id"],
+                "project %s: %s was saved while the backend wrote, too, and lost; it is saved once "
+                "more",
+                now.project["id"],
                 " and ".join(lost),
             )
-        self._seen = {**now, **lost}
+        self._heard = max((one.at for one in news), default=self._heard)
+        self._seen = Told({**now.project, **lost}, now.at)
         return lost
 
-    def missed(self, told: Sequence[Told]) -> str | None:
-        """A sentence when somebody saved something at the last switch, lost it, and no webhook
-        tells what it was; once a switch."""
-        echoes = [
-            one.project
-            for one in told
-            if not one.is_before and self._began <= one.at <= self._ended + AFTER
-        ]
-        before, *after = map(peoples_settings, (self._before, self._written, *echoes))
-        if len(echoes) < 2 or any(settings != before for settings in after):
-            return None
-        self.settled()
-        return (
-            f"Somebody saved settings in the very moment in which version "
-            f"{self._written['model_version']} was switched, and Label Studio kept only one of the "
-            "two. Look in the project's settings whether the last change is there; if it is not, "
-            "save it once more"
-        )
+    def missed(self, told: Sequence[Told]) -> bool:
+        """Whether somebody saved something at our last write, lost it, and no webhook tells what it
+        was. True once for each that is lost; also when a save changed nothing."""
+        if self._write is None:
+            return False
+        missing = missing_changes(self._write, told)
+        known, self._missed = self._missed, max(self._missed, missing)
+        return missing > known
 
 
-def peoples_settings(row: Json) -> Json:
-    """Of a described project, what people set."""
-    return {name: row.get(name) for name in PEOPLES_SETTINGS}
+def _has(one: Told, changes: Json) -> bool:
+    return all(one.project.get(name) == changes[name] for name in changes)
 
 
-def lost_settings(told: Json, written: Json, now: Json) -> Json:
-    """Of the settings that a person saved (`told`), those that are what our switch wrote."""
-    return {
-        name: told[name]
-        for name in PEOPLES_SETTINGS
-        if name in told and told[name] != now.get(name) and now.get(name) == written.get(name)
-    }
+def lost_settings(write: Write, seen: Told, told: Sequence[Told], now: Told) -> Json:
+    """What a person saved around our write and what is now as we wrote it.
+
+    seen: the project at the look before; told: the changes since then, oldest first. Of those that
+    do not show our write only the newest counts, for it has what was kept of the others; and what
+    we wrote must have been there before it: otherwise it was saved later, and is none of ours.
+    """
+    near = [
+        one
+        for one in told
+        if write.began - BEFORE <= one.at <= write.ended + AFTER and not _has(one, write.changes)
+    ]
+    if not near:
+        return {}
+    saved = near[-1]
+    earlier = [seen, *(one for one in told if one.at < saved.at)]
+    lost = {}
+    for name in filter(saved.project.__contains__, PEOPLES_SETTINGS):
+        ours, theirs = write.row.get(name), saved.project[name]
+        was_there = any(one.project.get(name) == ours for one in earlier)
+        if theirs != ours == now.project.get(name) and was_there:
+            lost[name] = theirs
+    return lost
+
+
+def missing_changes(write: Write, told: Sequence[Told]) -> int:
+    """How many changes of the project at our write left nothing but a webhook.
+
+    Of the webhooks that show our write one is our own. Each of the others should show something
+    that was not there before.
+    """
+    earlier = [write.seen, *(one for one in told if one.at < write.began)]
+    around = [one for one in told if write.began <= one.at <= write.ended + AFTER]
+    echoes = [one for one in around if _has(one, write.changes)]
+    before = [max(earlier, key=lambda one: one.at)]
+    before += [one for one in around if one not in echoes]
+    names = {*PEOPLES_SETTINGS, "sampling", "model_version"} - set(write.changes)
+    known = [_part(one.project, names) for one in before]
+    news = 0
+    for part in (_part(one.project, names) for one in echoes):
+        if part not in known:
+            known.append(part)
+            news += 1
+    return max(0, len(echoes) - 1 - news)
+
+
+def _part(row: Json, names: Collection[str]) -> Json:
+    return {name: row.get(name) for name in names}

@@ -33,26 +33,18 @@ def write(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> 
         )
 
 
-def switch(studio: Studio, project: int, version: str) -> Json:
-    """Serve this version from the next task on: one atomic write. Returns the project."""
-    return studio.update_project(project, model_version=version)
-
-
 def as_we_left_it(project: Json, version: str, xml: str) -> bool:
     """Whether Label Studio's description of a project is what our own switch made of it."""
     ours = {"model_version": version, "sampling": SAMPLING, "label_config": xml}
     return all(project.get(name) == value for name, value in ours.items())
 
 
-def put_order_right(studio: Studio, project: Json, version: str) -> list[str]:
-    """Restore what settings pages overwrite. Returns the names of what had to be restored.
+def out_of_order(project: Json, version: str) -> Json:
+    """What settings pages have overwritten in the project as Label Studio describes it, and what it
+    must be.
 
-    `project` is Label Studio's own description of it. A stale settings page writes back an old
-    `model_version`, unticking pre-labels empties it, and a click on another sampling mode cannot be
-    undone in the community edition's pages.
+    A stale settings page writes back an old `model_version`, unticking pre-labels empties it, and a
+    click on another sampling mode cannot be undone in the community edition's pages.
     """
     wanted = {"model_version": version, "sampling": SAMPLING}
-    wrong = {name: value for name, value in wanted.items() if project.get(name) != value}
-    if wrong:
-        studio.update_project(project["id"], **wrong)
-    return sorted(wrong)
+    return {name: value for name, value in wanted.items() if project.get(name) != value}

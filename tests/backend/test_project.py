@@ -9,10 +9,25 @@ from backend.errors import ProjectReplaced
 from backend.loop.loop import Told
 from backend.pool import Pool
 from backend.studio.annotations import Json
-from backend.studio.project import Overwritten, is_of, lost_settings, set_aside
+from backend.studio.project import (
+    Overwritten,
+    Write,
+    is_of,
+    missing_changes,
+    set_aside,
+)
 
-OLD: Json = {"id": 7, "title": "News", "label_config": "<old/>", "created_at": "2026-01-01"}
+OLD: Json = {
+    "id": 7,
+    "title": "News",
+    "label_config": "<old/>",
+    "created_at": "2026-01-01",
+    "model_version": "0.3",
+}
 SAVED: Json = {**OLD, "label_config": "<new/>"}
+PINNED: Json = {**OLD, "pinned_at": "2026-03-03"}
+SWITCH: Json = {"model_version": "0.4"}
+WRITE = Write(SWITCH, {**OLD, **SWITCH}, began=100.0, ended=100.5, seen=Told(OLD, 95.0))
 
 
 @pytest.fixture
@@ -44,62 +59,117 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
         (100.2, OLD, {"label_config": "<new/>"}),
         (98.0, OLD, {"label_config": "<new/>"}),
         (89.0, OLD, {}),
-        (102.0, OLD, {}),
+        (104.0, OLD, {}),
         (100.2, SAVED, {}),
     ],
     ids=["at once", "committed late", "long before", "long after", "kept"],
 )
 def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
     """Somebody who turns a setting back by hand, earlier or later, means it."""
-    told = [Told(SAVED, at, is_before=True)]
-    assert Overwritten().found(told, now) == {}, "nothing was switched"
+    told = [Told(SAVED, at)]
+    assert Overwritten().found(told, Told(now, 101.0)) == {}, "nothing was written"
     overwritten = switched()
-    assert overwritten.found(told, now) == lost
-    assert overwritten.found(told, OLD) == {}, "a change is looked at once"
+    assert overwritten.found(told, Told(now, 101.0)) == lost
+    assert overwritten.found(told, Told(OLD, 102.0)) == {}, "a change is looked at once"
 
 
 def test_what_was_saved_after_our_switch_is_not_lost_to_it() -> None:
-    assert switched().found([Told(SAVED, 100.4, is_before=False)], OLD) == {}
+    assert switched().found([Told({**SAVED, **SWITCH}, 100.4)], Told(OLD, 101.0)) == {}
+
+
+def test_what_somebody_turned_back_just_before_our_switch_stays_so() -> None:
+    told = [Told(SAVED, 99.0), Told(OLD, 99.5)]
+    assert switched().found(told, Told(OLD, 101.0)) == {}
+
+
+def test_what_somebody_saved_over_another_just_before_our_switch_is_not_undone() -> None:
+    """Only the webhook of the second save came after the switch, whose row has it already."""
+    third = {**OLD, "label_config": "<third/>", **SWITCH}
+    overwritten = Overwritten()
+    overwritten.found([], Told(OLD, 95.0))
+    overwritten.wrote(SWITCH, third, 100.0, 100.5)
+    told = [Told(SAVED, 99.5), Told(third, 100.3), Told(third, 100.4)]
+    assert overwritten.found(told, Told(third, 101.0)) == {}
+    assert not overwritten.missed(told)
+    lost = {**third, "label_config": "<fourth/>", "model_version": "0.3"}
+    told += [Told(lost, 100.45)]
+    assert overwritten.found(told, Told(third, 102.0)) == {"label_config": "<fourth/>"}
 
 
 @pytest.mark.parametrize(
-    ("echoes", "is_told"),
+    ("before", "around", "missing"),
     [
-        ([OLD], False),
-        ([OLD, OLD], True),
-        ([OLD, SAVED], False),
-        ([SAVED, SAVED], False),
+        ([], [], 0),
+        ([], [{**OLD, **SWITCH}], 0),
+        ([], [{**OLD, **SWITCH}] * 2, 1),
+        ([], [{**OLD, **SWITCH}] * 3, 2),
+        ([], [{**OLD, **SWITCH}, {**SAVED, **SWITCH}], 0),
+        ([], [{**SAVED, **SWITCH}] * 2, 0),
+        ([], [{**SAVED, **SWITCH}] * 3, 1),
+        ([SAVED], [{**SAVED, **SWITCH}], 0),
+        ([SAVED], [{**SAVED, **SWITCH}] * 2, 1),
+        ([], [SAVED, {**SAVED, **SWITCH}], 0),
+        ([], [SAVED, {**SAVED, **SWITCH}, {**SAVED, **SWITCH}], 1),
+        ([], [SAVED, {**OLD, **SWITCH}], 0),
+        ([], [OLD, {**OLD, **SWITCH}], 0),
+        ([], [{**OLD, **SWITCH}, {**OLD, **SWITCH, "sampling": "Sequential sampling"}], 0),
+        ([], [{**OLD, **SWITCH}, {**PINNED, **SWITCH}, {**SAVED, **SWITCH}], 0),
     ],
-    ids=["ours alone", "one too many", "saved after ours", "saved before ours"],
+    ids=[
+        "no webhook",
+        "ours alone",
+        "one too many",
+        "two too many",
+        "saved after ours",
+        "saved before ours, both seen after it",
+        "one kept, one lost",
+        "saved and told before ours",
+        "saved and told before ours, then one lost",
+        "kept, seen before ours",
+        "kept, seen before ours, then one lost",
+        "lost, but seen: found",
+        "a stale page wrote the old version back",
+        "another sampling mode",
+        "two kept",
+    ],
 )
-def test_a_save_that_left_no_trace_is_told(echoes: list[Json], is_told: bool) -> None:
-    """Each change sends a webhook with the row as it is then: the lost one's shows ours."""
+def test_saves_that_left_no_trace_are_counted(
+    before: list[Json], around: list[Json], missing: int
+) -> None:
+    """Each change sends a webhook with the row as it is then: a lost one's shows ours."""
+    told = [*(Told(row, 99.9) for row in before), *(Told(row, 100.3) for row in around)]
     overwritten = switched()
-    told = [Told(row, 100.3, is_before=False) for row in echoes]
-    assert bool(overwritten.missed(told)) == is_told
-    assert overwritten.missed(told) is None, "once is enough"
+    assert overwritten.missed(told) == (missing > 0)
+    assert not overwritten.missed(told), "once is enough"
+    assert missing_changes(WRITE, told) == missing
+
+
+def test_a_second_save_that_left_no_trace_is_told_too() -> None:
+    ours = Told({**OLD, **SWITCH}, 100.3)
+    overwritten = switched()
+    assert overwritten.missed([ours] * 2)
+    assert overwritten.missed([ours] * 3)
+    overwritten.wrote(SWITCH, WRITE.row, 105.0, 105.5)
+    assert not overwritten.missed([ours] * 4), "they belong to the write before"
 
 
 def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> None:
-    ours = Told(OLD, 100.3, is_before=False)
-    for at in (99.9, 101.6):
-        assert switched().missed([ours, Told(OLD, at, is_before=False)]) is None
-    assert switched().missed([ours, Told(OLD, 100.3, is_before=True)]) is None
-    settled = switched()
-    settled.settled()
-    assert settled.missed([ours, ours]) is None, "we wrote once more ourselves"
+    row = {**OLD, **SWITCH}
+    for at in (99.9, 103.6):
+        assert not switched().missed([Told(row, 100.3), Told(row, at)])
+    assert not Overwritten().missed([Told(row, 100.3)] * 2), "nothing was written"
 
 
 def switched() -> Overwritten:
-    """After a switch that was made from 100.0 to 100.5, and wrote what was there before."""
+    """After WRITE, and nothing told yet."""
     made = Overwritten()
-    made.found([], {**OLD, "model_version": "0.3"})
-    made.switched({**OLD, "model_version": "0.4"}, 100.0, 100.5)
+    made.found([], WRITE.seen)
+    made.wrote(WRITE.changes, WRITE.row, WRITE.began, WRITE.ended)
     return made
 
 
 def test_what_others_changed_meanwhile_is_left_alone() -> None:
     """The title was changed once more by somebody else: it is not what it was before."""
-    told = {"title": "Mine", "label_config": "<new/>", "is_published": True}
+    told = {**SAVED, "title": "Mine", "is_published": True}
     now = {**OLD, "title": "Theirs", "is_published": False}
-    assert lost_settings(told, OLD, now) == {"label_config": "<new/>"}
+    assert switched().found([Told(told, 100.2)], Told(now, 101.0)) == {"label_config": "<new/>"}
