@@ -30,9 +30,10 @@ lint: install  ## check form and common mistakes
 types: install  ## check types
 	.venv/bin/mypy
 
+# Two test processes with their servers and trainers: a thread each, or they wait for one another.
 test: lint types  ## all checks and tests, with a Label Studio of its own
-	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest --ignore tests/benchmarks \
-		-n 2 --dist loadgroup --no-loadscope-reorder
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio OMP_NUM_THREADS=1 \
+		.venv/bin/pytest --ignore tests/benchmarks -n 2 --dist loadgroup --no-loadscope-reorder
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from backend.errors import explained
 from backend.studio.annotations import Json, confidence_of, demand_score, regions_of, result_of
 from backend.studio.content import Parts, key_of, parts_of
 from backend.studio.label_config import LabelConfig
-from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.spans.learner import said_of
 from model.spans.tags import Tokens
@@ -21,6 +20,11 @@ from model.storage.store import EncoderSpec, Store, Version
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore
 from model.types import Floats, Ints
+
+if (
+    TYPE_CHECKING
+):  # transformers takes seconds and 200 MB: a server that encodes nothing does without
+    from model.encoders.joint import JointEncoder
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +139,9 @@ class Predictor:
             return False
         return True
 
-    def _loaded_encoder(self, store: Store, number: int) -> JointEncoder:
+    def _loaded_encoder(self, store: Store, number: int) -> "JointEncoder":
+        from model.encoders.joint import JointEncoder  # noqa: PLC0415 (see above)
+
         wanted = (store.encoders()[number].spec, store.tuned_folder(number))
         if self._encoder is None or self._loaded != wanted:
             self._encoder = None  # before the next is loaded: there is room for one

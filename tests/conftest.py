@@ -11,6 +11,7 @@ import pytest
 from backend import local
 from backend.studio.api import Studio
 from tests.studio.bench import Bench
+from tests.studio.migrated import put_migrated
 from tests.studio.postgres import MISSING, postgresql, programs
 
 _numbers = itertools.count(1)
@@ -42,6 +43,8 @@ def label_studio(
     if not executable:
         pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
     folder, port = tmp_path_factory.mktemp("label-studio"), local.free_port()
+    if database == "sqlite":
+        put_migrated(folder, executable)
     with (
         running(database) as environ,
         local.label_studio(folder, port, executable, environ) as server,

@@ -47,13 +47,24 @@ def late():
 
 def test_the_server_starts_without_the_learning_libraries() -> None:
     """They take seconds to load; connecting a project must not wait for them."""
-    code = "import sys, backend.app; print(*sorted(name.split('.')[0] for name in sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    loaded = set(done.stdout.split())
+    loaded = loaded_by("backend.app")
     assert "flask" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_the_server_learns_and_ranks_without_transformers() -> None:
+    """The trainer encodes; the server only what nobody has encoded before, when it is asked."""
+    loaded = loaded_by("backend.loop.turn, backend.predictor")
+    assert "sklearn" in loaded
+    assert "transformers" not in loaded
+
+
+def loaded_by(modules: str) -> set[str]:
+    """The packages that are loaded by importing them."""
+    code = f"import sys, {modules}; print(*sorted(name.split('.')[0] for name in sys.modules))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
 def test_the_settings_know_every_strategy() -> None:

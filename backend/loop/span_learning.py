@@ -1,23 +1,17 @@
 """What a round learns from the spans that people marked in texts, and what it marks itself."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from backend.loop.learning import Learnt, Texts
-from backend.media.shown import Shown
 from backend.pool import Labelling
 from backend.studio.annotations import Json, Labels, regions_of
 from backend.studio.label_config import LabelConfig
 from model.choosing.audit import by_lot
-from model.encoders.finetune import Examples
-from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.snapshot import Policy
 from model.spans.learner import SpanSnapshot, said_of, span_round
-from model.spans.tags import Span, counts_of, tags_of
+from model.spans.tags import Span, counts_of
 from model.storage.store import Store
-from model.types import Ints
 
 COMPARED_TEXTS = 500
 """Two versions are compared by what they find in at most so many texts."""
@@ -65,18 +59,3 @@ def learn_spans(
 def spans_of(answer: Labels) -> list[Span]:
     """The spans that an answer consists of."""
     return [Span.parse(label) for label in answer]
-
-
-def span_examples(
-    encoder: JointEncoder, shown: Shown, answers: Sequence[Labels], labels: tuple[str, ...]
-) -> Examples:
-    """Texts with the tags of their tokens, to fine-tune on."""
-    places = encoder.token_places(shown[:])
-    tags: list[Ints] = [
-        tags_of(spans_of(answer), where, labels)
-        for answer, where in zip(answers, places, strict=True)
-    ]
-    bounds = np.cumsum([0, *map(len, tags)])
-    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
-    targets = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
-    return Examples(shown, targets, shown.lengths, bounds)

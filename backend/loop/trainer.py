@@ -12,7 +12,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -25,17 +25,19 @@ from backend.errors import explained
 from backend.loop.learning import given, targets_of
 from backend.loop.review import disagreement, doubted, doubted_spans
 from backend.loop.review import write as write_review
-from backend.loop.span_learning import span_examples, spans_of
-from backend.media.reading import Access, Reader
+from backend.loop.span_learning import spans_of
+from backend.media.access import Access
+from backend.media.reading import Reader
 from backend.media.shown import Shown, readable
 from backend.pool import Pool
-from backend.studio.annotations import Json
+from backend.studio.annotations import Json, Labels
 from backend.studio.content import key_of
 from backend.studio.interface import parse
 from model.choosing.audit import ENCODING_LOT, by_lot, draw, in_reserve
 from model.choosing.choice import SCORED_ROWS
 from model.encoders.finetune import Examples, Step, finetune
 from model.encoders.joint import JointEncoder
+from model.spans.tags import tags_of
 from model.storage.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
 from model.types import Floats, Ints, Layout, is_of_text
@@ -119,7 +121,7 @@ def tune_encoder(job: Json, report: Report) -> Json:
         shown = Shown(pool, reader, chosen, config)
         given_to = [answers[task] for task in shown.ids]
         if asked.kind == "spans":
-            return span_examples(encoder, shown, given_to, asked.labels)
+            return _span_examples(encoder, shown, given_to, asked.labels)
         return Examples(shown, targets_of(given_to, asked.labels), shown.lengths)
 
     # Numbered now: other encoders may have come while this job waited for its turn.
@@ -175,6 +177,21 @@ def review_labels(job: Json, report: Report) -> Json:
     facts = {"encoder": job["encoder"], "labels": len(ids)}
     write_review(folder, {**facts, **found, "people": differing})
     return facts
+
+
+def _span_examples(
+    encoder: JointEncoder, shown: Shown, answers: Sequence[Labels], labels: tuple[str, ...]
+) -> Examples:
+    """Texts with the tags of their tokens, to fine-tune on."""
+    places = encoder.token_places(shown[:])
+    tags: list[Ints] = [
+        tags_of(spans_of(answer), where, labels)
+        for answer, where in zip(answers, places, strict=True)
+    ]
+    bounds = np.cumsum([0, *map(len, tags)])
+    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
+    targets = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
+    return Examples(shown, targets, shown.lengths, bounds)
 
 
 def _chunks(layout: Layout) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from backend.errors import BackendError
 from backend.loop.jobs import Job, Trainer
 from backend.loop.loop import Activity, ProjectLoop
-from backend.media.reading import Access
+from backend.media.access import Access
 from backend.pool import Labelling
 from backend.settings import Settings
 from backend.studio.annotations import Json

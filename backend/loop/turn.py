@@ -16,7 +16,7 @@ from backend.loop.pin import pinned_version
 from backend.loop.reconcile import is_read, reconcile, synchronise
 from backend.loop.training import Training
 from backend.loop.upkeep import Upkeep
-from backend.media.reading import access_of
+from backend.media.access import access_of
 from backend.pool import Labelling, Pool
 from backend.predictor import Served
 from backend.settings import Settings

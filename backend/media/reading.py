@@ -1,17 +1,15 @@
 """From what a task shows to what an encoder reads: media are fetched, decoded and known again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
 from backend.errors import explained, is_disk_full
-from backend.loop.loop import Connection
+from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
-from backend.media.places import Unreachable, hosts_from
-from backend.settings import Settings
+from backend.media.places import Unreachable
 from backend.studio.content import Parts
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
@@ -24,37 +22,7 @@ from model.storage.store import EncoderSpec, Store
 from model.storage.vectors import content_key
 from model.types import Floats, Medium
 
-MEGABYTE = 1 << 20
-
 Decoded = TypeVar("Decoded")
-
-
-@dataclass(frozen=True)
-class Access:
-    """How media are fetched, as a job tells the trainer: see Connection and MediaLimits."""
-
-    url: str
-    token: str
-    spare_token: str
-    address: str
-    folder: str
-    hosts: tuple[str, ...]
-    max_bytes: int
-    cache_bytes: int
-
-
-def access_of(connection: Connection, settings: Settings) -> Access:
-    """With the settings' limits, and one cache for all projects."""
-    return Access(
-        connection.url,
-        connection.token,
-        connection.spare_token,
-        connection.studio_address,
-        str(settings.model_dir.resolve() / "media"),
-        hosts_from(settings.media_hosts),
-        settings.media_mb * MEGABYTE,
-        settings.media_cache_mb * MEGABYTE,
-    )
 
 
 class CannotRead(Exception):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from backend.loop import trainer
 from backend.loop.loop import Connection
-from backend.media.reading import access_of
+from backend.media.access import access_of
 from backend.pool import Pool
 from backend.settings import Settings
 from backend.studio.annotations import Json

@@ -10,7 +10,7 @@ import pytest
 from backend.loop.jobs import Trainer
 from backend.loop.loop import Connection, ProjectLoop
 from backend.loop.training import Training, spec_of
-from backend.media.reading import access_of
+from backend.media.access import access_of
 from backend.pool import Labelling
 from backend.settings import Settings
 from backend.studio.annotations import Labels

@@ -23,7 +23,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"basic_auth_user": USER, "basic_auth_pass": PASSWORD, "audit_share": 0.2}
+    password = {"basic_auth_user": USER, "basic_auth_pass": PASSWORD}
+    return {**password, "audit_share": 0.2, "max_tokens": 32}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ INTERFACE = (
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"deep_rounds": "yes", "deep_round_first": 25}
+    return {"deep_rounds": "yes", "deep_round_first": 35, "max_tokens": 32}
 
 
 def answer(topic: str, *, with_weight: bool) -> list[Json]:

@@ -51,7 +51,7 @@ def backend_settings(tmp_path_factory: pytest.TempPathFactory, files: Web) -> di
         "audio_encoder": str(wav2vec2(tmp_path_factory.mktemp("sounds"))),
         "media_hosts": files.host,
         "deep_rounds": "yes",
-        "deep_round_first": 12,
+        "deep_round_first": 15,
     }
 
 

@@ -27,7 +27,7 @@ PATTERNS = {
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"deep_rounds": "yes", "deep_round_first": 25, "max_tokens": 64}
+    return {"deep_rounds": "yes", "deep_round_first": 32, "max_tokens": 64}
 
 
 def marked(text: str) -> list[Json]:

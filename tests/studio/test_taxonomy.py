@@ -27,7 +27,7 @@ TREE = (
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"deep_rounds": "yes", "deep_round_first": 25}
+    return {"deep_rounds": "yes", "deep_round_first": 30, "max_tokens": 32}
 
 
 def submit(bench: Bench, task: Json) -> None:
