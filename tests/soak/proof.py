@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from backend.studio.annotations import Json
+from model.storage.store import version_key
 from tests.soak.ledger import Failure, Saved, Serving
 
 Interval = tuple[float, float]
@@ -90,6 +91,9 @@ def judge(
 ) -> str:
     """ "lowest" when the task was the minimum of a version, "out of order" when it was not.
 
+    A slow request may see several switches: any version from the first to the last that the
+    serving names may have been the one.
+
     taken: task -> when it was not to be had, because somebody held it or had labelled it. Each task
     of a lower score must have been taken at some moment of the request. When all of a version's
     tasks were, the order was "used up": Label Studio then draws by lot.
@@ -100,9 +104,10 @@ def judge(
     """
     if serving.resumed:
         return "held since a lost answer"
-    known = [shortlists[name] for name in serving.versions if name in shortlists]
-    if not known:
+    named = sorted(version_key(name) for name in serving.versions if name in shortlists)
+    if not named:
         return "no version"
+    known = [shortlists[name] for name in shortlists if named[0] <= version_key(name) <= named[-1]]
     request = (serving.began, serving.ended)
 
     def was_taken(task: int) -> bool:

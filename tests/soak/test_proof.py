@@ -37,6 +37,16 @@ def test_the_lowest_score_is_served() -> None:
     assert proof.judge(served(99), SHORTLISTS, {}) == "out of order"
 
 
+def test_a_slow_request_may_be_served_by_any_version_from_its_first_to_its_last() -> None:
+    shortlists = {"0.8": [5], "0.9": [6], "0.10": [7], "0.11": [8]}
+    seen = frozenset({"0.9", "0.11"})
+    verdicts = {
+        task: proof.judge(Serving(task, 10.0, 17.0, seen, None, False), shortlists, {})
+        for task in (5, 6, 7, 8)
+    }
+    assert verdicts == {5: "out of order", 6: "lowest", 7: "lowest", 8: "lowest"}
+
+
 def test_tasks_that_others_hold_or_have_labelled_are_passed_over() -> None:
     taken = proof.intervals([Saved(7, "tech", held=9.0), Saved(8, "tech", held=2.0, gone=9.5)])
     assert proof.judge(served(8), SHORTLISTS, taken) == "lowest"

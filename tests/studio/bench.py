@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,9 +63,14 @@ class Bench:
         return project
 
     def delete_projects(self) -> None:
-        while self.projects:
-            path = f"/api/projects/{self.projects.pop()}/"
-            self.studio.session.call("DELETE", path, allowed=(404,))
+        for project in self.projects:
+            until(f"project {project} deleted", partial(self._is_deleted, project))
+        self.projects.clear()
+
+    def _is_deleted(self, project: int) -> bool:
+        """Not at once, when the backend puts something of its own into the project meanwhile."""
+        path = f"/api/projects/{project}/"
+        return self.studio.session.call("DELETE", path, allowed=(404, 500)).status_code != 500
 
     def connect(self, project: int, url: str = "") -> None:
         """What Settings > Model > Connect Model sends; `url`: where a proxy of the backend is."""
