@@ -37,9 +37,10 @@ PEOPLES_SETTINGS = (
 )
 """What people save in a project's pages, apart from what we look after ourselves."""
 
-BEFORE, AFTER = 10.0, 3.0
+NEAR = 10.0
 """Seconds: a webhook that comes so long before our write or after it may tell of a change at the
-same time. Label Studio repeats a request that met a locked database, a second later and more."""
+same time. Label Studio repeats a request that met a locked database, a second later and more, and
+where it is busy a request takes several."""
 
 
 def read_project(studio: Studio, project: int) -> Json:
@@ -158,7 +159,7 @@ def lost_settings(write: Write, seen: Told, told: Sequence[Told], now: Told) -> 
     near = [
         one
         for one in told
-        if write.began - BEFORE <= one.at <= write.ended + AFTER and not _has(one, write.changes)
+        if write.began - NEAR <= one.at <= write.ended + NEAR and not _has(one, write.changes)
     ]
     if not near:
         return {}
@@ -180,7 +181,7 @@ def missing_changes(write: Write, told: Sequence[Told]) -> int:
     that was not there before.
     """
     earlier = [write.seen, *(one for one in told if one.at < write.began)]
-    around = [one for one in told if write.began <= one.at <= write.ended + AFTER]
+    around = [one for one in told if write.began <= one.at <= write.ended + NEAR]
     echoes = [one for one in around if _has(one, write.changes)]
     before = [max(earlier, key=lambda one: one.at)]
     before += [one for one in around if one not in echoes]

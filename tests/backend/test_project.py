@@ -59,7 +59,7 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
         (100.2, OLD, {"label_config": "<new/>"}),
         (98.0, OLD, {"label_config": "<new/>"}),
         (89.0, OLD, {}),
-        (104.0, OLD, {}),
+        (111.0, OLD, {}),
         (100.2, SAVED, {}),
     ],
     ids=["at once", "committed late", "long before", "long after", "kept"],
@@ -149,13 +149,13 @@ def test_a_second_save_that_left_no_trace_is_told_too() -> None:
     overwritten = switched()
     assert overwritten.missed([ours] * 2)
     assert overwritten.missed([ours] * 3)
-    overwritten.wrote(SWITCH, WRITE.row, 105.0, 105.5)
+    overwritten.wrote(SWITCH, WRITE.row, 101.0, 101.5)
     assert not overwritten.missed([ours] * 4), "they belong to the write before"
 
 
 def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> None:
     row = {**OLD, **SWITCH}
-    for at in (99.9, 103.6):
+    for at in (99.9, 110.6):
         assert not switched().missed([Told(row, 100.3), Told(row, at)])
     assert not Overwritten().missed([Told(row, 100.3)] * 2), "nothing was written"
 
