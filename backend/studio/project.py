@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -184,16 +184,16 @@ def missing_changes(write: Write, told: Sequence[Told]) -> int:
     around = [one for one in told if write.began <= one.at <= write.ended + NEAR]
     echoes = [one for one in around if _has(one, write.changes)]
     before = [max(earlier, key=lambda one: one.at)]
-    before += [one for one in around if one not in echoes]
-    names = {*PEOPLES_SETTINGS, "sampling", "model_version"} - set(write.changes)
-    known = [_part(one.project, names) for one in before]
-    news = 0
-    for part in (_part(one.project, names) for one in echoes):
-        if part not in known:
-            known.append(part)
-            news += 1
-    return max(0, len(echoes) - 1 - news)
+    before += [one for one in around if not _has(one, write.changes)]
+    names = [
+        name
+        for name in (*PEOPLES_SETTINGS, "sampling", "model_version")
+        if name not in write.changes
+    ]
+    news = _states(echoes, names) - _states(before, names)
+    return max(0, len(echoes) - 1 - len(news))
 
 
-def _part(row: Json, names: Collection[str]) -> Json:
-    return {name: row.get(name) for name in names}
+def _states(told: Sequence[Told], names: Sequence[str]) -> set[tuple[str, ...]]:
+    """The different values of these settings, as texts: whatever they are, these fit into a set."""
+    return {tuple(repr(one.project.get(name)) for name in names) for one in told}

@@ -1,8 +1,8 @@
-"""Make Label Studio serve a version: write its shortlist, then switch to it.
+"""What makes Label Studio serve a version: its shortlist is written, then it is switched to.
 
 Label Studio orders its queue by the scores of `project.model_version`, and only under the sampling
-mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first,
-switch second, delete much later (backend.studio.cleanup).
+mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first
+(`write`), switch second (backend.loop.upkeep), delete much later (backend.studio.cleanup).
 """
 
 import time

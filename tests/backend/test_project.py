@@ -9,13 +9,7 @@ from backend.errors import ProjectReplaced
 from backend.loop.loop import Told
 from backend.pool import Pool
 from backend.studio.annotations import Json
-from backend.studio.project import (
-    Overwritten,
-    Write,
-    is_of,
-    missing_changes,
-    set_aside,
-)
+from backend.studio.project import Overwritten, Write, is_of, missing_changes, set_aside
 
 OLD: Json = {
     "id": 7,

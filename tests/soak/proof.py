@@ -107,7 +107,11 @@ def judge(
     named = sorted(version_key(name) for name in serving.versions if name in shortlists)
     if not named:
         return "no version"
-    known = [shortlists[name] for name in shortlists if named[0] <= version_key(name) <= named[-1]]
+    known = [
+        shortlist
+        for name, shortlist in shortlists.items()
+        if named[0] <= version_key(name) <= named[-1]
+    ]
     request = (serving.began, serving.ended)
 
     def was_taken(task: int) -> bool:

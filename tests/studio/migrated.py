@@ -1,4 +1,4 @@
-"""What Label Studio's first start leaves behind: nearly all of it are migrations, 45 s of them."""
+"""Label Studio's empty database: to make one is nearly all of its first start, 45 s."""
 
 import fcntl
 import shutil
