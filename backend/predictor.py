@@ -13,6 +13,7 @@ from backend.errors import explained
 from backend.studio.annotations import Json, confidence_of, demand_score, regions_of, result_of
 from backend.studio.content import Parts, key_of, parts_of
 from backend.studio.label_config import LabelConfig
+from backend.versions import least_confidence
 from model.heads.head import Head
 from model.spans.learner import said_of
 from model.spans.tags import Tokens
@@ -71,8 +72,9 @@ class Predictor:
         """What the head says of these tasks, by their place, and how sure it is."""
         rows, vectors = self._vectors(served, list(readable.values()))
         places = [list(readable)[row] for row in rows]
+        config, least = served.config, least_confidence(served.version)
         return {
-            place: (result_of(row, head, served.config), confidence_of(row, head, served.config))
+            place: (result_of(row, head, config, least), confidence_of(row, head, config))
             for place, row in zip(places, head.probs(vectors).tolist(), strict=True)
         }
 

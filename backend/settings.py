@@ -9,6 +9,7 @@ from backend.errors import BadSetting
 
 STRATEGY_NAMES = (
     "auto",
+    "variance",
     "random",
     "least_confidence",
     "margin",
@@ -66,8 +67,12 @@ class Settings:
     )
     strategy: str = setting(
         "auto",
-        "Query strategy; auto is the one that measured best, at present balanced_cluster_margin.",
+        "Query strategy; auto is the one that measured best, at present variance.",
         choices=STRATEGY_NAMES,
+    )
+    label_names: bool = setting(
+        True,
+        "Use what the labels are called before there are labels, and beside the first ones.",
     )
     guard: bool = setting(
         True,

@@ -7,6 +7,16 @@ from typing import Any
 from backend.errors import UnknownProject, UnknownVersion
 from model.storage.store import EncoderMeta, Store, Version
 
+FIRST_CONFIDENCE = 0.8
+"""What the first versions pre-annotate: people follow a wrong suggestion, and what is so sure by
+the names of the labels alone is right in at least 94 % of the texts on seven public sets with one
+label."""
+CALIBRATED_BY, SETTLED_BY = 10, 30
+"""With so many audit labels, which calibrate the probabilities, or so many labels in all, a version
+is no longer one of the first. Audit labels alone would not do: with one task in ten they come with
+the hundredth label, the tasks on top of the queue are those that no model is sure of, and with
+AUDIT_SHARE=0 there are none."""
+
 
 def store_of(model_dir: Path, project: int) -> Store:
     """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files."""
@@ -32,6 +42,13 @@ def versions_of(store: Store) -> list[Version]:
     """All versions, newest last."""
     versions = [store.load_version(name) for name in store.version_names()]
     return sorted(versions, key=lambda version: float(version.meta["created_at"]))
+
+
+def least_confidence(version: Version) -> float:
+    """The probability from which on a version pre-annotates a label."""
+    audits = len(version.validation)
+    is_first = audits < CALIBRATED_BY and len(version.training) + audits < SETTLED_BY
+    return FIRST_CONFIDENCE if is_first else 0.0
 
 
 def moment(version: Version) -> str:

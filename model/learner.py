@@ -15,12 +15,13 @@ from model.heads.calibration import (
     fit_calibration,
 )
 from model.heads.head import Head, fit_head, joined
+from model.heads.names import named_head
 from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import measure
 from model.snapshot import Policy, Snapshot, pool_centre, sampled
 from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
 
-DEFAULT_STRATEGY = "balanced_cluster_margin"
+DEFAULT_STRATEGY = "variance"
 """What `auto` means."""
 
 MOST_CROSS_FITTED = 256
@@ -32,12 +33,21 @@ THRESHOLD_SAMPLE, LABELS_AT_ONCE = 20_000, 512
 taxonomy's probabilities would fill the memory."""
 
 
+LABELS_A_CLASS, MOST_FIRST = 3, 300
+"""The first deep round waits for so many labels a class, and for so many at the most. With 100 and
+200 labels of BANKING77's 77 intents a tuned encoder and names were right in .64 and .68, an untuned
+one in .63 and .69."""
+
+NAMED_SAMPLE, NAMED_CELLS = 4_000, 1 << 21
+"""Names are moved towards so many texts of the pool, of thousands of labels towards fewer."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A fast round's product: the head (None before any label), the snapshot rows to ask for,
     ask-first order, and the rows that it learnt from and was measured on.
 
-    random_share: the part of the rows that the guard drew from regions (audit tasks not counted).
+    random_share: the part of the rows that the guard drew at random (audit tasks not counted).
     fitted: the head before its calibration, None where nothing was fitted: the next fit on the same
     encoder begins there.
     """
@@ -79,8 +89,9 @@ def _fast_round(
     if fixed is None:
         snapshot = snapshot.of_answered(~held_out)
     fitted = fixed
-    if fixed is None and len(training) and snapshot.labels:
-        parts = [_fit(part, audits, centre, start) for part in snapshot.parts()]
+    has_names = snapshot.names is not None and bool(snapshot.names.any())
+    if fixed is None and snapshot.labels and (len(training) or has_names):
+        parts = [_fit(part, audits, centre, start, policy.seed) for part in snapshot.parts()]
         fitted = joined(parts, snapshot.groups)
     head, metrics = fixed, {}
     if fitted is not None:
@@ -90,9 +101,15 @@ def _fast_round(
     return Outcome(head, rows, training, validation, metrics, share, fitted)
 
 
-def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None) -> Head:
-    """A head on the training labels, as it comes."""
+def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, seed: int) -> Head:
+    """A head on the names and the training labels, as it comes."""
     training = snapshot.labelled(~audits[snapshot.answered])
+    named = None
+    if snapshot.names is not None and snapshot.names.any():
+        most = max(1, min(NAMED_SAMPLE, NAMED_CELLS // len(snapshot.labels)))
+        sample = sampled(snapshot, np.arange(len(snapshot.ids)), most, seed)
+        vectors = snapshot.vectors[sample]
+        named = named_head(snapshot.names, vectors, snapshot.kind, snapshot.labels, centre)
     return fit_head(
         training.vectors,
         training.targets,
@@ -100,6 +117,7 @@ def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None) 
         snapshot.labels,
         centre,
         start=None if start is None else start.of_labels(snapshot.labels),
+        named=named,
     )
 
 
@@ -175,10 +193,12 @@ def _cross_fitted(
     return probs, float(np.mean(known)) if known else None
 
 
-def deep_round_due(labels: int, tuned_on: int, first: int, growth: float) -> bool:
-    """Whether the encoder should be tuned anew: at `first` labels, and whenever they have grown by
-    the share `growth` since the last time, when there were `tuned_on`."""
-    return labels >= max(first, int(tuned_on * (1.0 + growth)), tuned_on + 1)
+def deep_round_due(labels: int, tuned_on: int, first: int, growth: float, classes: int) -> bool:
+    """Whether the encoder should be tuned anew: at `first` labels, or at LABELS_A_CLASS for each of
+    the `classes` if that is more, and whenever they have grown by the share `growth` since the last
+    time, when there were `tuned_on`."""
+    enough = max(first, min(LABELS_A_CLASS * classes, MOST_FIRST))
+    return labels >= max(enough, int(tuned_on * (1.0 + growth)), tuned_on + 1)
 
 
 def resolve_strategy(name: str) -> str:

@@ -24,7 +24,7 @@ from model.encoders.text import BUNDLED
 from model.learner import resolve_strategy
 from model.measuring.curves import Curves, area, draw, labels_to_reach, standard_error
 from model.measuring.stopping import DEFAULT_METRIC
-from model.simulation import Plan, Point, play
+from model.simulation import NAMES, Plan, Point, play
 
 FULL = "full"
 """Beside the strategies: a single round that is given all labels of the pool."""
@@ -120,7 +120,9 @@ def parser() -> ArgumentParser:
     add(
         "--deep-growth", type=float, default=0.2, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
     )
-    add("--no-guard", action="store_true", help="never mix in tasks of all regions: as GUARD=false")
+    add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
+    add("--names", choices=NAMES, default="given", help="what the labels are called (LABEL_NAMES)")
+    add("--no-self-training", action="store_true", help="fine-tune on labels alone")
     add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
     return made
 
@@ -154,6 +156,8 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
                 deep_first=arguments.deep_first,
                 deep_growth=growth,
                 guard=not arguments.no_guard,
+                names=arguments.names,
+                self_training=not arguments.no_self_training,
             )
             made.append((name, plan))
         if arguments.full:

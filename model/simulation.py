@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from tqdm import tqdm
 
 from model.choosing.audit import in_reserve
 from model.corpus import BadCorpus, Corpus
-from model.encoders.finetune import Examples, finetune
+from model.encoders.finetune import Examples
+from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
 from model.encoders.text import TextEncoder
+from model.heads.names import readable
 from model.learner import deep_round_due, fast_round
 from model.measuring.metrics import scores
 from model.measuring.stopping import DEFAULT_METRIC
@@ -28,7 +30,7 @@ class Plan:
     """All that a run's result depends on.
 
     train, test: `fingerprint` of the files, so that a run goes on wherever they lie.
-    deep_growth: None: the encoder stays as it comes.
+    deep_growth: None: the encoder stays as it comes. names: one of NAMES.
     """
 
     train: str
@@ -46,6 +48,12 @@ class Plan:
     deep_first: int
     deep_growth: float | None
     guard: bool
+    names: str
+    self_training: bool
+
+
+NAMES = ("given", "none", "letters", "shuffled")
+"""What the labels are called: as in the file; not at all; A, B, C ...; each by another's name."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ class Run:
         self._tracker = tracker
         self._answered: list[int] = []
         self._tuned_on = 0
-        self._vectors: tuple[Floats, Floats] | None = None
+        self._names = called(pool.labels, plan.names, plan.seed)
+        self._vectors: tuple[Floats, Floats, Floats] | None = None
         self._folder = folder
 
     def play(self, points: list[Point]) -> Iterator[Point]:
@@ -102,14 +111,14 @@ class Run:
         plan, labels = self._plan, len(self._answered)
         seconds = {"tune": 0.0, "encode": 0.0}
         due = plan.deep_growth is not None and deep_round_due(
-            labels, self._tuned_on, plan.deep_first, plan.deep_growth
+            labels, self._tuned_on, plan.deep_first, plan.deep_growth, len(self._pool.labels)
         )
         if due and len(np.unique(self._pool.targets[self._answered], axis=0)) > 1:
             seconds = self._tune(self._answered)
             self._tuned_on = labels
-        vectors, test_vectors = self._encoded()
+        vectors, test_vectors, names = self._encoded()
         began = time.monotonic()
-        outcome = fast_round(self._snapshot(vectors), self._policy())
+        outcome = fast_round(self._snapshot(vectors, names), self._policy())
         seconds["round"] = time.monotonic() - began
         found: dict[str, float] = {}
         if outcome.head is not None:
@@ -124,10 +133,11 @@ class Run:
         rows = np.array(answered, dtype=np.int64)
         audits = in_reserve(self._ids[rows], plan.audit_share, plan.seed)
         encoder = TextEncoder(plan.encoder, plan.max_tokens)
-        finetune(
+        deep_round(
             encoder,
             self._examples(rows[~audits]),
             self._examples(rows[audits]),
+            self._unlabelled(),
             self._pool.kind,
             seed=plan.seed,
             observe=lambda step: self._tracker.step(len(answered), step),
@@ -136,18 +146,34 @@ class Run:
         self._vectors = self._encode(encoder)
         return {"tune": tuned - began, "encode": time.monotonic() - tuned}
 
-    def _encoded(self) -> tuple[Floats, Floats]:
-        """Vectors of the pool and of the test texts by the present encoder."""
+    def _unlabelled(self) -> Unlabelled:
+        """What self-training may look at: nothing where it is switched off."""
+        if not self._plan.self_training:
+            return Unlabelled([])
+        # The pool is in random order already.
+        is_audit = in_reserve(self._ids, self._plan.audit_share, self._plan.seed)
+        is_open = ~is_audit & ~np.isin(np.arange(len(self._pool)), self._answered)
+        texts = self._pool.take(np.flatnonzero(is_open)[:POOL_SAMPLE]).texts
+        return Unlabelled(texts, [name or None for name in self._names])
+
+    def _encoded(self) -> tuple[Floats, Floats, Floats]:
+        """Vectors of the pool, of the test texts and of the names by the present encoder."""
         if self._vectors is None:
             self._vectors = self._encode_untuned()
         return self._vectors
 
-    def _encode(self, encoder: TextEncoder) -> tuple[Floats, Floats]:
+    def _encode(self, encoder: TextEncoder) -> tuple[Floats, Floats, Floats]:
         # float16, as production stores them.
         pool, test = (encoder.encode(part.texts) for part in (self._pool, self._test))
-        return pool.astype(np.float16), test.astype(np.float16)
+        return pool.astype(np.float16), test.astype(np.float16), self._encode_names(encoder)
 
-    def _encode_untuned(self) -> tuple[Floats, Floats]:
+    def _encode_names(self, encoder: TextEncoder) -> Floats:
+        names = encoder.encode(self._names)
+        has_name = np.array([bool(name) for name in self._names])
+        named: Floats = np.where(has_name[:, None], names, 0.0).astype(np.float16)
+        return named
+
+    def _encode_untuned(self) -> tuple[Floats, Floats, Floats]:
         """Kept on disk: all runs start with the same encoder."""
         plan = self._plan
         encoder = TextEncoder(plan.encoder, plan.max_tokens)
@@ -159,13 +185,13 @@ class Run:
             missing = np.flatnonzero(store.rows(keys) < 0)
             store.append(keys[missing], encoder.encode(part.take(missing).texts))
             found.append(store.take(store.rows(keys)))
-        return found[0], found[1]
+        return found[0], found[1], self._encode_names(encoder)
 
     def _examples(self, rows: Ints) -> Examples:
         chosen = self._pool.take(rows)
         return Examples(chosen.texts, chosen.targets)
 
-    def _snapshot(self, vectors: Floats) -> Snapshot:
+    def _snapshot(self, vectors: Floats, names: Floats) -> Snapshot:
         answered = np.sort(np.array(self._answered, dtype=np.int64))
         is_open = np.ones(len(self._pool), dtype=np.bool_)
         is_open[answered] = False
@@ -177,11 +203,27 @@ class Run:
             targets=self._pool.targets[answered],
             labels=self._pool.labels,
             kind=self._pool.kind,
+            names=names if names.any() else None,
         )
 
     def _policy(self) -> Policy:
         plan = self._plan
         return Policy(plan.strategy, plan.batch, plan.audit_share, plan.seed, plan.guard)
+
+
+def called(labels: Sequence[str], names: str, seed: int) -> list[str]:
+    """What each of the labels is called, "" for one without a name; `names`: one of NAMES."""
+    said = {
+        "given": [readable(label) for label in labels],
+        "none": [""] * len(labels),
+        "letters": [f"{place // 26 or ''}{chr(65 + place % 26)}" for place in range(len(labels))],
+    }
+    if names == "shuffled":
+        # Each in a random circle is called by the next one's name, so that none keeps its own.
+        order = np.random.default_rng(seed).permutation(len(labels))
+        next_one = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+        return [said["given"][next_one[place]] for place in range(len(labels))]
+    return said[names]
 
 
 def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> list[Point]:

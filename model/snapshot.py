@@ -26,7 +26,9 @@ class Snapshot:
 
     ids (n,): task ids; vectors (n, d): from one encoder; open (n,): may be asked for;
     answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1. groups: where
-    several questions are asked, the labels of each; () for one question, of this `kind`.
+    several questions are asked, the labels of each; () for one question, of this `kind`. names
+    (c, d): the vectors of what the labels are called, by the same encoder, zeros for one that has
+    no name; None: not to be used.
     """
 
     ids: Ints
@@ -37,6 +39,7 @@ class Snapshot:
     labels: tuple[str, ...]
     kind: Kind
     groups: tuple[LabelGroup, ...] = ()
+    names: Floats | None = None
 
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
@@ -52,12 +55,18 @@ class Snapshot:
             labels=self.labels[group.columns],
             kind=group.kind,
             groups=(),
+            names=None if self.names is None else self.names[group.columns],
         )
 
     def of_answered(self, which: Bools) -> "Snapshot":
-        """Without the questions that none of the answered rows `which` (m,) answers."""
-        targets = self.targets[which]
-        kept = [group for group in self.groups if targets[:, group.columns].any()]
+        """Without the questions that none of the answered rows `which` (m,) answers and whose
+        labels have no names to answer them by."""
+        targets, names = self.targets[which], self.names
+        kept = [
+            group
+            for group in self.groups
+            if targets[:, group.columns].any() or (names is not None and names[group.columns].any())
+        ]
         if len(kept) == len(self.groups):
             return self
         if len(kept) == 1:
@@ -72,6 +81,7 @@ class Snapshot:
                 LabelGroup(group.kind, *place)
                 for group, *place in zip(kept, ends, ends[1:], strict=False)
             ),
+            names=None if names is None else names[columns],
         )
 
     def labelled(self, which: Bools) -> "Labelled":

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import requests
@@ -22,15 +21,19 @@ import requests
 from backend import local
 from backend.commands.connect import connect, wait_for_order
 from backend.errors import BackendError
+from backend.loop.names import name_vectors, names_of
 from backend.progress import counting, waiting
 from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.api import Studio
+from backend.studio.interface import parse
+from backend.studio.label_config import LabelConfig
 from model.encoders.finetune import Examples, finetune
 from model.encoders.text import TextEncoder
-from model.heads.head import decisions, fit_head
+from model.heads.head import Head, decisions
+from model.learner import fast_round
 from model.measuring.metrics import macro_f1
-from model.snapshot import pool_centre
+from model.snapshot import Policy, Snapshot
 from model.storage.store import Store, Version
 from model.storage.vectors import content_key
 from model.types import Floats, Ints
@@ -39,6 +42,9 @@ TITLE = "BBC News"
 CONTROL, OBJECT = "topic", "text"
 RANDOM_DRAWS_HEAD, RANDOM_DRAWS_DEEP = 20, 3
 """Draws for f1_random: fine-tuning takes a minute a draw, a head milliseconds."""
+
+ENCODING_LIMIT = 600.0
+"""Seconds in which all articles must be encoded."""
 
 TUNED_TEST_ARTICLES = 500
 """A fine-tuned encoder of a random draw is measured on so many untouched articles."""
@@ -78,12 +84,17 @@ class Demo:
     labelled: list[int] = field(default_factory=list)
     refreshes: list[float] = field(default_factory=list)
     out_of_order: int = 0
+    f1_before: float | None = None
 
     def served(self) -> str:
         """The name of the version that the backend serves."""
         address = f"{self.backend_url}/versions"
         answer = requests.get(address, params={"project": self.project}, timeout=10.0)
         return str(answer.json()["served"])
+
+    def version(self) -> Version:
+        """The version that the backend serves."""
+        return self.store().load_version(self.served())
 
     def store(self) -> Store:
         return Store(self.models / str(self.project))
@@ -119,6 +130,19 @@ class Demo:
             time.sleep(0.02)
         raise BackendError(f"No version learnt from task {task} within two minutes; see the log")
 
+    def look_before(self) -> None:
+        """Measure what is served before any label, as soon as it has read all articles."""
+        until = time.monotonic() + ENCODING_LIMIT
+        version = self.version()
+        with waiting("encoding the other articles") as line:
+            while version.meta["ranked"] < len(self.truth):
+                if time.monotonic() > until:
+                    raise BackendError("The articles are not encoded after ten minutes")
+                line.update()
+                time.sleep(0.5)
+                version = self.version()
+        self.f1_before = None if version.head is None else self.f1(version)
+
     def untouched(self) -> Ints:
         return np.array(sorted(set(self.truth) - set(self.labelled)), dtype=np.int64)
 
@@ -142,6 +166,9 @@ class Demo:
         rows = [self.topics.index(self.truth[task]) for task in ids.tolist()]
         return np.eye(len(self.topics), dtype=np.float32)[rows]
 
+    def config(self) -> LabelConfig:
+        return parse(label_config(self.topics))
+
     def f1_random(self, labels: int, version: Version, settings: Settings) -> tuple[float, int]:
         """Mean macro-F1 of the same learner on as many articles drawn at random, and the number of
         draws. If the served encoder was fine-tuned on m labels, so is each draw's on its first m.
@@ -162,16 +189,35 @@ class Demo:
         chosen, rest = drawn[:labels], drawn[labels:]
         if tuned_on:
             rest = rest[:TUNED_TEST_ARTICLES]
-            known, new = self._tuned(chosen, chosen[:tuned_on], rest, settings, seed)
+            known, new, names = self._tuned(chosen, chosen[:tuned_on], rest, settings, seed)
         else:
             known, new = (self.vectors(version.encoder, part) for part in (chosen, rest))
-        centre = pool_centre(np.concatenate([known, new]), seed)
-        head = fit_head(known, self.targets(chosen), "single", tuple(self.topics), centre)
+            names = name_vectors(self.store(), version.encoder, self.config())
+        head = self._learnt(known, self.targets(chosen), new, names, seed)
         return macro_f1(decisions(head.probs(new), "single"), self.targets(rest) > 0)
+
+    def _learnt(
+        self, known: Floats, targets: Floats, new: Floats, names: Floats | None, seed: int
+    ) -> Head:
+        """The head of a round in which the `known` are labelled and the `new` are not."""
+        rows = np.arange(len(known) + len(new))
+        snapshot = Snapshot(
+            ids=rows,
+            vectors=np.concatenate([known, new]),
+            open=rows >= len(known),
+            answered=rows[: len(known)],
+            targets=targets,
+            labels=tuple(self.topics),
+            kind="single",
+            names=names,
+        )
+        head = fast_round(snapshot, Policy("random", 1, 0.0, seed, guard=False)).head
+        assert head is not None
+        return head
 
     def _tuned(
         self, chosen: Ints, first: Ints, rest: Ints, settings: Settings, seed: int
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, Floats, Floats | None]:
         encoder = TextEncoder(settings.encoder, settings.max_tokens)
         nothing = Examples([], self.targets(first[:0]))
         training = Examples([self.texts[task] for task in first.tolist()], self.targets(first))
@@ -179,10 +225,11 @@ class Demo:
         known, new = (
             encoder.encode([self.texts[task] for task in part.tolist()]) for part in (chosen, rest)
         )
-        return known, new
+        called = [str(text) for text, *_ in names_of(self.config()).values()]
+        return known, new, encoder.encode(called) if settings.label_names else None
 
 
-def _head_of(version: Version) -> Any:
+def _head_of(version: Version) -> Head:
     if version.head is None:
         raise BackendError(f"Version {version.name} has no head yet")
     return version.head
@@ -229,11 +276,14 @@ def _connected(studio: Studio, backend_url: str, folder: Path) -> Demo:
 
 def annotate(demo: Demo, labels: int, pace: float) -> None:
     """Label tasks as an annotator would, one each `pace` seconds at the fastest."""
+    demo.look_before()
+    if demo.f1_before is not None:
+        print(f"F1 before any label, from what the topics are called: {demo.f1_before:.3f}")
     print(f"{'labels':>6}  {'version':>8}  {'F1':>6}  {'submit to new order':>20}")
     for done in range(1, labels + 1):
         began = time.monotonic()
         seconds = demo.label_next()
-        version = demo.store().load_version(demo.served())
+        version = demo.version()
         print(
             f"{done:>6}  {version.name:>8}  {demo.f1(version):6.3f}  {seconds:>18.2f} s", flush=True
         )
@@ -241,10 +291,11 @@ def annotate(demo: Demo, labels: int, pace: float) -> None:
 
 
 def report(demo: Demo) -> Json:
-    version = demo.store().load_version(demo.served())
+    version = demo.version()
     random, draws = demo.f1_random(len(demo.labelled), version, Settings())
     return {
         "labels": len(demo.labelled),
+        "f1_before": None if demo.f1_before is None else round(demo.f1_before, 4),
         "f1": round(demo.f1(version), 4),
         "f1_random": round(random, 4),
         "f1_random_draws": draws,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.loop.names import name_vectors, rows_of
 from backend.pool import Labelling
 from backend.studio.annotations import Json, Labels, result_of
 from backend.studio.content import Parts
@@ -28,8 +29,8 @@ class Learnt:
     """What came out of a round, in rows of `ids` (n,).
 
     ranked: how many open tasks have vectors; sample (k,), answers (k, c): rows drawn by lot, and
-    the labels that the head gives them (None before any label); results: the pre-annotations of
-    the rows to ask for.
+    the labels that the head gives them (None without a head); results: what the tasks show, and the
+    least probability to pre-annotate -> the pre-annotations of the rows to ask for.
     """
 
     ids: Ints
@@ -37,7 +38,7 @@ class Learnt:
     outcome: Outcome
     sample: Ints
     answers: Bools | None
-    results: Callable[[Texts], list[list[Json]]]
+    results: Callable[[Texts, float], list[list[Json]]]
 
 
 def learn_labels(
@@ -49,8 +50,9 @@ def learn_labels(
     start: Head | None,
     fixed: Head | None,
 ) -> Learnt:
-    """A round on the labels of whole tasks."""
-    asked = config.learnable(given(labelling.answers.values()))
+    """A round on the labels of whole tasks, and on what the labels are called."""
+    named = rows_of(store, encoder, config).keys()
+    asked = config.learnable(given(labelling.answers.values()), named)
     if config.is_learnt_in_parts and fixed is not None:
         asked = config.of_labels(fixed.labels)
     snapshot = snapshot_of(store, labelling, asked, encoder)
@@ -59,11 +61,11 @@ def learn_labels(
     head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
     answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
 
-    def results(_: Texts) -> list[list[Json]]:
+    def results(_: Texts, least: float) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
         probs = head.probs(snapshot.vectors[outcome.rows]).tolist()
-        return [result_of(row, head, config) for row in probs]
+        return [result_of(row, head, config, least) for row in probs]
 
     ranked = int(snapshot.open.sum())
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
@@ -75,7 +77,7 @@ def given(answers: Iterable[Labels]) -> set[str]:
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
-    """The part of the pool that has vectors, as arrays."""
+    """The part of the pool that has vectors, as arrays, and the names of the labels."""
     vectors = store.vectors(encoder)
     rows = vectors.rows(labelling.keys)
     seen = rows >= 0
@@ -91,6 +93,7 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
         labels=config.labels,
         kind=config.kind,
         groups=config.groups,
+        names=name_vectors(store, encoder, config),
     )
 
 

@@ -10,6 +10,8 @@ from backend.pool import Labelling
 from backend.settings import Settings
 from backend.studio.annotations import Json, shortlist_score
 from backend.studio.label_config import LabelConfig
+from backend.versions import least_confidence
+from model.heads.head import Head
 from model.learner import resolve_strategy
 from model.snapshot import Policy
 from model.storage.store import Store, Version, version_key
@@ -22,7 +24,7 @@ class Round:
     """A finished fast round: the version, and the predictions to write into Label Studio.
 
     sample (n,), answers (n, c): ids of tasks drawn by lot, and the labels that the version gives
-    them (None before any label), to compare versions with each other.
+    them (None without a head), to compare versions with each other.
     """
 
     version: Version
@@ -60,7 +62,8 @@ def play(
         start = previous.fitted or previous.head
     fixed = pinned.head if pinned else None
     learn = learn_spans if config.kind == "spans" else learn_labels
-    learnt = learn(store, labelling, config, encoder, policy, start, fixed)
+    taught = config if settings.label_names else config.nameless()
+    learnt = learn(store, labelling, taught, encoder, policy, start, fixed)
     if len(learnt.ids) == 0:
         return None
     ids, outcome = learnt.ids, learnt.outcome
@@ -84,14 +87,23 @@ def play(
             "validation": outcome.metrics,
             # What is learnt becomes more and more; what is asked stays the same.
             **({"label_set": label_set(config.labels)} if config.is_learnt_in_parts else {}),
+            **names_share(outcome.fitted),
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
         fitted=outcome.fitted,
     )
     store.save_version(version)
-    results = learnt.results(texts)
+    results = learnt.results(texts, least_confidence(version))
     return Round(version, predictions_of(version, results), ids[learnt.sample], learnt.answers)
+
+
+def names_share(fitted: Head | None) -> Json:
+    """`names`: how much of what the labels' names say the head holds, 1 before any label; {} where
+    names have no say."""
+    if fitted is None or fitted.name_shares is None:
+        return {}
+    return {"names": round(float(fitted.name_shares.mean()), 2)}
 
 
 def label_set(labels: tuple[str, ...]) -> str:

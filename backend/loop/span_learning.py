@@ -46,7 +46,7 @@ def learn_spans(
         said = said_of(head, snapshot.take(sample), config.labels)
         answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0
 
-    def results(texts: Texts) -> list[list[Json]]:
+    def results(texts: Texts, _: float) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
         said = said_of(head, snapshot.take(outcome.rows), config.labels)

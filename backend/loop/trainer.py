@@ -23,6 +23,7 @@ import numpy as np
 
 from backend.errors import explained
 from backend.loop.learning import given, targets_of
+from backend.loop.names import keys_of, names_of
 from backend.loop.review import disagreement, doubted, doubted_spans
 from backend.loop.review import write as write_review
 from backend.loop.span_learning import spans_of
@@ -33,10 +34,12 @@ from backend.pool import Pool
 from backend.studio.annotations import Json, Labels
 from backend.studio.content import key_of
 from backend.studio.interface import parse
-from model.choosing.audit import ENCODING_LOT, by_lot, draw, in_reserve
+from backend.studio.label_config import LabelConfig
+from model.choosing.audit import ENCODING_LOT, SELF_LOT, by_lot, draw, in_reserve
 from model.choosing.choice import SCORED_ROWS
-from model.encoders.finetune import Examples, Step, finetune
+from model.encoders.finetune import Examples, Step
 from model.encoders.joint import JointEncoder
+from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
 from model.spans.tags import tags_of
 from model.storage.store import HERE, EncoderMeta, EncoderSpec, Store, write_encoder_meta
 from model.tracking import Tracker
@@ -72,9 +75,9 @@ def add_base_encoder(job: Json, report: Report) -> Json:
 def embed_pool(job: Json, report: Report) -> Json:
     """Encode everything in the pool that has no vector by this encoder yet.
 
-    What is labelled comes first, the rest in an order drawn by lot, so that it is always a fair
-    sample of the pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after
-    TURN_SECONDS.
+    What the labels are called comes first, for without labels the first order is made from that;
+    then what is labelled, and the rest in an order drawn by lot, so that it is always a fair sample
+    of the pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
     folder, config = Path(job["folder"]), parse(job["config"], job["ignored"])
@@ -83,6 +86,8 @@ def embed_pool(job: Json, report: Report) -> Json:
     spec = store.encoders()[number].spec
     encoder = _loaded(spec, store.tuned_folder(number))
     vectors = store.encoded(number)
+    if job["label_names"]:
+        _embed_names(encoder, vectors, config)
     ids, keys = pool.keys(config, job["seed"])
     missing = np.flatnonzero(vectors.rows(keys) < 0)
     is_labelled = np.isin(ids[missing], pool.annotated())
@@ -104,6 +109,17 @@ def embed_pool(job: Json, report: Report) -> Json:
     if left == 0 or len(ids) - left >= SCORED_ROWS:
         store.mark_ready(number)
     return {"encoder": number, "tasks": done, "left": left}
+
+
+def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> None:
+    """Encode what the labels are called, as far as it has no vector yet."""
+    names = list(names_of(config).values())
+    keys = keys_of(names)
+    missing = np.flatnonzero(vectors.rows(keys) < 0) if names else keys
+    _, size = TEXT_CHUNKS
+    for start in range(0, len(missing), size):
+        rows = missing[start : start + size]
+        vectors.append(keys[rows], encoder.encode([names[row] for row in rows]))
 
 
 def tune_encoder(job: Json, report: Report) -> Json:
@@ -137,8 +153,13 @@ def tune_encoder(job: Json, report: Report) -> Json:
         encoder.learn_clips(training.items, training.targets)
         if encoder.is_tunable:
             kinds = asked.groups or asked.kind
-            result = finetune(
-                encoder, training, validation, kinds, seed=job["seed"], observe=observe
+            unlabelled = Unlabelled([])
+            if config.layout == ("text",):
+                called = names_of(asked) if job["label_names"] else {}
+                texts = Shown(pool, reader, _open_sample(pool, config, job), config)
+                unlabelled = Unlabelled(texts, [called.get(label) for label in asked.labels])
+            result = deep_round(
+                encoder, training, validation, unlabelled, kinds, seed=job["seed"], observe=observe
             )
             found = asdict(result)
     meta = replace(
@@ -148,6 +169,15 @@ def tune_encoder(job: Json, report: Report) -> Json:
         encoder.save(aside)
         write_encoder_meta(aside, meta)
     return {"encoder": number, "labels": len(ids), **found}
+
+
+def _open_sample(pool: Pool, config: LabelConfig, job: Json) -> Ints:
+    """Tasks without annotations for self-training, by lot; none of the audit reserve, which is to
+    measure what is learnt."""
+    ids, _ = pool.keys(config, job["seed"])
+    is_audit = in_reserve(ids, job["audit_share"], job["seed"])
+    ids = ids[~is_audit & ~np.isin(ids, pool.annotated())]
+    return ids[by_lot(ids, POOL_SAMPLE, job["seed"] + SELF_LOT)]
 
 
 def review_labels(job: Json, report: Report) -> Json:

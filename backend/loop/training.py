@@ -9,7 +9,9 @@ from hashlib import sha256
 
 from backend.errors import BackendError
 from backend.loop.jobs import Job, Trainer
+from backend.loop.learning import given
 from backend.loop.loop import Activity, ProjectLoop
+from backend.loop.names import keys_of, names_of
 from backend.media.access import Access
 from backend.pool import Labelling
 from backend.settings import Settings
@@ -75,11 +77,14 @@ class Training:
         self._trainer = trainer
         self._access = access
         self._xml = ""
+        self._config: LabelConfig | None = None
         self._asked = ""
         """Names what people are asked and which of their labels are audit labels: for others than
         these an encoder's labels count as none, for they tell nothing of what is asked now, or
         it has learnt some that are to measure it."""
         self._spec = spec_of(("text",), settings)
+        self._name_keys = keys_of(())
+        """Content keys of what the labels are called."""
         self.ignored = ignored_by(settings)
         """Kinds of media that nobody here can read."""
         self._base_failed_at = -math.inf
@@ -89,8 +94,10 @@ class Training:
 
     def see(self, xml: str, config: LabelConfig) -> None:
         """The labelling config as it is now: it tells the trainer what to read."""
-        self._xml, self._spec = xml, spec_of(config.layout, self._settings)
+        self._xml, self._config = xml, config
+        self._spec = spec_of(config.layout, self._settings)
         settings = self._settings
+        self._name_keys = keys_of(names_of(config).values() if settings.label_names else ())
         asked = [[one.from_name, one.kind, one.labels] for one in config.questions]
         known = json.dumps([asked, settings.audit_share, settings.seed])
         self._asked = sha256(known.encode()).hexdigest()[:16]
@@ -112,8 +119,8 @@ class Training:
         return usable[0] if usable else None
 
     def request_vectors(self, encoder: int, keys: Ints) -> int:
-        """Have encoded what has no vector, by `encoder` and by the newest one. Returns how many of
-        the tasks with these content keys have one by `encoder`.
+        """Have encoded what has no vector, by `encoder` and by the newest one, names of labels
+        among it. Returns how many of the tasks with these content keys have one by `encoder`.
 
         Of a very large pool, one that a newer follows need not encode the rest.
         """
@@ -124,9 +131,17 @@ class Training:
         }
         for number, count in covered.items():
             enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
-            if count < enough or not self._store.is_ready(number):
-                self._submit(f"embed {number}", {"encoder": number})
+            has_names = self.names_known(number) == len(self._name_keys)
+            if count < enough or not has_names or not self._store.is_ready(number):
+                facts = {"encoder": number, "label_names": self._settings.label_names}
+                self._submit(f"embed {number}", facts)
         return covered[encoder]
+
+    def names_known(self, encoder: int) -> int:
+        """How many of the labels' names have a vector by `encoder`."""
+        if len(self._name_keys) == 0:
+            return 0
+        return int((self._store.vectors(encoder).rows(self._name_keys) >= 0).sum())
 
     def _newest_that_reads_the_same(self) -> int:
         known = self._store.encoders().items()
@@ -145,7 +160,9 @@ class Training:
         tuned = [meta.labels for meta in known if self._asks_the_same(meta)]
         # One with many more labels than there are has learnt from others, which are gone.
         tuned_on = max((count for count in tuned if count <= labels * (1.0 + growth)), default=0)
-        enough = self._may_succeed(labels) and deep_round_due(labels, tuned_on, first, growth)
+        classes = self._classes(labelling)
+        is_due = deep_round_due(labels, tuned_on, first, growth, classes)
+        enough = is_due and self._may_succeed(labels)
         if len(set(labelling.answers.values())) < 2:
             if forced:
                 log.warning("project %d: training needs two different labels", self._project)
@@ -156,8 +173,15 @@ class Training:
                 "empty_is_none": settings.empty_is_none,
                 "labels": labels,
                 "asked": self._asked,
+                "label_names": settings.label_names,
             }
             self._submit("tune", facts)
+
+    def _classes(self, labelling: Labelling) -> int:
+        """How many labels a deep round would learn."""
+        if self._config is None:
+            return 0
+        return len(self._config.learnable(given(labelling.answers.values())).labels)
 
     def _asks_the_same(self, meta: EncoderMeta) -> bool:
         return meta.spec == self._spec and meta.asked in ("", self._asked)

@@ -12,6 +12,7 @@ from backend.loop import round as rounds
 from backend.loop.history import History
 from backend.loop.jobs import Trainer
 from backend.loop.loop import Connection, Hint, ProjectLoop
+from backend.loop.names import unnamed
 from backend.loop.pin import pinned_version
 from backend.loop.reconcile import is_read, reconcile, synchronise
 from backend.loop.training import Training
@@ -41,8 +42,9 @@ SHOWN_UNREADABLE = 50
 class Ranked:
     """What the last published order was made from; a new one is due when this differs.
 
-    covered: how many of the `total` tasks had a vector by the encoder; pinned: the version whose
-    head ranked them, None when one was fitted to the labels.
+    covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
+    labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
+    labels.
     """
 
     revision: int
@@ -50,7 +52,21 @@ class Ranked:
     encoder: int
     covered: int
     total: int
+    names: int
     pinned: str | None
+
+
+def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
+    """Whether anything changed that changes the order. Tasks and vectors that are still coming
+    count each time they have doubled, and when they are all there; all_read: whether all tasks are
+    known."""
+    if before is None or before.config != now.config or before.names < now.names:
+        return True
+    if all_read and before.revision != now.revision:
+        return True
+    enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
+    grown = now.covered > before.covered and enough
+    return before.encoder != now.encoder or before.pinned != now.pinned or grown
 
 
 class Turns:
@@ -119,7 +135,7 @@ class Turns:
         if now is None:
             return 0.0
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
-        due = now.covered > 0 and self._is_due(now, all_read)
+        due = now.covered > 0 and is_due(self._ranked, now, all_read)
         seconds = self._fast_round(now, labelling, pinned) if due else 0.0
         self._look_after_review(labelling)
         if pinned is None and all_read:
@@ -153,6 +169,8 @@ class Turns:
         self._config = config
         if config.left_out and config != before:
             log.info("project %d: left to people: %s", self._project, "; ".join(config.left_out))
+        if config != before:
+            self._tell_unnamed(config)
         self._training.see(self._xml, config)
         reads = [[source.kind, source.data_key] for source in config.sources]
         if self._pool.fact("reads") not in (None, reads):
@@ -165,6 +183,19 @@ class Turns:
         if served is not None and not self._upkeep.put_order_right(project, served.version.name):
             self._notice_gone(served.version)
         return config
+
+    def _tell_unnamed(self, config: LabelConfig) -> None:
+        """Names that say nothing cannot stand in for the first labels; people may write better."""
+        found = unnamed(config) if self._settings.label_names else []
+        if found:
+            log.info(
+                "project %d: the names of %d of %d labels say nothing to a reader, such as '%s'; a "
+                "hint in the <Choice> would",
+                self._project,
+                len(found),
+                len(config.labels),
+                found[0],
+            )
 
     def _load_served(self, config: LabelConfig) -> None:
         """Serve what was published last: after a start, it is what Label Studio serves."""
@@ -197,20 +228,9 @@ class Turns:
         _, keys = self._pool.keys(config, self._settings.seed)
         self._loop.unreadable = self._pool.unreadable(SHOWN_UNREADABLE)
         covered = self._training.request_vectors(encoder, keys)
+        names = self._training.names_known(encoder)
         name = pinned.name if pinned else None
-        return Ranked(self._pool.revision(), config, encoder, covered, len(keys), name)
-
-    def _is_due(self, now: Ranked, all_read: bool) -> bool:
-        """Whether anything changed that changes the order. Tasks and vectors that are still coming
-        count each time they have doubled, and when they are all there."""
-        before = self._ranked
-        if before is None or before.config != now.config:
-            return True
-        if all_read and before.revision != now.revision:
-            return True
-        enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
-        grown = now.covered > before.covered and enough
-        return before.encoder != now.encoder or before.pinned != now.pinned or grown
+        return Ranked(self._pool.revision(), config, encoder, covered, len(keys), names, name)
 
     def _fast_round(self, now: Ranked, labelling: Labelling, pinned: Version | None) -> float:
         """Learn, rank, publish, switch. Returns the seconds that publishing took."""

@@ -8,6 +8,7 @@ from backend.loop.history import comparable, read, reasons
 from backend.loop.pin import pinned_name
 from backend.settings import Settings
 from backend.studio.annotations import Json
+from backend.versions import least_confidence
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key
@@ -30,6 +31,7 @@ NOTHING_YET: Json = {
     "measured": None,
     "pinned": None,
     "saved": None,
+    "least_confidence": 0.0,
     "curve": [],
     "by_label": {},
     "labels_in_all": 0,
@@ -45,9 +47,9 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
     measured: the metric of the served version, or None; by_label: precision, recall and support in
     it of the SHOWN_LABELS best known of all labels (labels_in_all); saved: from how many to how
-    many labels the order saved, or None, see `saved`; reasons: why labelling may stop;
-    versions: newest first; pinned: a version's name, or None. Reads the history, not the versions:
-    there may be thousands of them.
+    many labels the order saved, or None, see `saved`; least_confidence: see `needed`; reasons: why
+    labelling may stop; versions: newest first; pinned: a version's name, or None. Reads the
+    history, not the versions: there may be thousands of them.
     """
     if served is None:
         return NOTHING_YET
@@ -60,6 +62,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
         "saved": saved(served),
+        "least_confidence": needed(served),
         "curve": curve_of(rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
@@ -72,6 +75,14 @@ def saved(served: "Served") -> tuple[int, int] | None:
     """`labels_saved` where whole texts are labelled, as in the sets that its factors come from."""
     is_alike = served.config.layout == ("text",)
     return labels_saved(int(served.version.meta["labels"])) if is_alike else None
+
+
+def needed(served: "Served") -> float:
+    """The probability from which on a label is pre-annotated; 0 for all, and where there is none to
+    tell of."""
+    if served.version.head is None or served.config.kind == "spans":
+        return 0.0
+    return least_confidence(served.version)
 
 
 def best_known(by_label: Json) -> Json:

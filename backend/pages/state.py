@@ -18,6 +18,9 @@ DOING = {
     "review": "Labels are being reviewed",
 }
 
+TOLD_OF_NAMES = 200
+"""With more labels than this, what they are called hardly matters any more."""
+
 GAUGES = {
     "labels": "Labels that the served version knows",
     "audit_labels": "Labels held out to measure the model",
@@ -68,11 +71,26 @@ def sentence_of(
         labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]
         parts.append(f"{labels} labels, {audits} of them audit.")
+        parts += _of_names(served.version.meta.get("names"), labels, labels - audits)
     if reading is not None:
         parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
         parts.append(f"{DOING[activity.job]}, {100 * activity.share:.0f} %{_left(activity)}.")
     return " ".join(parts)
+
+
+def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
+    """How much the names of the labels count, in a sentence, while they may; `learnt`: how many
+    labels are no audit labels, which only measure."""
+    if share is None or labels >= TOLD_OF_NAMES:
+        return []
+    if learnt <= 0:
+        return ["So far the model knows only what the labels are called."]
+    if share < 0.1:
+        return ["The names of the labels do not help here."]
+    much = "much" if share >= 0.5 else "a little"
+    said = f"The names of the labels count for {much}"
+    return [f"{said} ({share:g}; 1 is what is expected of good names)."]
 
 
 def _left(activity: Activity) -> str:

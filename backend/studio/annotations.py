@@ -143,15 +143,17 @@ Decision = tuple[float, str, float]
 """A label's probability, its answer, and the threshold that it needs where several may be given."""
 
 
-def result_of(probs: Sequence[float], head: "Head", config: LabelConfig) -> list[Json]:
+def result_of(
+    probs: Sequence[float], head: "Head", config: LabelConfig, least: float = 0.0
+) -> list[Json]:
     """The pre-annotation: of each question the likeliest answer (single), the median one (ordered),
-    or all that reach their threshold.
+    or all that reach their threshold; without those that are less probable than `least`.
 
     `probs` belong to the head's labels; labels that the config does not know are left out. A
     region's score is the probability; of several labels, the least certain one's.
     """
     pairs = [(question, _decisions(probs, head, question)) for question in config.questions]
-    regions = (_region(question, known) for question, known in pairs if known)
+    regions = (_region(question, known, least) for question, known in pairs if known)
     return [region for region in regions if region is not None]
 
 
@@ -179,16 +181,18 @@ def _decisions(probs: Sequence[float], head: "Head", question: Question) -> list
     ]
 
 
-def _region(question: Question, known: list[Decision]) -> Json | None:
+def _region(question: Question, known: list[Decision], least: float) -> Json | None:
+    """None where nothing is to be said."""
     if question.kind == "single":
         chosen = [max(known, key=lambda one: one[0])]
     elif question.kind == "ordered":
         chosen = [_median(known)]
     else:
         chosen = [one for one in known if one[0] >= one[2]]
-        if question.control == "taxonomy":
-            lowest = _most_specific((answer for _, answer, _ in chosen), question)
-            chosen = [one for one in chosen if one[1] in lowest]
+    chosen = [one for one in chosen if one[0] >= least]
+    if question.control == "taxonomy":
+        lowest = _most_specific((answer for _, answer, _ in chosen), question)
+        chosen = [one for one in chosen if one[1] in lowest]
     if not chosen:
         return None
     return {

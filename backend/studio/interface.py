@@ -12,6 +12,7 @@ from defusedxml.ElementTree import fromstring
 from backend.errors import UnsupportedConfig
 from backend.studio.label_config import (
     SEPARATOR,
+    Called,
     Control,
     LabelConfig,
     Question,
@@ -128,6 +129,7 @@ def _question(
         control=CONTROLS[control.tag],
         paths=dict(zip(answers, nodes, strict=True)) if is_tree else {},
         is_leaf_only=is_tree and control.get("leafsOnly", "false") == "true",
+        called=dict(zip(answers, _called(control), strict=False)),
     )
     return question, target
 
@@ -144,6 +146,28 @@ def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
         yield from ((_name(label),) for label in control.iter("Label"))
     else:
         yield from ((_name(choice),) for choice in control.iter("Choice"))
+
+
+def _called(control: Element) -> Iterator[Called]:
+    """What annotators see of the answers, in the order of `_nodes`. Of stars there is nothing to
+    read, and what marks spans names no whole text."""
+    if control.tag == "Taxonomy":
+        yield from _called_below(control, ())
+    elif control.tag == "Choices":
+        yield from (_shown(choice, ()) for choice in control.iter("Choice"))
+
+
+def _called_below(node: Element, above: tuple[str, ...]) -> Iterator[Called]:
+    """Those of all choices below a node, in the order of `_paths`."""
+    for choice in node.iterfind("Choice"):
+        called = _shown(choice, above)
+        yield called
+        yield from _called_below(choice, called.path)
+
+
+def _shown(choice: Element, above: tuple[str, ...]) -> Called:
+    name = choice.get("value") or choice.get("alias") or ""
+    return Called((*above, name), choice.get("hint") or "")
 
 
 def _check_answers(

@@ -14,6 +14,9 @@ SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
 """`tokens`: a text of which each character has its place."""
+MOST_NAMED_NODES = 1_000
+"""Of a taxonomy with more nodes only those that somebody gave are learnt, whatever they are called:
+a head for all would take long at each round."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Called:
+    """What annotators see of an answer: its name, in a taxonomy after the names of the nodes above
+    it, and the hint that explains it, "" where there is none."""
+
+    path: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
 class Question:
     """What one control tag asks of a task.
 
@@ -33,6 +45,8 @@ class Question:
 
     paths: of a taxonomy, the path of each label; {} for others. All nodes are labels, and a node
     implies those above it. is_leaf_only: whether annotators may give the lowest nodes only.
+
+    called: what annotators see of each answer; {} where that says nothing, as of stars.
     """
 
     from_name: str
@@ -43,6 +57,7 @@ class Question:
     paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_leaf_only: bool = False
     prefix: str = ""
+    called: Mapping[str, Called] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -59,10 +74,12 @@ class Question:
         """The answers of a taxonomy that others lie below."""
         return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
 
-    def learnable(self, given: Set[str]) -> tuple[str, ...]:
-        """The labels to learn once these were given: of a taxonomy only those, else all of them as
-        soon as one of them was given."""
-        known = tuple(label for label in self.labels if label in given)
+    def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
+        """The labels to learn once some were `given`, and the names of the `named` can be used: of
+        a taxonomy those and no others, else all of them as soon as there is one of those."""
+        if self.control == "taxonomy" and len(self.labels) > MOST_NAMED_NODES:
+            named = frozenset()
+        known = tuple(label for label in self.labels if label in given or label in named)
         return known if self.control == "taxonomy" or not known else self.labels
 
 
@@ -121,12 +138,19 @@ class LabelConfig:
         taxonomy the nodes."""
         return len(self.questions) > 1 or self.questions[0].control == "taxonomy"
 
-    def learnable(self, given: Set[str]) -> "LabelConfig":
-        """The questions with the labels to learn once these labels were given, at least one."""
+    def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> "LabelConfig":
+        """The questions with the labels to learn once some were `given`, and the names of the
+        `named` can be used; at least one label, without a name where there is nothing to learn."""
         if not self.is_learnt_in_parts:
             return self
-        asked = [label for question in self.questions for label in question.learnable(given)]
-        return self.of_labels(asked or self.labels[:1])
+        asked = [label for one in self.questions for label in one.learnable(given, named)]
+        return self.of_labels(asked) if asked else self.nameless().of_labels(self.labels[:1])
+
+    def nameless(self) -> "LabelConfig":
+        """The same, but what the answers are called is not known."""
+        return replace(
+            self, questions=tuple(replace(question, called={}) for question in self.questions)
+        )
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.types import Bools, Floats, Ints
 
-SAMPLE_LOT, SPAN_LOT, ENCODING_LOT = 1, 2, 3
+SAMPLE_LOT, SPAN_LOT, ENCODING_LOT, SELF_LOT = 1, 2, 3, 4
 """Added to the seed in other draws than the reserve's, whose tasks would come first in each."""
 
 
@@ -42,16 +42,14 @@ def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
 
 
 def mix(chosen: Ints, others: Ints, share: float, size: int, rng: np.random.Generator) -> Ints:
-    """At most `size` rows: at each place one of `others` with probability `share`, else the next of
-    `chosen`. Where one of the two lists ends, the other goes on."""
-    chosen_left, others_left = chosen.tolist(), others.tolist()
-    queue: list[int] = []
-    for is_other in rng.random(size) < share:
-        first, second = (others_left, chosen_left) if is_other else (chosen_left, others_left)
-        if not first and not second:
-            break
-        queue.append((first or second).pop(0))
-    return np.array(queue, dtype=np.int64)
+    """At most `size` rows, each once: at each place the next one of `others` with probability
+    `share`, else the next of `chosen`. Where one of the two lists ends, the other goes on."""
+    first, second = chosen.tolist()[::-1], others.tolist()[::-1]
+    queue: dict[int, None] = {}
+    while len(queue) < size and (first or second):
+        is_other = rng.random() < share
+        queue[(second if (is_other and second) or not first else first).pop()] = None
+    return np.array(list(queue), dtype=np.int64)
 
 
 def interleave(chosen: Ints, audits: Ints, share: float, labelled: int, size: int) -> Ints:

@@ -10,16 +10,18 @@ import numpy as np
 from scipy.stats import rankdata
 
 from model.choosing.audit import by_lot, interleave, mix
-from model.choosing.coldstart import one_per_region
-from model.choosing.guard import random_share
-from model.choosing.strategies import STRATEGIES
+from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
+from model.choosing.strategies import STRATEGIES, Strategy
+from model.choosing.variance import FLAT, least_variance
 from model.heads.head import Head, centred
 from model.snapshot import Policy, Snapshot, sampled
 from model.types import Bools, Floats, Ints
 
 COLD_LABELS = 30
-"""Below this many training labels the order comes from the vectors alone: a head of a few labels is
-sure and wrong."""
+"""Below this many training labels all strategies but `random` ask as COLD_STRATEGY does: a head of
+a few labels is sure and wrong."""
+
+COLD_STRATEGY = "variance"
 
 SCORED_ROWS = 100_000
 """At most so many open rows are scored in a round, drawn anew at each: to score millions takes
@@ -40,8 +42,8 @@ class Choice:
     snapshot belong to the audit reserve.
 
     priority: how much a label of each of some rows would teach, where a head cannot say it from
-    their vectors; in place of the strategy's measure. cold_labels: with fewer training labels the
-    order comes from the regions.
+    their vectors; in place of the strategy's measure. cold_labels: with fewer training labels
+    COLD_STRATEGY chooses.
     """
 
     snapshot: Snapshot
@@ -54,14 +56,13 @@ class Choice:
 
     def rows(self) -> tuple[Ints, float]:
         """The rows to ask for, ask-first order, at most `policy.size`; and the share of them that
-        the guard drew from the regions (audit tasks not counted)."""
+        the guard put in (audit tasks not counted)."""
         policy, answered = self.policy, len(self.snapshot.answered)
         rng = np.random.default_rng([policy.seed, answered])
         candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
         chosen, share = self._of_strategy(candidates, rng), self._guarded_share()
         if share:
-            others = self._of_regions(candidates[~np.isin(candidates, chosen)])
-            chosen = mix(chosen, others, share, policy.size, rng)
+            chosen = mix(chosen, self._by_lot(candidates), share, policy.size, rng)
         reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
         return interleave(chosen, reserve, policy.audit_share, answered, policy.size), share
 
@@ -80,9 +81,13 @@ class Choice:
         return knows_nothing or len(self._training) < self.cold_labels
 
     def _guarded_share(self) -> float:
-        is_led = not self._is_cold and self.policy.strategy != "random"
-        if self.head is None or not (self.policy.guard and is_led):
+        """The share of the tasks that is drawn by lot in place of the strategy's."""
+        if self.policy.strategy == "random" or not self.policy.guard:
             return 0.0
+        if self.priority is not None or self.cold_labels < COLD_LABELS:
+            return 0.0  # of spans nothing is known that would ask for it
+        if self.head is None or len(self._training) < FIRST_LABELS:
+            return FIRST_SHARE
         return float(np.mean([_share(*part, self.audits) for part in self._parts(self.head)]))
 
     def _parts(self, head: Head) -> list[tuple[Head, Snapshot]]:
@@ -92,40 +97,73 @@ class Choice:
     def _of_strategy(self, candidates: Ints, rng: np.random.Generator) -> Ints:
         if len(candidates) == 0:
             return candidates
-        if self._is_cold and self.policy.strategy != "random":
-            return self._of_regions(candidates)
+        is_random = self.policy.strategy == "random"
+        if not is_random and self._is_cold and (self.head is None or self.priority is not None):
+            return self._of_vectors(candidates)
+        name = COLD_STRATEGY if self._is_cold and not is_random else self.policy.strategy
+        strategy = STRATEGIES[name]
         if len(candidates) > SCORED_ROWS:
             candidates = np.sort(rng.choice(candidates, SCORED_ROWS, replace=False))
-        strategy = STRATEGIES[self.policy.strategy]
-        if "vectors" in signature(strategy.measure).parameters:
+        if "labelled_priority" in signature(strategy.choose).parameters:
+            # Another sample at each round, so that all of a large pool has its turn.
+            count = min(len(candidates), CANDIDATE_LIMIT)
+            candidates = np.sort(rng.choice(candidates, count, replace=False))
+        elif "vectors" in signature(strategy.measure).parameters:
             candidates = self._sampled(candidates)
         if self.priority is not None and self.policy.strategy != "random":
             priority = self.priority(candidates)
         else:
-            priority = self._priority(strategy.measure, candidates, rng)
+            priority = self._priority(strategy, candidates, rng)
         if len(candidates) > CANDIDATE_LIMIT:
             best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
             candidates, priority = candidates[best], priority[best]
+        return self._chosen(strategy, candidates, priority, rng)
+
+    def _chosen(
+        self, strategy: Strategy, candidates: Ints, priority: Floats, rng: np.random.Generator
+    ) -> Ints:
+        """The diverse few that the strategy takes of the candidates (n,) by their priority (n,)."""
+        known: dict[str, Callable[[], Floats]] = {
+            "labelled": lambda: self._vectors(self._training),
+            "labelled_priority": lambda: self._priority(strategy, self._training, rng),
+        }
+        wants = signature(strategy.choose).parameters
+        more = {name: array() for name, array in known.items() if name in wants}
+        vectors = self._vectors(candidates)
+        return candidates[strategy.choose(priority, vectors, self.policy.size, rng, **more)]
+
+    def _of_vectors(self, candidates: Ints) -> Ints:
+        """At most `policy.size` of the candidates, by their vectors alone."""
+        if len(candidates) == 0:
+            return candidates
+        candidates = self._sampled(candidates)
         return candidates[
-            strategy.choose(priority, self._vectors(candidates), self.policy.size, rng)
+            least_variance(
+                np.full(len(candidates), FLAT, np.float32),
+                self._vectors(candidates),
+                self.policy.size,
+                labelled=self._vectors(self._training),
+                labelled_priority=np.full(len(self._training), FLAT, np.float32),
+            )
         ]
 
-    def _priority(
-        self, measure: Callable[..., Floats], candidates: Ints, rng: np.random.Generator
-    ) -> Floats:
+    def _priority(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Floats:
         """How much a label of each candidate would teach; of several questions that they are asked
-        at once, the sum of the candidate's ranks, as a share of the highest.
+        at once, the mean, or where the measure does not add up, the sum of the candidate's ranks,
+        as a share of the highest.
 
         Rank combination (Reichart et al. 2008, "Multi-Task Active Learning for Linguistic
         Annotations", https://aclanthology.org/P08-1098): priorities of different questions cannot
         be compared, ranks can.
         """
-        wants = set(signature(measure).parameters)
+        wants = set(signature(strategy.measure).parameters)
         if self.head is None or not self.head.groups or "probs" not in wants:
-            return self._measured(measure, wants, candidates, rng)
+            return self._measured(strategy.measure, wants, candidates, rng)
         alone = [replace(self, head=one, snapshot=part) for one, part in self._parts(self.head)]
-        ranks = [rankdata(choice._priority(measure, candidates, rng)) for choice in alone]
-        result: Floats = np.mean(ranks, axis=0) / len(candidates)
+        found = [choice._priority(strategy, candidates, rng) for choice in alone]
+        if not strategy.adds_up:
+            found = [rankdata(priority) / max(len(candidates), 1) for priority in found]
+        result: Floats = np.mean(found, axis=0)
         return result
 
     def _measured(
@@ -140,7 +178,7 @@ class Choice:
         size = len(rows)
         if self.head is not None and wants <= {"probs", "targets"}:
             size = max(1, CELLS // len(self.head.labels))
-        found = []
+        found = [np.zeros(0, np.float32)]
         for start in range(0, len(rows), size):
             arrays = self._arrays(rows[start : start + size], rng)
             found.append(measure(**{name: arrays[name]() for name in wants}))
@@ -156,16 +194,6 @@ class Choice:
             "targets": lambda: snapshot.targets[~self._held_out],
             "rng": lambda: rng,
         }
-
-    def _of_regions(self, candidates: Ints) -> Ints:
-        """At most `policy.size` of the candidates, one of each region after the other."""
-        if len(candidates) == 0:
-            return candidates
-        rows = self._sampled(np.sort(np.concatenate([candidates, self._training])))
-        # The same regions at each round, so that they are visited one after the other.
-        fixed = np.random.default_rng(self.policy.seed)
-        labelled = np.isin(rows, self._training)
-        return rows[one_per_region(self._vectors(rows), labelled, self.policy.size, fixed)]
 
     def _by_lot(self, rows: Ints) -> Ints:
         """The first `policy.size` rows, by a lot that each task drew once and for all."""

@@ -22,7 +22,6 @@ from functools import partial
 import numpy as np
 
 from model.choosing.selection import (
-    Choose,
     cluster_centres,
     far_and_wanted,
     farthest_first,
@@ -30,6 +29,7 @@ from model.choosing.selection import (
     squared_distances,
     top,
 )
+from model.choosing.variance import least_variance
 from model.types import Floats, Ints
 
 CENTRES = 20
@@ -97,6 +97,17 @@ def balanced_margin(probs: Floats, targets: Floats) -> Floats:
     two, likeliest = _two_likeliest(probs)
     shares = likeliest / np.maximum(likeliest.sum(axis=1, keepdims=True), 1e-12)
     result: Floats = _margin_of(likeliest) * (shares * rarity[two]).sum(axis=1)
+    return result
+
+
+def undecided(probs: Floats, targets: Floats) -> Floats:
+    """The mean over the labels of p (1 - p), in [0, 0.25]: how much an answer tells about the
+    weights of a logistic head. A label with k examples counts 1 / sqrt(k + 1) of this, the rarest
+    one all of it.
+    """
+    rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
+    rarity = (rarity / rarity.max()).astype(np.float32)
+    result: Floats = (probs * (1.0 - probs)) @ rarity / probs.shape[1]
     return result
 
 
@@ -187,13 +198,18 @@ def _k_center(distance: Callable[[Floats, Floats], Floats]) -> "Strategy":
 
 @dataclass(frozen=True)
 class Strategy:
-    """What to measure, and how to choose a diverse few from the measure."""
+    """What to measure, and how to choose a diverse few from the measure.
+
+    adds_up: whether the measures of several questions can be added; if not, their ranks are.
+    """
 
     measure: Callable[..., Floats]
-    choose: Choose
+    choose: Callable[..., Ints]
+    adds_up: bool = False
 
 
 STRATEGIES: dict[str, Strategy] = {
+    "variance": Strategy(undecided, least_variance, adds_up=True),
     "random": Strategy(random, top),
     "least_confidence": Strategy(least_confidence, top),
     "margin": Strategy(margin, top),

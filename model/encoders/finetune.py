@@ -78,12 +78,17 @@ class Examples:
 
 @dataclass(frozen=True)
 class Report:
-    """What a deep training did. Losses are means an example; None where nothing was measured."""
+    """What a deep training did. Losses are means an example; None where nothing was measured.
+
+    self_trained: how many examples without a label it learnt from as well, see
+    `model.encoders.selftraining`.
+    """
 
     steps: int
     best_step: int
     train_loss: float
     validation_loss: float | None
+    self_trained: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def finetune(
     asked: Kind | tuple[LabelGroup, ...],
     *,
     seed: int,
+    steps: int | None = None,
     observe: Callable[[Step], None] | None = None,
 ) -> Report:
     """Fine-tune `encoder` in place on the training examples.
@@ -117,7 +123,8 @@ def finetune(
     on the validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels
     all steps are made and the last weights stay.
 
-    `observe` is called after each step. Raises ValueError when there are no training examples.
+    `steps`: at most so many; None: as many as the examples ask for. `observe` is called after each.
+    Raises ValueError when there are no training examples.
     """
     if len(training) == 0:
         raise ValueError("fine-tuning needs at least one labelled example")
@@ -138,7 +145,7 @@ def finetune(
         weight_decay=0.01,
         fused=True,
     )
-    total = min(max(MIN_STEPS, math.ceil(EPOCHS * len(training) / BATCH)), MAX_STEPS)
+    total = steps or steps_for(len(training))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, total))
     check_every = max(CHECK_EVERY, total // MOST_CHECKS)
     best = _Best()
@@ -201,6 +208,11 @@ class _Best:
         if self._weights:
             encoder.network.load_state_dict(self._weights)
             encoder.forget_copy()
+
+
+def steps_for(examples: int) -> int:
+    """How many steps so many training examples ask for."""
+    return min(max(MIN_STEPS, math.ceil(EPOCHS * examples / BATCH)), MAX_STEPS)
 
 
 def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> Tensor:

@@ -1,17 +1,24 @@
 """The head: a linear classifier on vectors, refitted from all labels in milliseconds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, softmax
 
-from model.heads.logistic import fit_logistic
+from model.heads.logistic import Prior, fit_logistic
 from model.heads.ordered import median_answers, softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
 L2 = 0.05
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
+
+CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0}
+"""The feature that carries the bias; the smaller, the more the bias is decayed. One label of one
+class moved it so far that all others became rare: BBC News before any label .91 by names, after one
+.84 with 1.0. Accuracy after 10, 25 and 100 random labels beside names: TREC-6 .52, .60 and .73 with
+1.0, .56, .63 and .73 with 0.3; BANKING77 .64, .65 and .68, then .66, .67 and .69. Where a text may
+have several labels the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57)."""
 
 CHUNK = 8192
 """Rows scored at once, so that a pool of millions never stands in memory as float32."""
@@ -25,6 +32,8 @@ class Head:
     into a narrow cone; without its mean, cosines and weights use the whole sphere. thresholds (c,):
     from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
     questions, the labels of each, decided for themselves; () for one question, of this `kind`.
+    name_shares (c,): how much of what the labels' names say stands in each one's weights, see
+    `model.heads.names`; None where no names were asked. Not kept on the disk.
     """
 
     kind: Kind
@@ -34,6 +43,7 @@ class Head:
     centre: Floats
     thresholds: Floats | None = None
     groups: tuple[LabelGroup, ...] = ()
+    name_shares: Floats | None = None
 
     def parts(self) -> list["Head"]:
         """The head of each question."""
@@ -43,8 +53,16 @@ class Head:
         """The head of some of the labels alone."""
         mine = group.columns
         thresholds = None if self.thresholds is None else self.thresholds[mine]
-        weights, bias = self.weights[:, mine], self.bias[mine]
-        return Head(group.kind, self.labels[mine], weights, bias, self.centre, thresholds)
+        shares = None if self.name_shares is None else self.name_shares[mine]
+        return Head(
+            group.kind,
+            self.labels[mine],
+            self.weights[:, mine],
+            self.bias[mine],
+            self.centre,
+            thresholds,
+            name_shares=shares,
+        )
 
     def logits(self, vectors: Floats) -> Floats:
         """Vectors of shape (n, d) to logits of shape (n, c), float32."""
@@ -74,7 +92,12 @@ class Head:
         known = [place for place, label in enumerate(labels) if label in places]
         before = [places[labels[place]] for place in known]
         weights[:, known], bias[known] = self.weights[:, before], self.bias[before]
-        return Head(self.kind, labels, weights, bias, self.centre)  # to begin with, no more
+        shares = None
+        if self.name_shares is not None:
+            shares = np.ones(len(labels), np.float32)
+            shares[known] = self.name_shares[before]
+        # To begin with, no more.
+        return Head(self.kind, labels, weights, bias, self.centre, name_shares=shares)
 
     def answers(self, probs: Floats) -> Bools:
         """Probabilities (n, c) to the labels that are given (n, c)."""
@@ -108,6 +131,11 @@ def joined(heads: Sequence[Head], groups: tuple[LabelGroup, ...]) -> Head:
         np.full(len(head.labels), 0.5) if head.thresholds is None else head.thresholds
         for head in heads
     ]
+    shares = [
+        np.zeros(len(head.labels), np.float32) if head.name_shares is None else head.name_shares
+        for head in heads
+    ]
+    is_named = any(head.name_shares is not None for head in heads)
     return Head(
         "multiple",
         tuple(label for head in heads for label in head.labels),
@@ -116,6 +144,7 @@ def joined(heads: Sequence[Head], groups: tuple[LabelGroup, ...]) -> Head:
         heads[0].centre,
         np.hstack(thresholds),
         groups,
+        np.hstack(shares) if is_named else None,
     )
 
 
@@ -136,23 +165,43 @@ def fit_head(
     *,
     l2: float = L2,
     start: Head | None = None,
+    named: Head | None = None,
 ) -> Head:
     """Fit logistic regression by L-BFGS: softmax for exclusive labels (for `ordered` with soft
     targets), one sigmoid a label for `multiple`.
 
     vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
     label without any example ends at a small probability instead of running off to zero.
-    `start` may be an earlier head of the same shape: the fit then takes fewer steps.
-    Raises ValueError when there is no example.
+    `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: what
+    the labels' names say, see `model.heads.names`: weights are decayed towards a share of it.
+    Raises ValueError when there is neither an example nor a named head.
     """
     if len(vectors) == 0:
-        raise ValueError("a head needs at least one labelled example")
-    # The constant feature carries the bias.
-    features = np.hstack([centred(vectors, centre), np.ones((len(vectors), 1), np.float32)])
-    theta = np.zeros((features.shape[1], targets.shape[1]))
+        if named is None:
+            raise ValueError("a head needs at least one labelled example, or names of its labels")
+        return named
+    constant = CONSTANT[kind]
+    features = centred(vectors, centre)
+    features = np.hstack([features, np.full((len(vectors), 1), constant, np.float32)])
+    theta: Floats = np.zeros((features.shape[1], targets.shape[1]))
+    prior = None if named is None else Prior(_theta(named, constant))
+    if prior is not None:
+        theta[:] = prior.weights
     if start is not None and start.weights.shape == theta[:-1].shape:
-        theta[:] = np.vstack([start.weights, start.bias])
+        if prior is not None and start.name_shares is not None:
+            prior = replace(prior, share=float(start.name_shares.mean()))
+        if prior is None or start.name_shares is not None:
+            theta[:] = _theta(start, constant)
     wanted = targets @ softening(len(labels)) if kind == "ordered" else targets
-    theta = fit_logistic(features, wanted, kind, l2, theta)
+    theta, share = fit_logistic(features, wanted, kind, l2, theta, prior)
+    theta[-1] *= constant
     theta = theta.astype(np.float32)
-    return Head(kind, labels, theta[:-1], theta[-1], np.asarray(centre, dtype=np.float32))
+    shares = None if named is None else np.full(len(labels), share, np.float32)
+    centre = np.asarray(centre, dtype=np.float32)
+    return Head(kind, labels, theta[:-1], theta[-1], centre, name_shares=shares)
+
+
+def _theta(head: Head, constant: float) -> Floats:
+    """The head's weights (d + 1, c) of features with this constant at the end, which carries the
+    bias."""
+    return np.vstack([head.weights, head.bias / constant])

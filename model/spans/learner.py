@@ -37,8 +37,12 @@ FITTED = 6000
 """About so many tokens a head is fitted to: all of spans, and some of those outside of them."""
 
 COLD_TEXTS = 5
-"""Below this many training texts the order comes from the regions. A text has dozens of tokens:
-with 30, as for labels of whole texts, F1 was .24 after 20 texts in place of .5 (People's Daily)."""
+"""Below this many training texts the order comes from the texts' vectors. A text has dozens of
+tokens: with 30, as for labels of whole texts, F1 was .24 after 20 texts in place of .5 (People's
+Daily)."""
+
+STRATEGIES = {"variance": "cluster_margin"}
+"""Strategies that need probabilities of whole texts, and which of them stands in for each."""
 
 MEASURES: dict[str, Callable[[Floats, Ints], Floats]] = {"entropy": mean_token_margin}
 """Strategy -> how much a text would teach; by all others the max token margin."""
@@ -103,6 +107,7 @@ def _span_round(
         labels=snapshot.labels,
         kind="multiple",
     )
+    policy = replace(policy, strategy=STRATEGIES.get(policy.strategy, policy.strategy))
     ranked = None if looked.priority is None else looked.priority.__getitem__
     rows, share = Choice(as_labels, policy, None, centre, audits, ranked, COLD_TEXTS).rows()
     return Outcome(head, rows, training, validation, metrics, share, fitted)

@@ -237,6 +237,20 @@ def test_each_question_is_pre_annotated_for_itself() -> None:
     assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"
 
 
+def test_what_is_less_probable_than_asked_is_left_to_people() -> None:
+    """Of each label for itself; a node that is not sure enough leaves the surer one above it."""
+    said = result_of([0.2, 0.8, 0.0], head(SINGLE.labels), SINGLE, 0.8)
+    assert [one["value"]["choices"] for one in said] == [["b"]]
+    assert result_of([0.21, 0.79, 0.0], head(SINGLE.labels), SINGLE, 0.8) == []
+    several: Any = result_of([0.7, 0.9, 0.3], head(MULTIPLE.labels), MULTIPLE, 0.8)
+    assert (several[0]["value"]["choices"], several[0]["score"]) == (["b"], 0.9)
+    assert result_of([0.1, 0.75, 0.15], head(STARS.labels), STARS, 0.8) == []
+    (node,) = result_of([0.95, 0.9, 0.7, 0.1], head(TREE.labels), TREE, 0.8)
+    assert node["value"] == {"taxonomy": [["a", "x"]]}
+    both = result_of([0.3, 0.7, 0.9, 0.1], head(BOTH.labels), BOTH, 0.8)
+    assert [one["from_name"] for one in both] == ["tags"]
+
+
 SPANS = LabelConfig(
     (Question("c", "t", "spans", ("who", "where"), "labels"),), (Source("tokens", "text"),)
 )

@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
 from backend.studio.interface import EXAMPLE, parse
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.studio.label_config import (
+    MOST_NAMED_NODES,
+    Called,
+    LabelConfig,
+    Question,
+    Source,
+)
 from model.types import LabelGroup
 
 
@@ -17,8 +23,10 @@ def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: s
 
 
 def test_the_example_that_we_advise_is_supported() -> None:
+    called = {"Yes": Called(("Yes",)), "No": Called(("No",))}
     assert parse(EXAMPLE) == LabelConfig(
-        (Question("label", "text", "single", ("Yes", "No")),), (Source("text", "text"),)
+        (Question("label", "text", "single", ("Yes", "No"), called=called),),
+        (Source("text", "text"),),
     )
 
 
@@ -27,15 +35,41 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     </View><View><View><Choices name="q" toName="page" choice="multiple" showInline="true">
     <View><Choice value="Very good" alias="good"/></View><Choice value="bad" hotkey="2"/>
     </Choices></View></View></View>"""
+    called = {"good": Called(("Very good",)), "bad": Called(("bad",))}
     assert parse(xml) == LabelConfig(
-        (Question("q", "page", "multiple", ("good", "bad")),), (Source("html", "my_html"),)
+        (Question("q", "page", "multiple", ("good", "bad"), called=called),),
+        (Source("html", "my_html"),),
     )
+
+
+def test_answers_are_called_what_annotators_see_and_not_what_is_stored() -> None:
+    choices = (
+        '<Choice value="Very good" alias="1" hint="Praise without a but"/>'
+        '<Choice alias="bad"/><Choice value="no idea"/>'
+    )
+    (question,) = parse(config(choices)).questions
+    assert question.called == {
+        "1": Called(("Very good",), "Praise without a but"),
+        "bad": Called(("bad",)),
+        "no idea": Called(("no idea",)),
+    }
 
 
 ANIMALS = """<View><Text name="t" value="$text"/><Taxonomy name="c" toName="t" leafsOnly="true">
   <Choice value="Animals" alias="a"><Choice value="Cat"/><Choice value="Dog"/></Choice>
   <Choice value="Plants"/>
 </Taxonomy></View>"""
+
+
+def test_a_node_is_called_by_all_names_down_to_it() -> None:
+    hinted = ANIMALS.replace('value="Cat"', 'value="Cat" alias="c" hint="Purrs"')
+    (question,) = parse(hinted).questions
+    assert question.called == {
+        "a": Called(("Animals",)),
+        "a / c": Called(("Animals", "Cat"), "Purrs"),
+        "a / Dog": Called(("Animals", "Dog")),
+        "Plants": Called(("Plants",)),
+    }
 
 
 def test_each_node_of_a_taxonomy_is_a_label() -> None:
@@ -75,8 +109,10 @@ def test_the_stars_of_a_rating_are_labels_in_an_order() -> None:
     found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')
     assert [question.control for question in found.questions] == ["rating"]
     assert (found.kind, found.labels) == ("ordered", ("1", "2", "3"))
+    assert found.questions[0].called == {}, "numbers say nothing of a text"
 
 
+CHOICE = '<Choice value="one more"/>'
 TREE = '<Taxonomy name="x" toName="t"><Choice value="p"/><Choice value="b"/></Taxonomy>'
 
 
@@ -106,6 +142,26 @@ def test_questions_and_nodes_that_nobody_answered_are_not_learnt_yet() -> None:
     assert parse(config()).learnable(set()) == parse(config())
 
 
+def test_what_has_a_name_to_be_known_by_is_learnt_before_anybody_gave_it() -> None:
+    found = parse(config().replace("</View>", f"{TREE}</View>"))
+    assert found.learnable(set(), {"c: a"}).labels == ("c: a", "c: b")
+    assert found.learnable({"c: a"}, {"x: p"}).labels == ("c: a", "c: b", "x: p")
+    nothing = found.learnable(set(), set())
+    assert (nothing.labels, nothing.questions[0].called) == (("c: a",), {})
+
+
+def test_of_a_very_large_taxonomy_only_what_was_given_is_learnt() -> None:
+    nodes = "".join(f'<Choice value="node {number}"/>' for number in range(MOST_NAMED_NODES))
+    tree = f'<View><Text name="t" value="$text"/><Taxonomy name="x" toName="t">{nodes}</Taxonomy>'
+    few, many = parse(f"{tree}</View>"), parse(f"{tree}</View>".replace(nodes, nodes + CHOICE))
+    assert few.learnable({"node 3"}, {*few.labels}) == few
+    learnt = many.learnable({"node 3"}, {*many.labels})
+    assert learnt.labels == ("node 3",)
+    assert learnt.questions[0].called["node 3"] == Called(("node 3",)), "it keeps its name"
+    nothing = many.learnable(set(), {*many.labels})
+    assert nothing.questions[0].called == {}, "one node alone is no answer to any text"
+
+
 def test_a_question_that_cannot_be_learnt_is_left_to_people() -> None:
     why = '<Choices name="why" toName="t" whenTagName="c"><Choice value="x"/></Choices>'
     found = parse(config().replace("</View>", f"{why}</View>"))
@@ -122,6 +178,7 @@ SPANS = (
 def test_spans_are_read_token_by_token() -> None:
     found = parse(SPANS)
     assert (found.kind, found.labels) == ("spans", ("Who", "where"))
+    assert found.questions[0].called == {}, "a span's label is no name of its text"
     assert found.head_labels == ("O", "B-Who", "I-Who", "B-where", "I-where")
     assert (found.sources, found.layout) == ((Source("tokens", "text"),), ("tokens",))
     assert found.in_order({"9:12:Who", "3:5:where", "3:5:gone"}) == ("3:5:where", "9:12:Who")

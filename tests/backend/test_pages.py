@@ -122,6 +122,41 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
     assert "Label Studio is away" in client.get("/status").text
 
 
+@pytest.mark.parametrize(
+    ("share", "labels", "told"),
+    [
+        (1.0, 0, "audit. So far the model knows only what the labels are called."),
+        (1.2, 42, "count for much (1.2; 1 is what is expected of good names)."),
+        (0.3, 42, "count for a little (0.3; 1 is what is expected of good names)."),
+        (0.09, 42, "The names of the labels do not help here."),
+        (1.2, 200, "5 of them audit."),
+        (None, 42, "5 of them audit."),
+    ],
+)
+def test_how_much_the_names_of_labels_count_is_told(
+    client: FlaskClient, loop: ProjectLoop, share: float | None, labels: int, told: str
+) -> None:
+    assert loop.served is not None
+    meta = {**loop.served.version.meta, "labels": labels}
+    meta |= {} if share is None else {"names": share}
+    loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
+    state = client.get("/status/7.json").json
+    assert state is not None
+    assert state["sentence"].endswith(told)
+
+
+@pytest.mark.parametrize("trained_on", [8, 80])
+def test_that_the_first_versions_pre_annotate_little_is_told(
+    client: FlaskClient, loop: ProjectLoop, trained_on: int
+) -> None:
+    """People would wonder why so few tasks come with an answer."""
+    assert loop.served is not None
+    version = replace(loop.served.version, training=np.arange(trained_on))
+    loop.served = replace(loop.served, version=version)
+    is_told = "at least 80 % sure of is pre-annotated" in client.get("/status/7").text
+    assert is_told == (trained_on == 8)
+
+
 def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop) -> None:
     loop.reading, loop.activity = 0.25, Activity("embed", 0.4, began=0.0, from_share=0.4)
     state = client.get("/status/7.json").json

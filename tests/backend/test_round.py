@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.loop.names import keys_of, names_of
 from backend.loop.round import Round, play
 from backend.pool import Labelling
 from backend.settings import Settings
 from backend.studio.annotations import Labels
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.studio.label_config import Called, LabelConfig, Question, Source
+from backend.versions import FIRST_CONFIDENCE, SETTLED_BY
 from model.choosing.audit import in_reserve
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
@@ -24,12 +26,17 @@ SETTINGS = Settings(guard=False, strategy="margin", shortlist=5)
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Tasks on a quarter of a circle, all with vectors by encoder 2."""
-    store = Store(tmp_path / "7")
-    with store.new_encoder(2) as folder:
-        write_encoder_meta(folder, EncoderMeta("tuned", "base", 16, 2, labels=20))
     angles = np.random.default_rng(3).uniform(0.0, np.pi / 2, len(TASKS))
-    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    store.vectors(2).append(TASKS, vectors)
+    return store_in(tmp_path / "7", np.stack([np.cos(angles), np.sin(angles)], axis=1))
+
+
+def store_in(folder: Path, vectors: Floats) -> Store:
+    """Vectors (n, d) of the tasks by encoder 2."""
+    store = Store(folder)
+    with store.new_encoder(2) as aside:
+        meta = EncoderMeta("tuned", "base", 16, vectors.shape[1], labels=20)
+        write_encoder_meta(aside, meta)
+    store.vectors(2).append(TASKS, vectors.astype(np.float32))
     return store
 
 
@@ -48,8 +55,17 @@ def labelling(store: Store, labelled: int, *, wrong: bool = False) -> Labelling:
     return Labelling(TASKS, TASKS, np.arange(len(TASKS)) >= labelled, answers, 0, 0, 0)
 
 
-def played(store: Store, known: Labelling, pinned: Version | None = None) -> Round:
-    outcome = play(store, known, CONFIG, SETTINGS, 2, 5, set(), None, pinned, lambda _: [])
+def played(
+    store: Store,
+    known: Labelling,
+    pinned: Version | None = None,
+    *,
+    config: LabelConfig = CONFIG,
+    settings: Settings = SETTINGS,
+    previous: Version | None = None,
+    size: int = 5,
+) -> Round:
+    outcome = play(store, known, config, settings, 2, size, set(), previous, pinned, lambda _: [])
     assert outcome is not None
     return outcome
 
@@ -91,3 +107,123 @@ def test_a_pinned_head_for_other_labels_is_refused(store: Store) -> None:
     other = replace(good, head=replace(good.head, labels=("north", "east")))
     with pytest.raises(ValueError, match=r"knows \('north', 'east'\), the snapshot"):
         played(store, known, other)
+
+
+CALLED = {"east": Called(("To the East",)), "north": Called(("To the North",))}
+(ASKED,) = CONFIG.questions
+NAMED = replace(CONFIG, questions=(replace(ASKED, called=CALLED),))
+STARS = Question("stars", "t", "ordered", ("1", "2"), "rating", prefix="stars: ")
+BOTH = replace(NAMED, questions=(replace(NAMED.questions[0], prefix="c: "), STARS))
+
+
+@pytest.fixture
+def named(store: Store) -> Store:
+    """Both names have vectors: those of the ends of the quarter circle."""
+    store.vectors(2).append(keys_of(names_of(NAMED).values()), np.eye(2, dtype=np.float32))
+    return store
+
+
+def accuracy(store: Store, version: Version, config: LabelConfig) -> float:
+    assert version.head is not None
+    vectors = vectors_of(store, TASKS)
+    said = version.head.probs(vectors)[:, :2].argmax(axis=1)
+    assert version.head.labels[:2] == config.labels[:2]
+    return float((said == (vectors[:, 1] > vectors[:, 0])).mean())
+
+
+def test_the_first_version_knows_what_the_labels_are_called(named: Store) -> None:
+    """Before any label there is a model, an order and an answer where the model is sure."""
+    outcome = played(named, labelling(named, 0), config=NAMED)
+    version = outcome.version
+    assert accuracy(named, version, NAMED) > 0.9
+    assert (version.meta["labels"], version.meta["names"], len(version.shortlist)) == (0, 1.0, 5)
+    assert outcome.answers is not None
+    loaded = named.load_version(version.name)
+    assert loaded.head is not None and loaded.meta["names"] == 1.0
+
+
+def test_without_vectors_of_names_the_first_version_has_an_order_and_no_head(store: Store) -> None:
+    """They come with the next job of the trainer; nothing waits for them."""
+    outcome = played(store, labelling(store, 0), config=NAMED)
+    assert outcome.version.head is None and "names" not in outcome.version.meta
+    assert len(outcome.version.shortlist) == 5
+    assert [one["result"] for one in outcome.predictions] == [[]] * 5
+
+
+def test_a_label_whose_name_is_not_encoded_yet_is_learnt_all_the_same(store: Store) -> None:
+    """A new choice, between the change of the interface and the trainer's answer."""
+    keys = keys_of(names_of(NAMED).values())
+    store.vectors(2).append(keys[:1], np.eye(2, dtype=np.float32)[:1])
+    version = played(store, labelling(store, LABELLED), config=NAMED).version
+    assert accuracy(store, version, NAMED) > 0.9
+
+
+def test_names_that_are_not_to_be_used_change_nothing(named: Store) -> None:
+    off, few = replace(SETTINGS, label_names=False), labelling(named, LABELLED)
+    assert played(named, labelling(named, 0), config=NAMED, settings=off).version.head is None
+    without = played(named, few, config=NAMED, settings=off).version
+    as_before = played(named, few, config=CONFIG).version
+    assert without.head is not None and as_before.head is not None
+    np.testing.assert_array_equal(without.head.weights, as_before.head.weights)
+    assert "names" not in without.meta
+
+
+def test_a_question_without_names_waits_for_its_first_answer(named: Store) -> None:
+    """Stars have no names. The head knows the other question alone, and then both."""
+    nothing = Labelling(TASKS, TASKS, TASKS > 0, {}, 0, 0, 0)
+    version = played(named, nothing, config=BOTH).version
+    assert version.head is not None and version.head.labels == ("c: east", "c: north")
+    given = replace(nothing, answers={int(task): ("stars: 2",) for task in TASKS[:9]})
+    version = played(named, given, config=BOTH).version
+    assert version.head is not None and version.head.labels == BOTH.labels
+    assert accuracy(named, version, BOTH) > 0.9, "from the names"
+
+
+def test_an_answer_that_only_measures_is_no_lesson(named: Store) -> None:
+    """Stars that nobody gave but to an audit task are learnt by nothing: neither names nor
+    labels."""
+    audit = int(TASKS[in_reserve(TASKS, SETTINGS.audit_share, SETTINGS.seed)][0])
+    answers: dict[int, Labels] = {audit: ("c: east", "stars: 2")}
+    known = Labelling(TASKS, TASKS, ~np.isin(TASKS, audit), answers, 0, 0, 0)
+    version = played(named, known, config=BOTH).version
+    assert version.head is not None and version.head.labels == ("c: east", "c: north")
+
+
+def test_a_version_of_names_alone_can_be_pinned(named: Store) -> None:
+    first = played(named, labelling(named, 0), config=NAMED).version
+    known = labelling(named, LABELLED)
+    under_pin = played(named, known, named.load_version(first.name), config=NAMED).version
+    assert first.head is not None and under_pin.head is not None
+    np.testing.assert_array_equal(under_pin.head.weights, first.head.weights)
+    assert "names" not in under_pin.meta, "it is not known any more how much they count"
+
+
+def test_a_restart_goes_on_with_what_was_learnt(named: Store) -> None:
+    """How much the names count is not kept with a version; it is found again from the labels."""
+    few, more = labelling(named, 12), labelling(named, 13)
+    version = played(named, few, config=NAMED).version
+    again = Store(named.folder)
+    from_disk = again.load_version(version.name)
+    restarted = played(again, more, config=NAMED, previous=from_disk).version
+    went_on = played(named, more, config=NAMED, previous=version).version
+    assert restarted.head is not None and went_on.head is not None
+    vectors = vectors_of(named, TASKS)
+    probs = went_on.head.probs(vectors)
+    np.testing.assert_allclose(restarted.head.probs(vectors), probs, atol=0.02)
+    assert restarted.meta["names"] == pytest.approx(went_on.meta["names"], abs=0.05)
+
+
+@pytest.mark.parametrize("labels", [0, SETTLED_BY - 1, SETTLED_BY])
+def test_the_first_versions_pre_annotate_only_what_they_are_sure_of(
+    tmp_path: Path, labels: int
+) -> None:
+    """The others are in the order all the same. Texts say much beside what is asked."""
+    store = store_in(tmp_path, np.random.default_rng(4).standard_normal((len(TASKS), 8)))
+    store.vectors(2).append(keys_of(names_of(NAMED).values()), np.eye(2, 8, dtype=np.float32))
+    outcome = played(store, labelling(store, labels), config=NAMED, size=100)
+    head, shown = outcome.version.head, vectors_of(store, outcome.version.shortlist)
+    assert head is not None and len(outcome.predictions) == 100
+    is_sure = head.probs(shown).max(axis=1) >= FIRST_CONFIDENCE
+    assert 0 < is_sure.sum() < 100
+    said = [bool(one["result"]) for one in outcome.predictions]
+    assert said == (is_sure | (labels >= SETTLED_BY)).tolist()

@@ -12,13 +12,14 @@ from PIL import Image
 
 from backend.loop import trainer
 from backend.loop.loop import Connection
+from backend.loop.names import name_vectors, rows_of
 from backend.media.access import access_of
 from backend.pool import Pool
 from backend.settings import Settings
 from backend.studio.annotations import Json
 from backend.studio.interface import EXAMPLE, parse
 from model.choosing.audit import in_reserve
-from model.encoders.text import BUNDLED
+from model.encoders.text import BUNDLED, TextEncoder
 from model.storage.store import EncoderSpec, Store
 from model.types import Ints
 from tests.backend.web import Answer, Web
@@ -38,7 +39,7 @@ def hundred_texts(folder: Path) -> Json:
     job: Json = {
         **{"folder": str(folder), "config": EXAMPLE, "seed": 0},
         **{"encoder": 0, "spec": asdict(EncoderSpec(("text",), BUNDLED, "", 8))},
-        "ignored": [],
+        **{"ignored": [], "label_names": True},
         "access": asdict(access_of(Connection("", "", ""), Settings())),
     }
     trainer.add_base_encoder(job, lambda facts: None)
@@ -81,6 +82,28 @@ def test_encoding_lets_other_projects_have_their_turn(
     assert shares == [0.64, 1.0], "the share of the pool, not of the turn"
 
 
+def test_what_labels_are_called_is_encoded_before_all_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first order, made from a part of the pool, is to know of it. A name is no task: it is
+    not among those that are counted, and a new one is encoded when all tasks are."""
+    monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
+    job, store, nothing = hundred_texts(tmp_path), Store(tmp_path), {"encoder": 0, "tasks": 0}
+    off = {**job, "label_names": False}
+    assert trainer.embed_pool(off, lambda facts: None) == {"encoder": 0, "tasks": 64, "left": 36}
+    assert rows_of(store, 0, parse(EXAMPLE)) == {}
+    assert trainer.embed_pool(job, lambda facts: None) == {"encoder": 0, "tasks": 36, "left": 0}
+    vectors = name_vectors(store, 0, parse(EXAMPLE))
+    assert vectors is not None
+    expected = TextEncoder(BUNDLED, 8).encode(["yes", "no"])
+    np.testing.assert_allclose(vectors, expected, atol=1e-3)
+
+    more = EXAMPLE.replace('<Choice value="No"/>', '<Choice value="No"/><Choice value="Not-sure"/>')
+    again = trainer.embed_pool({**job, "config": more}, lambda facts: None)
+    assert again == {**nothing, "left": 0}
+    assert [*rows_of(store, 0, parse(more))] == ["Yes", "No", "Not-sure"]
+
+
 def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> None:
     """A reference with half a character made a library fail, and with it the whole project."""
     xml = EXAMPLE.replace("<Text", "<Image").replace("$text", "$image")
@@ -95,6 +118,7 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         settings = Settings(model_dir=tmp_path, media_hosts="*.b")
         job: Json = {
             **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
+            "label_names": True,
             "spec": asdict(EncoderSpec(("image",), "", str(folder), 8)),
             "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
         }
@@ -132,7 +156,7 @@ def test_a_deep_round_over_clips_learns_from_their_frames(
         **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
         "spec": asdict(EncoderSpec(config.layout, text, str(encoder), 8)),
         "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
-        **{"empty_is_none": True, "audit_share": 0.0, "asked": "what"},
+        **{"empty_is_none": True, "audit_share": 0.0, "asked": "what", "label_names": True},
     }
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         pool.update(tasks, config)

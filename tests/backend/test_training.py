@@ -9,6 +9,7 @@ import pytest
 
 from backend.loop.jobs import Trainer
 from backend.loop.loop import Connection, ProjectLoop
+from backend.loop.names import keys_of, names_of
 from backend.loop.training import Training, spec_of
 from backend.media.access import access_of
 from backend.pool import Labelling
@@ -16,6 +17,7 @@ from backend.settings import Settings
 from backend.studio.annotations import Labels
 from backend.studio.interface import EXAMPLE, parse
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
+from model.types import Ints
 from tests.backend.test_routes import NoWork
 
 CONFIG = parse(EXAMPLE)
@@ -51,6 +53,10 @@ def add(store: Store, number: int, settings: Settings, labels: int, asked: str =
     meta = EncoderMeta(spec.text, spec.text, spec.max_tokens, 4, labels=labels, asked=asked)
     with store.new_encoder(number) as aside:
         write_encoder_meta(aside, replace(meta, source=HERE) if labels else meta)
+
+
+def encode(store: Store, number: int, keys: Ints) -> None:
+    store.vectors(number).append(keys, np.ones((len(keys), 4), dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,8 @@ def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
     settings, keys = Settings(model_dir=tmp_path), np.arange(100)
     asked = Asked(tmp_path, settings)
     add(asked.store, 0, settings, 0)
-    asked.store.vectors(0).append(keys[:60], np.ones((60, 4), dtype=np.float32))
+    encode(asked.store, 0, keys[:60])
+    encode(asked.store, 0, keys_of(names_of(CONFIG).values()))
     asked.store.mark_ready(0)
     assert asked.training.request_vectors(0, keys) == 60
     assert asked.trainer.knows((7, "embed 0"))
@@ -101,3 +108,25 @@ def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
     assert later.training.request_vectors(0, keys) == 60
     assert later.trainer.knows((7, "embed 1"))
     assert not later.trainer.knows((7, "embed 0"))
+
+
+@pytest.mark.parametrize(
+    ("xml", "label_names", "is_asked"),
+    [(EXAMPLE, True, False), (OTHER, True, True), (OTHER, False, False)],
+    ids=["nothing new", "a new choice", "names are not used"],
+)
+def test_the_name_of_a_new_choice_is_asked_for(
+    tmp_path: Path, xml: str, label_names: bool, is_asked: bool
+) -> None:
+    """All tasks have their vectors; only what a label is called is new. Names are no tasks."""
+    settings, keys = Settings(model_dir=tmp_path, label_names=label_names), np.arange(100)
+    before = Asked(tmp_path, settings)
+    add(before.store, 0, settings, 0)
+    encode(before.store, 0, keys)
+    encode(before.store, 0, keys_of(names_of(CONFIG).values()))
+    before.store.mark_ready(0)
+    asked = Asked(tmp_path, settings, xml)
+    assert asked.training.request_vectors(0, keys) == 100
+    assert asked.trainer.knows((7, "embed 0")) == is_asked
+    known = {(EXAMPLE, True): 2, (OTHER, True): 1}
+    assert asked.training.names_known(0) == known.get((xml, label_names), 0)

@@ -1,4 +1,4 @@
-"""The learner on nine benchmark sets, by `model.simulate`: DATA/NAME/{train,test}.jsonl.gz.
+"""The learner on twelve benchmark sets, by `model.simulate`: DATA/NAME/{train,test}.jsonl.gz.
 
     python -m tests.benchmarks.learner saved DATA OUT [--sets trec6 subj] [--me5 FOLDER]
     python -m tests.benchmarks.learner strategies DATA OUT [--sets trec6 subj] [--me5 FOLDER]
@@ -44,6 +44,9 @@ SETS = {
     "shopping10": Bench(pool=2000, is_chinese=True),
     "car10": Bench(pool=2000, is_chinese=True),
     "tnews-few": Bench(is_chinese=True),
+    "semeval18-ec": Bench(pool=2000),
+    "imdb-tv16": Bench(),
+    "amazon-tree": Bench(pool=2000),
 }
 
 SAVED = """\

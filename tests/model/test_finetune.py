@@ -19,6 +19,7 @@ from model.encoders.finetune import (
     _Best,
     contrastive_loss,
     finetune,
+    steps_for,
 )
 from model.encoders.images import ImageEncoder
 from model.encoders.text import BUNDLED, TextEncoder
@@ -207,6 +208,23 @@ def test_one_example_of_one_label_is_enough(load: Load) -> None:
     report = finetune(encoder, Examples(TEXTS[:1], TARGETS[:1]), NO_EXAMPLES, "single", seed=0)
     assert report.train_loss < math.log(2)
     assert np.isfinite(encoder.encode(TEXTS)).all()
+
+
+@pytest.mark.parametrize(
+    ("examples", "steps"), [(1, 60), (160, 60), (161, 61), (1600, 600), (10_000, 1500)]
+)
+def test_six_epochs_are_made_within_bounds(examples: int, steps: int) -> None:
+    assert steps_for(examples) == steps
+
+
+def test_a_number_of_steps_that_is_given_is_made(load: Load) -> None:
+    steps = list[Step]()
+    training = Examples(TEXTS, TARGETS)
+    report = finetune(
+        load(), training, NO_EXAMPLES, "single", seed=0, steps=3, observe=steps.append
+    )
+    assert (report.steps, report.self_trained) == (3, 0)
+    assert [(step.number, step.total) for step in steps] == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_training_without_examples_is_refused(load: Load) -> None:

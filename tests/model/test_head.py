@@ -6,8 +6,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from model.heads.head import CHUNK, L2, Head, centred, fit_head
-from model.types import Floats, Ints, Kind
+from model.heads.head import CHUNK, CONSTANT, L2, Head, centred, fit_head, joined
+from model.types import Floats, Ints, Kind, LabelGroup
 
 ORIGIN = np.zeros(2, np.float32)
 EAST_AND_NORTH = np.array([[1.0, 0.1], [1.0, -0.1], [0.1, 1.0], [-0.1, 1.0]], np.float32)
@@ -71,11 +71,12 @@ def test_labels_of_the_multiple_kind_are_learnt_apart() -> None:
 
 
 def test_the_fit_is_logistic_regression_as_scikit_learn_has_it() -> None:
-    """With the bias decayed like a weight, so it is a feature of constant 1 there."""
+    """With the bias decayed like the weight of one more feature, the same for all."""
     vectors, classes = random_points(60, 4), np.arange(60) % 3
     vectors[np.arange(60), classes] += 1.0
     head = fit_head(vectors, one_hot(classes, 3), "single", ("a", "b", "c"), np.zeros(4))
-    features = np.hstack([centred(vectors, np.zeros(4)), np.ones((60, 1))])
+    constant = np.full((60, 1), CONSTANT["single"])
+    features = np.hstack([centred(vectors, np.zeros(4)), constant])
     judge = LogisticRegression(C=1 / L2, fit_intercept=False, max_iter=1000, tol=1e-8)
     expected = judge.fit(features, classes).predict_proba(features)
     np.testing.assert_allclose(head.probs(vectors), expected, atol=0.01)
@@ -110,6 +111,112 @@ def test_a_start_of_another_shape_is_left_aside() -> None:
 def test_a_head_without_examples_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one labelled example"):
         fit_head(np.zeros((0, 2)), np.zeros((0, 2)), "single", ("a", "b"), ORIGIN)
+
+
+COMPASS = ("east", "north", "west")
+NAMED = Head(
+    "single",
+    COMPASS,
+    np.array([[8.0, 0.0, -8.0], [0.0, 8.0, 0.0]], np.float32),
+    np.zeros(3, np.float32),
+    ORIGIN,
+    name_shares=np.ones(3, np.float32),
+)
+"""What the names say: each label is likely where it is called to be."""
+NO_WEST = np.hstack([ONE_EACH, np.zeros((4, 1), np.float32)])
+
+
+def shares_of(head: Head) -> list[float] | None:
+    return None if head.name_shares is None else head.name_shares.tolist()
+
+
+def test_without_examples_the_head_is_that_of_the_names() -> None:
+    nothing = np.zeros((0, 2), np.float32), np.zeros((0, 3), np.float32)
+    assert fit_head(*nothing, "single", COMPASS, ORIGIN, named=NAMED) is NAMED
+
+
+@pytest.mark.parametrize("kind", ["single", "multiple"])
+def test_a_name_speaks_for_a_label_that_has_no_example_yet(kind: Kind) -> None:
+    """Two labels have examples where their names said. So the third is where its name says."""
+    west = np.array([[-1.0, 0.0]], np.float32)
+    head = fit_head(EAST_AND_NORTH, NO_WEST, kind, COMPASS, ORIGIN, named=NAMED)
+    alone = fit_head(EAST_AND_NORTH, NO_WEST, kind, COMPASS, ORIGIN)
+    assert head.probs(west)[0, 2] > 0.95
+    assert alone.probs(west)[0, 2] < 0.5
+    assert head.name_shares is not None
+    assert len(set(head.name_shares.tolist())) == 1
+    assert head.name_shares[0] > 0.5
+    assert alone.name_shares is None
+
+
+def test_one_label_does_not_make_all_others_rare() -> None:
+    """Texts are a little like each name, no more. The first label of a project moved the bias so
+    far that all of them got that label."""
+    faint = Head(
+        "single", COMPASS, 0.1 * NAMED.weights, NAMED.bias, ORIGIN, name_shares=NAMED.name_shares
+    )
+    head = fit_head(EAST_AND_NORTH[:1], NO_WEST[:1], "single", COMPASS, ORIGIN, named=faint)
+    north = np.array([[0.0, 1.0]], np.float32)
+    assert faint.probs(north)[0, 1] == pytest.approx(0.53, abs=0.01)
+    assert head.probs(north)[0, 1] == pytest.approx(0.52, abs=0.02)
+
+
+def test_names_that_mislead_end_with_the_head_of_the_examples() -> None:
+    vectors, classes = random_points(60, 2), np.arange(60) % 3
+    vectors[np.arange(60)] += 4.0 * np.array([[1, 0], [0, 1], [-1, -1]])[classes]
+    wrong = Head(
+        "single", COMPASS, -NAMED.weights, NAMED.bias, ORIGIN, name_shares=NAMED.name_shares
+    )
+    head = fit_head(vectors, one_hot(classes, 3), "single", COMPASS, ORIGIN, named=wrong)
+    alone = fit_head(vectors, one_hot(classes, 3), "single", COMPASS, ORIGIN)
+    assert shares_of(head) == [0.0] * 3
+    np.testing.assert_allclose(head.probs(vectors), alone.probs(vectors), atol=5e-3)
+
+
+@pytest.mark.parametrize("before", [None, NAMED], ids=["names are new", "names are known"])
+@pytest.mark.parametrize("now", [None, NAMED], ids=["names are gone", "names have a say"])
+def test_a_start_with_or_without_names_ends_at_the_same_head(
+    before: Head | None, now: Head | None
+) -> None:
+    """The setting is switched between two rounds, or the encoder has read the names by now."""
+    start = fit_head(EAST_AND_NORTH[:3], NO_WEST[:3], "single", COMPASS, ORIGIN, named=before)
+    cold, warm = (
+        fit_head(EAST_AND_NORTH, NO_WEST, "single", COMPASS, ORIGIN, start=begun, named=now)
+        for begun in (None, start)
+    )
+    np.testing.assert_allclose(warm.weights, cold.weights, atol=5e-3)
+    np.testing.assert_allclose(warm.bias, cold.bias, atol=5e-3)
+    if now is None:
+        assert warm.name_shares is None
+    else:
+        assert shares_of(warm) == pytest.approx(shares_of(cold), abs=5e-3)
+
+
+def with_shares(shares: list[float] | None, labels: tuple[str, ...]) -> Head:
+    known = None if shares is None else np.array(shares, np.float32)
+    weights = np.ones((2, len(labels)), np.float32)
+    bias = np.zeros(len(labels), np.float32)
+    return Head("single", labels, weights, bias, ORIGIN, name_shares=known)
+
+
+def test_parts_keep_their_shares_of_the_names() -> None:
+    groups = (LabelGroup("single", 0, 2), LabelGroup("multiple", 2, 3))
+    two, one = with_shares([0.25, 0.5], ("a", "b")), with_shares([0.75], ("c",))
+    whole = joined([two, one], groups)
+    assert shares_of(whole) == [0.25, 0.5, 0.75]
+    assert [shares_of(part) for part in whole.parts()] == [[0.25, 0.5], [0.75]]
+    nameless = with_shares(None, ("c",))
+    assert shares_of(joined([two, nameless], groups)) == [0.25, 0.5, 0.0]
+    assert shares_of(joined([with_shares(None, ("a", "b")), nameless], groups)) is None
+
+
+def test_a_label_that_is_new_has_all_of_its_name() -> None:
+    head = with_shares([0.25, 0.5], ("a", "b"))
+    other = head.of_labels(("b", "x", "a"))
+    assert shares_of(other) == [0.5, 1.0, 0.25]
+    assert other.weights.tolist() == [[1.0, 0.0, 1.0]] * 2
+    assert head.of_labels(("a", "b")) is head
+    assert shares_of(with_shares(None, ("a", "b")).of_labels(("b", "x"))) is None
 
 
 def test_logits_by_hand() -> None:

@@ -131,6 +131,38 @@ def test_a_question_that_only_audit_tasks_answer_is_not_learnt_yet() -> None:
     assert (head.kind, head.labels, head.groups) == ("multiple", LABELS[3:], ())
 
 
+def named(*of_labels: int) -> Floats:
+    """Vectors (5, 2) of the names of these labels alone."""
+    names: Floats = np.zeros((5, 2), np.float32)
+    names[list(of_labels)] = np.random.default_rng(0).normal(size=(len(of_labels), 2))
+    return names
+
+
+def test_a_question_that_nobody_answered_is_answered_by_its_names() -> None:
+    unasked = pool(EVERY, EVERY[:0])
+    head = head_of(replace(unasked, names=named(0, 1, 2, 3, 4)))
+    assert (head.labels, head.groups) == (LABELS, GROUPS)
+    alone = head_of(replace(unasked, names=named(0, 1, 2)))
+    assert (alone.labels, alone.groups) == (LABELS[:3], ())
+
+
+def test_before_any_answer_only_questions_with_names_have_a_head() -> None:
+    """The stars of a rating have none, and nothing can be said of them."""
+    nothing = pool(EVERY[:0], EVERY[:0])
+    nothing = replace(nothing, answered=EVERY[:0], targets=np.zeros((0, 5), np.float32))
+    head = head_of(replace(nothing, names=named(3, 4)))
+    assert (head.kind, head.labels, head.groups) == ("multiple", LABELS[3:], ())
+    assert fast_round(replace(nothing, names=named()), ALL).head is None
+    assert fast_round(replace(nothing, names=named(0, 1, 2, 3, 4)), ALL).head is not None
+
+
+def test_a_question_without_names_that_only_audit_tasks_answer_is_not_learnt_yet() -> None:
+    reserve = in_reserve(np.arange(1000, 1000 + N), 0.1, 0)
+    only_audits = np.flatnonzero(reserve[:ANSWERED])
+    head = head_of(replace(pool(EVERY, only_audits), names=named(0, 1, 2)))
+    assert (head.kind, head.labels, head.groups) == ("single", LABELS[:3], ())
+
+
 def test_without_any_answer_there_is_no_head() -> None:
     outcome = fast_round(pool(EVERY[:0], EVERY[:0]), ONE)
     assert outcome.head is None

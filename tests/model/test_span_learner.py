@@ -97,8 +97,15 @@ def test_the_text_with_the_least_certain_token_comes_first() -> None:
 def test_strategies_lead_from_five_training_texts_on(answered: int) -> None:
     """Far sooner than with labels of whole texts."""
     ranked = span_round(pool(answered), Policy("margin", 12, 0.0, 0)).rows.tolist()
-    by_regions = span_round(pool(answered), Policy("entropy", 12, 0.0, 0)).rows.tolist()
-    assert (ranked == by_regions) == (answered < COLD_TEXTS)
+    otherwise = span_round(pool(answered), Policy("entropy", 12, 0.0, 0)).rows.tolist()
+    assert (ranked == otherwise) == (answered < COLD_TEXTS)
+
+
+@pytest.mark.parametrize("answered", [COLD_TEXTS - 1, 50])
+def test_where_variance_cannot_be_told_texts_of_wanted_tokens_are_taken(answered: int) -> None:
+    """A text has no probabilities of its own, which the default strategy would ask for."""
+    ranked = span_round(pool(answered), Policy("variance", 12, 0.0, 0)).rows.tolist()
+    assert ranked == span_round(pool(answered), Policy("cluster_margin", 12, 0.0, 0)).rows.tolist()
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -58,9 +58,20 @@ class Case:
     vectors: Floats | None = None
     labelled: Floats | None = None
     targets: Floats | None = None
+    labelled_probs: Floats | None = None
 
 
 CASES = {
+    # Three places: the largest has a label that the model is unsure of still, and waits. The more
+    # undecided of the next two speaks for both, then comes the place of one.
+    "variance": Case(
+        [4, 5, 0],
+        probs=np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.7, 0.3], [0.6, 0.4], [0.5, 0.5]]),
+        vectors=np.eye(3)[[0, 0, 0, 1, 1, 2]],
+        labelled=np.eye(3)[:1],
+        targets=np.eye(2)[:1],
+        labelled_probs=np.array([[0.5, 0.5]]),
+    ),
     "least_confidence": Case([1, 2, 0], probs=THREE_WAYS_UNSURE),
     "margin": Case([0, 1, 2], probs=THREE_WAYS_UNSURE),
     "entropy": Case([2, 1, 0], probs=THREE_WAYS_UNSURE),
@@ -110,17 +121,25 @@ def ask(name: str, case: Case, k: int, seed: int = 0) -> list[int]:
     """The first k rows that a strategy asks for."""
     strategy = STRATEGIES[name]
     rng = np.random.default_rng(seed)
-    arrays_at_hand = {
-        "probs": case.probs,
-        "vectors": case.vectors,
-        "labelled": case.labelled,
-        "targets": case.targets,
-        "rng": rng,
-    }
     wanted = signature(strategy.measure).parameters
-    priority = strategy.measure(**{each: arrays_at_hand[each] for each in wanted})
+
+    def measured(probs: Floats | None, vectors: Floats | None) -> Floats:
+        arrays_at_hand = {
+            "probs": probs,
+            "vectors": vectors,
+            "labelled": case.labelled,
+            "targets": case.targets,
+            "rng": rng,
+        }
+        return strategy.measure(**{each: arrays_at_hand[each] for each in wanted})
+
+    priority = measured(case.probs, case.vectors)
     vectors = np.zeros((len(priority), 1)) if case.vectors is None else case.vectors
-    rows: list[int] = strategy.choose(priority, vectors, k, rng).tolist()
+    more: dict[str, Floats | None] = {}
+    if "labelled_priority" in signature(strategy.choose).parameters:
+        more["labelled"] = case.labelled
+        more["labelled_priority"] = measured(case.labelled_probs, case.labelled)
+    rows: list[int] = strategy.choose(priority, vectors, k, rng, **more).tolist()
     return rows
 
 

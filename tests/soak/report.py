@@ -70,7 +70,11 @@ def _unfinished(world: World, version: Version, labels: int) -> list[str]:
     encoders, settings = world.store().encoders(), Settings()
     newest = max(encoders)
     due = deep_round_due(
-        labels, encoders[newest].labels, settings.deep_round_first, settings.deep_round_growth
+        labels,
+        encoders[newest].labels,
+        settings.deep_round_first,
+        settings.deep_round_growth,
+        classes=0 if version.head is None else len(version.head.labels),
     )
     wrong = [f"a deep round is due at {labels} labels and was not done"] if due else []
     if version.encoder != newest:

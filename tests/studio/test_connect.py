@@ -12,6 +12,7 @@ from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import Studio
 from backend.studio.connect import ensure_first_tab, ensure_webhook
+from backend.versions import SETTLED_BY
 from tests.backend.web import Answer, Web
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
@@ -100,7 +101,7 @@ def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
 
 
 def test_task_page_of_an_unscored_project_works(bench: Bench) -> None:
-    """Opening a task asks the backend for a prediction; before any label there is none to give."""
+    """Opening a task asks the backend for a prediction; before a version there is none to give."""
     project = bench.project(stories(3))
     bench.connect(project)
     task = next(iter(bench.studio.tasks(project)))
@@ -257,12 +258,12 @@ def test_a_tab_that_somebody_made_is_left_alone(bench: Bench) -> None:
 
 
 def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -> None:
-    project = bench.project([*stories(20), {"story": "word " * 200_000}, {"story": ""}])
+    project = bench.project([*stories(40), {"story": "word " * 200_000}, {"story": ""}])
     bench.connect(project)
-    until("the order", lambda: bench.ranks(project) == 21)
-    for task in list(bench.studio.tasks(project))[:2]:
+    until("the order", lambda: bench.ranks(project) == 41)
+    for task in list(bench.studio.tasks(project))[:SETTLED_BY]:
         bench.submit(task, [task["data"]["topic"]])
-        bench.until_learnt(project, task["id"])
+    bench.until_learnt(project, task["id"])
     texts = ["new " * 250_000, "", None, ["a list"], 7, "<b>plain</b>"]
     tasks = [{"id": n, "data": {"story": text}} for n, text in enumerate(texts)]
     answer = requests.post(

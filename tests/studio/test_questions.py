@@ -22,7 +22,7 @@ INTERFACE = (
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    return {"deep_rounds": "yes", "deep_round_first": 35, "max_tokens": 32}
+    return {"deep_rounds": "yes", "deep_round_first": 40, "max_tokens": 32}
 
 
 def answer(topic: str, *, with_weight: bool) -> list[Json]:
@@ -41,7 +41,7 @@ def answer(topic: str, *, with_weight: bool) -> list[Json]:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
     project = bench.connected(stories(150), INTERFACE)
-    for number in range(35):
+    for number in range(40):
         task, is_in_order = bench.next_in_order(project)
         assert is_in_order, "one order for all questions"
         given = answer(task["data"]["topic"], with_weight=number % 2 == 0)

@@ -14,6 +14,7 @@ import requests
 from backend.studio.annotations import Json
 from backend.studio.content import key_of, parts_of
 from backend.studio.interface import parse
+from backend.versions import FIRST_CONFIDENCE, least_confidence
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, stories, until
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def backend_settings() -> dict[str, object]:
     return {
         "deep_rounds": "yes",
-        "deep_round_first": 10,
+        "deep_round_first": 15,
         "max_tokens": 32,
         "basic_auth_user": AUTH[0],
         "basic_auth_pass": AUTH[1],
@@ -39,7 +40,7 @@ def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
     """Back from a fine-tuned encoder to a head on the first one: across labels, a request to train
     and a restart. Without the pin all labels count again, on the newest encoder."""
     project = bench.connected(stories(60))
-    label(bench, project, 10)
+    label(bench, project, 15)
     until("the deep round's version", lambda: bench.served(project).startswith("1."), 180)
     pinned = newest_of_first_encoder(bench, project)
     assert "The server follows now" in rollback(bench, project, "--to", pinned.name)
@@ -69,7 +70,7 @@ def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
     version = bench.version(project)
     assert version is not None
     assert "head_of" not in version.meta
-    assert len(bench.labels_known(project)) == 15, "those of the time under the pin count, too"
+    assert len(bench.labels_known(project)) == 20, "those of the time under the pin count, too"
     until("the deep round that was due", lambda: "tune (encoder 2) is queued" in log_of(bench))
 
 
@@ -155,7 +156,8 @@ def rollback(bench: Bench, project: int, *arguments: str) -> str:
 
 
 def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:
-    """The queue, the predictions in it and those on demand are those of the pinned head."""
+    """The queue, the predictions in it and those on demand are those of the pinned head: with so
+    few labels, those that it is sure of."""
 
     def under_pin() -> Version | None:
         version = bench.version(project)
@@ -170,17 +172,46 @@ def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:
     task = bench.studio.next_task(project)
     assert task is not None
     assert task["id"] == version.shortlist[0]
-    shown, on_demand = task["predictions"][0], predicted(bench, project, task)
-    assert shown["model_version"] == on_demand["model_version"] == version.name
+    assert task["predictions"][0]["model_version"] == version.name
+    assert least_confidence(version) == FIRST_CONFIDENCE
+    shown = {
+        row["task"]: row
+        for row in bench.studio.predictions(project)
+        if row["model_version"] == version.name
+    }
+    wanted = said_by(pinned, bench, project)
+    sure = [one for one in shown if wanted[one]]
+    assert sure, "the pinned head is sure of something in the queue"
+    for one, row in shown.items():
+        assert regions_of(row) == wanted[one]
+    asked = next(one for one in bench.studio.tasks(project) if one["id"] == sure[0])
+    on_demand = predicted(bench, project, asked)
+    assert on_demand["model_version"] == version.name
+    assert regions_of(on_demand) == wanted[sure[0]]
+
+
+def said_by(pinned: Version, bench: Bench, project: int) -> dict[int, list[tuple[str, object]]]:
+    """Of each task the label that the pinned head is sure of, with its probability."""
+    assert pinned.head is not None
     vectors = Store(bench.models / str(project)).vectors(pinned.encoder)
-    parts = parts_of(task["data"], parse(SINGLE))
-    assert parts is not None
-    row = vectors.rows(np.array([key_of(parts)]))
-    probs = pinned.head.probs(vectors.take(row))[0]
-    for prediction in (shown, on_demand):
-        region = prediction["result"][0]
-        assert region["value"]["choices"] == [pinned.head.labels[int(probs.argmax())]]
-        assert region["score"] == pytest.approx(float(probs.max()), abs=1e-3)
+    said: dict[int, list[tuple[str, object]]] = {}
+    for task in bench.studio.tasks(project):
+        parts = parts_of(task["data"], parse(SINGLE))
+        assert parts is not None
+        row = vectors.rows(np.array([key_of(parts)]))
+        probs = pinned.head.probs(vectors.take(row))[0]
+        likeliest = pinned.head.labels[int(probs.argmax())], pytest.approx(probs.max(), abs=1e-3)
+        said[task["id"]] = [likeliest] if probs.max() >= FIRST_CONFIDENCE else []
+    return said
+
+
+def regions_of(prediction: Json) -> list[tuple[str, float]]:
+    """The labels of a prediction, and their probabilities."""
+    return [
+        (label, region["score"])
+        for region in prediction["result"]
+        for label in region["value"]["choices"]
+    ]
 
 
 def predicted(bench: Bench, project: int, task: Json) -> Json:

@@ -13,6 +13,7 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend import local
 from backend.studio.annotations import Json
+from backend.versions import SETTLED_BY
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip
@@ -96,7 +97,7 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     assert any("cut off" in reason for reason in reasons)
     assert any("HTML page" in reason for reason in reasons)
 
-    for _ in range(15):
+    for _ in range(SETTLED_BY):
         version = bench.version(project)
         task = bench.studio.next_task(project)
         assert version is not None and task is not None
@@ -115,7 +116,7 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
     # The same tasks under another interface, which reads the addresses as texts.
     config = PICTURES.replace("<Image", "<Text")
     bench.studio.update_project(project, label_config=config)
-    until("all tasks in the order as texts", lambda: bench.ranks(project) == 47 - 15)
+    until("all tasks in the order as texts", lambda: bench.ranks(project) == 47 - SETTLED_BY)
     version, state = bench.version(project), bench.state(project)
     assert version is not None
     encoder = Store(bench.models / str(project)).encoders()[version.encoder]
@@ -171,19 +172,20 @@ SOUNDS = PICTURES.replace("<Image", "<Audio").replace("$image", "$audio")
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_uploaded_sounds_are_learnt(bench: Bench, tmp_path: Path) -> None:
     project = int(bench.studio.create_project(title="test", label_config=SOUNDS)["id"])
-    for number in range(12):
+    for number in range(36):
         pitch = 220.0 if number % 2 else 1760.0
         file = write_wave(tmp_path / "tone.wav", tone(0.5, 16_000, pitch + number), 16_000)
         colour = "red" if number % 2 else "blue"
         upload(bench, project, f"{colour}_{number}.wav", file.read_bytes())
     bench.connect(project)
-    until("all sounds in the order", lambda: bench.ranks(project) == 12)
+    until("all sounds in the order", lambda: bench.ranks(project) == 36)
     assert bench.state(project)["unreadable"] == 0
-    for _ in range(4):
+    for _ in range(SETTLED_BY):
         task = bench.studio.next_task(project)
         assert task is not None
         bench.submit(task, [colour_of(task, "audio")])
-        bench.until_learnt(project, task["id"])
+        last = task["id"]
+    bench.until_learnt(project, last)
     task = bench.studio.next_task(project)
     assert task is not None
     assert task["predictions"][0]["result"][0]["type"] == "choices"

@@ -1,4 +1,4 @@
-"""A taxonomy: several nodes a task, of which only those that people gave are learnt."""
+"""A taxonomy: several nodes a task, learnt once people gave them or by what they are called."""
 
 import pytest
 
@@ -17,7 +17,8 @@ TREE = (
     + "".join(
         f'<Choice value="{root}">'
         + "".join(f'<Choice value="{leaf}"/>' for top, leaf in PATHS.values() if top == root)
-        + "".join(f'<Choice value="{root} {number}"/>' for number in range(200))
+        + "".join(f'<Choice value="{root} {number}"/>' for number in range(100))
+        + "".join(f'<Choice value="{number}"/>' for number in range(100))
         + "</Choice>"
         for root in ("News", "Free time")
     )
@@ -50,12 +51,15 @@ def test_nodes_are_learnt_as_they_are_given_and_come_back_as_paths(bench: Bench)
     version = bench.until_tuned(project)
     assert version.head is not None
     nodes = {"News", "Free time", *(" / ".join(path) for path in PATHS.values())}
-    assert set(version.head.labels) <= nodes, "of 407 nodes those that somebody gave"
-    right = 0
+    known = set(version.head.labels)
+    assert nodes <= known
+    assert len(known) == 207, "of 407 nodes those that somebody gave, and those with a name"
+    right = stray = 0
     for prediction in bench.studio.predictions(project):
         if prediction["model_version"] == version.name and prediction["result"]:
             assert prediction["result"][0]["type"] == "taxonomy"
             paths = prediction["result"][0]["value"]["taxonomy"]
-            assert all(" / ".join(path) in nodes for path in paths)
+            stray += not all(" / ".join(path) in nodes for path in paths)
             right += len(paths[0]) == 2
     assert right > 10, "leaves are pre-annotated"
+    assert stray < right / 10, "what nobody gave is hardly ever pre-annotated for its name alone"

@@ -1,0 +1,42 @@
+"""When a new order is due."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backend.loop.turn import Ranked, is_due
+from backend.studio.interface import EXAMPLE, parse
+
+OTHER = parse(EXAMPLE.replace('value="Yes"', 'value="Yes" hint="It is so"'))
+BEFORE = Ranked(
+    revision=3, config=parse(EXAMPLE), encoder=0, covered=40, total=100, names=1, pinned=None
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "all_read", "due"),
+    [
+        ({}, True, False),
+        ({"revision": 4}, True, True),
+        ({"revision": 4}, False, False),
+        ({"config": OTHER}, True, True),
+        ({"names": 2}, True, True),
+        ({"names": 2}, False, True),
+        ({"covered": 79}, True, False),
+        ({"covered": 80}, True, True),
+        ({"covered": 100}, True, True),
+        ({"encoder": 1}, True, True),
+        ({"pinned": "0.3"}, True, True),
+    ],
+)
+def test_an_order_is_due_when_something_changed(
+    changed: dict[str, Any], all_read: bool, due: bool
+) -> None:
+    """What a label is called comes from the trainer after all tasks are encoded, where a choice is
+    new: without an order of its own it would count with the next label only."""
+    assert is_due(BEFORE, replace(BEFORE, **changed), all_read) == due
+
+
+def test_the_first_order_is_due() -> None:
+    assert is_due(None, BEFORE, False)
