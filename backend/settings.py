@@ -9,8 +9,8 @@ from backend.errors import BadSetting
 
 STRATEGY_NAMES = (
     "auto",
-    "variance",
     "random",
+    "variance",
     "least_confidence",
     "margin",
     "entropy",
@@ -76,7 +76,7 @@ class Settings:
     )
     guard: bool = setting(
         True,
-        "Draw part of the tasks from all regions while the audit labels show little skill.",
+        "Draw half of the first 45 tasks at random, and some while the model shows little skill.",
     )
     shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
     deep_shortlist: int = setting(
@@ -89,7 +89,9 @@ class Settings:
         most=0.9,
     )
     deep_round_first: int = setting(
-        20, "Labels before the first deep round (fine-tuning of the encoder).", least=2
+        20,
+        "Labels before the first deep round (fine-tuning); three for each choice if that is more.",
+        least=2,
     )
     deep_round_growth: float = setting(
         0.2, "A further deep round when the labels have grown by this share.", least=0.01

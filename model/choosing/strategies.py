@@ -209,8 +209,8 @@ class Strategy:
 
 
 STRATEGIES: dict[str, Strategy] = {
-    "variance": Strategy(undecided, least_variance, adds_up=True),
     "random": Strategy(random, top),
+    "variance": Strategy(undecided, least_variance, adds_up=True),
     "least_confidence": Strategy(least_confidence, top),
     "margin": Strategy(margin, top),
     "entropy": Strategy(entropy, top),
