@@ -38,7 +38,7 @@ LABELS_A_CLASS, MOST_FIRST = 3, 300
 200 labels of BANKING77's 77 intents a tuned encoder and names were right in .64 and .68, an untuned
 one in .63 and .69."""
 
-NAMED_SAMPLE, NAMED_CELLS = 4_000, 1 << 21
+NAMED_SAMPLE, NAMED_CELLS = 2_000, 1 << 21
 """Names are moved towards so many texts of the pool, of thousands of labels towards fewer."""
 
 

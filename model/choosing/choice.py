@@ -30,6 +30,10 @@ seconds, while people wait."""
 CANDIDATE_LIMIT = 20_000
 """Vectors are compared among at most this many of them."""
 
+POOL_SAMPLE = 10_000
+"""Strategies that look at what a label tells of the rest of the pool look at so many of it, drawn
+anew at each round, so that all of a large pool has its turn."""
+
 CELLS = 1 << 24
 """So many probabilities stand in memory at once: of thousands of labels not all rows."""
 
@@ -105,8 +109,7 @@ class Choice:
         if len(candidates) > SCORED_ROWS:
             candidates = np.sort(rng.choice(candidates, SCORED_ROWS, replace=False))
         if "labelled_priority" in signature(strategy.choose).parameters:
-            # Another sample at each round, so that all of a large pool has its turn.
-            count = min(len(candidates), CANDIDATE_LIMIT)
+            count = min(len(candidates), POOL_SAMPLE)
             candidates = np.sort(rng.choice(candidates, count, replace=False))
         elif "vectors" in signature(strategy.measure).parameters:
             candidates = self._sampled(candidates)
