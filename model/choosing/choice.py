@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
 from model.choosing.strategies import STRATEGIES, Strategy
-from model.choosing.variance import FLAT, least_variance
+from model.choosing.variance import FLAT
 from model.heads.head import Head, centred
 from model.snapshot import Policy, Snapshot, sampled
 from model.types import Bools, Floats, Ints
@@ -102,25 +102,26 @@ class Choice:
         if len(candidates) == 0:
             return candidates
         is_random = self.policy.strategy == "random"
-        if not is_random and self._is_cold and (self.head is None or self.priority is not None):
-            return self._of_vectors(candidates)
         name = COLD_STRATEGY if self._is_cold and not is_random else self.policy.strategy
         strategy = STRATEGIES[name]
-        if len(candidates) > SCORED_ROWS:
-            candidates = np.sort(rng.choice(candidates, SCORED_ROWS, replace=False))
-        if "labelled_priority" in signature(strategy.choose).parameters:
-            count = min(len(candidates), POOL_SAMPLE)
-            candidates = np.sort(rng.choice(candidates, count, replace=False))
-        elif "vectors" in signature(strategy.measure).parameters:
-            candidates = self._sampled(candidates)
-        if self.priority is not None and self.policy.strategy != "random":
-            priority = self.priority(candidates)
-        else:
-            priority = self._priority(strategy, candidates, rng)
+        candidates = self._looked_at(strategy, candidates, rng)
+        priority = self._priority(strategy, candidates, rng)
         if len(candidates) > CANDIDATE_LIMIT:
             best = np.argpartition(-priority, CANDIDATE_LIMIT)[:CANDIDATE_LIMIT]
             candidates, priority = candidates[best], priority[best]
         return self._chosen(strategy, candidates, priority, rng)
+
+    def _looked_at(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Ints:
+        """As many of the candidates as the strategy can compare in the time that there is."""
+        if "labelled_priority" in signature(strategy.choose).parameters:
+            most = POOL_SAMPLE
+        elif "vectors" in signature(strategy.measure).parameters:
+            return self._sampled(candidates)
+        else:
+            most = SCORED_ROWS
+        if len(candidates) <= most:
+            return candidates
+        return np.sort(rng.choice(candidates, most, replace=False))
 
     def _chosen(
         self, strategy: Strategy, candidates: Ints, priority: Floats, rng: np.random.Generator
@@ -135,21 +136,6 @@ class Choice:
         vectors = self._vectors(candidates)
         return candidates[strategy.choose(priority, vectors, self.policy.size, rng, **more)]
 
-    def _of_vectors(self, candidates: Ints) -> Ints:
-        """At most `policy.size` of the candidates, by their vectors alone."""
-        if len(candidates) == 0:
-            return candidates
-        candidates = self._sampled(candidates)
-        return candidates[
-            least_variance(
-                np.full(len(candidates), FLAT, np.float32),
-                self._vectors(candidates),
-                self.policy.size,
-                labelled=self._vectors(self._training),
-                labelled_priority=np.full(len(self._training), FLAT, np.float32),
-            )
-        ]
-
     def _priority(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Floats:
         """How much a label of each candidate would teach; of several questions that they are asked
         at once, the mean, or where the measure does not add up, the sum of the candidate's ranks,
@@ -159,6 +145,10 @@ class Choice:
         Annotations", https://aclanthology.org/P08-1098): priorities of different questions cannot
         be compared, ranks can.
         """
+        if self.head is None and strategy is STRATEGIES[COLD_STRATEGY]:
+            return np.full(len(candidates), FLAT, np.float32)  # nothing is known but the vectors
+        if self.priority is not None and self.policy.strategy != "random":
+            return self.priority(candidates)
         wants = set(signature(strategy.measure).parameters)
         if self.head is None or not self.head.groups or "probs" not in wants:
             return self._measured(strategy.measure, wants, candidates, rng)

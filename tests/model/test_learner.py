@@ -418,7 +418,7 @@ def test_of_a_large_pool_variance_looks_at_another_sample_at_each_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Vectors are compared among a part of the pool only; no task may be left out for good."""
-    monkeypatch.setattr("model.choosing.choice.CANDIDATE_LIMIT", 40)
+    monkeypatch.setattr("model.choosing.choice.POOL_SAMPLE", 40)
     policy, seen = Policy("variance", 500, 0.0, 0, guard=False), set[int]()
     snapshot = two_sides(40, *np.linspace(0, 90, 160))
     for number in range(20):
