@@ -138,6 +138,8 @@ def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) ->
     everything = np.arange(len(snapshot.ids))
     sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, policy.seed)
     positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
+    if snapshot.names is not None:  # a name is evidence like an example
+        positives = np.maximum(positives, snapshot.names.any(axis=1))
     return replace(head, thresholds=_thresholds(head, snapshot.vectors[sample], positives))
 
 
