@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,9 +73,9 @@ class Predictor:
         """What the head says of these tasks, by their place, and how sure it is."""
         rows, vectors = self._vectors(served, list(readable.values()))
         places = [list(readable)[row] for row in rows]
-        config, least = served.config, least_confidence(served.version)
+        config, needed = served.config, partial(least_confidence, served.version)
         return {
-            place: (result_of(row, head, config, least), confidence_of(row, head, config))
+            place: (result_of(row, head, config, needed), confidence_of(row, head, config))
             for place, row in zip(places, head.probs(vectors).tolist(), strict=True)
         }
 

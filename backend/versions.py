@@ -44,8 +44,12 @@ def versions_of(store: Store) -> list[Version]:
     return sorted(versions, key=lambda version: float(version.meta["created_at"]))
 
 
-def least_confidence(version: Version) -> float:
-    """The probability from which on a version pre-annotates a label."""
+def least_confidence(version: Version, question: str = "") -> float:
+    """The probability from which on a version pre-annotates a label, as an answer to the question
+    of this name: one that nobody has answered yet stays with that of the first versions, for
+    nothing but names speaks for its answers."""
+    if question in version.meta.get("unanswered", ()):
+        return FIRST_CONFIDENCE
     audits = len(version.validation)
     is_first = audits < CALIBRATED_BY and len(version.training) + audits < SETTLED_BY
     return FIRST_CONFIDENCE if is_first else 0.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from backend.loop.names import name_vectors, rows_of
 from backend.pool import Labelling
-from backend.studio.annotations import Json, Labels, result_of
+from backend.studio.annotations import Json, Labels, Needed, result_of
 from backend.studio.content import Parts
 from backend.studio.label_config import LabelConfig
 from model.choosing.audit import by_lot
@@ -38,7 +38,7 @@ class Learnt:
     outcome: Outcome
     sample: Ints
     answers: Bools | None
-    results: Callable[[Texts, float], list[list[Json]]]
+    results: Callable[[Texts, Needed], list[list[Json]]]
 
 
 def learn_labels(
@@ -61,11 +61,11 @@ def learn_labels(
     head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
     answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
 
-    def results(_: Texts, least: float) -> list[list[Json]]:
+    def results(_: Texts, needed: Needed) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
         probs = head.probs(snapshot.vectors[outcome.rows]).tolist()
-        return [result_of(row, head, config, least) for row in probs]
+        return [result_of(row, head, config, needed) for row in probs]
 
     ranked = int(snapshot.open.sum())
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)

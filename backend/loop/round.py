@@ -3,8 +3,9 @@
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 
-from backend.loop.learning import Texts, learn_labels
+from backend.loop.learning import Texts, given, learn_labels
 from backend.loop.span_learning import learn_spans
 from backend.pool import Labelling
 from backend.settings import Settings
@@ -88,14 +89,23 @@ def play(
             # What is learnt becomes more and more; what is asked stays the same.
             **({"label_set": label_set(config.labels)} if config.is_learnt_in_parts else {}),
             **names_share(outcome.fitted),
+            "unanswered": unanswered(labelling, config),
             "seconds": round(time.monotonic() - began, 3),
             **({"head_of": pinned.name} if pinned else {}),
         },
         fitted=outcome.fitted,
     )
     store.save_version(version)
-    results = learnt.results(texts, least_confidence(version))
+    results = learnt.results(texts, partial(least_confidence, version))
     return Round(version, predictions_of(version, results), ids[learnt.sample], learnt.answers)
+
+
+def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
+    """The names of the questions, of several, that nobody has answered yet."""
+    if len(config.questions) == 1:
+        return []
+    answered = given(labelling.answers.values())
+    return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
 
 
 def names_share(fitted: Head | None) -> Json:

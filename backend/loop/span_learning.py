@@ -4,7 +4,7 @@ import numpy as np
 
 from backend.loop.learning import Learnt, Texts
 from backend.pool import Labelling
-from backend.studio.annotations import Json, Labels, regions_of
+from backend.studio.annotations import Json, Labels, Needed, regions_of
 from backend.studio.label_config import LabelConfig
 from model.choosing.audit import by_lot
 from model.heads.head import Head
@@ -46,7 +46,7 @@ def learn_spans(
         said = said_of(head, snapshot.take(sample), config.labels)
         answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0
 
-    def results(texts: Texts, _: float) -> list[list[Json]]:
+    def results(texts: Texts, _: Needed) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
         said = said_of(head, snapshot.take(outcome.rows), config.labels)

@@ -139,21 +139,26 @@ def _agreed(votes: Sequence[Labels], kind: Kind) -> Labels | None:
     return tuple(label for label, count in counts.items() if 2 * count > len(votes))
 
 
+Needed = Callable[[str], float]
+"""The name of a question -> the probability from which on its answers are pre-annotated."""
+
 Decision = tuple[float, str, float]
 """A label's probability, its answer, and the threshold that it needs where several may be given."""
 
 
 def result_of(
-    probs: Sequence[float], head: "Head", config: LabelConfig, least: float = 0.0
+    probs: Sequence[float], head: "Head", config: LabelConfig, needed: Needed = lambda _: 0.0
 ) -> list[Json]:
     """The pre-annotation: of each question the likeliest answer (single), the median one (ordered),
-    or all that reach their threshold; without those that are less probable than `least`.
+    or all that reach their threshold; without those that are less probable than is `needed`.
 
     `probs` belong to the head's labels; labels that the config does not know are left out. A
     region's score is the probability; of several labels, the least certain one's.
     """
     pairs = [(question, _decisions(probs, head, question)) for question in config.questions]
-    regions = (_region(question, known, least) for question, known in pairs if known)
+    regions = (
+        _region(question, known, needed(question.from_name)) for question, known in pairs if known
+    )
     return [region for region in regions if region is not None]
 
 

@@ -237,17 +237,29 @@ def test_each_question_is_pre_annotated_for_itself() -> None:
     assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"
 
 
+def sure(question: str) -> float:
+    """All questions need as much."""
+    return 0.8
+
+
+def test_a_question_may_need_more_than_another() -> None:
+    """One that nobody had answered was pre-annotated on every task, by its names alone."""
+    needed = {"sort": 0.6, "tags": 0.95}
+    made = result_of([0.3, 0.7, 0.9, 0.1], head(BOTH.labels), BOTH, needed.__getitem__)
+    assert [one["from_name"] for one in made] == ["sort"]
+
+
 def test_what_is_less_probable_than_asked_is_left_to_people() -> None:
     """Of each label for itself; a node that is not sure enough leaves the surer one above it."""
-    said = result_of([0.2, 0.8, 0.0], head(SINGLE.labels), SINGLE, 0.8)
+    said = result_of([0.2, 0.8, 0.0], head(SINGLE.labels), SINGLE, sure)
     assert [one["value"]["choices"] for one in said] == [["b"]]
-    assert result_of([0.21, 0.79, 0.0], head(SINGLE.labels), SINGLE, 0.8) == []
-    several: Any = result_of([0.7, 0.9, 0.3], head(MULTIPLE.labels), MULTIPLE, 0.8)
+    assert result_of([0.21, 0.79, 0.0], head(SINGLE.labels), SINGLE, sure) == []
+    several: Any = result_of([0.7, 0.9, 0.3], head(MULTIPLE.labels), MULTIPLE, sure)
     assert (several[0]["value"]["choices"], several[0]["score"]) == (["b"], 0.9)
-    assert result_of([0.1, 0.75, 0.15], head(STARS.labels), STARS, 0.8) == []
-    (node,) = result_of([0.95, 0.9, 0.7, 0.1], head(TREE.labels), TREE, 0.8)
+    assert result_of([0.1, 0.75, 0.15], head(STARS.labels), STARS, sure) == []
+    (node,) = result_of([0.95, 0.9, 0.7, 0.1], head(TREE.labels), TREE, sure)
     assert node["value"] == {"taxonomy": [["a", "x"]]}
-    both = result_of([0.3, 0.7, 0.9, 0.1], head(BOTH.labels), BOTH, 0.8)
+    both = result_of([0.3, 0.7, 0.9, 0.1], head(BOTH.labels), BOTH, sure)
     assert [one["from_name"] for one in both] == ["tags"]
 
 

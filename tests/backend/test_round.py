@@ -174,8 +174,10 @@ def test_a_question_without_names_waits_for_its_first_answer(named: Store) -> No
     version = played(named, nothing, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")
     given = replace(nothing, answers={int(task): ("stars: 2",) for task in TASKS[:9]})
+    assert version.meta["unanswered"] == ["c", "stars"]
     version = played(named, given, config=BOTH).version
     assert version.head is not None and version.head.labels == BOTH.labels
+    assert version.meta["unanswered"] == ["c"]
     assert accuracy(named, version, BOTH) > 0.9, "from the names"
 
 

@@ -25,3 +25,11 @@ def test_the_first_versions_say_only_what_they_are_sure_of(
     ids = np.arange(training + audits)
     version = Version("0.1", 0, None, ids[:training], ids[training:], ids[:0], {})
     assert least_confidence(version) == (FIRST_CONFIDENCE if is_first else 0.0)
+
+
+def test_a_question_that_nobody_has_answered_stays_at_what_is_sure() -> None:
+    """It was pre-annotated on every task, by its names alone, and people submit what they see."""
+    ids = np.arange(100)
+    version = Version("0.9", 0, None, ids, ids[:0], ids[:0], {"unanswered": ["mood"]})
+    assert least_confidence(version, "mood") == FIRST_CONFIDENCE
+    assert least_confidence(version, "topic") == 0.0
