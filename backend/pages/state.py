@@ -88,9 +88,8 @@ def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
         return ["So far the model knows only what the labels are called."]
     if share < 0.1:
         return ["The names of the labels do not help here."]
-    much = "much" if share >= 0.5 else "a little"
-    said = f"The names of the labels count for {much}"
-    return [f"{said} ({share:g}; 1 is what is expected of good names)."]
+    much = "a lot" if share >= 0.5 else "a little"
+    return [f"The names of the labels help {much} (weight {share:g})."]
 
 
 def _left(activity: Activity) -> str:

@@ -126,8 +126,8 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
     ("share", "labels", "told"),
     [
         (1.0, 0, "audit. So far the model knows only what the labels are called."),
-        (1.2, 42, "count for much (1.2; 1 is what is expected of good names)."),
-        (0.3, 42, "count for a little (0.3; 1 is what is expected of good names)."),
+        (1.2, 42, "The names of the labels help a lot (weight 1.2)."),
+        (0.3, 42, "The names of the labels help a little (weight 0.3)."),
         (0.09, 42, "The names of the labels do not help here."),
         (1.2, 200, "5 of them audit."),
         (None, 42, "5 of them audit."),
