@@ -85,7 +85,7 @@ class Choice:
         return knows_nothing or len(self._training) < self.cold_labels
 
     def _guarded_share(self) -> float:
-        """The share of the tasks that is drawn by lot in place of the strategy's."""
+        """The share of the tasks that is drawn at random in place of the strategy's."""
         if self.policy.strategy == "random" or not self.policy.guard:
             return 0.0
         if self.priority is not None or self.cold_labels < COLD_LABELS:

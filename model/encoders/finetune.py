@@ -184,6 +184,12 @@ def finetune(
     return Report(len(losses), best.step or len(losses), recent, best.loss)
 
 
+def weights_of(encoder: Encoder) -> dict[str, Tensor]:
+    """A copy of the network's weights, to go back to."""
+    state = encoder.network.state_dict()
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
 class _Best:
     """The best checkpoint so far, and whether it is long ago."""
 
@@ -201,8 +207,7 @@ class _Best:
             self.stale = self._misses >= PATIENCE
             return
         self.loss, self.step, self._misses = loss, step, 0
-        state = encoder.network.state_dict()
-        self._weights = {name: value.detach().clone() for name, value in state.items()}
+        self._weights = weights_of(encoder)
 
     def restore(self, encoder: Encoder) -> None:
         if self._weights:

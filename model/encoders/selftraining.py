@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from model.encoders.finetune import (
     MIN_STEPS,
@@ -23,6 +22,7 @@ from model.encoders.finetune import (
     Report,
     Step,
     finetune,
+    weights_of,
 )
 from model.heads.head import Head, centred, fit_head
 from model.heads.names import named_head
@@ -70,21 +70,21 @@ def deep_round(
     MIN_VALIDATION, are worse off by it. Raises ValueError when there are no training examples.
     """
     is_due = asked in EXCLUSIVE and len(unlabelled.items) > 0 and _is_due(training)
-    more = STEPS if is_due else 0
 
-    def tell(step: Step, before: int) -> None:
+    def tell(step: Step, before: int, after: int) -> None:
+        """Number the steps of both trainings through."""
         if observe is not None:
-            observe(
-                replace(step, number=step.number + before, total=step.total + max(more, before))
-            )
+            total = before + step.total + after
+            observe(replace(step, number=before + step.number, total=total))
 
+    more = STEPS if is_due else 0
     first = finetune(
-        encoder, training, validation, asked, seed=seed, observe=lambda step: tell(step, 0)
+        encoder, training, validation, asked, seed=seed, observe=lambda step: tell(step, 0, more)
     )
     if not is_due or not isinstance(asked, str):
         return first
     believed = believed_labels(encoder, training, unlabelled, asked)
-    before = _weights(encoder)
+    before = weights_of(encoder)
     second = finetune(
         encoder,
         _beside(training, believed),
@@ -92,7 +92,7 @@ def deep_round(
         asked,
         seed=seed + 1,
         steps=STEPS,
-        observe=lambda step: tell(step, first.steps),
+        observe=lambda step: tell(step, first.steps, 0),
     )
     if _is_worse(first, second, validation):
         encoder.network.load_state_dict(before)
@@ -181,11 +181,6 @@ def _beside(training: Examples, believed: Examples) -> Examples:
     times = max(1, len(believed) // len(training))
     items = [training.items[row] for row in range(len(training))] * times + list(believed.items)
     return Examples(items, np.vstack([np.tile(training.targets, (times, 1)), believed.targets]))
-
-
-def _weights(encoder: Encoder) -> dict[str, Tensor]:
-    state = encoder.network.state_dict()
-    return {name: value.detach().clone() for name, value in state.items()}
 
 
 def _is_worse(first: Report, second: Report, validation: Examples) -> bool:

@@ -36,8 +36,8 @@ def named_head(
     """The head of the labels' names alone.
 
     names (c, d): the vectors of the names, zeros for a label without one, which takes what no name
-    fits; vectors (n, d): of some
-    of the pool, n may be 0; centre (d,): of the pool. All by one encoder.
+    fits; vectors (n, d): of some of the pool, n may be 0; centre (d,): of the pool. All by one
+    encoder.
 
     The names are centred by their own mean: what they have in common (that they are single words)
     says nothing. Then each is moved towards the mean of the texts that are most clearly its own,
