@@ -1,7 +1,7 @@
 """Training runs on the bundled encoder cut to its first layer: real weights, in seconds."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,10 @@ from model.encoders.finetune import (
     steps_for,
 )
 from model.encoders.images import ImageEncoder
-from model.encoders.text import BUNDLED, TextEncoder
+from model.encoders.text import TextEncoder
 from model.heads.head import fit_head
 from model.types import Floats, Kind
+from tests.model.conftest import Load
 from tests.model.test_image_encoder import efficient_net
 
 ANIMALS = [
@@ -52,21 +53,8 @@ TARGETS = np.repeat(np.eye(2, dtype=np.float32), 8, axis=0)
 UNSEEN = ["a goat climbs", "the wolf howls", "wages rose again", "the debt was paid"]
 NO_EXAMPLES = Examples([], TARGETS[:0])
 
-Load = Callable[[], TextEncoder]
-
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """Loads a fresh encoder of one layer, as each training changes its encoder in place."""
-    folder: Path = tmp_path_factory.mktemp("one-layer")
-    whole = TextEncoder(BUNDLED, 32)
-    whole.network.encoder.layer = whole.network.encoder.layer[:1]
-    whole.network.config.num_hidden_layers = 1
-    whole.save(folder)
-    return lambda: TextEncoder(str(folder), 32)
 
 
 def gap(encoder: TextEncoder) -> float:

@@ -1,7 +1,6 @@
 """Self-training of the bundled encoder cut to its first layer: real weights, few steps."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -22,25 +21,13 @@ from model.encoders.selftraining import (
     deep_round,
     surest,
 )
-from model.encoders.text import BUNDLED, TextEncoder
 from model.types import Floats, Kind, LabelGroup
+from tests.model.conftest import Load
 from tests.model.test_finetune import NO_EXAMPLES, TARGETS, TEXTS, UNSEEN, layer_bias
 
-Load = Callable[[], TextEncoder]
 STEPS, CHECK_EVERY = 10, 5
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """Loads a fresh encoder of one layer, as each training changes its encoder in place."""
-    folder: Path = tmp_path_factory.mktemp("one-layer")
-    whole = TextEncoder(BUNDLED, 32)
-    whole.network.encoder.layer = whole.network.encoder.layer[:1]
-    whole.network.config.num_hidden_layers = 1
-    whole.save(folder)
-    return lambda: TextEncoder(str(folder), 32)
 
 
 @pytest.fixture(autouse=True)
