@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from backend.local import IMPORT_FLAG
+from backend.dev.local import IMPORT_FLAG
 from backend.settings import Settings
 
 ROOT = Path(__file__).parents[1]

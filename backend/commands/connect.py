@@ -10,9 +10,9 @@ from argparse import ArgumentParser, Namespace
 from backend.commands.access import add_access_arguments, studio_of
 from backend.errors import BackendError
 from backend.progress import waiting
+from backend.queue.publish import SAMPLING
 from backend.settings import Settings, from_env
 from backend.studio.api import Studio
-from backend.studio.publish import SAMPLING
 
 LIMIT = 600.0
 

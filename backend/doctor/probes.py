@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from backend.studio.annotations import Json
+from backend.interface.answers import Json
 from backend.studio.session import READ_TIMEOUT, Session, decoded, raise_for
 
 

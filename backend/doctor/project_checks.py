@@ -15,12 +15,12 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.service import NOTHING_SERVED
-from backend.studio.annotations import Json
-from backend.studio.connect import ORDERING, events_for
-from backend.studio.interface import CONTROLS, parse
-from backend.studio.label_config import LabelConfig
-from backend.studio.publish import SAMPLING
+from backend.interface.answers import Json
+from backend.interface.parse import CONTROLS, parse
+from backend.interface.questions import LabelConfig
+from backend.project.service import NOTHING_SERVED
+from backend.queue.publish import SAMPLING
+from backend.queue.webhook import ORDERING, events_for
 
 
 def connection(seen: Seen) -> Finding:

@@ -2,17 +2,17 @@
 
 from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
-from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.api import Studio
-from backend.studio.connect import (
+from backend.interface.answers import Json
+from backend.queue.publish import SAMPLING
+from backend.queue.webhook import (
     ORDERING,
     SECRET_HEADER,
     ensure_first_tab,
     ensure_webhook,
     events_for,
 )
-from backend.studio.publish import SAMPLING
+from backend.settings import Settings
+from backend.studio.api import Studio
 
 
 def mend_webhook(studio: Studio, seen: Seen, settings: Settings) -> str:

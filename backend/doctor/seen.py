@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 import requests
 
+from backend.dev.local import IMPORT_FLAG
 from backend.doctor import probes
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
-from backend.local import IMPORT_FLAG
+from backend.interface.answers import Json
+from backend.queue.overwritten import read_project
+from backend.queue.webhook import webhook_headers
 from backend.settings import Settings
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
-from backend.studio.connect import webhook_headers
-from backend.studio.project import read_project
 
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
@@ -42,7 +42,7 @@ class Seen:
 
     unreachable: why Label Studio does not answer; refused: why it does not take the token;
     import_flag: None when it is not told; served: the version that the backend serves, "" while
-    unknown; state: the project in the backend's words, see backend.pages.state; project, backends,
+    unknown; state: the project as backend.web.pages.state describes it; project, backends,
     webhooks, tabs: in Label Studio's words; empty_is_none: the setting.
     """
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from backend.loop.loop import Connection
 from backend.media.places import hosts_from
+from backend.project.loop import Connection
 from backend.settings import Settings
 
 MEGABYTE = 1 << 20

@@ -7,10 +7,10 @@ from typing import TypeVar
 import torch
 
 from backend.errors import explained, is_disk_full
+from backend.interface.content import Parts
 from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable
-from backend.studio.content import Parts
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
 from model.encoders.read_once import ReadOnce

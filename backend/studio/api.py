@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from backend.studio.annotations import Json
+from backend.interface.answers import Json
 from backend.studio.session import Session, decoded
 
 PAGE = 1000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.studio.annotations import (
+from backend.interface.answers import (
     Labels,
     confidence_of,
     consensus,
@@ -16,7 +16,7 @@ from backend.studio.annotations import (
     result_of,
     shortlist_score,
 )
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
 from model.heads.head import Head
 from model.spans.tags import Span
 

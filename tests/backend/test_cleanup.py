@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.studio import cleanup
-from backend.studio.cleanup import delete_old_files
+from backend.queue import cleanup
+from backend.queue.cleanup import delete_old_files
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 

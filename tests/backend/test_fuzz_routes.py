@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.predictor import Served
+from backend.interface.parse import EXAMPLE, parse
+from backend.project.predictor import Served
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE, parse
 from tests.backend.fuzzing import JSON, STRINGS, many, nested, report, spoilt
 from tests.backend.payloads import PAYLOADS, PREDICT, TASK
 from tests.backend.test_fuzz_data import nearly_right

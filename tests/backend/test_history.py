@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop.history import History, agreement, reached, read
-from backend.loop.round import Round
+from backend.project.history import History, agreement, reached, read
+from backend.project.round import Round
 from backend.settings import Settings
 from model.heads.head import Head
 from model.storage.store import Version

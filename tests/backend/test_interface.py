@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.studio.interface import EXAMPLE, parse
-from backend.studio.label_config import (
+from backend.interface.parse import EXAMPLE, parse
+from backend.interface.questions import (
     MOST_NAMED_NODES,
     Called,
     LabelConfig,

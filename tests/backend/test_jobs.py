@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.loop.jobs import TRIES, Job, Trainer
-from backend.studio.annotations import Json
+from backend.interface.answers import Json
+from backend.trainer.process import TRIES, Job, Trainer
 from model.storage.store import EncoderSpec
 
 Answers = queue.Queue[Json | BackendError]
@@ -65,7 +65,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
             raise refusals.pop()
         return real(*arguments, **options)
 
-    monkeypatch.setattr("backend.loop.jobs.subprocess.Popen", popen)
+    monkeypatch.setattr("backend.trainer.process.subprocess.Popen", popen)
     trainer, answers = Trainer(), queue.Queue[Json | BackendError]()
     trainer.submit(job("first", answers))
     trainer.start()

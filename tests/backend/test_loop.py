@@ -4,7 +4,7 @@ import threading
 import time
 
 from backend.errors import StudioError
-from backend.loop.loop import BACKOFF_LIMIT, Allowance, Connection, Hint, ProjectLoop
+from backend.project.loop import BACKOFF_LIMIT, Allowance, Connection, Hint, ProjectLoop
 
 CONNECTION = Connection("http://studio.example", "token", "http://backend.example")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop import names
-from backend.loop.names import keys_of, name_vectors, names_of, rows_of, said, unnamed
-from backend.studio.label_config import Called, LabelConfig, Question, Source, SourceKind
+from backend.interface import names
+from backend.interface.names import keys_of, name_vectors, names_of, rows_of, said, unnamed
+from backend.interface.questions import Called, LabelConfig, Question, Source, SourceKind
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 from model.storage.vectors import content_key
 

@@ -9,15 +9,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from backend.loop.history import append
-from backend.loop.loop import Activity, Connection, ProjectLoop
-from backend.loop.pin import pinned_name
-from backend.loop.review import write
-from backend.pages.chart import learning_curve
-from backend.routes import install
-from backend.service import Service
+from backend.interface.answers import Json
+from backend.project.history import append
+from backend.project.loop import Activity, Connection, ProjectLoop
+from backend.project.pin import pinned_name
+from backend.project.service import Service
 from backend.settings import Settings
-from backend.studio.annotations import Json
+from backend.trainer.review import write
+from backend.web.pages.chart import learning_curve
+from backend.web.wire import install
 from model.measuring.savings import labels_saved
 from tests.backend.test_routes import NoWork, served_in
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop.pin import pinned_name, pinned_version
-from backend.pool import PINNED, Pool
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.pool import PINNED, Pool
+from backend.project.pin import pinned_name, pinned_version
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Kind

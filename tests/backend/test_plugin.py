@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from backend.errors import UnknownProject
-from backend.loop.loop import Connection, ProjectLoop
-from backend.plugin import ActiveLearningBackend, bound_to
-from backend.service import Service
+from backend.interface.parse import EXAMPLE
+from backend.project.loop import Connection, ProjectLoop
+from backend.project.service import Service
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE
+from backend.web.plugin import ActiveLearningBackend, bound_to
 
 
 class NoWork:

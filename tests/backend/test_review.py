@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.loop.review import disagreement, doubted, doubted_spans, read, write
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.trainer.review import disagreement, doubted, doubted_spans, read, write
 from model.spans.tags import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))

@@ -10,13 +10,13 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from backend import local
 from backend.__main__ import main
-from backend.loop.loop import Connection, Hint, ProjectLoop
-from backend.loop.pin import pinned_name
-from backend.routes import install
-from backend.service import Service
+from backend.dev import local
+from backend.project.loop import Connection, Hint, ProjectLoop
+from backend.project.pin import pinned_name
+from backend.project.service import Service
 from backend.settings import Settings
+from backend.web.wire import install
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop.names import keys_of, names_of
-from backend.loop.round import Round, play
-from backend.pool import Labelling
+from backend.interface.answers import Labels
+from backend.interface.names import keys_of, names_of
+from backend.interface.questions import Called, LabelConfig, Question, Source
+from backend.mirror.pool import Labelling
+from backend.project.round import Round, play
+from backend.project.versions import FIRST_CONFIDENCE, SETTLED_BY
 from backend.settings import Settings
-from backend.studio.annotations import Labels
-from backend.studio.label_config import Called, LabelConfig, Question, Source
-from backend.versions import FIRST_CONFIDENCE, SETTLED_BY
 from model.choosing.audit import in_reserve
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from backend.loop.loop import Connection, ProjectLoop
-from backend.predictor import Served
-from backend.routes import install
-from backend.service import Service
+from backend.interface.parse import EXAMPLE, parse
+from backend.project.loop import Connection, ProjectLoop
+from backend.project.predictor import Served
+from backend.project.service import Service
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE, parse
+from backend.web.wire import install
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from backend.loop.loop import Connection, ProjectLoop
-from backend.service import Service
+from backend.interface.parse import EXAMPLE
+from backend.project.loop import Connection, ProjectLoop
+from backend.project.service import Service
+from backend.queue.publish import SAMPLING
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE
-from backend.studio.publish import SAMPLING
 from tests.backend.test_routes import NoWork, served_in
 
 OURS = {"model_version": "0.3", "sampling": SAMPLING, "label_config": EXAMPLE}

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.loop import trainer
-from backend.loop.loop import Connection
-from backend.loop.names import name_vectors, rows_of
+from backend.interface.answers import Json
+from backend.interface.names import name_vectors, rows_of
+from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
-from backend.pool import Pool
+from backend.mirror.pool import Pool
+from backend.project.loop import Connection
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.interface import EXAMPLE, parse
+from backend.trainer import worker as trainer
 from model.choosing.audit import in_reserve
 from model.encoders.text import BUNDLED, TextEncoder
 from model.storage.store import EncoderSpec, Store

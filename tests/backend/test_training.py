@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.loop.jobs import Trainer
-from backend.loop.loop import Connection, ProjectLoop
-from backend.loop.names import keys_of, names_of
-from backend.loop.training import Training, spec_of
+from backend.interface.answers import Labels
+from backend.interface.names import keys_of, names_of
+from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
-from backend.pool import Labelling
+from backend.mirror.pool import Labelling
+from backend.project.loop import Connection, ProjectLoop
+from backend.project.training import Training, spec_of
 from backend.settings import Settings
-from backend.studio.annotations import Labels
-from backend.studio.interface import EXAMPLE, parse
+from backend.trainer.process import Trainer
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import Ints
 from tests.backend.test_routes import NoWork
@@ -93,7 +93,7 @@ def test_an_encoder_that_learnt_for_something_else_is_followed_by_another(
 def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.loop.training.SCORED_ROWS", 60)
+    monkeypatch.setattr("backend.project.training.SCORED_ROWS", 60)
     settings, keys = Settings(model_dir=tmp_path), np.arange(100)
     asked = Asked(tmp_path, settings)
     add(asked.store, 0, settings, 0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backend.versions import CALIBRATED_BY, FIRST_CONFIDENCE, SETTLED_BY, least_confidence
+from backend.project.versions import CALIBRATED_BY, FIRST_CONFIDENCE, SETTLED_BY, least_confidence
 from model.storage.store import Version
 
 

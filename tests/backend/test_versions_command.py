@@ -12,7 +12,7 @@ import pytest
 from transformers import DistilBertConfig, DistilBertModel, pipeline
 
 from backend.__main__ import main
-from backend.pool import Pool
+from backend.mirror.pool import Pool
 from model.encoders.text import BUNDLED, TextEncoder
 from model.heads.head import Head
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta

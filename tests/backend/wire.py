@@ -9,10 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from backend.loop.loop import Connection, ProjectLoop, Work
-from backend.predictor import Served
-from backend.routes import install
-from backend.service import Service
+from backend.project.loop import Connection, ProjectLoop, Work
+from backend.project.predictor import Served
+from backend.project.service import Service
+from backend.web.wire import install
 from tests.backend.test_routes import NoWork
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from backend import local
-from backend.studio.annotations import Json, regions_of
+from backend.dev import local
+from backend.interface.answers import Json, regions_of
+from backend.interface.parse import parse
 from backend.studio.api import Studio
-from backend.studio.interface import parse
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from backend import local
 from backend.commands.connect import connect, wait_for_order
+from backend.dev import local
 from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import Studio

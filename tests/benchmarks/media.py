@@ -23,13 +23,13 @@ import av
 import numpy as np
 from PIL import Image
 
-from backend import local
-from backend.loop.learning import targets_of
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.interface.answers import Json
+from backend.interface.content import key_of, parts_of
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig
+from backend.project.whole_tasks import targets_of
 from backend.studio.api import Studio
-from backend.studio.content import key_of, parts_of
-from backend.studio.interface import parse
-from backend.studio.label_config import LabelConfig
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import Example, JointEncoder
 from model.heads.head import Head, fit_head

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
+from backend.interface.answers import Json
 from backend.studio.api import Studio
 from tests.benchmarks.taxonomy_round import BRANCHES, LABELLED, LEAVES, ROOTS, TASKS
 from tests.benchmarks.test_live import MEGABYTE, memory_of

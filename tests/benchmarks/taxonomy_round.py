@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from backend.loop.learning import given as given_labels
-from backend.loop.learning import targets_of
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.project.whole_tasks import given as given_labels
+from backend.project.whole_tasks import targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 

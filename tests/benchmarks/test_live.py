@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import requests
 
-from backend import local
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.interface.answers import Json
 from tests.studio.bench import Bench, stories, until
 
 MEGABYTE = 1 << 20
@@ -97,7 +97,7 @@ def memory_of(group: int) -> dict[str, int]:
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
             if int(stat[2]) == group:
-                is_trainer = b"backend.loop.trainer" in (entry / "cmdline").read_bytes()
+                is_trainer = b"backend.trainer.worker" in (entry / "cmdline").read_bytes()
                 found["trainer" if is_trainer else "server"] += int(stat[21]) * 4096
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
+from backend.interface.answers import Json
+from backend.project.versions import SETTLED_BY
 from backend.studio.api import Studio
-from backend.versions import SETTLED_BY
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import SINGLE, TOPICS, Bench, until
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.errors import StudioError
-from backend.studio.annotations import Json
+from backend.interface.answers import Json
 from backend.studio.api import Studio
 from backend.studio.session import Session
 from tests.soak.ledger import Failure, Ledger, Saved, Serving

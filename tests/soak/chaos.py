@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from backend import local
+from backend.dev import local
 from backend.studio.api import Studio
 from tests.soak.annotators import result_of
 from tests.soak.ledger import Ledger
@@ -188,7 +188,7 @@ def trainer_of(group: int) -> int | None:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             ours = os.getpgid(int(entry.name)) == group
-            if ours and b"backend.loop.trainer" in (entry / "cmdline").read_bytes():
+            if ours and b"backend.trainer.worker" in (entry / "cmdline").read_bytes():
                 return int(entry.name)
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended

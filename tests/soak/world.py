@@ -8,12 +8,12 @@ from pathlib import Path
 
 import requests
 
-from backend import local
 from backend.commands.connect import connect, wait_for_order
-from backend.commands.demo import articles
+from backend.dev import local
+from backend.dev.demo import articles
+from backend.interface.answers import Json
 from backend.progress import waiting
 from backend.settings import Settings
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from model.storage.store import Store
 from tests.soak.annotators import Annotator, Page, sign_up

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import requests
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
+from backend.interface.answers import Json
 from backend.studio.api import Studio
 from model.storage.store import Store, Version
 

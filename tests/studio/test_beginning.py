@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.interface.answers import Json
+from backend.project.versions import FIRST_CONFIDENCE
 from backend.studio.api import Studio
-from backend.versions import FIRST_CONFIDENCE
 from model.storage.store import Store
 from tests.studio.bench import Bench, stories, until
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.errors import StudioError
+from backend.project.versions import SETTLED_BY
+from backend.queue.webhook import ensure_first_tab, ensure_webhook
 from backend.settings import Settings
 from backend.studio.api import Studio
-from backend.studio.connect import ensure_first_tab, ensure_webhook
-from backend.versions import SETTLED_BY
 from tests.backend.web import Answer, Web
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 

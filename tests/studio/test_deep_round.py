@@ -104,11 +104,11 @@ def log_of(bench: Bench) -> str:
 
 
 def trainer_of(bench: Bench) -> int:
-    """The process of the backend's group that runs backend.loop.trainer."""
+    """The process of the backend's group that runs backend.trainer.worker."""
     group = bench.server.pid()
     for entry in Path("/proc").iterdir():
         ours = entry.name.isdigit() and _group_of(int(entry.name)) == group
-        if ours and b"backend.loop.trainer" in (entry / "cmdline").read_bytes():
+        if ours and b"backend.trainer.worker" in (entry / "cmdline").read_bytes():
             return int(entry.name)
     raise AssertionError("no trainer runs")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend import local
-from backend.studio.connect import SECRET_HEADER
+from backend.dev import local
+from backend.queue.webhook import SECRET_HEADER
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 # What the doctor reads and writes does not depend on what is beneath Label Studio.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
+from backend.interface.answers import Json
 from backend.media.media import Media
 from backend.media.places import Unreachable
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from backend.studio.session import Session
 from tests.backend.web import Answer, Web

@@ -2,7 +2,7 @@
 
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.studio.api import Studio
 from model.storage.store import Store, Version
 from tests.studio.bench import Bench, stories, until

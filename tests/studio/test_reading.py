@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.loop.reconcile import is_read, reconcile, synchronise
-from backend.pool import Pool
-from backend.studio.interface import parse
+from backend.interface.parse import parse
+from backend.mirror.pool import Pool
+from backend.project.reconcile import is_read, reconcile, synchronise
 from tests.studio.bench import SINGLE, Bench, until
 
 CONFIG = parse(SINGLE)
@@ -39,7 +39,7 @@ def test_it_stops_when_enough_more_is_known(
     most: int,
     parts: list[int],
 ) -> None:
-    monkeypatch.setattr("backend.loop.reconcile.MOST_AT_ONCE", most)
+    monkeypatch.setattr("backend.project.reconcile.MOST_AT_ONCE", most)
     project = bench.project(NUMBERED)
     seen = []
     while not is_read(pool):

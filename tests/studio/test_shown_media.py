@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
-from backend import local
-from backend.studio.annotations import Json
-from backend.versions import SETTLED_BY
+from backend.dev import local
+from backend.interface.answers import Json
+from backend.project.versions import SETTLED_BY
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip

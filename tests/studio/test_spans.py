@@ -11,8 +11,8 @@ import pytest
 import requests
 from transformers import pipeline
 
-from backend.studio.annotations import Json
-from backend.studio.interface import parse
+from backend.interface.answers import Json
+from backend.interface.parse import parse
 from tests.studio.bench import Bench, stories, until
 
 INTERFACE = (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.studio.annotations import Json
+from backend.interface.answers import Json
 from tests.studio.bench import TOPICS, Bench, stories
 
 PATHS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 ROOM = "48m"
