@@ -37,6 +37,19 @@ Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
 
 
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
+    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
+    `max_tokens`."""
+
+    layout: Layout
+    text: str
+    image: str
+    max_tokens: int
+    audio: str = ""
+
+
 def is_of_text(layout: Layout) -> bool:
     """Whether there is nothing but a text to read."""
     return layout in (("text",), ("tokens",))

@@ -21,13 +21,14 @@ import requests
 from backend.commands.connect import connect, wait_for_order
 from backend.dev import local
 from backend.errors import BackendError
-from backend.interface.answers import Json
-from backend.interface.names import name_vectors, names_of
+from backend.interface.names import names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.progress import counting, waiting
+from backend.project.name_vectors import name_vectors
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.text import TextEncoder
 from model.heads.head import Head, decisions
@@ -102,11 +103,11 @@ class Demo:
     def label_next(self) -> float:
         """Take the next task, check that it is the right one, submit its topic, and wait for the
         order that knows of it. Returns the seconds from submit to that order."""
-        expected = {self.studio.lowest_scored(self.project)}
-        task = self.studio.next_task(self.project)
+        expected = {self.studio.of(self.project).lowest_scored()}
+        task = self.studio.of(self.project).next_task()
         if task is None:
             raise BackendError("Label Studio has no more tasks")
-        expected.add(self.studio.lowest_scored(self.project))
+        expected.add(self.studio.of(self.project).lowest_scored())
         self.out_of_order += task["id"] not in expected
         choice = {"choices": [self.truth[task["id"]]]}
         region = {"from_name": CONTROL, "to_name": OBJECT, "type": "choices", "value": choice}
@@ -135,7 +136,7 @@ class Demo:
         until = time.monotonic() + ENCODING_LIMIT
         version = self.version()
         with waiting("encoding the other articles") as line:
-            while version.meta["ranked"] < len(self.truth):
+            while version.facts.ranked < len(self.truth):
                 if time.monotonic() > until:
                     raise BackendError("The articles are not encoded after ten minutes")
                 line.update()
@@ -264,9 +265,11 @@ def _connected(studio: Studio, backend_url: str, folder: Path) -> Demo:
     with counting("import articles", len(rows), "article") as bar:
         for start in range(0, len(rows), 250):
             batch = rows[start : start + 250]
-            studio.import_tasks(project, [{"text": text, "topic": topic} for text, topic in batch])
+            studio.of(project).import_tasks(
+                [{"text": text, "topic": topic} for text, topic in batch]
+            )
             bar.update(len(batch))
-    imported = list(studio.tasks(project))
+    imported = list(studio.of(project).tasks())
     truth = {task["id"]: task["data"]["topic"] for task in imported}
     texts = {task["id"]: task["data"]["text"] for task in imported}
     connect(studio, project, backend_url, "Active learning", Settings())

@@ -14,9 +14,7 @@ from types import TracebackType
 import requests
 
 from backend.errors import BackendError
-
-IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short"
-"""Label Studio then recounts the tasks of a prediction import instead of the whole project."""
+from backend.studio.api import IMPORT_FLAG
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 EMAIL, PASSWORD = "demo@example.com", "active-learning"

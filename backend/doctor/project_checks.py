@@ -15,12 +15,13 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.interface.answers import Json
 from backend.interface.parse import CONTROLS, parse
 from backend.interface.questions import LabelConfig
 from backend.project.service import NOTHING_SERVED
 from backend.queue.publish import SAMPLING
-from backend.queue.webhook import ORDERING, events_for
+from backend.queue.tabs import ORDERING
+from backend.queue.webhook import events_for
+from backend.types import Json
 
 
 def connection(seen: Seen) -> Finding:

@@ -6,9 +6,9 @@ it impossible to tell.
 
 from urllib.parse import urlsplit
 
-from backend.dev.local import IMPORT_FLAG
 from backend.doctor.finding import Finding
 from backend.doctor.seen import Seen
+from backend.studio.api import IMPORT_FLAG
 
 PATIENCE = 1.0
 """Seconds that Label Studio waits for /health and for webhooks."""

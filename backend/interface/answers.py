@@ -6,13 +6,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from backend.interface.questions import SEPARATOR, Control, LabelConfig, Question
+from backend.types import Json
 from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
 
 if TYPE_CHECKING:  # the learning side takes seconds to import
     from model.heads.head import Head
 
-Json = dict[str, Any]
 Labels = tuple[str, ...]
 
 MAX_SCORE = 0.5

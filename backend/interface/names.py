@@ -1,4 +1,4 @@
-"""What the labels of a project are called, as examples for the encoder, and the vectors of these.
+"""What the labels of a project are called, as examples for the encoder.
 
 A label's name is encoded like a task that shows nothing else, into the same store.
 """
@@ -12,8 +12,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of
 from backend.interface.questions import Called, LabelConfig
 from model.heads.names import readable
-from model.storage.store import Store
-from model.types import Floats, Ints
+from model.types import Ints
 
 MOST_NAMES = 10_000
 """So many names are encoded at most, before the first task."""
@@ -57,24 +56,3 @@ def _texts(config: LabelConfig) -> Iterable[tuple[str, str]]:
 def keys_of(names: Iterable[Parts]) -> Ints:
     """Content keys (n,) of names."""
     return np.array([key_of(parts) for parts in names], dtype=np.int64)
-
-
-def rows_of(store: Store, encoder: int, config: LabelConfig) -> dict[str, int]:
-    """The labels whose name this encoder has read, and the row of its vector in the store."""
-    names = names_of(config)
-    if not names:
-        return {}
-    rows = store.vectors(encoder).rows(keys_of(names.values())).tolist()
-    return {label: row for label, row in zip(names, rows, strict=True) if row >= 0}
-
-
-def name_vectors(store: Store, encoder: int, config: LabelConfig) -> Floats | None:
-    """The vectors (c, d) of what the labels are called, zeros where there is none; None where there
-    is none at all."""
-    rows = rows_of(store, encoder, config)
-    if not rows:
-        return None
-    vectors = store.vectors(encoder)
-    found = np.zeros((len(config.labels), vectors.dimension), np.float32)
-    found[[config.places[label] for label in rows]] = vectors.take(np.array(list(rows.values())))
-    return found

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from backend.media.places import hosts_from
-from backend.project.loop import Connection
 from backend.settings import Settings
+from backend.studio.connection import Connection
 
 MEGABYTE = 1 << 20
 

@@ -18,9 +18,9 @@ from model.media.clips import read_clip
 from model.media.files import UnreadableMedia
 from model.media.pictures import read_picture
 from model.media.sounds import read_sound
-from model.storage.store import EncoderSpec, Store
+from model.storage.store import Store
 from model.storage.vectors import content_key
-from model.types import Floats, Medium
+from model.types import EncoderSpec, Floats, Medium
 
 Decoded = TypeVar("Decoded")
 

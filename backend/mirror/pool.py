@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from backend.interface.answers import Json, Labels, consensus, votes_of
+from backend.interface.answers import Labels, consensus, votes_of
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import LabelConfig
+from backend.types import Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.types import Bools, Ints
 

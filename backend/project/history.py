@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from backend.interface.answers import Json
 from backend.settings import Settings
+from backend.types import Json
 from model.measuring.metrics import cohen_kappa
 from model.measuring.stopping import (
     DEFAULT_METRIC,
@@ -55,7 +55,7 @@ class History:
         if self._compared_at is not None and labels < self._compared_at:
             self._compared_at = None  # labels were deleted: begin anew
         # A pinned head would only be compared with itself.
-        is_new = head is not None and "head_of" not in played.version.meta
+        is_new = head is not None and played.version.facts.head_of is None
         if is_new and played.answers is not None and comparison_due(self._compared_at, labels):
             facts["kappa"] = self._agreement(played, facts)
             self._compared_at = labels
@@ -99,14 +99,14 @@ class History:
 
 def facts_of(version: Version) -> Json:
     """A line of the history: what may be told of a version when it is gone."""
-    head, measured = version.head, version.meta["validation"]
+    head, measured = version.head, version.facts.validation
     return {
         "version": version.name,
-        "created_at": version.meta["created_at"],
-        "labels": int(version.meta["labels"]),
-        "open_tasks": version.meta["ranked"],
+        "created_at": version.facts.created_at,
+        "labels": version.facts.labels,
+        "open_tasks": version.facts.ranked,
         "kind": None if head is None else head.kind,
-        "classes": [] if head is None else version.meta.get("label_set", list(head.labels)),
+        "classes": [] if head is None else version.facts.label_set or list(head.labels),
         "measured": {
             name: {**measured[name], "examples": measured["examples"]}
             for name in METRIC_NAMES

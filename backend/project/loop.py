@@ -9,75 +9,25 @@ import math
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Iterator
+from typing import Literal, Protocol
 
 from backend.errors import BackendError, ProjectReplaced, explained, is_disk_full
-
-if TYPE_CHECKING:
-    from backend.project.predictor import Served
+from backend.project.progress import Progress
+from backend.project.status import Served, Status
+from backend.project.troubles import Troubles
+from backend.queue.inbox import Inbox
+from backend.studio.connection import Connection
 
 log = logging.getLogger(__name__)
 
 Hint = Literal["start", "beat", "project", "tasks", "labels", "vectors", "train"]
 
 PUBLISH_SHARE, PUBLISH_BURST = 0.16, 10.0
-"""Publishing takes at most this share of the time, after a burst of so many seconds: Label Studio's
-database must stay free for its annotators."""
+"""Publishing takes at most this share of the time, after a burst of this many seconds: Label
+Studio's database must stay free for its annotators."""
 
 BACKOFF_LIMIT = 60.0
-
-TROUBLES = 10
-"""So many of the last troubles are remembered."""
-
-CHANGES = 16
-"""So many of the last changes of the project are remembered, with all that it is."""
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How to reach Label Studio for a project, and how Label Studio reaches us ("" if unknown).
-
-    spare_token: the one that Label Studio itself sent, for the case that `token` is refused;
-    studio_address: where Label Studio says that browsers find it.
-    """
-
-    url: str
-    token: str
-    backend_url: str
-    spare_token: str = ""
-    studio_address: str = ""
-
-
-@dataclass(frozen=True)
-class Activity:
-    """A job in the trainer: its kind, the share that is done, and when it began (Unix time), with
-    the share that was done then."""
-
-    job: Literal["base", "embed", "tune", "review"]
-    share: float
-    began: float
-    from_share: float = 0.0
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What went wrong: a sentence, since when (Unix time), and how often in a row."""
-
-    sentence: str
-    since: float
-    times: int
-
-
-@dataclass(frozen=True)
-class Told:
-    """A project as Label Studio described it, and when (time.monotonic)."""
-
-    project: dict[str, Any]
-    at: float
 
 
 class Allowance:
@@ -100,15 +50,16 @@ class Allowance:
 class Work(Protocol):
     """What a loop does when it is woken; made and used by the loop's thread alone."""
 
-    def turn(self, hints: set[Hint]) -> float:
-        """Do all that the hints ask for. Returns the seconds that publishing took."""
+    def turn(self, hints: set[Hint]) -> Iterator[Status]:
+        """Do all that the hints ask for. Yields the project's status whenever others are to see a
+        new one before the turn goes on."""
 
     def close(self) -> None:
         """Close files and connections; there will be no further turn."""
 
 
 class ProjectLoop:
-    """Owns a project's thread, its hints, and the version that it serves."""
+    """Owns a project's thread, its hints, and the status that others read."""
 
     def __init__(
         self,
@@ -118,28 +69,13 @@ class ProjectLoop:
         poll_seconds: float,
     ) -> None:
         self.project = project
-        self.served: Served | None = None
+        self.status = Status()
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
-        self.title = ""
-        """The project's title in Label Studio; "" while it is not known."""
-        self.studio_address = ""
-        """Label Studio as browsers reach it; "" while it is not known."""
-        self.troubles: deque[Trouble] = deque(maxlen=TROUBLES)
-        """The last things that went wrong, newest last."""
-        self.secret = token_urlsafe()
-        """What our own webhook carries, so that we know it from what anybody may send."""
-        self.told: deque[Told] = deque(maxlen=CHANGES)
-        """The last changes of the project, our own among them, as webhooks described them."""
-        self.unreadable: tuple[int, dict[int, str]] = (0, {})
-        """How many tasks have media that cannot be read, and the first of them with the reason."""
-        self.reading: float | None = None
-        """The share of the tasks that is known, while all are read for the first time; or None."""
-        self.activity: Activity | None = None
-        """What the trainer does for the project at the moment; None when nothing."""
-        self.training_trouble: str | None = None
-        """Why the trainer's last job for the project failed; None when it did not."""
+        self.troubles = Troubles()
+        self.inbox = Inbox()
+        self.progress = Progress()
         self._connection = connection
         self._make_work = make_work
         self._work: Work | None = None
@@ -150,6 +86,11 @@ class ProjectLoop:
         self._woken = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"project-{project}", daemon=True)
+
+    @property
+    def served(self) -> Served | None:
+        """The version that is served; None before the first."""
+        return self.status.served
 
     def start(self) -> None:
         self._thread.start()
@@ -167,7 +108,7 @@ class ProjectLoop:
             self._woken.notify()
 
     def connect(self, connection: Connection) -> None:
-        """Label Studio told us anew how it is reached and how it reaches us."""
+        """Label Studio reported how it is reached and how it reaches us."""
         if connection != self._connection:
             self._connection = connection
             self.wake("start")
@@ -178,7 +119,8 @@ class ProjectLoop:
         allowance = Allowance(PUBLISH_SHARE, PUBLISH_BURST, time.monotonic())
         while (hints := self._wait(ready_at)) is not None:
             try:
-                allowance.spend(self._turn(hints), time.monotonic())
+                self._turn(hints)
+                allowance.spend(self.status.publish_seconds, time.monotonic())
                 ready_at = allowance.ready_at()
                 failures, self.trouble = 0, None
             except Exception as error:  # the border of the thread: a bug must not end the loop
@@ -187,17 +129,18 @@ class ProjectLoop:
                 ready_at = self._back_off(hints, failures, explained(error))
         self._let_go()
 
-    def _turn(self, hints: set[Hint]) -> float:
+    def _turn(self, hints: set[Hint]) -> None:
         if self._work is None or self._worked_with != self._connection:
             self._let_go()
             self._worked_with = self._connection
             self._work = self._make_work(self, self._worked_with)
-        return self._work.turn(hints)
+        for status in self._work.turn(hints):
+            self.status = status
 
     def _recover_from(self, error: Exception) -> None:
         """Keep what an error leaves usable, and let go of the rest."""
         if isinstance(error, ProjectReplaced):
-            self.served = None
+            self.status = Status()
         elif isinstance(error, BackendError):
             return
         elif not is_disk_full(error):
@@ -226,17 +169,9 @@ class ProjectLoop:
                 self._beat_at = time.monotonic() + self._poll_seconds
             return hints
 
-    def note(self, sentence: str) -> None:
-        """Remember a trouble; the same one again counts on."""
-        last = self.troubles[-1] if self.troubles else None
-        if last is not None and last.sentence == sentence:
-            self.troubles[-1] = replace(last, times=last.times + 1)
-        else:
-            self.troubles.append(Trouble(sentence, time.time(), 1))
-
     def _back_off(self, hints: set[Hint], failures: int, trouble: str) -> float:
         self.trouble = trouble
-        self.note(trouble)
+        self.troubles.note(trouble)
         delay = min(BACKOFF_LIMIT, 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
         log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
         with self._woken:

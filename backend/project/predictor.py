@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,32 +10,23 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from backend.errors import explained
-from backend.interface.answers import Json, confidence_of, demand_score, regions_of, result_of
+from backend.interface.answers import confidence_of, demand_score, regions_of, result_of
 from backend.interface.content import Parts, key_of, parts_of
-from backend.interface.questions import LabelConfig
+from backend.project.status import Served
 from backend.project.versions import least_confidence
+from backend.types import Json
 from model.heads.head import Head
 from model.spans.learner import said_of
 from model.spans.tags import Tokens
-from model.storage.store import EncoderSpec, Store, Version
+from model.storage.store import Store
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore
-from model.types import Floats, Ints
+from model.types import EncoderSpec, Floats, Ints
 
 if TYPE_CHECKING:  # it imports transformers, 4 s and 120 MB that most servers never need
     from model.encoders.joint import JointEncoder
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Served:
-    """What a project serves at this moment. Immutable: a switch is one assignment."""
-
-    version: Version
-    config: LabelConfig
-    xml: str
-    store: Store
 
 
 class Predictor:

@@ -3,10 +3,10 @@
 import logging
 from datetime import timedelta
 
-from backend.interface.answers import Json
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
-from backend.studio.api import Studio
+from backend.studio.project import StudioProject
+from backend.types import Json
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ EXCESS = "excess"
 look at everything could not explain is not looked for again."""
 
 
-def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
+def synchronise(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
     """Bring the mirror up to date. Returns the number of tasks that changed.
 
     Annotations created, changed, deleted and skipped all move their task's `updated_at`, so a look
@@ -38,14 +38,14 @@ def synchronise(pool: Pool, studio: Studio, project: int, config: LabelConfig) -
     if since is None:
         pool.remember(READING, 0)
     # By Label Studio's own clock, and as it stood before this look begins.
-    now = studio.server_time()
+    now = studio.session.server_time()
     changed = 0
     if since is not None:
-        changed += pool.update(studio.tasks(project, since, up_to=pool.fact(READING)), config)
+        changed += pool.update(studio.tasks(since, up_to=pool.fact(READING)), config)
     overlapping = now - timedelta(seconds=OVERLAP_SECONDS)
     pool.remember(CURSOR, overlapping.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
     if not is_read(pool):
-        changed += _read_on(pool, studio, project, config)
+        changed += _read_on(pool, studio, config)
     return changed
 
 
@@ -59,11 +59,11 @@ def is_read(pool: Pool) -> bool:
     return pool.fact(CURSOR) is not None and pool.fact(READING) is None
 
 
-def _read_on(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
+def _read_on(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
     known = pool.count()
     enough = known + min(known, MOST_AT_ONCE)
     changed = 0
-    for page, left in studio.task_pages(project, pool.fact(READING)):
+    for page, left in studio.task_pages(pool.fact(READING)):
         changed += pool.update(page, config)
         pool.remember(READING, page[-1]["id"])
         known += len(page)
@@ -73,7 +73,9 @@ def _read_on(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> i
     return changed
 
 
-def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, before: int) -> int:
+def reconcile(
+    pool: Pool, studio: StudioProject, described: Json, config: LabelConfig, before: int
+) -> int:
     """Bring the mirror up to date, then compare its counts with Label Studio's own, and read
     everything anew where they differ. Returns the number of tasks that changed.
 
@@ -84,37 +86,36 @@ def reconcile(pool: Pool, studio: Studio, described: Json, config: LabelConfig, 
     annotations at that time. People are at work meanwhile, so only a number outside of what the
     mirror held before and after this look is wrong.
     """
-    project = int(described["id"])
     was_read = is_read(pool)
-    changed = synchronise(pool, studio, project, config)
+    changed = synchronise(pool, studio, config)
     if not was_read:
         return changed  # what people did meanwhile shows at the next look
     if int(described["task_number"]) != pool.count():
-        changed += _complete(pool, studio, project, config)
+        changed += _complete(pool, studio, config)
     after = pool.annotation_count()
     there = annotations_in(described)
     excess = there - min(max(there, min(before, after)), max(before, after))
     if excess and excess != pool.fact(EXCESS):
         log.warning(
             "project %d: Label Studio has %d annotations, the mirror %d; all are read anew",
-            project,
+            studio.number,
             there,
             after,
         )
-        changed += pool.update(studio.tasks(project), config)
+        changed += pool.update(studio.tasks(), config)
         excess = there - pool.annotation_count()
     pool.remember(EXCESS, excess)
     return changed
 
 
-def _complete(pool: Pool, studio: Studio, project: int, config: LabelConfig) -> int:
+def _complete(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
     """Forget the tasks that are gone, and read those that no look at changes shows: put back from a
     backup, or imported in a transaction that took longer than OVERLAP_SECONDS."""
-    ids = studio.task_ids(project)
-    changed = pool.keep_only(ids) + synchronise(pool, studio, project, config)
+    ids = studio.task_ids()
+    changed = pool.keep_only(ids) + synchronise(pool, studio, config)
     missing = ids - pool.ids()
     if missing:
-        for page, _ in studio.task_pages(project, min(missing) - 1):
+        for page, _ in studio.task_pages(min(missing) - 1):
             changed += pool.update(page, config)
     return changed
 

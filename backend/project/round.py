@@ -5,16 +5,19 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from backend.interface.answers import Json, shortlist_score
+from backend.interface.answers import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
+from backend.mirror.targets import given
 from backend.project.spans import learn_spans
 from backend.project.versions import least_confidence
-from backend.project.whole_tasks import Texts, given, learn_labels
+from backend.project.whole_tasks import Learnt, Texts, learn_labels
 from backend.settings import Settings
+from backend.types import Json
 from model.heads.head import Head
 from model.learner import resolve_strategy
 from model.snapshot import Policy
+from model.storage.facts import VersionFacts
 from model.storage.store import Store, Version, version_key
 from model.storage.vectors import content_key
 from model.types import Bools, Ints
@@ -34,70 +37,99 @@ class Round:
     answers: Bools | None
 
 
-def play(
-    store: Store,
-    labelling: Labelling,
-    config: LabelConfig,
-    settings: Settings,
-    encoder: int,
-    size: int,
-    taken: set[str],
-    previous: Version | None,
-    pinned: Version | None,
-    texts: Texts,
-) -> Round | None:
-    """Learn from what is labelled and rank what is open; None when no task can be read yet.
+@dataclass(frozen=True)
+class Setup:
+    """What a round ranks with.
 
-    When nothing is open the version has no predictions to write, but knows the last labels.
-
-    `taken`: version names that Label Studio holds; the new name differs from all of them.
-    `pinned`: a version of this encoder whose head ranks as it is; nothing is learnt then. Raises
-    ValueError when it has other labels than the labelling config. `texts`: ids of tasks -> what
-    they show.
+    encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
+    which the new name differs; previous: the version before, where the fit begins; pinned: a
+    version of this encoder whose head ranks unchanged, nothing is learnt then.
     """
-    began = time.monotonic()
-    strategy = resolve_strategy(settings.strategy)
-    policy = Policy(strategy, size, settings.audit_share, settings.seed, settings.guard)
-    start = None
-    if previous is not None and previous.encoder == encoder:
-        start = previous.fitted or previous.head
-    fixed = pinned.head if pinned else None
-    learn = learn_spans if config.kind == "spans" else learn_labels
-    taught = config if settings.label_names else config.nameless()
-    learnt = learn(store, labelling, taught, encoder, policy, start, fixed)
-    if len(learnt.ids) == 0:
-        return None
-    ids, outcome = learnt.ids, learnt.outcome
-    version = Version(
-        name=next_name(store, encoder, taken),
-        encoder=encoder,
-        head=outcome.head,
-        training=pinned.training if pinned else ids[outcome.training],
-        validation=ids[outcome.validation],
-        shortlist=ids[outcome.rows],
-        meta={
-            "created_at": time.time(),
-            "strategy": strategy,
-            "random_share": round(outcome.random_share, 3),
-            "labels": len(labelling.answers),
-            "pool": len(labelling.ids),
-            "ranked": learnt.ranked,
-            "undecided": labelling.undecided,
-            "empty": labelling.empty,
-            "skipped": labelling.skipped,
-            "validation": outcome.metrics,
-            # What is learnt becomes more and more; what is asked stays the same.
-            **({"label_set": label_set(config.labels)} if config.is_learnt_in_parts else {}),
-            **names_share(outcome.fitted),
-            "unanswered": unanswered(labelling, config),
-            "seconds": round(time.monotonic() - began, 3),
-            **({"head_of": pinned.name} if pinned else {}),
-        },
-        fitted=outcome.fitted,
-    )
-    store.save_version(version)
-    results = learnt.results(texts, partial(least_confidence, version))
-    return Round(version, predictions_of(version, results), ids[learnt.sample], learnt.answers)
+
+    encoder: int
+    size: int
+    taken: set[str]
+    previous: Version | None = None
+    pinned: Version | None = None
+
+    def start(self) -> Head | None:
+        """The head where a fit begins: of the version before, if that has the same encoder."""
+        before = self.previous
+        if before is None or before.encoder != self.encoder:
+            return None
+        return before.fitted or before.head
+
+
+class FastRounds:
+    """The fast rounds of a project with this labelling config."""
+
+    def __init__(self, store: Store, config: LabelConfig, settings: Settings, texts: Texts) -> None:
+        """`texts`: ids of tasks -> what they show."""
+        self._store = store
+        self._config = config
+        self._settings = settings
+        self._texts = texts
+
+    def play(self, labelling: Labelling, setup: Setup) -> Round | None:
+        """Learn from what is labelled and rank what is open; None when no task can be read yet.
+
+        When nothing is open the version has no predictions to write, but knows the last labels.
+        Raises ValueError when a pinned version has other labels than the labelling config.
+        """
+        began = time.monotonic()
+        learnt = self._learn(labelling, setup)
+        if len(learnt.ids) == 0:
+            return None
+        version = self._version(learnt, labelling, setup, began)
+        self._store.save_version(version)
+        results = learnt.results(self._texts, partial(least_confidence, version))
+        predictions = predictions_of(version, results)
+        return Round(version, predictions, learnt.ids[learnt.sample], learnt.answers)
+
+    def _learn(self, labelling: Labelling, setup: Setup) -> Learnt:
+        settings, config = self._settings, self._config
+        policy = Policy(
+            self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
+        )
+        fixed = setup.pinned.head if setup.pinned else None
+        learn = learn_spans if config.kind == "spans" else learn_labels
+        taught = config if settings.label_names else config.nameless()
+        return learn(self._store, labelling, taught, setup.encoder, policy, setup.start(), fixed)
+
+    @property
+    def _strategy(self) -> str:
+        return resolve_strategy(self._settings.strategy)
+
+    def _version(self, learnt: Learnt, labelling: Labelling, setup: Setup, began: float) -> Version:
+        ids, outcome, config = learnt.ids, learnt.outcome, self._config
+        pinned = setup.pinned
+        return Version(
+            name=next_name(self._store, setup.encoder, setup.taken),
+            encoder=setup.encoder,
+            head=outcome.head,
+            training=pinned.training if pinned else ids[outcome.training],
+            validation=ids[outcome.validation],
+            shortlist=ids[outcome.rows],
+            facts=VersionFacts(
+                created_at=time.time(),
+                strategy=self._strategy,
+                random_share=round(outcome.random_share, 3),
+                labels=len(labelling.answers),
+                pool=len(labelling.ids),
+                ranked=learnt.ranked,
+                undecided=labelling.undecided,
+                empty=labelling.empty,
+                skipped=labelling.skipped,
+                validation=outcome.metrics,
+                # What is learnt grows; what is asked stays the same.
+                label_set=label_set(config.labels) if config.is_learnt_in_parts else None,
+                names=names_share(outcome.fitted),
+                unanswered=tuple(unanswered(labelling, config)),
+                seconds=round(time.monotonic() - began, 3),
+                head_of=pinned.name if pinned else None,
+            ),
+            fitted=outcome.fitted,
+        )
 
 
 def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
@@ -108,12 +140,12 @@ def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
     return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
 
 
-def names_share(fitted: Head | None) -> Json:
-    """`names`: how much of what the labels' names say the head holds, 1 before any label; {} where
-    names have no say."""
+def names_share(fitted: Head | None) -> float | None:
+    """How much of the names of the labels the head holds, 1 before any label; None where names are
+    not used."""
     if fitted is None or fitted.name_shares is None:
-        return {}
-    return {"names": round(float(fitted.name_shares.mean()), 2)}
+        return None
+    return round(float(fitted.name_shares.mean()), 2)
 
 
 def label_set(labels: tuple[str, ...]) -> str:

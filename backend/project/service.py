@@ -4,20 +4,21 @@ import gc
 import logging
 import os
 import threading
-import time
 from collections.abc import Sequence
 from functools import cached_property
-from hmac import compare_digest
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, UnknownProject
-from backend.interface.answers import Json, demand_score
-from backend.project.loop import Connection, Hint, ProjectLoop, Told, Work
+from backend.interface.answers import demand_score
+from backend.project.context import ProjectContext
+from backend.project.loop import Hint, ProjectLoop, Work
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
+from backend.studio.connection import Connection
 from backend.trainer.process import Trainer
-from backend.web.pages.state import metrics, state_of
+from backend.types import Json
 
 if TYPE_CHECKING:
     from backend.project.predictor import Predictor
@@ -116,31 +117,23 @@ class Service:
         served = None if loop is None else loop.served
         return [] if served is None else served.store.version_names()
 
-    def states(self) -> list[Json]:
-        """How every connected project is doing; see backend.web.pages.state."""
-        return [state_of(loop) for _, loop in sorted(self._loops.items())]
+    def loops(self) -> list[ProjectLoop]:
+        """The loops of all connected projects, by number."""
+        return [loop for _, loop in sorted(self._loops.items())]
 
-    def state(self, project: int) -> Json:
-        """How a project is doing. Raises UnknownProject."""
-        return state_of(self._loop(project))
+    def loop(self, project: int) -> ProjectLoop:
+        """The project's loop. Raises UnknownProject when it is not connected."""
+        loop = self._loops.get(project)
+        if loop is None:
+            raise UnknownProject(
+                f"Project {project} is not connected to this backend. Open its Settings > Model in "
+                f"Label Studio, or run: python -m backend connect --project {project}"
+            )
+        return loop
 
-    def metrics(self) -> str:
-        """The states for Prometheus."""
-        return metrics(loop for _, loop in sorted(self._loops.items()))
-
-    def link(self, project: int) -> str:
-        """The project's page in Label Studio, as browsers reach it; "" while it is not known.
-        Raises UnknownProject."""
-        address = self._loop(project).studio_address.rstrip("/")
-        return f"{address}/projects/{project}/data" if address else ""
-
-    def report(self, project: int) -> Json:
-        """Curve, figures and versions; see backend.web.pages.report. Raises UnknownProject."""
-        from backend.trainer.review import read  # noqa: PLC0415
-        from backend.web.pages.report import report  # noqa: PLC0415 (see the class)
-
-        folder = self.settings.model_dir / str(project)
-        return {**report(folder, self.settings, self._loop(project).served), "review": read(folder)}
+    def folder(self, project: int) -> Path:
+        """Where all that is known of a project is kept."""
+        return self.settings.model_dir / str(project)
 
     def pin(self, project: int, version: str | None) -> None:
         """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
@@ -148,7 +141,7 @@ class Service:
         from backend.project.pin import pin, unpin  # noqa: PLC0415 (see the class)
         from backend.project.versions import store_of, version_of  # noqa: PLC0415
 
-        loop = self._loop(project)
+        loop = self.loop(project)
         store = store_of(self.settings.model_dir, project)
         if version is None:
             unpin(store)
@@ -158,7 +151,7 @@ class Service:
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
-        served = self._loop(project).served
+        served = self.loop(project).served
         if served is None:
             score = demand_score(0.0)
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
@@ -174,11 +167,11 @@ class Service:
         back to us as PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook
         carries; without it nothing that the event says is believed.
         """
-        loop = self._loop(project)
+        loop = self.loop(project)
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
             served = loop.served
-            if _is_same(secret, loop.secret):
-                loop.told.append(Told(described, time.monotonic()))
+            if loop.inbox.knows(secret):
+                loop.inbox.report(described)
             if served is not None and as_we_left_it(described, served.version.name, served.xml):
                 return
         if event in HINTS:
@@ -201,22 +194,19 @@ class Service:
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)
 
-        folder = self.settings.model_dir / str(loop.project)
-        return Turns(loop, connection, folder, self.settings, self._trainer)
-
-    def _loop(self, project: int) -> ProjectLoop:
-        loop = self._loops.get(project)
-        if loop is None:
-            raise UnknownProject(
-                f"Project {project} is not connected to this backend. Open its Settings > Model in "
-                f"Label Studio, or run: python -m backend connect --project {project}"
-            )
-        return loop
-
-
-def _is_same(sent: object, secret: str) -> bool:
-    """Compared in constant time."""
-    return isinstance(sent, str) and compare_digest(sent.encode(), secret.encode())
+        context = ProjectContext(
+            number=loop.project,
+            folder=self.folder(loop.project),
+            connection=connection,
+            settings=self.settings,
+            trainer=self._trainer,
+            inbox=loop.inbox,
+            progress=loop.progress,
+            troubles=loop.troubles,
+            status=loop.status,
+            wake=loop.wake,
+        )
+        return Turns(context)
 
 
 def default_service() -> Service:

@@ -4,23 +4,32 @@ import json
 import logging
 import math
 import time
-from dataclasses import asdict, replace
 from hashlib import sha256
 
 from backend.errors import BackendError
-from backend.interface.answers import Json
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
-from backend.media.access import Access
+from backend.media.access import access_of
 from backend.mirror.pool import Labelling
-from backend.project.loop import Activity, ProjectLoop
-from backend.project.whole_tasks import given
+from backend.mirror.targets import given
+from backend.project.context import ProjectContext
 from backend.settings import Settings
-from backend.trainer.process import Job, Trainer
+from backend.trainer.messages import (
+    AddBase,
+    Advanced,
+    Done,
+    Embed,
+    Request,
+    Review,
+    Subject,
+    Tune,
+    kind_of,
+)
+from backend.trainer.process import Job
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
-from model.storage.store import EncoderMeta, EncoderSpec, Store
-from model.types import Ints, Layout
+from model.storage.store import EncoderMeta, Store
+from model.types import EncoderSpec, Ints, Layout
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +50,14 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     return EncoderSpec(layout, text, image, settings.max_tokens, audio)
 
 
-def ignored_by(settings: Settings) -> list[SourceKind]:
+def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
     """The media that the settings name no encoder for."""
-    of_pictures: list[SourceKind] = ["image", "video"]
-    of_sounds: list[SourceKind] = ["audio"]
-    ignored = of_pictures if settings.image_encoder == NONE else []
-    return ignored + (of_sounds if settings.audio_encoder == NONE else [])
+    ignored: list[SourceKind] = []
+    if settings.image_encoder == NONE:
+        ignored += ["image", "video"]
+    if settings.audio_encoder == NONE:
+        ignored += ["audio"]
+    return tuple(ignored)
 
 
 def is_tunable(layout: Layout) -> bool:
@@ -57,31 +68,24 @@ def is_tunable(layout: Layout) -> bool:
 
 class Training:
     """Used by the loop's thread alone. Nothing waits for the trainer: the same is asked at each
-    turn until it is there, and what is asked already is not asked twice.
+    turn until it is there, and what is asked already is not asked twice."""
 
-    access: how the trainer fetches media.
-    """
-
-    def __init__(
-        self,
-        loop: ProjectLoop,
-        store: Store,
-        settings: Settings,
-        trainer: Trainer,
-        access: Access,
-    ) -> None:
-        self._loop = loop
-        self._project = loop.project
-        self._store = store
+    def __init__(self, context: ProjectContext, store: Store) -> None:
+        settings = context.settings
+        self._project = context.number
+        self._progress = context.progress
+        self._troubles = context.troubles
+        self._wake = context.wake
+        self._trainer = context.trainer
         self._settings = settings
-        self._trainer = trainer
-        self._access = access
+        self._access = access_of(context.connection, settings)
+        self._store = store
         self._xml = ""
         self._config: LabelConfig | None = None
         self._asked = ""
-        """Names what people are asked and which of their labels are audit labels: for others than
-        these an encoder's labels count as none, for they tell nothing of what is asked now, or
-        it has learnt some that are to measure it."""
+        """Identifies what people are asked and which of their labels are audit labels: for any
+        other value an encoder's labels count as none, because they say nothing of what is asked
+        now, or it has learnt some that are to measure it."""
         self._spec = spec_of(("text",), settings)
         self._name_keys = keys_of(())
         """Content keys of what the labels are called."""
@@ -111,7 +115,7 @@ class Training:
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
-            self._submit("base", {})
+            self._submit("base", AddBase(self._subject()))
         ready = [number for number in fitting if self._store.is_ready(number)]
         # While the first one for other settings comes, one that reads the same will do.
         alike = [number for number in known if known[number].spec.layout == self._spec.layout]
@@ -133,8 +137,8 @@ class Training:
             enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
             has_names = self.names_known(number) == len(self._name_keys)
             if count < enough or not has_names or not self._store.is_ready(number):
-                facts = {"encoder": number, "label_names": self._settings.label_names}
-                self._submit(f"embed {number}", facts)
+                names = self._settings.label_names
+                self._submit(f"embed {number}", Embed(self._subject(), number, names))
         return covered[encoder]
 
     def names_known(self, encoder: int) -> int:
@@ -168,14 +172,15 @@ class Training:
                 log.warning("project %d: training needs two different labels", self._project)
             return
         if forced or (settings.deep_rounds and enough):
-            facts = {
-                "audit_share": settings.audit_share,
-                "empty_is_none": settings.empty_is_none,
-                "labels": labels,
-                "asked": self._asked,
-                "label_names": settings.label_names,
-            }
-            self._submit("tune", facts)
+            request = Tune(
+                self._subject(),
+                labels=labels,
+                asked=self._asked,
+                audit_share=settings.audit_share,
+                empty_is_none=settings.empty_is_none,
+                label_names=settings.label_names,
+            )
+            self._submit("tune", request)
 
     def _classes(self, labelling: Labelling) -> int:
         """How many labels a deep round would learn."""
@@ -188,61 +193,55 @@ class Training:
 
     def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""
-        settings = self._settings
-        if encoder == self._failed_review:
-            return
-        self._submit("review", {"encoder": encoder, "empty_is_none": settings.empty_is_none})
+        if encoder != self._failed_review:
+            empty_is_none = self._settings.empty_is_none
+            self._submit("review", Review(self._subject(), encoder, empty_is_none))
 
     def _may_succeed(self, labels: int) -> bool:
         """Not at once after a failure: without further labels or some time it would fail again."""
         failed_labels, failed_at = self._failed_at
         return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
 
-    def _submit(self, what: str, request: Json) -> None:
+    def _subject(self) -> Subject:
+        return Subject(
+            folder=self._store.folder.resolve(),
+            interface=self._xml,
+            ignored=self.ignored,
+            spec=self._spec,
+            access=self._access,
+            seed=self._settings.seed,
+        )
+
+    def _submit(self, what: str, request: Request) -> None:
         name = (self._project, what)
         if self._trainer.knows(name):
             return
-        facts = {
-            "job": what.split(maxsplit=1)[0],
-            "folder": str(self._store.folder.resolve()),
-            "config": self._xml,
-            "ignored": self.ignored,
-            "spec": asdict(self._spec),
-            "access": asdict(self._access),
-            "seed": self._settings.seed,
-            **request,
-        }
-        # A new encoder has its number when it is made, mostly this one.
-        number = request.get("encoder", self._store.next_encoder())
+        # A new encoder gets its number when it is made, mostly this one.
+        number = self._store.next_encoder()
+        if isinstance(request, Embed | Review):
+            number = request.encoder
         log.info("project %d: %s (encoder %d) is queued", self._project, what, number)
-        self._trainer.submit(
-            Job(name, facts, self._job_progressed, self._job_done, self._job_failed)
-        )
+        self._trainer.submit(Job(name, request, self._advanced, self._done, self._failed))
 
-    # The trainer's thread calls these three; all they do is tell and leave hints.
+    # The trainer's thread calls these three; all they do is report and leave hints.
 
-    def _job_progressed(self, job: Job, answer: Json) -> None:
-        before, kind, share = self._loop.activity, job.request["job"], answer["share"]
-        if before is not None and before.job == kind:
-            self._loop.activity = replace(before, share=share)
-        else:
-            self._loop.activity = Activity(kind, share, time.time(), share)
-        if answer["stage"] == "embed":
-            self._loop.wake("vectors")
+    def _advanced(self, job: Job, answer: Advanced) -> None:
+        self._progress.advance(kind_of(job.request), answer.share)
+        if isinstance(job.request, Embed):
+            self._wake("vectors")
 
-    def _job_done(self, job: Job, answer: Json) -> None:
-        log.info("project %d: %s is done: %s", self._project, job.name[1], answer)
-        self._loop.activity = self._loop.training_trouble = None
-        self._loop.wake("vectors")
+    def _done(self, job: Job, answer: Done) -> None:
+        log.info("project %d: %s is done: %s", self._project, job.name[1], answer.facts)
+        self._progress.finish()
+        self._wake("vectors")
 
-    def _job_failed(self, job: Job, error: BackendError) -> None:
+    def _failed(self, job: Job, error: BackendError) -> None:
         log.error("project %d: %s failed: %s", self._project, job.name[1], error)
-        self._loop.activity = None
-        self._loop.training_trouble = str(error)
-        self._loop.note(str(error))
-        if job.request["job"] == "base":
+        self._progress.fail(str(error))
+        self._troubles.note(str(error))
+        if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
-        if job.request["job"] == "tune":
-            self._failed_at = (job.request["labels"], time.monotonic())
-        if job.request["job"] == "review":
-            self._failed_review = job.request["encoder"]
+        if isinstance(job.request, Tune):
+            self._failed_at = (job.request.labels, time.monotonic())
+        if isinstance(job.request, Review):
+            self._failed_review = job.request.encoder

@@ -41,14 +41,14 @@ def version_of(store: Store, name: str) -> Version:
 def versions_of(store: Store) -> list[Version]:
     """All versions, newest last."""
     versions = [store.load_version(name) for name in store.version_names()]
-    return sorted(versions, key=lambda version: float(version.meta["created_at"]))
+    return sorted(versions, key=lambda version: float(version.facts.created_at))
 
 
 def least_confidence(version: Version, question: str = "") -> float:
     """The probability from which on a version pre-annotates a label, as an answer to the question
     of this name: one that nobody has answered yet stays with that of the first versions, for
     nothing but names speaks for its answers."""
-    if question in version.meta.get("unanswered", ()):
+    if question in version.facts.unanswered:
         return FIRST_CONFIDENCE
     audits = len(version.validation)
     is_first = audits < CALIBRATED_BY and len(version.training) + audits < SETTLED_BY
@@ -57,7 +57,7 @@ def least_confidence(version: Version, question: str = "") -> float:
 
 def moment(version: Version) -> str:
     """When the version was made, in local time."""
-    return datetime.fromtimestamp(version.meta["created_at"]).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(version.facts.created_at).strftime("%Y-%m-%d %H:%M")
 
 
 def figures(version: Version) -> dict[str, str]:
@@ -65,7 +65,7 @@ def figures(version: Version) -> dict[str, str]:
 
     Groups of figures, such as those of each label, are left out.
     """
-    measured = version.meta.get("validation", {})
+    measured = version.facts.validation
     texts = {name: _figure(value) for name, value in measured.items()}
     return {name: text for name, text in texts.items() if text is not None}
 

@@ -1,21 +1,23 @@
 """What a round learns from the labels of whole tasks, and what it says of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.interface.answers import Json, Labels, Needed, result_of
+from backend.interface.answers import Needed, result_of
 from backend.interface.content import Parts
-from backend.interface.names import name_vectors, rows_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
+from backend.mirror.targets import given, targets_of
+from backend.project.name_vectors import name_vectors, rows_of
+from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.learner import Outcome, fast_round
 from model.snapshot import Policy, Snapshot
 from model.storage.store import Store
-from model.types import Bools, Floats, Ints
+from model.types import Bools, Ints
 
 COMPARED_TASKS = 5000
 """Two versions are compared by their answers on at most so many tasks."""
@@ -71,11 +73,6 @@ def learn_labels(
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
 
 
-def given(answers: Iterable[Labels]) -> set[str]:
-    """All labels that somebody gave."""
-    return {label for answer in answers for label in answer}
-
-
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
     """The part of the pool that has vectors, as arrays, and the names of the labels."""
     vectors = store.vectors(encoder)
@@ -95,12 +92,3 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
         groups=config.groups,
         names=name_vectors(store, encoder, config),
     )
-
-
-def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
-    """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
-    column = {label: place for place, label in enumerate(labels)}
-    targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
-    for row, answer in enumerate(answers):
-        targets[row, [column[label] for label in answer if label in column]] = 1.0
-    return targets

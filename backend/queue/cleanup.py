@@ -5,7 +5,7 @@ import time
 from itertools import pairwise
 
 from backend.mirror.pool import PINNED, Pool
-from backend.studio.api import Studio
+from backend.studio.project import StudioProject
 from model.storage.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)
@@ -15,18 +15,18 @@ KEPT_ENCODERS, KEPT_VERSIONS = 3, 200
 
 
 def clean_up(
-    studio: Studio, pool: Pool, store: Store, project: int, served: Version, keep_hours: float
+    studio: StudioProject, pool: Pool, store: Store, served: Version, keep_hours: float
 ) -> None:
     """Delete predictions that no open page can show any more, and what belongs to them."""
     keep_seconds = keep_hours * 3600.0
-    deleted = delete_old_versions(studio, pool, project, served.name, keep_seconds, time.time())
+    deleted = delete_old_versions(studio, pool, served.name, keep_seconds, time.time())
     delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
     if deleted:
-        log.info("project %d: deleted %d old versions", project, len(deleted))
+        log.info("project %d: deleted %d old versions", studio.number, len(deleted))
 
 
 def delete_old_versions(
-    studio: Studio, pool: Pool, project: int, served: str, keep_seconds: float, now: float
+    studio: StudioProject, pool: Pool, served: str, keep_seconds: float, now: float
 ) -> list[str]:
     """Delete our versions that were replaced more than `keep_seconds` ago. Returns their names.
 
@@ -38,7 +38,7 @@ def delete_old_versions(
     deleted = []
     for name, successor in pairwise(names[:-1]):
         if name != served and published[successor] < now - keep_seconds:
-            studio.delete_model_version(project, name)
+            studio.delete_model_version(name)
             pool.drop_published(name)
             deleted.append(name)
     return deleted

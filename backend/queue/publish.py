@@ -8,14 +8,14 @@ mode "Uncertainty sampling"; with anything else the queue is silently random. So
 import time
 
 from backend.errors import StudioError
-from backend.interface.answers import Json
 from backend.mirror.pool import Pool
-from backend.studio.api import Studio
+from backend.studio.project import StudioProject
+from backend.types import Json
 
 SAMPLING = "Uncertainty sampling"
 
 
-def write(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> None:
+def write(studio: StudioProject, pool: Pool, predictions: list[Json]) -> None:
     """Import the predictions, all of one version; nobody is shown them before the switch.
 
     Raises StudioError when Label Studio kept fewer than were sent: it drops what it does not like
@@ -24,7 +24,7 @@ def write(studio: Studio, pool: Pool, project: int, predictions: list[Json]) -> 
     version = predictions[0]["model_version"]
     # Remembered before the import: whatever happens now, the cleaner will know of this version.
     pool.add_published(version, time.time())
-    created = studio.import_predictions(project, predictions)
+    created = studio.import_predictions(predictions)
     if created != len(predictions):
         raise StudioError(
             f"Label Studio kept {created} of {len(predictions)} predictions of version {version}. "

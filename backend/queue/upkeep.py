@@ -1,37 +1,34 @@
-"""What stands in Label Studio because of us, beside the predictions: the webhook, the settings that
-make the order, the tabs. People and settings pages change these, too."""
+"""Keeps our state in Label Studio as it must be, beside the predictions: the webhook, the settings
+that make the order, the tabs. People and settings pages change these, too."""
 
 import logging
 import time
 
 from backend.errors import ProjectReplaced, StudioError
-from backend.interface.answers import Json
+from backend.mirror.identity import is_of
 from backend.mirror.pool import Pool
-from backend.project.loop import Connection, ProjectLoop, Told
-from backend.queue.overwritten import Overwritten, is_of, read_project
+from backend.mirror.review import read as read_review
+from backend.queue.inbox import Inbox, ProjectState
+from backend.queue.overwritten import Overwritten
 from backend.queue.publish import out_of_order
-from backend.queue.webhook import (
-    ensure_first_tab,
-    ensure_review_tab,
-    ensure_webhook,
-    events_for,
-    typed_address,
-)
+from backend.queue.tabs import ensure_first_tab, ensure_review_tab
+from backend.queue.webhook import ensure_webhook, events_for, typed_address, webhook_headers
 from backend.settings import Settings
-from backend.studio.api import Studio
-from backend.trainer.review import read as read_review
+from backend.studio.connection import Connection
+from backend.studio.project import StudioProject
+from backend.types import Json
 from model.storage.store import Store
 
 log = logging.getLogger(__name__)
 
 SECRET = "secret"
-"""The fact that holds what our webhook carries, see ProjectLoop.secret."""
+"""The fact that holds what our webhook carries, see Inbox.secret."""
 REVIEWED = "reviewed"
 """The fact that holds the encoder whose review the tab *Review labels* shows."""
 ADDRESS = "address"
-"""The fact that holds where browsers find Label Studio."""
+"""The fact that holds the address at which browsers find Label Studio."""
 TAB = "tab"
-"""The fact that tells whether the first tab was put in order."""
+"""The fact that says whether the first tab was put in order."""
 
 MISSED = (
     "Somebody saved settings in the very moment in which the backend switched the version, and "
@@ -45,54 +42,63 @@ class Upkeep:
 
     def __init__(
         self,
-        loop: ProjectLoop,
-        studio: Studio,
+        studio: StudioProject,
         pool: Pool,
+        inbox: Inbox,
         connection: Connection,
         settings: Settings,
     ) -> None:
-        self._loop = loop
-        self._project = loop.project
         self._studio = studio
         self._pool = pool
-        self._connection = connection
+        self._inbox = inbox
+        self._backend_url = connection.backend_url
         self._settings = settings
         self._overwritten = Overwritten()
-        loop.secret = pool.fact(SECRET) or loop.secret
-        pool.remember(SECRET, loop.secret)
+        inbox.secret = pool.fact(SECRET) or inbox.secret
+        pool.remember(SECRET, inbox.secret)
         if connection.studio_address:
             pool.remember(ADDRESS, connection.studio_address)
-        loop.studio_address = pool.fact(ADDRESS) or connection.url
+        self.studio_address: str = pool.fact(ADDRESS) or connection.url
+        """Label Studio as browsers reach it."""
         self._reviewed: int | None = pool.fact(REVIEWED)
         """The encoder whose review needs nothing more."""
+        self._missed = False
+        """Whether settings were lost that nobody was told of yet."""
         self._typed: str | None = None
         """Our address as it stands in Label Studio; None while it was not found there."""
 
     def look(self) -> Json:
-        """The project as Label Studio describes it. What we undid of people's settings is saved
+        """The project as Label Studio describes it. Settings of people that we overwrote are saved
         once more. Raises StudioError, and ProjectReplaced when it is another project."""
         asked = time.monotonic()
-        project = read_project(self._studio, self._project)
+        project = self._studio.describe()
         if not is_of(self._pool, project):
-            raise ProjectReplaced(f"Label Studio has another project {self._project} now")
-        lost = self._overwritten.found(list(self._loop.told), Told(project, asked))
+            raise ProjectReplaced(f"Label Studio has another project {self._studio.number} now")
+        lost = self._overwritten.found(self._inbox.changes(), ProjectState(project, asked))
         if lost:
             self._write(lost)
         return project | lost
 
-    def tell_what_was_missed(self) -> None:
-        """When somebody's settings were lost to us and nothing tells what they were."""
-        if self._overwritten.missed(list(self._loop.told)):
-            log.warning("project %d: %s", self._project, MISSED)
-            self._loop.note(MISSED)
+    def missed(self) -> bool:
+        """Whether somebody's settings were lost to us and nothing says what they were; once each.
+        Asked again before each write, so that nothing is forgotten by it."""
+        found, self._missed = self._missed or self._notice_missed(), False
+        return found
+
+    def _notice_missed(self) -> bool:
+        if not self._overwritten.missed(self._inbox.changes()):
+            return False
+        log.warning("project %d: %s", self._studio.number, MISSED)
+        return True
 
     def put_webhook_right(self, interface: str) -> None:
-        """Label Studio must tell us what happens to what the labelling interface asks."""
-        told = self._connection.backend_url
-        if told:
-            self._typed = self._typed or typed_address(self._studio, self._project, told)
-            url, secret, events = self._typed or told, self._loop.secret, events_for(interface)
-            ensure_webhook(self._studio, self._project, url, self._settings, secret, events)
+        """Label Studio must report what happens to what this labelling interface asks."""
+        seen = self._backend_url
+        if not seen:
+            return
+        self._typed = self._typed or typed_address(self._studio, seen)
+        headers = webhook_headers(self._settings, self._inbox.secret)
+        ensure_webhook(self._studio, self._typed or seen, headers, events_for(interface))
 
     def put_order_right(self, project: Json, version: str) -> bool:
         """Restore what settings pages have overwritten in the project as it was described. Returns
@@ -101,7 +107,9 @@ class Upkeep:
         try:
             if wrong:
                 self._write(wrong)
-                log.info("project %d: put right %s", self._project, " and ".join(sorted(wrong)))
+                log.info(
+                    "project %d: put right %s", self._studio.number, " and ".join(sorted(wrong))
+                )
         except StudioError as error:
             if error.status != 400:
                 raise
@@ -115,7 +123,7 @@ class Upkeep:
 
     def finish_connecting(self, version: str) -> None:
         """The first order stands: now, and not before, let Label Studio follow it."""
-        wrong = out_of_order(read_project(self._studio, self._project), version)
+        wrong = out_of_order(self._studio.describe(), version)
         if wrong:
             self._write(wrong)
         self._put_tab_in_order()
@@ -126,15 +134,15 @@ class Upkeep:
 
     def _write(self, changes: Json) -> None:
         """Change the project, and remember what else was changed at that moment."""
-        self.tell_what_was_missed()  # at the write before this one
+        self._missed = self._missed or self._notice_missed()  # at the write before this one
         began = time.monotonic()
-        row = self._studio.update_project(self._project, **changes)
+        row = self._studio.update(**changes)
         self._overwritten.wrote(changes, row, began, time.monotonic())
 
     def _put_tab_in_order(self) -> None:
         """Once only: what people make of the tab afterwards is theirs."""
         if not self._pool.fact(TAB):
-            ensure_first_tab(self._studio, self._project)
+            ensure_first_tab(self._studio)
             self._pool.remember(TAB, True)
 
     def show_review(self, store: Store, encoder: int) -> bool:
@@ -143,14 +151,14 @@ class Upkeep:
         if encoder == self._reviewed:
             return True
         if store.encoders()[encoder].labels == 0:
-            self._reviewed = encoder  # as it comes: no deep round was played yet
+            self._reviewed = encoder  # pretrained: no deep round was played yet
             return True
         review = read_review(store.folder)
         if review.get("encoder") != encoder:
             return False
         tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
         annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
-        ensure_review_tab(self._studio, self._project, annotations)
+        ensure_review_tab(self._studio, annotations)
         self._pool.remember(REVIEWED, encoder)
         self._reviewed = encoder
         return True

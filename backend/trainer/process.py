@@ -4,7 +4,6 @@ The process is started with the first job and started again when it dies; the jo
 tried once more before it counts as failed.
 """
 
-import json
 import logging
 import os
 import subprocess
@@ -15,7 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.interface.answers import Json
+from backend.trainer.messages import (
+    Advanced,
+    Done,
+    Failed,
+    Request,
+    answer_of,
+    kind_of,
+    line_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +46,9 @@ class Job:
     """
 
     name: tuple[int, str]
-    request: Json
-    on_progress: "Callable[[Job, Json], None]"
-    on_done: "Callable[[Job, Json], None]"
+    request: Request
+    on_progress: "Callable[[Job, Advanced], None]"
+    on_done: "Callable[[Job, Done], None]"
     on_error: "Callable[[Job, BackendError], None]"
 
 
@@ -125,7 +132,7 @@ class Trainer:
             else:
                 job.on_done(job, outcome)
 
-    def _attempt(self, job: Job) -> Json | BackendError:
+    def _attempt(self, job: Job) -> Done | BackendError:
         for attempt in range(1, TRIES + 1):
             try:
                 return self._talk(self._alive(), job)
@@ -137,24 +144,23 @@ class Trainer:
                 self._bury()
                 log.warning("trainer died in %s, attempt %d of %d", job.name, attempt, TRIES)
         return TrainerDied(
-            f"The trainer process died {TRIES} times in the job {job.request['job']!r}. The usual "
-            "cause is too little memory: give the container more, or lower MAX_TOKENS"
+            f"The trainer process died {TRIES} times in the job {kind_of(job.request)!r}. The "
+            "usual cause is too little memory: give the container more, or lower MAX_TOKENS"
         )
 
-    def _talk(self, process: "subprocess.Popen[str]", job: Job) -> Json:
+    def _talk(self, process: "subprocess.Popen[str]", job: Job) -> Done:
         assert process.stdin is not None and process.stdout is not None
         try:
-            process.stdin.write(json.dumps(job.request) + "\n")
+            process.stdin.write(line_of(job.request) + "\n")
             process.stdin.flush()
         except OSError as error:
             raise TrainerDied from error
         for line in process.stdout:
-            answer: Json = json.loads(line)
-            event = answer.pop("event")
-            if event == "done":
+            answer = answer_of(line)
+            if isinstance(answer, Done):
                 return answer
-            if event == "failed":
-                raise JobFailed(answer["error"])
+            if isinstance(answer, Failed):
+                raise JobFailed(answer.reason)
             job.on_progress(job, answer)
         raise TrainerDied
 

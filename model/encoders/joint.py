@@ -17,8 +17,7 @@ from model.encoders.sounds import SoundEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.media.sounds import RATE
-from model.storage.store import EncoderSpec
-from model.types import Floats, Ints, Medium
+from model.types import EncoderSpec, Floats, Ints, Medium
 
 BATCH = 32
 """Examples of several parts read at once."""

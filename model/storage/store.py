@@ -22,9 +22,10 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
-from model.types import Ints, LabelGroup, Layout, Medium
+from model.types import EncoderSpec, Ints, LabelGroup, Layout, Medium
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
 FROZEN: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
@@ -48,21 +49,8 @@ class Version:
     training: Ints
     validation: Ints
     shortlist: Ints
-    meta: dict[str, Any]
+    facts: VersionFacts
     fitted: Head | None = None
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
-    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
-    `max_tokens`."""
-
-    layout: Layout
-    text: str
-    image: str
-    max_tokens: int
-    audio: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +103,11 @@ class Store:
             "validation": version.validation,
             "shortlist": version.shortlist,
         }
-        facts: dict[str, Any] = {"encoder": version.encoder, "kind": None, **version.meta}
+        facts: dict[str, Any] = {
+            "encoder": version.encoder,
+            "kind": None,
+            **version.facts.to_json(),
+        }
         if head is not None:
             arrays |= {"weights": head.weights, "bias": head.bias, "centre": head.centre}
             if head.thresholds is not None:
@@ -147,7 +139,7 @@ class Store:
             arrays["training"],
             arrays["validation"],
             arrays["shortlist"],
-            facts,
+            VersionFacts.from_json(facts),
         )
 
     def delete_version(self, name: str) -> None:

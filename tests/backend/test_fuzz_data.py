@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.interface.answers import Json, labels_of
+from backend.interface.answers import labels_of
 from backend.interface.content import parts_of
 from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
+from backend.types import Json
 from model.spans.tags import Span
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.interface.answers import Json
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import SPAN_REACH, Pool
+from backend.types import Json
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from backend.interface.answers import demand_score
-from backend.project.predictor import Predictor, Served
+from backend.project.predictor import Predictor
+from backend.project.status import Served
 from backend.project.versions import SETTLED_BY
 from tests.backend.test_routes import TEXTS, served_in
 

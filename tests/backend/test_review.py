@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.interface.questions import LabelConfig, Question, Source
-from backend.trainer.review import disagreement, doubted, doubted_spans, read, write
+from backend.mirror.review import read, write
+from backend.trainer.doubts import disagreement, doubted, doubted_spans
 from model.spans.tags import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))

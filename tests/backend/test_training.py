@@ -10,11 +10,12 @@ import pytest
 from backend.interface.answers import Labels
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import EXAMPLE, parse
-from backend.media.access import access_of
 from backend.mirror.pool import Labelling
-from backend.project.loop import Connection, ProjectLoop
+from backend.project.context import ProjectContext
+from backend.project.loop import ProjectLoop
 from backend.project.training import Training, spec_of
 from backend.settings import Settings
+from backend.studio.connection import Connection
 from backend.trainer.process import Trainer
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import Ints
@@ -31,8 +32,19 @@ class Asked:
     def __init__(self, folder: Path, settings: Settings, xml: str = EXAMPLE) -> None:
         self.trainer, self.store = Trainer(), Store(folder)
         self.loop = ProjectLoop(7, NOWHERE, lambda *_: NoWork(), 60.0)
-        access = access_of(NOWHERE, settings)
-        self.training = Training(self.loop, self.store, settings, self.trainer, access)
+        context = ProjectContext(
+            number=7,
+            folder=folder,
+            connection=NOWHERE,
+            settings=settings,
+            trainer=self.trainer,
+            inbox=self.loop.inbox,
+            progress=self.loop.progress,
+            troubles=self.loop.troubles,
+            status=self.loop.status,
+            wake=self.loop.wake,
+        )
+        self.training = Training(context, self.store)
         self.training.see(xml, parse(xml))
 
     def is_tuning(self, labels: int) -> bool:

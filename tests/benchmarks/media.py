@@ -24,12 +24,12 @@ import numpy as np
 from PIL import Image
 
 from backend.dev import local
-from backend.interface.answers import Json
 from backend.interface.content import key_of, parts_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.project.whole_tasks import targets_of
+from backend.mirror.targets import targets_of
 from backend.studio.api import Studio
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import Example, JointEncoder
 from model.heads.head import Head, fit_head
@@ -37,8 +37,8 @@ from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import macro_f1
 from model.media.pictures import read_picture
 from model.snapshot import pool_centre
-from model.storage.store import EncoderSpec, Store, Version
-from model.types import Floats, Ints
+from model.storage.store import Store, Version
+from model.types import EncoderSpec, Floats, Ints
 from tests.studio.bench import Bench, until
 
 DRAWS_HEAD, DRAWS_DEEP = 20, 3
@@ -104,7 +104,7 @@ class Play:
 
     def __init__(self, bench: Bench, project: int, config: LabelConfig, folder: Path) -> None:
         self.bench, self.project, self.config, self.folder = bench, project, config, folder
-        tasks = list(bench.studio.tasks(project))
+        tasks = list(bench.studio.of(project).tasks())
         self.truth = {task["id"]: tuple(task["data"]["labels"]) for task in tasks}
         self.files = {task["id"]: folder / task["data"]["file"] for task in tasks}
         self.keys = {task["id"]: key_of(parts_of(task["data"], config) or ()) for task in tasks}

@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from backend.interface.questions import LabelConfig, Question, Source
-from backend.project.whole_tasks import given as given_labels
-from backend.project.whole_tasks import targets_of
+from backend.mirror.targets import given as given_labels
+from backend.mirror.targets import targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from backend.dev import local
-from backend.interface.answers import Json
+from backend.types import Json
 from tests.studio.bench import Bench, stories, until
 
 MEGABYTE = 1 << 20
@@ -29,7 +29,7 @@ def test_seconds_from_submit_to_the_new_order(bench: Bench, database: str, tasks
     seconds = []
     for _ in range(40):
         began = time.monotonic()
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
         submitted = time.monotonic()
@@ -47,7 +47,7 @@ def test_webhook_and_memory_while_training_at_10000_tasks(bench: Bench) -> None:
     bench.connect(project)
     until("all tasks in the order", lambda: bench.ranks(project) == 10_000, 900)
     for _ in range(40):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
     webhooks, predictions, peaks = [], [], {"server": 0, "trainer": 0}

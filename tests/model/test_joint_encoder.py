@@ -10,8 +10,7 @@ from model.encoders.finetune import Examples, finetune
 from model.encoders.images import ImageEncoder
 from model.encoders.joint import Example, JointEncoder
 from model.encoders.text import BUNDLED, TextEncoder
-from model.storage.store import EncoderSpec
-from model.types import Floats, Medium
+from model.types import EncoderSpec, Floats, Medium
 from tests.model.test_image_encoder import res_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,6 +15,7 @@ from model.encoders.finetune import _class_loss
 from model.heads.head import Head, joined
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
+from model.storage.facts import VersionFacts
 from model.storage.store import Store, Version
 from model.types import Floats, Ints, LabelGroup
 from tests.model.arrays import everything
@@ -181,7 +182,7 @@ def test_a_head_of_several_questions_ranks_as_it_is() -> None:
 
 def test_a_version_of_several_questions_comes_back_whole(tmp_path: Path) -> None:
     head, nothing = head_of(pool(EVERY, EVERY)), np.zeros(0, np.int64)
-    Store(tmp_path).save_version(Version("0.1", 0, head, nothing, nothing, nothing, {}))
+    Store(tmp_path).save_version(Version("0.1", 0, head, nothing, nothing, nothing, VersionFacts()))
     loaded = Store(tmp_path).load_version("0.1").head
     assert loaded is not None
     assert (loaded.groups, loaded.labels, loaded.kind) == (GROUPS, LABELS, "multiple")

@@ -7,6 +7,7 @@ import pytest
 
 from model.heads.head import Head
 from model.spans.tags import Tokens
+from model.storage.facts import VersionFacts
 from model.storage.store import (
     HERE,
     EncoderMeta,
@@ -39,7 +40,7 @@ def version(name: str, its_head: Head | None = None) -> Version:
         training=np.array([11, 12], np.int64),
         validation=np.array([13], np.int64),
         shortlist=np.array([9, 7, 2**40], np.int64),
-        meta={"strategy": "margin", "seconds": 0.25, "labels": 17},
+        facts=VersionFacts(strategy="margin", seconds=0.25, labels=17),
     )
 
 
@@ -57,7 +58,7 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert saved.head is not None
     assert (loaded.head.kind, loaded.head.labels) == (kind, saved.head.labels)
     # The names of the labels once took the place of their number.
-    assert loaded.meta | saved.meta == loaded.meta
+    assert loaded.facts.labels == 17
     np.testing.assert_array_equal(loaded.head.weights, saved.head.weights)
     np.testing.assert_array_equal(loaded.head.bias, saved.head.bias)
     np.testing.assert_array_equal(loaded.head.centre, saved.head.centre)
@@ -65,7 +66,7 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert loaded.training.tolist() == [11, 12]
     assert loaded.validation.tolist() == [13]
     assert loaded.shortlist.tolist() == [9, 7, 2**40]
-    assert saved.meta.items() <= loaded.meta.items()
+    assert loaded.facts == saved.facts
 
 
 def test_a_version_before_any_label_comes_back_without_a_head(tmp_path: Path) -> None:

@@ -155,14 +155,14 @@ class Monkey:
         wanted = edit(self._config())
         # Label Studio writes a project whole: of two changes at once, one is lost.
         for _ in range(TRIES):
-            self._editor.update_project(self._project, label_config=wanted)
+            self._editor.of(self._project).update(label_config=wanted)
             if self._config() == wanted:
                 return
             self._ledger.count("config edits saved again")
         raise AssertionError("Label Studio did not keep an edit of the labelling config")
 
     def _config(self) -> str:
-        return str(self._editor.project(self._project)["label_config"])
+        return str(self._editor.of(self._project).describe()["label_config"])
 
     def _change_label(self) -> None:
         annotation = self._one_annotation()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.interface.answers import Json
+from backend.types import Json
 from tests.studio.bench import TOPICS, Bench, stories
 
 SERIOUS = ("business", "politics", "tech")
@@ -53,9 +53,9 @@ def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
     topics = {f"topic: {topic}" for topic in TOPICS}
     assert topics < set(version.head.labels)
     assert not [label for label in version.head.labels if label.startswith("why")]
-    truth = {task["id"]: task["data"]["topic"] for task in bench.studio.tasks(project)}
+    truth = {task["id"]: task["data"]["topic"] for task in bench.studio.of(project).tasks()}
     right = seen = 0
-    for prediction in bench.studio.predictions(project):
+    for prediction in bench.studio.of(project).predictions():
         if prediction["model_version"] != version.name or not prediction["result"]:
             continue
         regions = {region["from_name"]: region for region in prediction["result"]}

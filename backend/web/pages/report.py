@@ -4,17 +4,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.interface.answers import Json
 from backend.project.history import comparable, read, reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import least_confidence
 from backend.settings import Settings
+from backend.types import Json
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key
 
 if TYPE_CHECKING:
-    from backend.project.predictor import Served
+    from backend.project.status import Served
 
 NEWEST, SHOWN = 50, 5
 """Versions in the table, and those of them that are shown at once, beside each encoder's last."""
@@ -56,7 +56,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     history = list(read(folder / "history.jsonl"))
     rows = comparable(history)
     metric = metric_of(served, settings)
-    measured = served.version.meta.get("validation", {})
+    measured = served.version.facts.validation
     return {
         "metric": METRIC_NAMES[metric],
         "measured": measured.get(metric),
@@ -74,7 +74,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
 def saved(served: "Served") -> tuple[int, int] | None:
     """`labels_saved` where whole texts are labelled, as in the sets that its factors come from."""
     is_alike = served.config.layout == ("text",)
-    return labels_saved(int(served.version.meta["labels"])) if is_alike else None
+    return labels_saved(served.version.facts.labels) if is_alike else None
 
 
 def needed(served: "Served") -> float:

@@ -15,43 +15,50 @@ from flask import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
+from backend.mirror.review import read as read_review
+from backend.project.loop import ProjectLoop
 from backend.project.service import Service
+from backend.types import Json
 from backend.web.pages.chart import learning_curve
+from backend.web.pages.state import metrics, state_of
 
 pages = Blueprint("pages", __name__, template_folder="templates")
 
 
 @pages.get("/status")
 def projects() -> str:
-    return render_template("projects.html", projects=_service().states())
+    return render_template("projects.html", projects=_states())
 
 
 @pages.get("/status/<int:project>")
 def project_page(project: int) -> str:
-    found = _service().report(project)
+    loop = _service().loop(project)
+    found = _report(loop)
     return render_template(
         "project.html",
-        state=_service().state(project),
+        state=state_of(loop),
         report=found,
         chart=learning_curve(found["curve"]),
-        link=_service().link(project),
+        link=_link(loop),
         moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
     )
 
 
 @pages.get("/status.json")
 def statuses() -> Response:
-    return jsonify(projects=_service().states())
+    return jsonify(projects=_states())
 
 
 @pages.get("/status/<int:project>.json")
 def status(project: int) -> Response:
-    return jsonify(**_service().state(project), **_service().report(project))
+    loop = _service().loop(project)
+    return jsonify(**state_of(loop), **_report(loop))
 
 
 @pages.get("/metrics")
 def prometheus() -> Response:
-    return Response(_service().metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+    figures = metrics(_service().loops())
+    return Response(figures, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @pages.post("/status/<int:project>/rollback/<version>")
@@ -75,6 +82,26 @@ def _refuse_other_sites() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         abort(403, "This can only be asked from the status page itself")
+
+
+def _states() -> list[Json]:
+    return [state_of(loop) for loop in _service().loops()]
+
+
+def _report(loop: ProjectLoop) -> Json:
+    """Curve, figures, versions and the last review."""
+    # Not at import: it loads the learning libraries, and the server starts without them.
+    from backend.web.pages.report import report  # noqa: PLC0415
+
+    folder = _service().folder(loop.project)
+    found = report(folder, _service().settings, loop.served)
+    return {**found, "review": read_review(folder)}
+
+
+def _link(loop: ProjectLoop) -> str:
+    """The project's page in Label Studio, as browsers reach it; "" while it is not known."""
+    address = loop.status.studio_address.rstrip("/")
+    return f"{address}/projects/{loop.project}/data" if address else ""
 
 
 def _service() -> Service:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from backend.interface.answers import Json
-from backend.project.loop import Activity, ProjectLoop
+from backend.project.loop import ProjectLoop
+from backend.project.progress import Activity
+from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
-    from backend.project.predictor import Served
+    from backend.project.status import Served
 
 DOING = {
     "base": "The encoder is being loaded",
@@ -39,24 +40,25 @@ def state_of(loop: ProjectLoop) -> Json:
     read from Label Studio for the first time, or None; activity: what the trainer does, with the
     share that is done, or None.
     """
-    served, activity = loop.served, loop.activity
-    unreadable, reasons = loop.unreadable
-    meta = {} if served is None else served.version.meta
+    status, activity = loop.status, loop.progress.activity
+    served, unreadable = status.served, status.unreadable
     return {
         "project": loop.project,
-        "title": loop.title,
+        "title": status.title,
         "served": None if served is None else served.version.name,
-        "labels": int(meta.get("labels", 0)),
+        "labels": 0 if served is None else served.version.facts.labels,
         "audit_labels": 0 if served is None else len(served.version.validation),
-        "open_tasks": int(meta.get("ranked", 0)),
-        "unreadable": unreadable,
-        "unreadable_tasks": [{"task": task, "reason": why} for task, why in reasons.items()],
-        "sentence": sentence_of(served, activity, loop.reading),
+        "open_tasks": 0 if served is None else served.version.facts.ranked,
+        "unreadable": unreadable.count,
+        "unreadable_tasks": [
+            {"task": task, "reason": why} for task, why in unreadable.reasons.items()
+        ],
+        "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
-        "training_trouble": loop.training_trouble,
-        "reading": loop.reading,
+        "training_trouble": loop.progress.trouble,
+        "reading": status.reading,
         "activity": None if activity is None else vars(activity),
-        "troubles": [vars(trouble) for trouble in reversed(loop.troubles)],
+        "troubles": [vars(trouble) for trouble in loop.troubles.newest()],
     }
 
 
@@ -68,10 +70,10 @@ def sentence_of(
     if served is None and activity is None and reading is None:
         parts.append("The first one comes when there are tasks that can be read.")
     if served is not None:
-        labels, audits = int(served.version.meta["labels"]), len(served.version.validation)
+        labels, audits = served.version.facts.labels, len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]
         parts.append(f"{labels} labels, {audits} of them audit.")
-        parts += _of_names(served.version.meta.get("names"), labels, labels - audits)
+        parts += _of_names(served.version.facts.names, labels, labels - audits)
     if reading is not None:
         parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
@@ -126,5 +128,5 @@ def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
     if served is None or served.version.head is None:
         return None
     metric = DEFAULT_METRIC[served.version.head.kind]
-    measured = served.version.meta.get("validation", {}).get(metric)
+    measured = served.version.facts.validation.get(metric)
     return None if measured is None else float(measured["value"])

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from backend.errors import ProjectReplaced
-from backend.interface.answers import Json
+from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Pool
-from backend.project.loop import Told
-from backend.queue.overwritten import Overwritten, Write, is_of, missing_changes, set_aside
+from backend.queue.inbox import ProjectState as State
+from backend.queue.overwritten import Overwritten, Write, missing_changes
+from backend.types import Json
 
 OLD: Json = {
     "id": 7,
@@ -21,7 +22,7 @@ OLD: Json = {
 SAVED: Json = {**OLD, "label_config": "<new/>"}
 PINNED: Json = {**OLD, "pinned_at": "2026-03-03"}
 SWITCH: Json = {"model_version": "0.4"}
-WRITE = Write(SWITCH, {**OLD, **SWITCH}, began=100.0, ended=100.5, seen=Told(OLD, 95.0))
+WRITE = Write(SWITCH, {**OLD, **SWITCH}, began=100.0, ended=100.5, seen=State(OLD, 95.0))
 
 
 @pytest.fixture
@@ -60,34 +61,34 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
 )
 def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
     """Somebody who turns a setting back by hand, earlier or later, means it."""
-    told = [Told(SAVED, at)]
-    assert Overwritten().found(told, Told(now, 101.0)) == {}, "nothing was written"
+    reports = [State(SAVED, at)]
+    assert Overwritten().found(reports, State(now, 101.0)) == {}, "nothing was written"
     overwritten = switched()
-    assert overwritten.found(told, Told(now, 101.0)) == lost
-    assert overwritten.found(told, Told(OLD, 102.0)) == {}, "a change is looked at once"
+    assert overwritten.found(reports, State(now, 101.0)) == lost
+    assert overwritten.found(reports, State(OLD, 102.0)) == {}, "a change is looked at once"
 
 
 def test_what_was_saved_after_our_switch_is_not_lost_to_it() -> None:
-    assert switched().found([Told({**SAVED, **SWITCH}, 100.4)], Told(OLD, 101.0)) == {}
+    assert switched().found([State({**SAVED, **SWITCH}, 100.4)], State(OLD, 101.0)) == {}
 
 
 def test_what_somebody_turned_back_just_before_our_switch_stays_so() -> None:
-    told = [Told(SAVED, 99.0), Told(OLD, 99.5)]
-    assert switched().found(told, Told(OLD, 101.0)) == {}
+    reports = [State(SAVED, 99.0), State(OLD, 99.5)]
+    assert switched().found(reports, State(OLD, 101.0)) == {}
 
 
 def test_what_somebody_saved_over_another_just_before_our_switch_is_not_undone() -> None:
     """Only the webhook of the second save came after the switch, whose row has it already."""
     third = {**OLD, "label_config": "<third/>", **SWITCH}
     overwritten = Overwritten()
-    overwritten.found([], Told(OLD, 95.0))
+    overwritten.found([], State(OLD, 95.0))
     overwritten.wrote(SWITCH, third, 100.0, 100.5)
-    told = [Told(SAVED, 99.5), Told(third, 100.3), Told(third, 100.4)]
-    assert overwritten.found(told, Told(third, 101.0)) == {}
-    assert not overwritten.missed(told)
+    reports = [State(SAVED, 99.5), State(third, 100.3), State(third, 100.4)]
+    assert overwritten.found(reports, State(third, 101.0)) == {}
+    assert not overwritten.missed(reports)
     lost = {**third, "label_config": "<fourth/>", "model_version": "0.3"}
-    told += [Told(lost, 100.45)]
-    assert overwritten.found(told, Told(third, 102.0)) == {"label_config": "<fourth/>"}
+    reports += [State(lost, 100.45)]
+    assert overwritten.found(reports, State(third, 102.0)) == {"label_config": "<fourth/>"}
 
 
 @pytest.mark.parametrize(
@@ -131,15 +132,18 @@ def test_saves_that_left_no_trace_are_counted(
     before: list[Json], around: list[Json], missing: int
 ) -> None:
     """Each change sends a webhook with the row as it is then: a lost one's shows ours."""
-    told = [*(Told(row, 99.9) for row in before), *(Told(row, 100.3) for row in around)]
+    reports = [
+        *(State(row, 99.9) for row in before),
+        *(State(row, 100.3) for row in around),
+    ]
     overwritten = switched()
-    assert overwritten.missed(told) == (missing > 0)
-    assert not overwritten.missed(told), "once is enough"
-    assert missing_changes(WRITE, told) == missing
+    assert overwritten.missed(reports) == (missing > 0)
+    assert not overwritten.missed(reports), "once is enough"
+    assert missing_changes(WRITE, reports) == missing
 
 
 def test_a_second_save_that_left_no_trace_is_told_too() -> None:
-    ours = Told({**OLD, **SWITCH}, 100.3)
+    ours = State({**OLD, **SWITCH}, 100.3)
     overwritten = switched()
     assert overwritten.missed([ours] * 2)
     assert overwritten.missed([ours] * 3)
@@ -150,8 +154,8 @@ def test_a_second_save_that_left_no_trace_is_told_too() -> None:
 def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> None:
     row = {**OLD, **SWITCH}
     for at in (99.9, 110.6):
-        assert not switched().missed([Told(row, 100.3), Told(row, at)])
-    assert not Overwritten().missed([Told(row, 100.3)] * 2), "nothing was written"
+        assert not switched().missed([State(row, 100.3), State(row, at)])
+    assert not Overwritten().missed([State(row, 100.3)] * 2), "nothing was written"
 
 
 def switched() -> Overwritten:
@@ -164,6 +168,8 @@ def switched() -> Overwritten:
 
 def test_what_others_changed_meanwhile_is_left_alone() -> None:
     """The title was changed once more by somebody else: it is not what it was before."""
-    told = {**SAVED, "title": "Mine", "is_published": True}
+    reports = {**SAVED, "title": "Mine", "is_published": True}
     now = {**OLD, "title": "Theirs", "is_published": False}
-    assert switched().found([Told(told, 100.2)], Told(now, 101.0)) == {"label_config": "<new/>"}
+    assert switched().found([State(reports, 100.2)], State(now, 101.0)) == {
+        "label_config": "<new/>"
+    }

@@ -1,0 +1,165 @@
+"""One project's part of Label Studio's REST API: the calls that we make, and nothing else."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from backend.errors import StudioError
+from backend.studio.session import Session, decoded
+from backend.types import Json
+
+PAGE = 1000
+"""Tasks in one answer at most."""
+WRITE_TIMEOUT = 600.0
+"""Without the server flag, Label Studio recounts the whole project at each import."""
+
+TASK_FIELDS = "id,data,annotations,result,was_cancelled"
+
+
+class StudioProject:
+    """A project in Label Studio. Made for one thread; errors are StudioError."""
+
+    def __init__(self, session: Session, number: int) -> None:
+        self.session = session
+        self.number = number
+        self._path = f"/api/projects/{number}/"
+        self._mine = {"project": number}
+
+    def describe(self) -> Json:
+        """The project as Label Studio describes it. Raises StudioError, which explains a 404."""
+        try:
+            return self.session.json("GET", self._path)
+        except StudioError as error:
+            if error.status != 404:
+                raise
+            raise StudioError(
+                f"Label Studio has no project {self.number}, or the token's user may not see it. "
+                f"If it was deleted, delete MODEL_DIR/{self.number}, too, and restart the backend; "
+                "otherwise give LABEL_STUDIO_API_KEY the token of a user who may edit it",
+                404,
+            ) from error
+
+    def update(self, **changes: Any) -> Json:
+        """Change these values. Returns the project as it is then."""
+        return self.session.json("PATCH", self._path, json=changes)
+
+    def import_tasks(self, tasks: list[Json]) -> Json:
+        path = f"{self._path}import"
+        return self.session.json("POST", path, json=tasks, timeout=WRITE_TIMEOUT)
+
+    def tasks(self, since: str | None = None, up_to: int | None = None) -> Iterator[Json]:
+        """Tasks with their annotations, by id; only those updated after `since` if given, and only
+        those whose ids are at most `up_to`."""
+        items = []
+        if since is not None:
+            items.append(_filter("updated_at", "greater", "Datetime", since))
+        if up_to is not None:
+            items.append(_filter("id", "less_or_equal", "Number", up_to))
+        for page, _ in self._pages(TASK_FIELDS, items):
+            yield from page
+
+    def task_pages(self, after: int) -> Iterator[tuple[list[Json], int]]:
+        """Tasks whose ids are greater than `after`, in lists of at most PAGE, and with each list
+        the number of tasks that follow it."""
+        return self._pages(TASK_FIELDS, [], after)
+
+    def task_ids(self) -> set[int]:
+        """The ids of all tasks: the only way to learn which ones were deleted."""
+        return {task["id"] for page, _ in self._pages("id", []) for task in page}
+
+    def next_task(self) -> Json | None:
+        """The task that Label Studio's labelling stream serves to us; None when there is none."""
+        response = self.session.call("GET", f"{self._path}next", allowed=(404,))
+        return None if response.status_code == 404 else decoded(response)
+
+    def lowest_scored(self) -> int | None:
+        """The unlabelled task with the lowest score of the project's current version."""
+        unlabelled = [_filter("total_annotations", "equal", "Number", 0)]
+        page = self._page("id", unlabelled, 1, ordering="tasks:predictions_score")
+        tasks: list[Json] = page["tasks"]
+        return tasks[0]["id"] if tasks else None
+
+    def import_predictions(self, predictions: list[Json]) -> int:
+        """Write predictions in one request. Returns how many Label Studio kept."""
+        path = f"{self._path}import/predictions"
+        answer = self.session.json("POST", path, json=predictions, timeout=WRITE_TIMEOUT)
+        return int(answer.get("created", 0))
+
+    def predictions(self) -> list[Json]:
+        return self._rows("/api/predictions/")
+
+    def model_versions(self) -> dict[str, int]:
+        """Names of the prediction versions that the project holds, with their counts."""
+        return self.session.json("GET", f"{self._path}model-versions/")
+
+    def delete_model_version(self, version: str) -> None:
+        path = f"{self._path}model-versions/"
+        body = {"model_version": version}
+        self.session.call("DELETE", path, json=body, timeout=WRITE_TIMEOUT, allowed=(404,))
+
+    def webhooks(self) -> list[Json]:
+        # Without a project of its own a webhook belongs to the whole organisation.
+        return [row for row in self._rows("/api/webhooks/") if row.get("project") == self.number]
+
+    def create_webhook(self, values: Json) -> Json:
+        return self.session.json("POST", "/api/webhooks/", json={**values, **self._mine})
+
+    def update_webhook(self, webhook: int, values: Json) -> Json:
+        return self.session.json("PATCH", f"/api/webhooks/{webhook}/", json=values)
+
+    def delete_webhook(self, webhook: int) -> None:
+        self.session.call("DELETE", f"/api/webhooks/{webhook}/", allowed=(404,))
+
+    def backends(self) -> list[Json]:
+        """The project's ML backends. Label Studio asks each of them for /health and /setup."""
+        return self._rows("/api/ml/")
+
+    def connect_backend(self, values: Json) -> Json:
+        return self.session.json("POST", "/api/ml/", json={**values, **self._mine})
+
+    def tabs(self) -> list[Json]:
+        """The tabs of the project's Data Manager."""
+        return self._rows("/api/dm/views/")
+
+    def create_tab(self, data: Json) -> Json:
+        return self.session.json("POST", "/api/dm/views/", json={**self._mine, "data": data})
+
+    def update_tab(self, tab: int, data: Json) -> Json:
+        body = {**self._mine, "data": data}
+        return self.session.json("PATCH", f"/api/dm/views/{tab}/", params=self._mine, json=body)
+
+    def _rows(self, path: str) -> list[Json]:
+        rows: list[Json] = self.session.call("GET", path, params=self._mine).json()
+        return rows
+
+    def _pages(
+        self, include: str, items: list[Json], after: int = 0
+    ) -> Iterator[tuple[list[Json], int]]:
+        # Each page begins behind the last task of the one before: with page numbers, one task
+        # would be missed for each that is deleted meanwhile.
+        left = 1
+        while left > 0:
+            behind = [*items, _filter("id", "greater", "Number", after)]
+            page = self._page(include, behind, PAGE)
+            tasks: list[Json] = page["tasks"]
+            if not tasks:
+                return
+            after, left = tasks[-1]["id"], int(page["total"]) - len(tasks)
+            yield tasks, left
+
+    def _page(self, include: str, items: list[Json], size: int, ordering: str = "tasks:id") -> Json:
+        """The first `size` tasks in this order, and as `total` how many there are."""
+        query = {"filters": {"conjunction": "and", "items": items}, "ordering": [ordering]}
+        params = {
+            **self._mine,
+            "page": 1,
+            "page_size": size,
+            "fields": "all" if include == TASK_FIELDS else "task_only",
+            "include": include,
+            "query": json.dumps(query),
+        }
+        return self.session.json("GET", "/api/tasks/", params=params)
+
+
+def _filter(name: str, operator: str, kind: str, value: Any) -> Json:
+    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kind, "value": value}
