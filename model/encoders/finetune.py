@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model.encoders.encoder import Trainable
 from model.encoders.layers import frozen_weights, train_mode
 from model.heads.head import decisions
 from model.heads.ordered import softening
@@ -31,23 +32,6 @@ PATIENCE = 3
 MIN_VALIDATION = 10
 """With fewer validation labels than this, training runs all its steps and the last weights stay:
 a choice by three or four labels is noise."""
-
-
-class Encoder(Protocol):
-    """What can be fine-tuned: a network that reads items of one kind, such as texts or pictures.
-
-    `forward` gives the pooled states (n, dimension) of one batch with gradients, `pool` those of
-    any number of items without, by a copy of the network that `forget_copy` has made anew.
-    """
-
-    network: Any
-    device: torch.device
-
-    @property
-    def dimension(self) -> int: ...
-    def forward(self, items: Sequence[Any], /) -> Tensor: ...
-    def pool(self, items: Sequence[Any], /) -> Floats: ...
-    def forget_copy(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +87,7 @@ class Step:
 
 
 def finetune(
-    encoder: Encoder,
+    encoder: Trainable,
     training: Examples,
     validation: Examples,
     asked: Kind | tuple[LabelGroup, ...],
@@ -165,6 +149,7 @@ def finetune(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
         optimizer.step()
+        encoder.forget_copy()
         schedule.step()
         losses.append(loss.item())
         answered = {"loss": losses[-1], **_scores(logits.detach(), targets, groups)}
@@ -184,7 +169,7 @@ def finetune(
     return Report(len(losses), best.step or len(losses), recent, best.loss)
 
 
-def weights_of(encoder: Encoder) -> dict[str, Tensor]:
+def weights_of(encoder: Trainable) -> dict[str, Tensor]:
     """A copy of the network's weights, to go back to."""
     state = encoder.network.state_dict()
     return {name: value.detach().clone() for name, value in state.items()}
@@ -200,7 +185,7 @@ class _Best:
         self._weights: dict[str, Tensor] = {}
         self._misses = 0
 
-    def offer(self, step: int, loss: float, encoder: Encoder) -> None:
+    def offer(self, step: int, loss: float, encoder: Trainable) -> None:
         # So written that a loss that is no number counts as a miss.
         if not loss < (math.inf if self.loss is None else self.loss):
             self._misses += 1
@@ -209,7 +194,7 @@ class _Best:
         self.loss, self.step, self._misses = loss, step, 0
         self._weights = weights_of(encoder)
 
-    def restore(self, encoder: Encoder) -> None:
+    def restore(self, encoder: Trainable) -> None:
         if self._weights:
             encoder.network.load_state_dict(self._weights)
             encoder.forget_copy()
@@ -264,7 +249,7 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _measure(
-    encoder: Encoder, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
+    encoder: Trainable, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
 ) -> dict[str, float]:
     """Mean loss an example of the head, and its `scores`, on the validation examples."""
     encoder.network.eval()

@@ -2,10 +2,11 @@
 many encoders come."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from model.encoders.encoder import FrozenEncoder
 from model.spans.tags import Tokens
 from model.storage.tokens import TokenStore
 from model.types import Floats, Medium
@@ -14,19 +15,13 @@ UNWRITTEN = 64
 """So many are written at once; a crash costs at most these, and they are then read again."""
 
 
-class Frozen(Protocol):
-    """A network that stays as it is: one medium, such as a clip, to its states (f, d), float16."""
-
-    @property
-    def state_dimension(self) -> int: ...
-    def read(self, medium: Any, /) -> Floats: ...
-
-
 class ReadOnce:
     """Used by one thread. Call `write` when done."""
 
     def __init__(
-        self, networks: Mapping[Medium, Frozen], store_of: Callable[[Medium, int], TokenStore]
+        self,
+        networks: Mapping[Medium, FrozenEncoder],
+        store_of: Callable[[Medium, int], TokenStore],
     ) -> None:
         """`store_of`: medium and dimension -> where its states are kept, in place of the tokens of
         a text."""

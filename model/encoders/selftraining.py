@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from model.encoders.encoder import Trainable
 from model.encoders.finetune import (
     MIN_STEPS,
     MIN_VALIDATION,
-    Encoder,
     Examples,
     Report,
     Step,
@@ -54,7 +54,7 @@ class Unlabelled:
 
 
 def deep_round(
-    encoder: Encoder,
+    encoder: Trainable,
     training: Examples,
     validation: Examples,
     unlabelled: Unlabelled,
@@ -104,7 +104,7 @@ def deep_round(
 
 
 def believed_labels(
-    encoder: Encoder, training: Examples, unlabelled: Unlabelled, kind: Kind
+    encoder: Trainable, training: Examples, unlabelled: Unlabelled, kind: Kind
 ) -> Examples:
     """The items that the encoder is surest of, and the labels (k, c) that it believes them to have.
 
@@ -144,7 +144,7 @@ def _is_due(training: Examples) -> bool:
 
 
 def _head(
-    encoder: Encoder,
+    encoder: Trainable,
     known: Floats,
     states: Floats,
     targets: Floats,

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel, SequenceFeatureExtractor
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.images import unit
-from model.encoders.text import bf16_pays, quiet_loader
+from model.encoders.precision import bf16_pays
+from model.encoders.text import quiet_loader
 from model.types import Floats
 
 MIN_SECONDS = 0.1
@@ -27,7 +29,7 @@ class SoundEncoder:
     """
 
     def __init__(self, name: str) -> None:
-        """Load from `name`, a folder or a hub name. Raises OSError if it is no audio encoder."""
+        """Load from `name`, a folder or a hub name. Raises NotAnEncoder."""
         quiet_loader()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.low_precision = bf16_pays(self.device)
@@ -39,10 +41,11 @@ class SoundEncoder:
             silence = np.zeros(self.rate, dtype=np.float32)
             self.dimension = len(self._pooled(silence, torch.float32))
         except (OSError, ValueError, ImportError) as error:
-            raise OSError(
-                f"AUDIO_ENCODER={name} is no audio encoder: it must be a folder with a "
-                "transformers model and its preprocessor_config.json, or the name of one on the "
-                f"Hugging Face hub ({error})"
+            raise NotAnEncoder(
+                name,
+                "audio",
+                "it must be a folder with a transformers model and its preprocessor_config.json, "
+                f"or the name of one on the Hugging Face hub ({error})",
             ) from error
 
     @property

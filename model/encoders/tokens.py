@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.text import (
     BATCH_TOKENS,
     CHUNK,
@@ -39,19 +40,21 @@ class TokenEncoder:
     """
 
     def __init__(self, name: str, max_tokens: int) -> None:
-        """Load from a folder or hub name. Raises OSError if it is no text encoder, or has no fast
-        tokenizer, which alone knows where each token stands."""
+        """Load from a folder or hub name. Raises NotAnEncoder, also if there is no fast tokenizer:
+        only these know the places of tokens in the text."""
         self._encoder = TextEncoder(name, max_tokens)
         if not self._encoder.tokenizer.is_fast:
-            raise OSError(
-                f"ENCODER={name} has no fast tokenizer, which <Labels> need: choose another"
+            raise NotAnEncoder(
+                name,
+                "tokens",
+                "it has no fast tokenizer, which finding spans needs; choose another",
             )
         self.network = self._encoder.network
         self.device = self._encoder.device
         self.dimension = self._encoder.dimension
 
     def forget_copy(self) -> None:
-        """The weights have changed: from now on it encodes with these."""
+        """As of TrainableNetwork."""
         self._encoder.forget_copy()
 
     def encode(self, texts: Sequence[str]) -> Tokens:
@@ -75,7 +78,7 @@ class TokenEncoder:
     def forward(self, texts: Sequence[str]) -> Tensor:
         """The same of one batch, with gradients if on."""
         read = self._read(texts)
-        states, _ = self._encoder.states(self._encoder.trained(), read.tokens)
+        states, _ = self._encoder.states(self._encoder.network, read.tokens)
         return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
 
     def places(self, texts: Sequence[str]) -> list[Ints]:

@@ -27,7 +27,7 @@ from model.storage.vectors import VectorStore, content_key
 from model.types import Ints, LabelGroup, Layout, Medium
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
-FROZEN: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
+STATE_FOLDERS: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
 """Media whose networks stay as they are, and the names of the folders of what these say."""
 HERE = "."
 """In an encoder's meta: its weights stand in its own folder."""
@@ -63,6 +63,12 @@ class EncoderSpec:
     image: str
     max_tokens: int
     audio: str = ""
+
+    def network_of(self, medium: Medium) -> str:
+        """The name of the network that reads this medium."""
+        if medium in ("text", "tokens"):
+            return self.text
+        return self.audio if medium == "audio" else self.image
 
 
 @dataclass(frozen=True)
@@ -204,7 +210,7 @@ class Store:
         return self.tokens(number) if is_of_tokens else self.vectors(number)
 
     def _frozen_folder(self, medium: Medium, name: str) -> Path:
-        return self.folder / "vectors" / f"{FROZEN[medium]}-{content_key(name):x}"
+        return self.folder / "vectors" / f"{STATE_FOLDERS[medium]}-{content_key(name):x}"
 
     def _vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)

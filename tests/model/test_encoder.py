@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.text import (
     BUNDLED,
     RECIPE_FILE,
@@ -178,7 +179,7 @@ def test_pooling_of_sentence_transformers_6(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=f"ENCODER={tmp_path} is no text encoder"):
+    with pytest.raises(NotAnEncoder, match=f"^{tmp_path} is no text encoder: it must be"):
         TextEncoder(str(tmp_path), 32)
 
 
@@ -186,9 +187,9 @@ def test_a_tuned_network_is_what_encodes() -> None:
     """Where 16 bits pay a copy of the network encodes, and not the one from before the tuning."""
     encoder = TextEncoder(BUNDLED, 32)
     before = encoder.encode([CATS])
-    encoder.forward([CATS])
     with torch.no_grad():
         for weight in encoder.network.encoder.layer[-1].parameters():
             weight.add_(0.05 * torch.randn_like(weight))
+    encoder.forget_copy()
     after = encoder.encode([CATS])
     assert np.abs(after - before).max() > 0.01

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.encoders.finetune import MIN_VALIDATION, Examples, Report, Step, finetune
 from model.encoders.selftraining import (
@@ -174,7 +174,7 @@ class OnCircle:
     """Reads angles in degrees, as points of the unit circle, and learns nothing."""
 
     def __init__(self) -> None:
-        self.network, self.device, self.dimension = None, torch.device("cpu"), 2
+        self.network, self.device, self.dimension = nn.Module(), torch.device("cpu"), 2
 
     def forward(self, items: Sequence[float]) -> Tensor:
         return torch.as_tensor(self.pool(items))
