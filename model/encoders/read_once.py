@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from model.encoders.encoder import FrozenEncoder
-from model.spans.tags import Tokens
-from model.storage.tokens import TokenStore
+from model.storage.states import StateStore
 from model.types import Floats, Medium
 
 UNWRITTEN = 64
@@ -21,10 +20,9 @@ class ReadOnce:
     def __init__(
         self,
         networks: Mapping[Medium, FrozenEncoder],
-        store_of: Callable[[Medium, int], TokenStore],
+        store_of: Callable[[Medium, int], StateStore],
     ) -> None:
-        """`store_of`: medium and dimension -> where its states are kept, in place of the tokens of
-        a text."""
+        """`store_of`: medium and dimension of its states -> where they are kept."""
         self._networks = networks
         self._stores = {
             medium: store_of(medium, network.state_dimension)
@@ -40,7 +38,7 @@ class ReadOnce:
             return fresh[key]
         rows = store.rows(np.array([key], dtype=np.int64))
         if rows[0] >= 0:
-            return store.take(rows).states
+            return store.take(rows)[0]
         fresh[key] = states = self._networks[medium].read(load())
         if len(fresh) >= UNWRITTEN:
             self.write()
@@ -51,12 +49,5 @@ class ReadOnce:
         for medium, fresh in self._unwritten.items():
             if fresh:
                 keys = np.array(list(fresh), dtype=np.int64)
-                self._stores[medium].append(keys, _as_tokens(list(fresh.values())))
+                self._stores[medium].append(keys, list(fresh.values()))
                 fresh.clear()
-
-
-def _as_tokens(found: list[Floats]) -> Tokens:
-    """States, which have no places in a text."""
-    states = np.concatenate(found)
-    bounds = np.cumsum([0, *(len(one) for one in found)])
-    return Tokens(states, np.zeros((len(states), 2), np.int64), bounds)

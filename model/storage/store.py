@@ -22,6 +22,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
+from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
 from model.types import Ints, LabelGroup, Layout, Medium
@@ -199,10 +200,10 @@ class Store:
         """What encoder `number`, of the layout `tokens`, says of each token."""
         return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
 
-    def frozen(self, medium: Medium, name: str, dimension: int) -> TokenStore:
-        """What the network of this name, as it comes, says of clips or sounds, with a clip's frames
-        in place of a text's tokens: no encoder on it needs to read them again."""
-        return TokenStore(self._frozen_folder(medium, name), dimension)
+    def frozen(self, medium: Medium, name: str, dimension: int) -> StateStore:
+        """The states of clips or sounds by the pretrained network of this name, for all encoders
+        that are made with it."""
+        return StateStore(self._frozen_folder(medium, name), dimension)
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """The one of the two that fits the encoder's layout."""
