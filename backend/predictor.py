@@ -16,7 +16,7 @@ from backend.studio.content import Parts, key_of, parts_of
 from backend.studio.label_config import LabelConfig
 from backend.versions import least_confidence
 from model.heads.head import Head
-from model.spans.learner import said_of
+from model.spans.learner import predicted_spans
 from model.spans.tags import Tokens
 from model.storage.store import EncoderSpec, Store, Version
 from model.storage.tokens import TokenStore
@@ -87,7 +87,7 @@ class Predictor:
         tokens = self._tokens(served, list(readable.values()))
         surest = head.probs(tokens.states).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
-        said = said_of(head, tokens, served.config.labels)
+        said = predicted_spans(head, tokens, served.config.labels)
         results = [
             regions_of(one, text, served.config) for one, text in zip(said, texts, strict=True)
         ]

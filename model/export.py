@@ -5,7 +5,7 @@ A BERT classifier reads the state of its first token. We pool all tokens, scale 
 subtract the pool's centre and scale again. One more ordinary transformer layer does just that:
 attention with equal weights is a mean, layer normalisation of vectors with mean 0 is a scaling to
 one length, and its bias subtracts the centre. So the folder needs no code of ours, and gives our
-probabilities up to float32 rounding. Of spans each token's own state goes the same way.
+probabilities up to float32 rounding. For spans each token's own state is treated the same way.
 """
 
 import json
@@ -37,11 +37,11 @@ PROBLEM_TYPES: dict[Kind, str | None] = {
     "multiple": "multi_label_classification",
     "spans": None,
 }
-"""What tells the pipeline whether to apply softmax or sigmoid."""
+"""The setting by which the pipeline applies softmax or sigmoid."""
 
 # Powers of two, which round nothing; small enough that the network can be run in float16, too.
 GAIN = 2.0**10
-"""Of two summands one is made so much larger, and the other smaller, that only one counts."""
+"""One of two summands is scaled up by this, or down, so that only one counts."""
 SPREAD = 2.0**8
 """What is normalised is made this wide: the epsilon of layer normalisation then does not count."""
 SLOPE = 2.0**-12
@@ -61,7 +61,7 @@ OPTIONS: dict[Kind, str] = {
     "multiple": ", truncation=True, top_k=None",
     "spans": ', aggregation_strategy="simple"',
 }
-"""What the pipeline is called with, beside the folder."""
+"""The pipeline's options, after the folder."""
 
 CARD = """\
 ---
@@ -97,7 +97,7 @@ def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, A
 
     The tokenizer puts the encoder's prefix before each text (of classifiers not before an empty
     one).
-    facts: what the README tells, name -> value.
+    facts: for the README, name -> value.
     Raises ValueError for a network of another type than MODEL_TYPES, and for a `single` head with
     one label, which leaves nothing to decide.
     """
@@ -119,7 +119,7 @@ def check(encoder: TextEncoder, head: Head) -> None:
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind in EXCLUSIVE and len(head.labels) == 1:
-        raise ValueError(f"nothing is to be decided: {head.labels[0]} is the only label")
+        raise ValueError(f"there is nothing to decide: {head.labels[0]} is the only label")
 
 
 @torch.no_grad()

@@ -121,7 +121,7 @@ def pool_centre(vectors: Vectors, seed: int) -> Floats:
 
 
 def sampled(snapshot: Snapshot, rows: Ints, most: int, seed: int) -> Ints:
-    """At most so many of the rows, by a lot that each task drew once and for all."""
+    """At most `most` of the rows at random, by a number that is fixed for each task."""
     if len(rows) <= most:
         return rows
     return np.sort(rows[by_lot(snapshot.ids[rows], most, seed + SAMPLE_LOT)])

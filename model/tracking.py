@@ -20,8 +20,8 @@ class Tracker:
     """Appends to an event file of its own in one folder. One thread, one process.
 
     Written without the usual SummaryWriter: its thread ends when the disk is full, and whoever logs
-    something afterwards waits for it for ever. Here a log that cannot be written ends, and the work
-    goes on without.
+    something afterwards waits for it forever. Here a log that cannot be written ends, and the work
+    continues without it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,7 +29,7 @@ class Tracker:
         self._steps = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # Of two that are made within a second, the name would be the same.
+            # Two made within a second would otherwise have the same name.
             self._writer = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
         except OSError as error:
             log.warning("no TensorBoard log in %s: %s", folder, error)

@@ -56,11 +56,11 @@ class ImageEncoder(TrainableNetwork):
         return pooled
 
     def forward(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """One batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
+        """A batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
         return self._pooled(self.network, pictures)
 
     def _pooled(self, network: nn.Module, pictures: Sequence[Image.Image]) -> Tensor:
-        # Without input_data_format a picture that is three pixels high would be taken for colours.
+        # Without input_data_format, three rows of pixels would be taken for colour channels.
         read = self.processor(
             images=list(pictures), return_tensors="pt", input_data_format="channels_last"
         )
@@ -88,7 +88,7 @@ def _processor(name: str) -> Any:
 def _network(name: str) -> Any:
     """The image half of the model of this name, without a pooler that was never trained."""
     whole, found = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-    network = getattr(whole, "vision_model", whole)  # CLIP and its like read texts, too
+    network = getattr(whole, "vision_model", whole)  # CLIP and similar models also read texts
     if any(key.startswith("pooler.") for key in found["missing_keys"]):
         network.pooler = None
     return network

@@ -39,17 +39,17 @@ BATCH = 32
 """Examples of several parts read at once."""
 
 Part = str | Image | Floats
-"""A text, a picture, or of a clip or a sound what its network said of it, see `frozen`."""
+"""A text, a picture, or the states (f, d) of a clip or a sound, see `JointEncoder.frozen`."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 
 
 class JointEncoder:
     """Examples to unit-length vectors of `dimension`: the vectors of their parts side by side, each
-    of the same weight, zeros for what is missing. Not safe for use by several threads at once.
+    with the same weight, zeros for missing parts. Not safe for use by several threads at once.
 
-    With one text or picture only it is that part's encoder and nothing more; of `tokens` it gives
-    model.spans.tags' Tokens in place of vectors.
+    For a layout of one text or picture it is just that part's encoder. For `tokens`, `encode`
+    returns Tokens instead of vectors.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -93,7 +93,7 @@ class JointEncoder:
 
     @property
     def dimension(self) -> int:
-        """Of its vectors. It grows when `clips` has learnt something."""
+        """The width of its vectors. It grows when `clips` learns."""
         return sum(self._widths())
 
     def forget_copy(self) -> None:
@@ -105,7 +105,7 @@ class JointEncoder:
         """Examples to vectors (n, dimension), float32, unit length."""
         alone = self._alone()
         if alone is not None:
-            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens only where `tokens` are
+            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens if the layout is `tokens`
         found = np.zeros((len(examples), self.dimension), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -124,8 +124,9 @@ class JointEncoder:
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *pooled])
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
-        """One batch to pooled states (n, dimension), with gradients if on: of several parts each of
-        unit length. Clips and sounds have no gradients."""
+        """One batch to pooled states (n, dimension), with gradients unless they are switched off.
+        If there are several parts, each is scaled to unit length. Clips and sounds have no
+        gradients."""
         alone = self._alone()
         if alone is not None:
             return alone.forward(_firsts(examples))
@@ -137,14 +138,14 @@ class JointEncoder:
         return states
 
     def token_places(self, examples: Sequence[Example]) -> list[Ints]:
-        """Of the layout `tokens`: where each example's tokens stand in its text, (m, 2) each."""
+        """For the layout `tokens`: the places of each example's tokens in its text, (m, 2) each."""
         encoder = self._tuned["tokens"]
         if not isinstance(encoder, TokenEncoder):
             raise TypeError(f"{type(encoder).__name__} knows no places of tokens")
         return encoder.places(_firsts(examples))
 
     def learn_clips(self, examples: Sequence[Example], targets: Floats) -> None:
-        """Have `clips` learn what single frames tell of the labels (n, c) of whole examples."""
+        """Fit the model of single frames in `clips` to the labels (n, c) of whole examples."""
         if self.clips is None:
             return
         places = [place for place, medium in enumerate(self.layout) if medium == "video"]
@@ -153,8 +154,8 @@ class JointEncoder:
         self.clips.learn([clip for _, clips in there for clip in clips], targets[rows])
 
     def save(self, folder: Path) -> None:
-        """Write plain transformers folders of what can be tuned: this one for a layout of a single
-        network, else one inside each."""
+        """Write the tuned networks as plain transformers folders: `folder` itself if the layout has
+        a single network, else one subfolder each."""
         for medium, encoder in self._tuned.items():
             own = self._own(folder, medium)
             own.mkdir(exist_ok=True)
@@ -163,7 +164,7 @@ class JointEncoder:
             self.clips.save(folder)
 
     def _own(self, folder: Path, medium: Medium) -> Path:
-        """Where the weights of a network stand in a folder."""
+        """Where the weights of a network are within a folder."""
         return folder / medium if self._has_several else folder
 
     def _alone(self) -> TunedEncoder | None:
@@ -177,7 +178,7 @@ class JointEncoder:
         return [self._of(medium).dimension for medium in self.layout]
 
     def _columns(self) -> list[slice]:
-        """Where the vectors of each part stand."""
+        """The columns of each part's vectors."""
         widths = self._widths()
         ends = np.cumsum(widths).tolist()
         return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]

@@ -1,5 +1,4 @@
-"""What networks that stay as they are say of clips and sounds, kept: each is read once, however
-many encoders come."""
+"""Clips' and sounds' states by frozen networks: each is read once and kept for all encoders."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +10,7 @@ from model.storage.states import StateStore
 from model.types import Floats, Medium
 
 UNWRITTEN = 64
-"""So many are written at once; a crash costs at most these, and they are then read again."""
+"""This many are written at once; after a crash at most these must be read again."""
 
 
 class ReadOnce:
@@ -31,8 +30,8 @@ class ReadOnce:
         self._unwritten: dict[Medium, dict[int, Floats]] = {medium: {} for medium in networks}
 
     def states(self, medium: Medium, key: int, load: Callable[[], Any]) -> Floats:
-        """The states (f, d), float16, of the medium of this key, which `load` gives if they are not
-        known yet."""
+        """The states (f, d), float16, of the clip or sound with this key; `load` returns it if it
+        has not been read yet."""
         store, fresh = self._stores[medium], self._unwritten[medium]
         if key in fresh:
             return fresh[key]
@@ -45,7 +44,7 @@ class ReadOnce:
         return states
 
     def write(self) -> None:
-        """Keep what was read since the last time."""
+        """Store what was read since the last call."""
         for medium, fresh in self._unwritten.items():
             if fresh:
                 keys = np.array(list(fresh), dtype=np.int64)

@@ -21,7 +21,7 @@ from model.encoders.precision import TrainableNetwork
 from model.types import Floats, Ints
 
 BUNDLED = "all-MiniLM-L6-v2"
-"""The default encoder: it comes as a package, so that a first run downloads nothing."""
+"""The default encoder, installed as a package so that a first run downloads nothing."""
 
 RECIPE_FILE = "recipe.json"
 BATCH_TOKENS = 1536
@@ -35,14 +35,14 @@ megabyte then costs no more than a long one."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an encoder wants its text: read from the folder's own files, see `read_recipe`."""
+    """The pooling and the text prefix that an encoder was trained with, see `read_recipe`."""
 
     pooling: str = "mean"
     prefix: str = ""
 
 
 PREFIXES = {r"\b(m?e5)[-_]": "query: "}
-"""Name pattern -> prefix, for encoders whose files do not tell what they were trained with."""
+"""Name pattern -> prefix, for encoders whose files do not say what they were trained with."""
 
 
 def resolve(name: str) -> str:
@@ -72,7 +72,7 @@ def read_recipe(source: str) -> Recipe:
     pooling = _file_of(source, "1_Pooling/config.json")
     if pooling is not None:
         stated = json.loads(pooling.read_text())
-    # Written in one way until sentence-transformers 5, in the other since.
+    # The first key up to sentence-transformers 5, the second since.
     is_cls = stated.get("pooling_mode_cls_token") or stated.get("pooling_mode") == "cls"
     return Recipe("cls" if is_cls else "mean", prefix_of(source))
 
@@ -133,11 +133,11 @@ class TextEncoder(TrainableNetwork):
         return pooled
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
+        """A batch of texts to pooled states (n, dimension), float32, with gradients if enabled."""
         return self._pooled(self.network, self.tokens(texts))
 
     def tokens(self, texts: Sequence[str], **options: Any) -> dict[str, list[list[Any]]]:
-        """What the network reads of each text, cut to max_tokens and not padded; `options`: of the
+        """The network's input for each text, cut to max_tokens and not padded; `options` go to the
         tokenizer."""
         limit = self.max_tokens * CHARACTERS_PER_TOKEN
         prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
@@ -148,7 +148,7 @@ class TextEncoder(TrainableNetwork):
         self, network: nn.Module, tokens: dict[str, list[list[Any]]]
     ) -> tuple[Tensor, Tensor]:
         """The states (n, t, dimension), float32, of one padded batch, and which of them (n, t) are
-        no padding."""
+        not padding."""
         batch = self.tokenizer.pad(tokens, return_tensors="pt").to(self.device)
         with self.autocast(network):
             states = network(**batch).last_hidden_state
@@ -172,8 +172,8 @@ class TextEncoder(TrainableNetwork):
 
 def standardised(pooled: Floats) -> Floats:
     """States (n, d) to vectors (n, d) of mean 0 over the dimensions and unit length."""
-    # Up to a constant factor what layer normalisation does, so that `export` can write it as part
-    # of an ordinary network. The mean is one of d degrees of freedom: no accuracy hangs on it.
+    # The same as layer normalisation up to a constant factor, so that `export` can write it as part
+    # of an ordinary network. The mean is one of d degrees of freedom: dropping it costs nothing.
     shifted = pooled - pooled.mean(axis=1, keepdims=True)
     result: Floats = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
     return result

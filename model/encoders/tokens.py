@@ -35,8 +35,8 @@ class TokenEncoder:
     """Texts to Tokens whose states have `dimension`, mean 0 over the dimensions, and unit length.
     Not safe for use by several threads at once.
 
-    A text is read up to `max_tokens`; what comes after has no tokens. Special tokens and those of
-    the encoder's prefix are left out, and spaces do not belong to a token.
+    A text is read up to `max_tokens`; the rest has no tokens. Special tokens and those of the
+    encoder's prefix are left out, and tokens do not include spaces.
     """
 
     def __init__(self, name: str, max_tokens: int) -> None:
@@ -54,7 +54,7 @@ class TokenEncoder:
         self.dimension = self._encoder.dimension
 
     def forget_copy(self) -> None:
-        """As of TrainableNetwork."""
+        """See TrainableNetwork."""
         self._encoder.forget_copy()
 
     def encode(self, texts: Sequence[str]) -> Tokens:
@@ -76,13 +76,13 @@ class TokenEncoder:
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *states])
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """The same of one batch, with gradients if on."""
+        """The same for one batch, with gradients unless they are switched off."""
         read = self._read(texts)
         states, _ = self._encoder.states(self._encoder.network, read.tokens)
         return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
 
     def places(self, texts: Sequence[str]) -> list[Ints]:
-        """Where each text's tokens stand, (m, 2) each, without reading their states."""
+        """The places of each text's tokens, (m, 2) each, without computing their states."""
         return self._read(texts).places
 
     def save(self, folder: Path) -> None:
@@ -113,9 +113,9 @@ class TokenEncoder:
 
 
 def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
-    """The positions of the text's own tokens among all that were read, and their places.
+    """The positions of the text's own tokens among all tokens, and their places.
 
-    A text without any has one that is all of the text, with the state of the first special token.
+    A text without any gets one that spans all of it, with the state of the first special token.
     """
     places = np.array([_without_spaces(text, *pair) for pair in offsets.tolist()], dtype=np.int64)
     positions = np.flatnonzero(places[:, 1] > places[:, 0])
@@ -125,7 +125,7 @@ def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
 
 
 def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
-    """What stands before the text (a prefix) or nowhere is empty."""
+    """The place without spaces at its ends; empty for tokens of a prefix or without a place."""
     start = max(start, 0)
     while start < end and text[start].isspace():
         start += 1

@@ -14,14 +14,14 @@ GROUP = 128
 """Labels of `multiple` that are fitted together."""
 
 FIRST_STEPS, MOST_STEPS = 10, 200
-"""From nothing, so many steps are taken before the curvature is looked at again."""
+"""From zero weights, this many steps are taken before the curvature is computed again."""
 
 SETTLED = 1e-4
-"""A label of `multiple` whose loss is at most so much above its minimum is not fitted again."""
+"""A label of `multiple` whose loss is at most this far above its minimum is not fitted again."""
 
 MOST_TURNS, SETTLED_SHARE = 5, 0.05
-"""Where labels are too many to be fitted together, their weights and the share of a `Prior` take so
-many turns, until the share moves no more."""
+"""With too many labels to fit together, their weights and the share of a `Prior` are fitted in
+turn, at most this many times, until the share moves by less than this."""
 
 SHARE_SPREAD = 2.0
 """Prior standard deviation of the share of a `Prior`, whose mean is 1. Shuffled names of TREC-6's
@@ -53,7 +53,7 @@ def fit_logistic(
     """The weights (d, c) of least loss plus l2 / 2 times their squares, by L-BFGS, and the share of
     the prior in them, 0.0 without one.
 
-    features (m, d); targets (m, c): 0 and 1, or how much an example counts in place of 1; softmax
+    features (m, d); targets (m, c): 0 and 1, or how much an example counts instead of 1; softmax
     for exclusive labels, one sigmoid a label for `multiple`; start (d, c): where to begin.
 
     With a prior the squares are those of the weights' distance from `share` times its weights. The

@@ -19,7 +19,7 @@ from model.types import Floats
 
 FRAMES = 8
 MAX_SECONDS = 300.0
-"""Of a longer video the beginning is looked at."""
+"""Only the beginning of a longer video is used."""
 MAX_PIXELS = 10_000_000
 """A frame: 4K has 9 million, 8K has 33."""
 MAX_READ_SECONDS = 20.0
@@ -35,7 +35,7 @@ def read_clip(
     path: Path, frames: int = FRAMES, *, seconds: float = MAX_READ_SECONDS
 ) -> list[Image.Image]:
     """1 to `frames` pictures from a video file, spread evenly over its first MAX_SECONDS: RGB,
-    upright, of a size as in `read_picture`. Of a damaged file, those that are left.
+    upright, of a size as in `read_picture`. From a damaged file, the readable ones.
 
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if no frame can be
     read, if frames are too large or if time is up, and OSError if there is no file.

@@ -15,7 +15,7 @@ from model.spans.learner import (
     _means,
     _thinned,
     cross_validated,
-    said_of,
+    predicted_spans,
     span_round,
     targets_of,
 )
@@ -60,7 +60,7 @@ def test_names_are_found_in_texts_that_nobody_marked() -> None:
     assert outcome.head is not None
     assert (outcome.head.kind, outcome.head.labels) == ("spans", ("O", "B-name", "I-name"))
     rows = np.arange(60, N)
-    said = [{span for span, _ in one} for one in said_of(outcome.head, take(rows), LABELS)]
+    said = [{span for span, _ in one} for one in predicted_spans(outcome.head, take(rows), LABELS)]
     given = [set(spans_of(row)) for row in rows.tolist()]
     hits = sum(len(mine & theirs) for mine, theirs in zip(said, given, strict=True))
     assert hits > 0.9 * sum(map(len, given))

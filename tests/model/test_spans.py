@@ -6,9 +6,9 @@ from model.spans.tags import (
     Tokens,
     counts_of,
     decode,
-    found_spans,
     max_token_margin,
     mean_token_margin,
+    spans_of_tags,
     tag_names,
     tags_of,
 )
@@ -87,7 +87,7 @@ def test_spans_are_found_with_their_least_certain_token() -> None:
     probs = likely(*tags.tolist())
     probs[1, I_WHO] = 0.4
     where = places((0, 3), (4, 7), (8, 9), (10, 12), (12, 14))
-    found = found_spans(tags, probs, where, LABELS)
+    found = spans_of_tags(tags, probs, where, LABELS)
     assert [(span, round(sure, 2)) for span, sure in found] == [
         (Span(0, 7, "who"), 0.4),
         (Span(10, 12, "where"), 0.68),
