@@ -5,6 +5,7 @@ rows: int64). A key counts once all of its rows are in every column, so a crash 
 writing loses at most the keys that were being written.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,7 @@ class RowStore:
                 write_at(self._folder / column.file, begin * column.row_bytes, rows)
             starts = begin + np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(new) else counts
             records = np.stack([keys[new], starts, counts], axis=1).astype(np.int64)
+            self._drop_lost_keys()
             write_at(self._folder / KEYS_FILE, len(self._keys) * KEY_BYTES, records)
 
     def _refresh(self) -> None:
@@ -94,6 +96,12 @@ class RowStore:
         is_whole = keys[:, 1] + keys[:, 2] <= self._whole_rows()
         self._keys = keys[: int(np.logical_and.accumulate(is_whole).sum())]
         self._order = np.argsort(self._keys[:, 0], kind="stable").astype(np.int64)
+
+    def _drop_lost_keys(self) -> None:
+        """Records of lost rows must go: they would look whole again once other rows are there."""
+        path, end = self._folder / KEYS_FILE, len(self._keys) * KEY_BYTES
+        if size_of(path) > end:
+            os.truncate(path, end)
 
     def _whole_rows(self) -> int:
         """How many rows all columns hold."""
