@@ -47,9 +47,9 @@ class Outcome:
     """A fast round's product: the head (None before any label), the snapshot rows to ask for,
     ask-first order, and the rows that it learnt from and was measured on.
 
-    random_share: the part of the rows that the guard drew at random (audit tasks not counted).
-    fitted: the head before its calibration, None where nothing was fitted: the next fit on the same
-    encoder begins there.
+    random_share: the share of the rows that the guard drew at random, without audit tasks.
+    fitted: the head before its calibration, where the next fit on the same encoder starts; None if
+    nothing was fitted.
     """
 
     head: Head | None
@@ -68,7 +68,7 @@ def fast_round(
 
     `start`: the `fitted` head of an earlier round on the same encoder; the fit then takes fewer
     steps.
-    `fixed`: a head to rank with as it is; nothing is fitted. Raises ValueError when its labels are
+    `fixed`: a head to rank with unchanged; nothing is fitted. Raises ValueError when its labels are
     not the snapshot's, in the same order.
     """
     if fixed is not None and fixed.labels != snapshot.labels:
@@ -171,7 +171,7 @@ def _measure(
         probs = probs if fitted is head else crossed
     answers = head.answers(probs)
     for group in snapshot.groups:
-        # What nobody was asked, or answered, is neither right nor wrong.
+        # A question that was not asked or answered is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
     return {**measure(answers, truth, head.labels, seed), **errors}
 

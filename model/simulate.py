@@ -1,4 +1,4 @@
-"""The whole loop without Label Studio, on a labelled file: how many labels does a strategy save?
+"""The whole loop without annotators, on a labelled file: how many labels does a strategy save?
 
     python -m model.simulate TRAIN --test TEST --strategy cluster_margin,random --out DIR
 
@@ -115,13 +115,18 @@ def parser() -> ArgumentParser:
     add("--test-size", type=int, help="use this many random examples of TEST (default: all)")
     add("--encoder", default=BUNDLED, help="folder or hub name (default: %(default)s)")
     add("--max-tokens", type=int, default=128, help="texts are cut to this (default: %(default)s)")
-    add("--audit-share", type=float, default=0.1, help="as AUDIT_SHARE (default: %(default)s)")
-    add("--deep-first", type=int, default=20, help="as DEEP_ROUND_FIRST (default: %(default)s)")
     add(
-        "--deep-growth", type=float, default=0.2, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
+        "--audit-share", type=float, default=0.1, help="share of audit tasks (default: %(default)s)"
     )
-    add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
-    add("--names", choices=NAMES, default="given", help="what the labels are called (LABEL_NAMES)")
+    add("--deep-first", type=int, default=20, help="labels before tuning (default: %(default)s)")
+    add(
+        "--deep-growth",
+        type=float,
+        default=0.2,
+        help="tune again when the labels have grown by this share (default: %(default)s)",
+    )
+    add("--no-guard", action="store_true", help="never mix in random tasks")
+    add("--names", choices=NAMES, default="given", help="what the labels are called")
     add("--no-self-training", action="store_true", help="fine-tune on labels alone")
     add("--no-deep", action="store_true", help="never fine-tune: use the pretrained encoder")
     return made

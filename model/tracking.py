@@ -36,8 +36,8 @@ class Tracker:
 
     def step(self, labels: int, step: "Step") -> None:
         """A training step of the deep round at `labels` labels: loss and scores of its batch, and
-        of the validation examples if they were asked. Steps of successive rounds follow each other.
-        """
+        of the validation examples if they were measured. Steps of successive rounds follow each
+        other."""
         self._steps += 1
         training = {f"train/{name}": value for name, value in step.training.items()}
         validation = {f"validation/{name}": v for name, v in (step.validation or {}).items()}

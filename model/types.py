@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 Kind = Literal["single", "ordered", "multiple", "spans"]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
-model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled pieces of
+model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
 a text, for which each token has exactly one tag, see model.spans.tags."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
-"""With exactly one label an example."""
+"""The kinds with exactly one label an example."""
 
 
 @dataclass(frozen=True)
 class LabelGroup:
     """The labels that answer one of several questions: columns `start` up to `stop` of all labels.
 
-    In targets a question that an example does not answer has no 1 among its columns.
+    If an example does not answer a question, its targets have no 1 in the question's columns.
     """
 
     kind: Kind
@@ -38,7 +38,7 @@ Layout = tuple[Medium, ...]
 
 
 def is_of_text(layout: Layout) -> bool:
-    """Whether there is nothing but a text to read."""
+    """Whether examples consist of a text only."""
     return layout in (("text",), ("tokens",))
 
 

@@ -1,4 +1,4 @@
-"""Clips are made here, of one colour a second; the real ones stand beside some checkouts."""
+"""Clips are made here, of one colour a second; the real ones come with some checkouts."""
 
 from fractions import Fraction
 from itertools import pairwise

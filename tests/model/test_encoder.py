@@ -57,7 +57,7 @@ def test_vectors_stand_in_the_order_of_the_texts(encoder: TextEncoder) -> None:
 
 
 def test_a_text_has_one_vector_whatever_its_batch(encoder: TextEncoder) -> None:
-    """Vectors are cached by text: padding beside a long neighbour must not show in them."""
+    """Vectors are cached by text: padding to a long neighbour's length must not change them."""
     alone = encoder.encode([CATS])[0]
     beside_long_ones = encoder.encode([CATS, *[RATES * 20] * 40])[0]
     np.testing.assert_allclose(beside_long_ones, alone, atol=1e-2)

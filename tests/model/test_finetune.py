@@ -114,7 +114,7 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
 
 
 def test_what_encodes_is_the_restored_network(load: Load) -> None:
-    """Where 16 bits pay, a copy encodes, which knew the weights of the last look only."""
+    """Where 16 bits are faster, a copy encodes, which had the weights of the last validation."""
     encoder = load()
     encoder.low_precision = True
     training = Examples(TEXTS * 14, np.tile(TARGETS, (14, 1)))

@@ -1,4 +1,4 @@
-"""Tiny networks of random weights; a trained one stands beside some checkouts."""
+"""Tiny networks of random weights; a trained one comes with some checkouts."""
 
 from collections.abc import Callable
 from pathlib import Path

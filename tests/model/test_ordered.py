@@ -27,7 +27,7 @@ def test_the_answer_is_the_median_and_not_the_likeliest() -> None:
 
 
 def rated(n: int, seed: int) -> tuple[Floats, Floats]:
-    """Vectors that tell a rating of one to five, with much noise."""
+    """Vectors that reflect a rating of one to five, with much noise."""
     rng = np.random.default_rng(seed)
     stars = rng.integers(0, 5, n)
     vectors = rng.normal(0.0, 1.0, (n, 24)).astype(np.float32)

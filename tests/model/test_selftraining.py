@@ -37,13 +37,13 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train_for(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In each of the two trainings."""
+    """Limit each of the two trainings to this many steps."""
     monkeypatch.setattr("model.encoders.finetune.MIN_STEPS", steps)
     monkeypatch.setattr("model.encoders.selftraining.STEPS", steps)
 
 
 def some(count: int) -> Examples:
-    """So many labelled texts, of both labels by turns."""
+    """This many labelled texts, alternating between both labels."""
     rows = np.arange(count) % 2 * 8 + np.arange(count) // 2 % 8
     return Examples([TEXTS[row] for row in rows], TARGETS[rows])
 

@@ -224,7 +224,7 @@ def test_a_file_that_is_not_there_is_no_bad_sound(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="there are no real clips in shared/data/video-clips")
 def test_real_clips_have_a_sound_or_say_that_they_have_none() -> None:
-    """Streams as av tells them are the oracle."""
+    """The streams that av reports are the oracle."""
     for clip in sorted(REAL.iterdir()):
         with av.open(clip) as container:
             has_sound = bool(container.streams.audio)
