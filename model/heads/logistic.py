@@ -78,8 +78,8 @@ def fit_logistic(
 
 @dataclass(frozen=True)
 class _Problem:
-    """features (m, d), targets (m, c), and what a share of 1 of the prior says of each example:
-    logits (m, c), None without a prior."""
+    """features (m, d), targets (m, c), and the logits (m, c) of the prior with a share of 1, None
+    without a prior."""
 
     features: Floats
     targets: Floats
@@ -96,7 +96,7 @@ class _Problem:
         return LOSSES[self.kind](logits, self.targets)
 
     def of(self, columns: Ints) -> "_Problem":
-        """For some of the labels alone."""
+        """The same problem for some of the labels."""
         targets = np.ascontiguousarray(self.targets[:, columns])
         said = None if self.said is None else np.ascontiguousarray(self.said[:, columns])
         return replace(self, targets=targets, said=said)
@@ -121,11 +121,12 @@ def _jointly(problem: _Problem, start: Floats, share: float) -> tuple[Floats, fl
     own, found = _at_minimum(problem, start, share, True)
     if found >= 0.0:
         return own, found
-    return _at_minimum(problem, start, 0.0, False)  # what misleads is left out, not turned round
+    return _at_minimum(problem, start, 0.0, False)  # a misleading prior is dropped, not reversed
 
 
 def _refitted(problem: _Problem, start: Floats, share: float) -> Floats:
-    """Own weights beside this share of the prior, where those at the start are not good enough."""
+    """Own weights given this share of the prior; only columns whose start is not good enough
+    change."""
     own = start.copy()
     for some in _groups(problem, _unsettled(problem, start, share)):
         own[:, some], _ = _at_minimum(problem.of(some), start[:, some], share, False)
@@ -141,7 +142,7 @@ def _at_minimum(
 
 
 def _best_share(problem: _Problem, own: Floats, share: float) -> float:
-    """The most probable share of the prior beside these weights; 0.0 without a prior."""
+    """The most probable share of the prior given these weights; 0.0 without a prior."""
     if problem.said is None:
         return 0.0
     said, fixed = problem.said, problem.features @ own
@@ -191,8 +192,8 @@ def _groups(problem: _Problem, columns: Ints) -> list[Ints]:
 def _nearer(
     problem: _Problem, start: Floats, share: float, steps: int, is_joint: bool
 ) -> tuple[Floats, float]:
-    """The own weights of one group of labels after so many steps, or at the minimum, and the share
-    of the prior, which is fitted with them if `is_joint`.
+    """The own weights of one group of labels after this many steps, or at the minimum, and the
+    share of the prior, which is fitted with them if `is_joint`.
 
     L-BFGS takes a fifth to a half of the steps where the loss is about equally curved in all
     directions, so it works on `inner` = factor' weights, in which the mean of the labels'

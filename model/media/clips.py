@@ -67,7 +67,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds of video; None if the file does not say, as those that browsers record."""
+    """Seconds of video; None if the file does not say, as with those that browsers record."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
@@ -95,7 +95,7 @@ def _shown_at(
         if is_taken and moment < end:
             continue
         if moment - end > FAR and stream.time_base:
-            # A file that cannot seek is decoded on from where it is.
+            # A file that cannot seek is decoded further from its current position.
             with suppress(av.FFmpegError):
                 container.seek(int(moment / stream.time_base), stream=stream)
                 frames = _decoded(container, stream, until)
@@ -110,7 +110,7 @@ def _shown_at(
 
 
 def _decoded(container: InputContainer, stream: VideoStream, until: float) -> Iterator[VideoFrame]:
-    """Frames from where the container stands, up to the first damage or the end."""
+    """Frames from the container's current position, up to the first damage or the end."""
     with suppress(av.FFmpegError):
         for frame in container.decode(stream):
             if time.monotonic() > until:

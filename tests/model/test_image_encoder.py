@@ -143,7 +143,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> ImageEncoder:
 def test_every_family_gives_the_same_vectors_when_saved_and_loaded(
     tmp_path: Path, build: Callable[[Path], Path], dimension: int
 ) -> None:
-    """AutoModel gives a ViT without pooler a random one, another each time."""
+    """AutoModel gives a ViT without pooler a random one, different each time."""
     source = str(build(tmp_path / "source"))
     encoder = ImageEncoder(source)
     pictures = noise(3)

@@ -76,7 +76,7 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
 
 
 def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_path: Path) -> None:
-    """Copies of them took the disk of each deep round, and a second reading of each clip."""
+    """Copies of them filled the disk with each deep round, and each clip was read a second time."""
     encoder = load(images, "text", "video")
     assert encoder.is_tunable and encoder.clips is not None
     assert not load(images, "video").is_tunable

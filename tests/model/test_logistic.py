@@ -70,7 +70,7 @@ def test_it_finds_the_minimum_that_scikit_learn_finds(examples: int) -> None:
 
 @pytest.mark.parametrize("examples", [12, 200], ids=["fewer examples than features", "more"])
 def test_of_several_labels_each_is_fitted_for_itself(examples: int) -> None:
-    """Also where they are too many to be fitted together."""
+    """Also with too many labels to be fitted together."""
     features = RNG.normal(size=(examples, 20))
     targets = (RNG.random((examples, GROUP + 5)) < 0.3).astype(np.float64)
     targets[0], targets[1] = 0.0, 1.0
@@ -132,7 +132,7 @@ def test_how_much_of_the_prior_holds_is_found_with_the_weights(kind: Kind, examp
 @every_kind
 @few_and_many
 def test_a_prior_that_misleads_is_left_out_and_not_turned_round(kind: Kind, examples: int) -> None:
-    """Each label has the name of another. The least loss would have it the other way round."""
+    """Each label has the name of another. The least loss would be at a negative share."""
     features, targets = told_by_axes(examples, kind)
     of_others = 4.0 * AXES[:, [1, 2, 0]]
     assert joint_minimum(features, targets, kind, 0.3, of_others)[1] < 0

@@ -63,7 +63,7 @@ def test_what_is_likely_is_decoded() -> None:
 
 
 def test_a_span_never_begins_within() -> None:
-    """The likeliest tags alone would say I-who after an O, and after a B-where."""
+    """The likeliest tags alone would put I-who after an O, and after a B-where."""
     probs = likely(OUT, I_WHO, OUT)
     probs[1, B_WHO] = 0.3
     assert decode(probs, np.array([0, 3])).tolist() == [OUT, B_WHO, OUT]
@@ -73,7 +73,7 @@ def test_a_span_never_begins_within() -> None:
 
 
 def test_each_text_is_decoded_for_itself() -> None:
-    """Also beside longer ones."""
+    """Also in a batch with longer ones."""
     rows = [[B_WHO, I_WHO, I_WHO, I_WHO], [OUT], [B_WHERE, I_WHERE]]
     probs = np.concatenate([likely(*row) for row in rows])
     assert decode(probs, np.array([0, 4, 5, 7])).tolist() == [tag for row in rows for tag in row]

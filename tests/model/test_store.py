@@ -144,7 +144,7 @@ def test_the_weights_of_a_tuned_encoder_stand_in_its_own_folder(tmp_path: Path) 
 
 
 class Crash(Exception):
-    """Stands for a process that ends between writing aside and renaming."""
+    """Simulates a process that ends between writing aside and renaming."""
 
 
 def crash_while_writing(store: Store, number: int) -> None:
