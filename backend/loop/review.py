@@ -17,7 +17,7 @@ from backend.studio.annotations import Json, Labels
 from backend.studio.label_config import LabelConfig, Question
 from model.heads.head import decisions
 from model.measuring.review import FOLDS, confusions, cross_validated, doubts, span_doubts
-from model.spans.learner import cross_validated as cross_validated_spans
+from model.spans.learner import cross_validated_tags as cross_validated_spans
 from model.spans.learner import spans_from_probs, targets_of
 from model.spans.tags import Span, Tokens
 from model.types import Floats, Ints

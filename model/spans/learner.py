@@ -96,11 +96,11 @@ def _span_round(
         head = _calibrated(fitted, snapshot, held_out)
     if head is not None and len(validation):
         metrics = _measure(head, snapshot, held_out, policy.seed)
-    looked = _look(snapshot, head, policy)
-    centre = pool_centre(looked.vectors, policy.seed)
+    overview = _overview(snapshot, head, policy)
+    centre = pool_centre(overview.vectors, policy.seed)
     as_labels = Snapshot(
         ids=snapshot.ids,
-        vectors=looked.vectors,
+        vectors=overview.vectors,
         open=snapshot.open,
         answered=snapshot.answered,
         targets=(counts_of(snapshot.spans, snapshot.labels) > 0).astype(np.float32),
@@ -108,7 +108,7 @@ def _span_round(
         kind="multiple",
     )
     policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
-    ranked = None if looked.priority is None else looked.priority.__getitem__
+    ranked = None if overview.priority is None else overview.priority.__getitem__
     rows, share = Choice(as_labels, policy, None, centre, audits, ranked, COLD_TEXTS).rows()
     return Outcome(head, rows, training, validation, metrics, share, fitted)
 
@@ -132,7 +132,7 @@ def spans_from_probs(
     ]
 
 
-def cross_validated(
+def cross_validated_tags(
     tokens: Tokens, spans: Sequence[Sequence[Span]], labels: tuple[str, ...], seed: int
 ) -> Floats:
     """Probabilities (t, 2 c + 1) of the tags of marked texts' tokens, each by a head that was
@@ -198,15 +198,16 @@ def _labelled(snapshot: SpanSnapshot, which: Bools) -> tuple[Tokens, Floats]:
 def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
     """Figures on the audit texts: a span is found when its characters and its label are right."""
     tokens = snapshot.take(snapshot.answered[held_out])
-    given = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
-    said = [{span for span, _ in one} for one in predicted_spans(head, tokens, snapshot.labels)]
-    hits = [mine & theirs for mine, theirs in zip(said, given, strict=True)]
-    exact = np.array([mine == theirs for mine, theirs in zip(said, given, strict=True)])
-    counts = [counts_of(spans, snapshot.labels) for spans in (hits, said, given)]
+    truth = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
+    scored = predicted_spans(head, tokens, snapshot.labels)
+    predicted = [{span for span, _ in spans} for spans in scored]
+    hits = [found & marked for found, marked in zip(predicted, truth, strict=True)]
+    exact = np.array([found == marked for found, marked in zip(predicted, truth, strict=True)])
+    counts = [counts_of(spans, snapshot.labels) for spans in (hits, predicted, truth)]
     return measure_counts(exact, counts[0], counts[1], counts[2], snapshot.labels, seed)
 
 
-def _look(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Overview:
+def _overview(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Overview:
     measure = MEASURES.get(policy.strategy, max_token_margin)
     vectors, priority = [], []
     for tokens in _chunks(snapshot):

@@ -14,7 +14,7 @@ from model.spans.learner import (
     SpanSnapshot,
     _means,
     _thinned,
-    cross_validated,
+    cross_validated_tags,
     predicted_spans,
     span_round,
     targets_of,
@@ -155,12 +155,12 @@ def test_a_name_that_nobody_marked_is_doubted() -> None:
     row = next(row for row in rows.tolist() if len(spans[row]) > 1)
     spans[row] = spans[row][1:]
     tokens = take(rows)
-    probs = cross_validated(tokens, spans, LABELS, seed=0)
+    probs = cross_validated_tags(tokens, spans, LABELS, seed=0)
     np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
     doubt = span_doubts(probs, targets_of(spans, tokens, LABELS), tokens.bounds)
     # Some points lie in the middle of the others: two real ones are doubted as much.
     assert row in doubt.argsort()[-3:]
-    assert np.array_equal(probs, cross_validated(tokens, spans, LABELS, seed=0))
+    assert np.array_equal(probs, cross_validated_tags(tokens, spans, LABELS, seed=0))
 
 
 def test_some_of_the_texts_are_taken_as_they_are() -> None:
