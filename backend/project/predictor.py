@@ -16,7 +16,7 @@ from backend.project.status import Served
 from backend.project.versions import least_confidence
 from backend.types import Json
 from model.heads.head import Head
-from model.spans.learner import said_of
+from model.spans.learner import predicted_spans
 from model.spans.tags import Tokens
 from model.storage.store import Store
 from model.storage.tokens import TokenStore
@@ -77,7 +77,7 @@ class Predictor:
         tokens = self._tokens(served, list(readable.values()))
         surest = head.probs(tokens.states).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
-        said = said_of(head, tokens, served.config.labels)
+        said = predicted_spans(head, tokens, served.config.labels)
         results = [
             regions_of(one, text, served.config) for one, text in zip(said, texts, strict=True)
         ]

@@ -11,7 +11,7 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy
-from model.spans.learner import SpanSnapshot, said_of, span_round
+from model.spans.learner import SpanSnapshot, predicted_spans, span_round
 from model.spans.tags import counts_of
 from model.storage.store import Store
 
@@ -45,13 +45,13 @@ def learn_spans(
     outcome = span_round(snapshot, policy, start, fixed)
     head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
     if head is not None:
-        said = said_of(head, snapshot.take(sample), config.labels)
+        said = predicted_spans(head, snapshot.take(sample), config.labels)
         answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0
 
     def results(texts: Texts, _: Needed) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
-        said = said_of(head, snapshot.take(outcome.rows), config.labels)
+        said = predicted_spans(head, snapshot.take(outcome.rows), config.labels)
         shown = [parts[0] or "" for parts in texts(ids[outcome.rows])]
         return [regions_of(one, text, config) for one, text in zip(said, shown, strict=True)]
 

@@ -16,8 +16,8 @@ from backend.interface.questions import LabelConfig, Question
 from backend.types import Json
 from model.heads.head import decisions
 from model.measuring.review import FOLDS, confusions, cross_validated, doubts, span_doubts
-from model.spans.learner import cross_validated as cross_validated_spans
-from model.spans.learner import said_by, targets_of
+from model.spans.learner import cross_validated_tags as cross_validated_spans
+from model.spans.learner import spans_from_probs, targets_of
 from model.spans.tags import Span, Tokens
 from model.types import Floats, Ints
 
@@ -88,7 +88,7 @@ def doubted_spans(
     doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
     tasks: list[Json] = []
     pairs: Counter[tuple[str, str]] = Counter()
-    for row, found in enumerate(said_by(probs, tokens, labels)):
+    for row, found in enumerate(spans_from_probs(probs, tokens, labels)):
         given, said = set(spans[row]), {span for span, _ in found}
         missed, claimed = sorted(given - said), sorted(said - given)
         pairs.update(_taken_for(missed, claimed))

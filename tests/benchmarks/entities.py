@@ -28,7 +28,7 @@ from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.snapshot import Policy
-from model.spans.learner import SpanSnapshot, said_of, span_round, targets_of
+from model.spans.learner import SpanSnapshot, predicted_spans, span_round, targets_of
 from model.spans.tags import Span, Tokens
 from model.storage.store import Store
 from model.types import EncoderSpec
@@ -145,7 +145,7 @@ class Play:
         return tokens
 
     def score(self, head: Head, tokens: Tokens, tasks: Sequence[int]) -> float:
-        return f1(said_of(head, tokens, LABELS), [self.truth[task] for task in tasks])
+        return f1(predicted_spans(head, tokens, LABELS), [self.truth[task] for task in tasks])
 
     def spec(self) -> EncoderSpec:
         return self.store().encoders()[0].spec

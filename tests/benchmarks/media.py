@@ -195,7 +195,7 @@ class Play:
             return [(read_picture(self.files[task]),) for task in ids.tolist()]
         kept = store.frozen("video", spec.image, encoder.clips.state_dimension)
         rows = kept.rows(self.keys_of(ids))
-        return [(kept.take(rows[place : place + 1]).states,) for place in range(len(ids))]
+        return [(states,) for states in kept.take(rows)]
 
 
 def main() -> None:

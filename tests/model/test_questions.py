@@ -148,7 +148,7 @@ def test_a_question_that_nobody_answered_is_answered_by_its_names() -> None:
 
 
 def test_before_any_answer_only_questions_with_names_have_a_head() -> None:
-    """The stars of a rating have none, and nothing can be said of them."""
+    """The stars of a rating have no names, so nothing can be predicted for them."""
     nothing = pool(EVERY[:0], EVERY[:0])
     nothing = replace(nothing, answered=EVERY[:0], targets=np.zeros((0, 5), np.float32))
     head = head_of(replace(nothing, names=named(3, 4)))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from model.heads.head import Head
-from model.spans.tags import Tokens
 from model.storage.facts import VersionFacts
 from model.storage.store import (
     HERE,
@@ -146,7 +145,7 @@ def test_the_weights_of_a_tuned_encoder_stand_in_its_own_folder(tmp_path: Path) 
 
 
 class Crash(Exception):
-    """Stands for a process that ends between writing aside and renaming."""
+    """Simulates a process that ends between writing aside and renaming."""
 
 
 def crash_while_writing(store: Store, number: int) -> None:
@@ -242,8 +241,7 @@ def test_frames_stay_as_long_as_an_encoder_has_their_network(tmp_path: Path) -> 
         with store.new_encoder(number) as folder:
             write_encoder_meta(folder, replace(META, image_base=name, layout=("video",)))
     for name in ("small", "large"):
-        frames = Tokens(np.ones((3, 2), np.float16), np.zeros((3, 2), np.int64), np.array([0, 3]))
-        store.frozen("video", name, 2).append(np.array([5]), frames)
+        store.frozen("video", name, 2).append(np.array([5]), [np.ones((3, 2), np.float16)])
     store.delete_encoder(0)
     assert store.frozen("video", "small", 2).rows(np.array([5])).tolist() == [0]
     store.delete_encoder(1)
