@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from backend.errors import BackendError
-from backend.interface.answers import Json
 from backend.project.versions import described, figures, moment, store_of, version_of, versions_of
 from backend.settings import from_env
+from backend.types import Json
 from model.encoders.text import TextEncoder
 from model.export import check, export
 from model.heads.head import Head

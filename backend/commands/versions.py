@@ -5,11 +5,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
-from backend.interface.answers import Json
 from backend.project.history import reached
 from backend.project.pin import pinned_name, served_name
 from backend.project.versions import described, figures, moment, store_of, version_of, versions_of
 from backend.settings import from_env
+from backend.types import Json
 from model.storage.store import EncoderMeta, Store, Version
 
 

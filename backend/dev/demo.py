@@ -21,16 +21,17 @@ import requests
 from backend.commands.connect import connect, wait_for_order
 from backend.dev import local
 from backend.errors import BackendError
-from backend.interface.answers import Json
 from backend.interface.names import name_vectors, names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.progress import counting, waiting
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.text import TextEncoder
-from model.heads.head import Head, decisions
+from model.heads.deciding import decisions
+from model.heads.head import Head
 from model.learner import fast_round
 from model.measuring.metrics import macro_f1
 from model.snapshot import Policy, Snapshot

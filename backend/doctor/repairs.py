@@ -2,7 +2,6 @@
 
 from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
-from backend.interface.answers import Json
 from backend.queue.publish import SAMPLING
 from backend.queue.webhook import (
     ORDERING,
@@ -13,6 +12,7 @@ from backend.queue.webhook import (
 )
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 
 
 def mend_webhook(studio: Studio, seen: Seen, settings: Settings) -> str:

@@ -14,11 +14,11 @@ from backend.dev.local import IMPORT_FLAG
 from backend.doctor import probes
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
-from backend.interface.answers import Json
 from backend.queue.overwritten import read_project
 from backend.queue.webhook import webhook_headers
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""

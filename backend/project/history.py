@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from backend.interface.answers import Json
 from backend.settings import Settings
+from backend.types import Json
 from model.measuring.metrics import cohen_kappa
 from model.measuring.stopping import (
     DEFAULT_METRIC,

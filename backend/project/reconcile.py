@@ -3,10 +3,10 @@
 import logging
 from datetime import timedelta
 
-from backend.interface.answers import Json
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
 from backend.studio.api import Studio
+from backend.types import Json
 
 log = logging.getLogger(__name__)
 

@@ -5,13 +5,14 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from backend.interface.answers import Json, shortlist_score
+from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.project.spans import learn_spans
 from backend.project.versions import least_confidence
 from backend.project.whole_tasks import Texts, given, learn_labels
 from backend.settings import Settings
+from backend.types import Json
 from model.heads.head import Head
 from model.learner import resolve_strategy
 from model.snapshot import Policy

@@ -12,11 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, UnknownProject
-from backend.interface.answers import Json, demand_score
+from backend.interface.preannotations import demand_score
 from backend.project.loop import Connection, Hint, ProjectLoop, Told, Work
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.trainer.process import Trainer
+from backend.types import Json
 from backend.web.pages.state import metrics, state_of
 
 if TYPE_CHECKING:

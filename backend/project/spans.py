@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from backend.interface.answers import Json, Labels, Needed, regions_of
-from backend.interface.questions import LabelConfig
+from backend.interface.preannotations import Needed, regions_of
+from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.pool import Labelling
 from backend.project.whole_tasks import Learnt, Texts
+from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy
 from model.spans.learner import SpanSnapshot, said_of, span_round
-from model.spans.tags import Span, counts_of
+from model.spans.tags import counts_of
 from model.storage.store import Store
 
 COMPARED_TEXTS = 500
@@ -37,7 +38,7 @@ def learn_spans(
         take=lambda places: tokens.take(rows[places]),
         open=is_open,
         answered=np.array(answered, dtype=np.int64),
-        spans=[spans_of(labelling.answers[int(ids[place])]) for place in answered],
+        spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
         labels=config.labels,
     )
     outcome = span_round(snapshot, policy, start, fixed)
@@ -54,8 +55,3 @@ def learn_spans(
         return [regions_of(one, text, config) for one, text in zip(said, shown, strict=True)]
 
     return Learnt(ids, int(is_open.sum()), outcome, sample, answers, results)
-
-
-def spans_of(answer: Labels) -> list[Span]:
-    """The spans that an answer consists of."""
-    return [Span.parse(label) for label in answer]

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from hashlib import sha256
 
 from backend.errors import BackendError
-from backend.interface.answers import Json
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
 from backend.media.access import Access
@@ -17,6 +16,7 @@ from backend.project.loop import Activity, ProjectLoop
 from backend.project.whole_tasks import given
 from backend.settings import Settings
 from backend.trainer.process import Job, Trainer
+from backend.types import Json
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
 from model.storage.store import EncoderMeta, EncoderSpec, Store

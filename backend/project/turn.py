@@ -8,7 +8,6 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from backend.errors import NotConnected
-from backend.interface.answers import Json
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
@@ -28,6 +27,7 @@ from backend.queue.upkeep import Upkeep
 from backend.settings import Settings
 from backend.studio.api import Studio
 from backend.trainer.process import Trainer
+from backend.types import Json
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)

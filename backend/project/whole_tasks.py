@@ -1,15 +1,16 @@
 """What a round learns from the labels of whole tasks, and what it says of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.interface.answers import Json, Labels, Needed, result_of
 from backend.interface.content import Parts
 from backend.interface.names import name_vectors, rows_of
-from backend.interface.questions import LabelConfig
+from backend.interface.preannotations import Needed, results_of
+from backend.interface.questions import Answer, LabelConfig, labels_in
 from backend.mirror.pool import Labelling
+from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.learner import Outcome, fast_round
@@ -64,16 +65,15 @@ def learn_labels(
     def results(_: Texts, needed: Needed) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
-        probs = head.probs(snapshot.vectors[outcome.rows]).tolist()
-        return [result_of(row, head, config, needed) for row in probs]
+        return results_of(head.probs(snapshot.vectors[outcome.rows]), head, config, needed)
 
     ranked = int(snapshot.open.sum())
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
 
 
-def given(answers: Iterable[Labels]) -> set[str]:
-    """All labels that somebody gave."""
-    return {label for answer in answers for label in answer}
+def given(answers: Iterable[Answer]) -> set[str]:
+    """All labels of whole tasks that somebody gave."""
+    return {label for answer in answers for label in labels_in(answer)}
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
@@ -97,10 +97,10 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
     )
 
 
-def targets_of(answers: list[Labels], labels: tuple[str, ...]) -> Floats:
+def targets_of(answers: Sequence[Answer], labels: tuple[str, ...]) -> Floats:
     """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
     column = {label: place for place, label in enumerate(labels)}
     targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
     for row, answer in enumerate(answers):
-        targets[row, [column[label] for label in answer if label in column]] = 1.0
+        targets[row, [column[label] for label in labels_in(answer) if label in column]] = 1.0
     return targets

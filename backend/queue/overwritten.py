@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import ProjectReplaced, StudioError
-from backend.interface.answers import Json
 from backend.mirror.pool import Pool
 from backend.project.loop import Told
 from backend.studio.api import Studio
+from backend.types import Json
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ mode "Uncertainty sampling"; with anything else the queue is silently random. So
 import time
 
 from backend.errors import StudioError
-from backend.interface.answers import Json
 from backend.mirror.pool import Pool
 from backend.studio.api import Studio
+from backend.types import Json
 
 SAMPLING = "Uncertainty sampling"
 

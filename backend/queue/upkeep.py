@@ -5,7 +5,6 @@ import logging
 import time
 
 from backend.errors import ProjectReplaced, StudioError
-from backend.interface.answers import Json
 from backend.mirror.pool import Pool
 from backend.project.loop import Connection, ProjectLoop, Told
 from backend.queue.overwritten import Overwritten, is_of, read_project
@@ -20,6 +19,7 @@ from backend.queue.webhook import (
 from backend.settings import Settings
 from backend.studio.api import Studio
 from backend.trainer.review import read as read_review
+from backend.types import Json
 from model.storage.store import Store
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from backend.errors import StudioError
-from backend.interface.answers import Json
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 
 log = logging.getLogger(__name__)
 

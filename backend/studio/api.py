@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from backend.interface.answers import Json
 from backend.studio.session import Session, decoded
+from backend.types import Json
 
 PAGE = 1000
 WRITE_TIMEOUT = 600.0

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.interface.answers import Json
+from backend.types import Json
 
 log = logging.getLogger(__name__)
 

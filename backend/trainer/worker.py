@@ -22,19 +22,18 @@ from typing import Any
 import numpy as np
 
 from backend.errors import explained
-from backend.interface.answers import Json, Labels
 from backend.interface.content import key_of
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import parse
-from backend.interface.questions import LabelConfig
+from backend.interface.questions import Answer, LabelConfig, spans_in
 from backend.media.access import Access
 from backend.media.reading import Reader
 from backend.media.shown import Shown, readable
 from backend.mirror.pool import Pool
-from backend.project.spans import spans_of
 from backend.project.whole_tasks import given, targets_of
 from backend.trainer.review import disagreement, doubted, doubted_spans
 from backend.trainer.review import write as write_review
+from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, SELF_LOT, by_lot, draw, in_reserve
 from model.choosing.choice import SCORED_ROWS
 from model.encoders.finetune import Examples, Step
@@ -198,7 +197,7 @@ def review_labels(job: Json, report: Report) -> Json:
         if asked.kind == "spans":
             texts: list[Any] = [example[0] for example in shown]
             tokens: Any = encoder.encode(shown)
-            spans = [spans_of(answer) for answer in given_to]
+            spans = [spans_in(answer) for answer in given_to]
             found = doubted_spans(shown.ids, texts, tokens, spans, asked.labels, job["seed"])
         else:
             targets = targets_of(given_to, asked.labels)
@@ -210,12 +209,12 @@ def review_labels(job: Json, report: Report) -> Json:
 
 
 def _span_examples(
-    encoder: JointEncoder, shown: Shown, answers: Sequence[Labels], labels: tuple[str, ...]
+    encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], labels: tuple[str, ...]
 ) -> Examples:
     """Texts with the tags of their tokens, to fine-tune on."""
     places = encoder.token_places(shown[:])
     tags: list[Ints] = [
-        tags_of(spans_of(answer), where, labels)
+        tags_of(spans_in(answer), where, labels)
         for answer, where in zip(answers, places, strict=True)
     ]
     bounds = np.cumsum([0, *map(len, tags)])

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.interface.answers import Json
 from backend.project.service import Service, default_service, project_id
 from backend.queue.webhook import SECRET_HEADER
+from backend.types import Json
 
 SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters
 

@@ -18,10 +18,10 @@ from backend.errors import (
     UnknownVersion,
     UnsupportedConfig,
 )
-from backend.interface.answers import Json
 from backend.interface.parse import parse
 from backend.project.service import Service, project_id
 from backend.queue.webhook import SECRET_HEADER
+from backend.types import Json
 from backend.web.pages.routes import pages
 
 if TYPE_CHECKING:

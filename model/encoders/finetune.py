@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from model.encoders.layers import frozen_weights, train_mode
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.heads.ordered import softening
 from model.measuring.metrics import scores
 from model.types import Floats, Ints, Kind, LabelGroup

@@ -18,8 +18,8 @@ from backend.doctor.repairs import (
     set_version,
 )
 from backend.doctor.seen import Health, Seen
-from backend.interface.answers import Json
 from backend.queue.webhook import EVENTS, ORDERING, SECRET_HEADER
+from backend.types import Json
 
 URL = "http://ml.local:9090"
 CONFIG = (

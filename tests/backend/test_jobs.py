@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.interface.answers import Json
 from backend.trainer.process import TRIES, Job, Trainer
+from backend.types import Json
 from model.storage.store import EncoderSpec
 
 Answers = queue.Queue[Json | BackendError]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from backend.interface import names
+from backend.interface.controls.control import Called
 from backend.interface.names import keys_of, name_vectors, names_of, rows_of, said, unnamed
-from backend.interface.questions import Called, LabelConfig, Question, Source, SourceKind
+from backend.interface.questions import LabelConfig, Question, Source, SourceKind
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 from model.storage.vectors import content_key
 

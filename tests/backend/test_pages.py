@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from backend.interface.answers import Json
 from backend.project.history import append
 from backend.project.loop import Activity, Connection, ProjectLoop
 from backend.project.pin import pinned_name
 from backend.project.service import Service
 from backend.settings import Settings
 from backend.trainer.review import write
+from backend.types import Json
 from backend.web.pages.chart import learning_curve
 from backend.web.wire import install
 from model.measuring.savings import labels_saved

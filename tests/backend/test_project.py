@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from backend.errors import ProjectReplaced
-from backend.interface.answers import Json
 from backend.mirror.pool import Pool
 from backend.project.loop import Told
 from backend.queue.overwritten import Overwritten, Write, is_of, missing_changes, set_aside
+from backend.types import Json
 
 OLD: Json = {
     "id": 7,

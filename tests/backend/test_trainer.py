@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.interface.answers import Json
 from backend.interface.names import name_vectors, rows_of
 from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
@@ -18,6 +17,7 @@ from backend.mirror.pool import Pool
 from backend.project.loop import Connection
 from backend.settings import Settings
 from backend.trainer import worker as trainer
+from backend.types import Json
 from model.choosing.audit import in_reserve
 from model.encoders.text import BUNDLED, TextEncoder
 from model.storage.store import EncoderSpec, Store

@@ -21,8 +21,8 @@ import numpy as np
 
 from backend.dev import local
 from backend.dev.demo import articles
-from backend.interface.answers import Json
 from backend.studio.api import Studio
+from backend.types import Json
 from tests.benchmarks.test_live import MEGABYTE, memory_of
 from tests.studio.bench import Bench, until
 

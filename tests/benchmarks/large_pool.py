@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.interface.answers import Json
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
 from backend.project import round as rounds
 from backend.settings import Settings
+from backend.types import Json
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 
 DIMENSION, LABELS, LABELLED, PART = 384, 10, 300, 50_000

@@ -24,12 +24,12 @@ import numpy as np
 from PIL import Image
 
 from backend.dev import local
-from backend.interface.answers import Json
 from backend.interface.content import key_of, parts_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.project.whole_tasks import targets_of
 from backend.studio.api import Studio
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import Example, JointEncoder
 from model.heads.head import Head, fit_head

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from backend.dev import local
-from backend.interface.answers import Json
+from backend.types import Json
 from tests.studio.bench import Bench, stories, until
 
 MEGABYTE = 1 << 20

@@ -7,9 +7,9 @@ import pytest
 
 from backend.dev import local
 from backend.dev.demo import articles
-from backend.interface.answers import Json
 from backend.project.versions import SETTLED_BY
 from backend.studio.api import Studio
+from backend.types import Json
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import SINGLE, TOPICS, Bench, until
 

@@ -12,9 +12,9 @@ import requests
 
 from backend.dev import local
 from backend.errors import StudioError
-from backend.interface.answers import Json
 from backend.studio.api import Studio
 from backend.studio.session import Session
+from backend.types import Json
 from tests.soak.ledger import Failure, Ledger, Saved, Serving
 
 log = logging.getLogger("soak")

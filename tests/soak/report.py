@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.interface.answers import Json
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
 from backend.settings import Settings
+from backend.types import Json
 from model.learner import deep_round_due
 from model.storage.store import Version
 from tests.soak import proof

@@ -11,10 +11,10 @@ import requests
 from backend.commands.connect import connect, wait_for_order
 from backend.dev import local
 from backend.dev.demo import articles
-from backend.interface.answers import Json
 from backend.progress import waiting
 from backend.settings import Settings
 from backend.studio.api import Studio
+from backend.types import Json
 from model.storage.store import Store
 from tests.soak.annotators import Annotator, Page, sign_up
 from tests.soak.ledger import Ledger

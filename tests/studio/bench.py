@@ -12,8 +12,8 @@ import requests
 
 from backend.dev import local
 from backend.dev.demo import articles
-from backend.interface.answers import Json
 from backend.studio.api import Studio
+from backend.types import Json
 from model.storage.store import Store, Version
 
 Seen = TypeVar("Seen")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from backend.dev import local
-from backend.interface.answers import Json
 from backend.project.versions import FIRST_CONFIDENCE
 from backend.studio.api import Studio
+from backend.types import Json
 from model.storage.store import Store
 from tests.studio.bench import Bench, stories, until
 

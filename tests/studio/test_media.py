@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backend.dev import local
-from backend.interface.answers import Json
 from backend.media.media import Media
 from backend.media.places import Unreachable
 from backend.studio.api import Studio
 from backend.studio.session import Session
+from backend.types import Json
 from tests.backend.web import Answer, Web
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000

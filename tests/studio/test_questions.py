@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.interface.answers import Json
+from backend.types import Json
 from tests.studio.bench import TOPICS, Bench, stories
 
 SERIOUS = ("business", "politics", "tech")

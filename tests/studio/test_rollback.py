@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import requests
 
-from backend.interface.answers import Json
 from backend.interface.content import key_of, parts_of
 from backend.interface.parse import parse
 from backend.project.versions import FIRST_CONFIDENCE, least_confidence
+from backend.types import Json
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, stories, until

@@ -12,8 +12,8 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
 from backend.dev import local
-from backend.interface.answers import Json
 from backend.project.versions import SETTLED_BY
+from backend.types import Json
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip

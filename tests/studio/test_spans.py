@@ -11,8 +11,8 @@ import pytest
 import requests
 from transformers import pipeline
 
-from backend.interface.answers import Json
 from backend.interface.parse import parse
+from backend.types import Json
 from tests.studio.bench import Bench, stories, until
 
 INTERFACE = (

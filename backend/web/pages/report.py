@@ -4,11 +4,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.interface.answers import Json
 from backend.project.history import comparable, read, reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import least_confidence
 from backend.settings import Settings
+from backend.types import Json
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key

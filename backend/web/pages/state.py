@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from backend.interface.answers import Json
 from backend.project.loop import Activity, ProjectLoop
+from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
