@@ -31,7 +31,8 @@ from backend.studio.api import Studio
 from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.text import TextEncoder
-from model.heads.head import Head, decisions
+from model.heads.deciding import decisions
+from model.heads.head import Head
 from model.learner import fast_round
 from model.measuring.metrics import macro_f1
 from model.snapshot import Policy, Snapshot

@@ -10,7 +10,8 @@ from itertools import islice
 import numpy as np
 
 from backend.interface.content import Parts, key_of
-from backend.interface.questions import Called, LabelConfig
+from backend.interface.controls.control import Called
+from backend.interface.questions import LabelConfig
 from model.heads.names import readable
 from model.types import Ints
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from xml.etree.ElementTree import Element, ParseError
 
@@ -10,31 +10,13 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
-from backend.interface.questions import (
-    SEPARATOR,
-    Called,
-    Control,
-    LabelConfig,
-    Question,
-    Source,
-    SourceKind,
-)
-from model.types import Kind
+from backend.interface.controls import CONTROLS
+from backend.interface.controls.control import Asked
+from backend.interface.questions import LabelConfig, Question, Source, SourceKind
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
-)
-CONTROLS: dict[str, Control] = {
-    "Choices": "choices",
-    "Taxonomy": "taxonomy",
-    "Rating": "rating",
-    "Labels": "labels",
-}
-"""The tags that ask what can be learnt, and what their answers are called."""
-ADVICE = (
-    "Supported: <Choices>, <Taxonomy> and <Rating> over <Text>, <HyperText>, <Image>, <Video> and "
-    f"<Audio>, and <Labels> over <Text>, for example {EXAMPLE}"
 )
 TAGS: dict[str, SourceKind] = {
     "Text": "text",
@@ -47,6 +29,27 @@ CONDITIONS = ("perRegion", "perItem", "whenTagName")
 DATA_KEY = re.compile(r"\$([^\s$]+)")
 
 
+def _in_words(names: Iterable[str], last: str) -> str:
+    """Such as "a, b and c", with `last` before the last one."""
+    *others, final = names
+    return f"{', '.join(others)} {last} {final}" if others else final
+
+
+def _supported() -> str:
+    """The control tags, and which object tags they may be about."""
+    over: dict[tuple[str, ...], list[str]] = {}
+    for tag, control in CONTROLS.items():
+        over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
+    return ", and ".join(
+        f"{_in_words(tags, 'and')} over {_in_words([f'<{tag}>' for tag in objects], 'and')}"
+        for objects, tags in over.items()
+    )
+
+
+ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
+NOTHING_ASKED = f"No {_in_words(CONTROLS, 'or')} tag found in the labelling interface"
+
+
 def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     """Read a labelling config; what is shown of the `ignored` kinds is left out.
 
@@ -57,10 +60,7 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     controls = [element for element in root.iter() if element.tag in CONTROLS]
     if not controls:
         found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
-        raise UnsupportedConfig(
-            "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface",
-            f"Found: {found}. {ADVICE}",
-        )
+        raise UnsupportedConfig(NOTHING_ASKED, f"Found: {found}. {ADVICE}")
     questions: list[tuple[Question, Element]] = []
     refused: list[UnsupportedConfig] = []
     for control in controls:
@@ -83,7 +83,7 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
 
 
 def _named(question: Question) -> str:
-    return f"{question.control.capitalize()} '{question.from_name}'"
+    return f"{question.control.tag} '{question.from_name}'"
 
 
 def _told_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
@@ -101,91 +101,49 @@ def _told_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
 
 
 def _question(
-    root: Element, control: Element, ignored: Collection[SourceKind]
+    root: Element, element: Element, ignored: Collection[SourceKind]
 ) -> tuple[Question, Element]:
     """What a control tag asks, and the tag that it is about. Raises UnsupportedConfig."""
-    name = control.get("name", "")
-    conditional = [flag for flag in CONDITIONS if control.get(flag, "false") != "false"]
+    name, control = element.get("name", ""), CONTROLS[element.tag]
+    conditional = [flag for flag in CONDITIONS if element.get(flag, "false") != "false"]
     if conditional:
         raise UnsupportedConfig(
-            f"{control.tag} '{name}' is conditional ({conditional[0]})",
+            f"{element.tag} '{name}' is conditional ({conditional[0]})",
             f"Only a question asked of every task can be learnt. {ADVICE}",
         )
-    target = _target(root, control)
+    target = _target(root, element)
     _check_readable(target, ignored)
-    if control.tag == "Labels" and target.tag != "Text":
+    if control.objects and target.tag not in control.objects:
         raise UnsupportedConfig(
-            f"Labels '{name}' mark spans in a <{target.tag}>", f"Only those in a <Text>. {ADVICE}"
+            f"{element.tag} '{name}' {control.asks} in a <{target.tag}>",
+            f"Only those in a {_in_words([f'<{tag}>' for tag in control.objects], 'or')}. {ADVICE}",
         )
-    nodes = list(_nodes(control))
-    answers = tuple(SEPARATOR.join(path) for path in nodes)
-    _check_answers(control, nodes, answers)
-    is_tree = control.tag == "Taxonomy"
+    asked = control.parse(element)
+    _check_answers(element, asked)
     question = Question(
         from_name=name,
         to_name=target.get("name", ""),
-        kind=_kind(control),
-        answers=answers,
-        control=CONTROLS[control.tag],
-        paths=dict(zip(answers, nodes, strict=True)) if is_tree else {},
-        is_leaf_only=is_tree and control.get("leafsOnly", "false") == "true",
-        called=dict(zip(answers, _called(control), strict=False)),
+        kind=asked.kind,
+        answers=asked.answers,
+        control=asked.control,
+        called=dict(zip(asked.answers, asked.called, strict=False)),
     )
     return question, target
 
 
-def _nodes(control: Element) -> Iterator[tuple[str, ...]]:
-    """The path of each answer; of one name alone but in taxonomies."""
-    if control.tag == "Rating":
-        highest = control.get("maxRating", "5")
-        stars = int(highest) if highest.isdecimal() and len(highest) < 4 else 0
-        yield from ((str(star),) for star in range(1, stars + 1))
-    elif control.tag == "Taxonomy":
-        yield from _paths(control, ())
-    elif control.tag == "Labels":
-        yield from ((_name(label),) for label in control.iter("Label"))
-    else:
-        yield from ((_name(choice),) for choice in control.iter("Choice"))
-
-
-def _called(control: Element) -> Iterator[Called]:
-    """What annotators see of the answers, in the order of `_nodes`. Of stars there is nothing to
-    read, and what marks spans names no whole text."""
-    if control.tag == "Taxonomy":
-        yield from _called_below(control, ())
-    elif control.tag == "Choices":
-        yield from (_shown(choice, ()) for choice in control.iter("Choice"))
-
-
-def _called_below(node: Element, above: tuple[str, ...]) -> Iterator[Called]:
-    """Those of all choices below a node, in the order of `_paths`."""
-    for choice in node.iterfind("Choice"):
-        called = _shown(choice, above)
-        yield called
-        yield from _called_below(choice, called.path)
-
-
-def _shown(choice: Element, above: tuple[str, ...]) -> Called:
-    name = choice.get("value") or choice.get("alias") or ""
-    return Called((*above, name), choice.get("hint") or "")
-
-
-def _check_answers(
-    control: Element, nodes: list[tuple[str, ...]], answers: tuple[str, ...]
-) -> None:
+def _check_answers(element: Element, asked: Asked) -> None:
     """Raises UnsupportedConfig when the answers are too few, empty, the same, or elsewhere."""
-    which = f"{control.tag} '{control.get('name', '')}'"
-    if control.get("apiUrl") or (control.get("value") or "").startswith("$"):
+    which = f"{element.tag} '{element.get('name', '')}'"
+    if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
         raise UnsupportedConfig(
             f"{which} takes its choices from elsewhere (apiUrl, value)",
             "Write its <Choice> tags into the labelling interface.",
         )
-    fewest, needs = 2, "two or more choices"
-    if control.tag == "Labels":
-        fewest, needs = 1, "one or more labels"
-    if any(not name for path in nodes for name in path) or len(set(answers)) < fewest:
+    answers, control = asked.answers, asked.control
+    is_nameless = any(not name for path in asked.paths for name in path)
+    if is_nameless or len(set(answers)) < control.fewest:
         raise UnsupportedConfig(
-            f"{which} needs {needs} with a value",
+            f"{which} needs {control.needs} with a value",
             f"Found: {', '.join(answers) or 'none'}. {ADVICE}",
         )
     if len(set(answers)) != len(answers):
@@ -216,28 +174,6 @@ def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> 
     shown = [_source(element) for element in [first, *root.iter()] if element.tag in TAGS]
     read = [source for source in shown if source is not None and source.kind not in ignored]
     return tuple(dict.fromkeys(read))
-
-
-def _kind(control: Element) -> Kind:
-    if control.tag == "Labels":
-        return "spans"
-    if control.tag == "Rating":
-        return "ordered"
-    is_several = control.get("choice", "single").startswith("multiple")
-    return "multiple" if control.tag == "Taxonomy" or is_several else "single"
-
-
-def _name(choice: Element) -> str:
-    """What Label Studio stores for a choice."""
-    return choice.get("alias") or choice.get("value") or ""
-
-
-def _paths(node: Element, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The paths of all choices below a node, each before those below it."""
-    for choice in node.iterfind("Choice"):
-        path = (*above, _name(choice))
-        yield path
-        yield from _paths(choice, path)
 
 
 def _source(element: Element) -> Source | None:

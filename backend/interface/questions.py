@@ -4,19 +4,21 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Literal
+from typing import Any, Literal
 
+from backend.interface.controls.choices import Choices
+from backend.interface.controls.control import Called, Control
 from model.spans.tags import Span, tag_names
 from model.types import Kind, LabelGroup, Layout
 
-Control = Literal["choices", "taxonomy", "rating", "labels"]
-SEPARATOR = " / "
-"""Between the names of a taxonomy's path, where it is one label."""
 SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
 """`tokens`: a text of which each character has its place."""
 MOST_NAMED_NODES = 1_000
 """Of a taxonomy with more nodes only those that somebody gave are learnt, whatever they are called:
 a head for all would take long at each round."""
+
+Answer = tuple[str | Span, ...]
+"""What somebody answers: labels, in the config's order, or spans, in the order of the text."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +30,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Called:
-    """What annotators see of an answer: its name, in a taxonomy after the names of the nodes above
-    it, and the hint that explains it, "" where there is none."""
-
-    path: tuple[str, ...]
-    hint: str = ""
-
-
-@dataclass(frozen=True)
 class Question:
     """What one control tag asks of a task.
 
-    `answers` are the values that Label Studio stores: a choice's alias where it has one. `prefix`
-    stands before them in `labels`, where several questions are asked.
-
-    paths: of a taxonomy, the path of each label; {} for others. All nodes are labels, and a node
-    implies those above it. is_leaf_only: whether annotators may give the lowest nodes only.
+    `answers` are what Label Studio stores: a choice's alias where it has one. `prefix` stands
+    before them in `labels`, where several questions are asked. `control` reads and writes them.
 
     called: what annotators see of each answer; {} where that says nothing, as of stars.
     """
@@ -53,9 +43,7 @@ class Question:
     to_name: str
     kind: Kind
     answers: tuple[str, ...]
-    control: Control = "choices"
-    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    is_leaf_only: bool = False
+    control: Control[Any] = field(default_factory=Choices)
     prefix: str = ""
     called: Mapping[str, Called] = field(default_factory=dict)
 
@@ -69,18 +57,14 @@ class Question:
         """The answer that each label stands for."""
         return dict(zip(self.labels, self.answers, strict=True))
 
-    @cached_property
-    def inner_nodes(self) -> set[str]:
-        """The answers of a taxonomy that others lie below."""
-        return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
-
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
         """The labels to learn once some were `given`, and the names of the `named` can be used: of
         a taxonomy those and no others, else all of them as soon as there is one of those."""
-        if self.control == "taxonomy" and len(self.labels) > MOST_NAMED_NODES:
+        is_in_parts = self.control.is_learnt_in_parts
+        if is_in_parts and len(self.labels) > MOST_NAMED_NODES:
             named = frozenset()
         known = tuple(label for label in self.labels if label in given or label in named)
-        return known if self.control == "taxonomy" or not known else self.labels
+        return known if is_in_parts or not known else self.labels
 
 
 @dataclass(frozen=True)
@@ -115,13 +99,13 @@ class LabelConfig:
         """What a head decides between: the labels, or the tags of tokens."""
         return tag_names(self.labels) if self.kind == "spans" else self.labels
 
-    def in_order(self, labels: Iterable[str]) -> tuple[str, ...]:
+    def in_order(self, given: Iterable[str | Span]) -> Answer:
         """Those of the labels that there are, in the order of `labels`; of spans those with such a
         label, in the order of the text."""
         if self.kind == "spans":
-            spans = sorted(Span.parse(label) for label in set(labels))
-            return tuple(str(span) for span in spans if span.label in self.places)
-        return tuple(sorted(set(labels) & self.places.keys(), key=self.places.__getitem__))
+            spans = sorted(spans_in(tuple(set(given))))
+            return tuple(span for span in spans if span.label in self.places)
+        return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":
         """The same questions with some of their labels only; without those that keep none."""
@@ -136,7 +120,7 @@ class LabelConfig:
     def is_learnt_in_parts(self) -> bool:
         """Whether only what was given is learnt: questions that somebody answered, and of a
         taxonomy the nodes."""
-        return len(self.questions) > 1 or self.questions[0].control == "taxonomy"
+        return len(self.questions) > 1 or self.questions[0].control.is_learnt_in_parts
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> "LabelConfig":
         """The questions with the labels to learn once some were `given`, and the names of the
@@ -169,3 +153,19 @@ class LabelConfig:
             return ("tokens",)
         media = (kind for kind in kinds if kind in ("image", "video", "audio"))
         return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
+
+
+def labels_in(answer: Answer) -> tuple[str, ...]:
+    """The labels of the whole task in an answer."""
+    return tuple(given for given in answer if isinstance(given, str))
+
+
+def spans_in(answer: Answer) -> tuple[Span, ...]:
+    """The spans in an answer."""
+    return tuple(given for given in answer if isinstance(given, Span))
+
+
+def may_be_empty(kind: Kind, empty_is_none: bool) -> bool:
+    """Whether an annotation without any result is an answer. Of spans there may well be none, and
+    nothing else says so; of several labels where `empty_is_none`, a setting, says so."""
+    return kind == "spans" or (empty_is_none and kind == "multiple")

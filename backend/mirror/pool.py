@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from backend.interface.answers import Labels, consensus, votes_of
 from backend.interface.content import Parts, key_of, parts_of
-from backend.interface.questions import LabelConfig
+from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.votes import consensus, votes_of
 from backend.types import Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.types import Bools, Ints
@@ -63,7 +63,7 @@ class Labelling:
     ids: Ints
     keys: Ints
     open: Bools
-    answers: dict[int, Labels]
+    answers: dict[int, Answer]
     undecided: int
     empty: int
     skipped: int
@@ -246,7 +246,7 @@ class Pool:
         query = """SELECT id, annotations FROM task
             WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
         rows = self._db.execute(query).fetchall()
-        answers: dict[int, Labels] = {}
+        answers: dict[int, Answer] = {}
         open_tasks = ~np.isin(ids, [task for task, _ in rows])
         undecided = empty = skipped = 0
         for task, packed in rows:
@@ -272,7 +272,7 @@ class Pool:
             skipped,
         )
 
-    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Labels]]:
+    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
         """Every answer that people gave, by task."""
         query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
         return {

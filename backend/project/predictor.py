@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from backend.errors import explained
-from backend.interface.answers import confidence_of, demand_score, regions_of, result_of
 from backend.interface.content import Parts, key_of, parts_of
+from backend.interface.preannotations import confidence_of, demand_score, regions_of, results_of
 from backend.project.status import Served
 from backend.project.versions import least_confidence
 from backend.types import Json
@@ -64,10 +64,10 @@ class Predictor:
         rows, vectors = self._vectors(served, list(readable.values()))
         places = [list(readable)[row] for row in rows]
         config, needed = served.config, partial(least_confidence, served.version)
-        return {
-            place: (result_of(row, head, config, needed), confidence_of(row, head, config))
-            for place, row in zip(places, head.probs(vectors).tolist(), strict=True)
-        }
+        probs = head.probs(vectors)
+        results = results_of(probs, head, config, needed)
+        confidence = confidence_of(probs, head, config).tolist()
+        return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
     def _spans(
         self, served: Served, head: Head, readable: dict[int, Parts]

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
-from backend.interface.answers import shortlist_score
+from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, UnknownProject
-from backend.interface.answers import demand_score
+from backend.interface.preannotations import demand_score
 from backend.project.context import ProjectContext
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.queue.publish import as_we_left_it

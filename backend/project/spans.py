@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from backend.interface.answers import Needed, regions_of
-from backend.interface.questions import LabelConfig
+from backend.interface.preannotations import Needed, regions_of
+from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import spans_of
 from backend.project.whole_tasks import Learnt, Texts
 from backend.types import Json
 from model.choosing.audit import by_lot
@@ -39,7 +38,7 @@ def learn_spans(
         take=lambda places: tokens.take(rows[places]),
         open=is_open,
         answered=np.array(answered, dtype=np.int64),
-        spans=[spans_of(labelling.answers[int(ids[place])]) for place in answered],
+        spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
         labels=config.labels,
     )
     outcome = span_round(snapshot, policy, start, fixed)

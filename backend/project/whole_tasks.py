@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.interface.answers import Needed, result_of
 from backend.interface.content import Parts
+from backend.interface.preannotations import Needed, results_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given, targets_of
@@ -66,8 +66,7 @@ def learn_labels(
     def results(_: Texts, needed: Needed) -> list[list[Json]]:
         if head is None:
             return [[] for _ in outcome.rows]
-        probs = head.probs(snapshot.vectors[outcome.rows]).tolist()
-        return [result_of(row, head, config, needed) for row in probs]
+        return results_of(head.probs(snapshot.vectors[outcome.rows]), head, config, needed)
 
     ranked = int(snapshot.open.sum())
     return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)

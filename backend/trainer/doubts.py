@@ -11,10 +11,9 @@ from itertools import combinations
 
 import numpy as np
 
-from backend.interface.answers import Labels
-from backend.interface.questions import LabelConfig, Question
+from backend.interface.questions import Answer, LabelConfig, Question, labels_in, spans_in
 from backend.types import Json
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.measuring.review import FOLDS, confusions, cross_validated, doubts, span_doubts
 from model.spans.learner import cross_validated_tags as cross_validated_spans
 from model.spans.learner import spans_from_probs, targets_of
@@ -139,7 +138,7 @@ def _names(chosen: Iterable[bool], labels: Sequence[str]) -> list[str]:
     return [label for label, is_chosen in zip(labels, chosen, strict=True) if is_chosen]
 
 
-def disagreement(votes: Mapping[int, list[Labels]], config: LabelConfig) -> Json:
+def disagreement(votes: Mapping[int, Sequence[Answer]], config: LabelConfig) -> Json:
     """Where annotators differ, from the answers that each task got.
 
     `asked`: tasks with two answers or more; `agreed`: of them, those with the same answer from
@@ -168,25 +167,27 @@ def disagreement(votes: Mapping[int, list[Labels]], config: LabelConfig) -> Json
     }
 
 
-def _of_question(answers: list[Labels], question: Question, config: LabelConfig) -> list[Labels]:
+def _of_question(
+    answers: Sequence[Answer], question: Question, config: LabelConfig
+) -> list[tuple[str, ...]]:
     """The answers to one of several questions, by those who gave one."""
+    labels = [labels_in(answer) for answer in answers]
     if len(config.questions) == 1:
-        return answers
-    mine = [tuple(label for label in one if label in question.of_label) for one in answers]
+        return labels
+    mine = [tuple(label for label in one if label in question.of_label) for one in labels]
     return [one for one in mine if one]
 
 
-def _readable(answer: Labels, config: LabelConfig) -> list[str]:
+def _readable(answer: Answer, config: LabelConfig) -> list[str]:
     if config.kind != "spans":
-        return list(answer)
-    spans = [Span.parse(one) for one in answer]
-    return [f"{span.label} {span.start}-{span.end}" for span in spans]
+        return list(labels_in(answer))
+    return [f"{span.label} {span.start}-{span.end}" for span in spans_in(answer)]
 
 
-def _pairs_of_spans(answers: list[Labels]) -> set[tuple[str, ...]]:
+def _pairs_of_spans(answers: Sequence[Answer]) -> set[tuple[str, ...]]:
     """Each pair of labels that two people gave to the same piece of a text, once, "" where one of
     them gave none; borders that differ are no other label."""
-    marked = [{Span.parse(one) for one in answer} for answer in answers]
+    marked = [set(spans_in(answer)) for answer in answers]
     return {
         tuple(sorted(pair))
         for first, second in combinations(marked, 2)
@@ -194,7 +195,7 @@ def _pairs_of_spans(answers: list[Labels]) -> set[tuple[str, ...]]:
     }
 
 
-def _pairs(answers: list[Labels]) -> set[tuple[str, ...]]:
+def _pairs(answers: list[tuple[str, ...]]) -> set[tuple[str, ...]]:
     """Each pair of labels that two of the answers have in place of each other, once."""
     return {
         tuple(sorted((mine, theirs)))

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from backend.interface.parse import parse
+from backend.interface.questions import spans_in
 from backend.media.reading import Reader
 from backend.media.shown import Shown
 from backend.mirror.pool import Pool
 from backend.mirror.review import write
-from backend.mirror.targets import given, spans_of, targets_of
+from backend.mirror.targets import given, targets_of
 from backend.trainer.doubts import disagreement, doubted, doubted_spans
 from backend.trainer.encoders import Report, encoded, loaded
 from backend.trainer.messages import Review
@@ -41,7 +42,7 @@ def review_labels(job: Review, report: Report) -> Json:
         if asked.kind == "spans":
             texts: list[Any] = [example[0] for example in shown]
             tokens: Any = encoder.encode(shown)
-            spans = [spans_of(answer) for answer in given_to]
+            spans = [spans_in(answer) for answer in given_to]
             found = doubted_spans(shown.ids, texts, tokens, spans, asked.labels, subject.seed)
         else:
             targets = targets_of(given_to, asked.labels)

@@ -6,14 +6,13 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from backend.interface.answers import Labels
 from backend.interface.names import names_of
 from backend.interface.parse import parse
-from backend.interface.questions import LabelConfig
+from backend.interface.questions import Answer, LabelConfig, spans_in
 from backend.media.reading import Reader
 from backend.media.shown import Shown
 from backend.mirror.pool import Pool
-from backend.mirror.targets import given, spans_of, targets_of
+from backend.mirror.targets import given, targets_of
 from backend.trainer.encoders import Report, meta_of
 from backend.trainer.messages import Tune
 from backend.types import Json
@@ -89,12 +88,12 @@ def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:
 
 
 def _span_examples(
-    encoder: JointEncoder, shown: Shown, answers: Sequence[Labels], labels: tuple[str, ...]
+    encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], labels: tuple[str, ...]
 ) -> Examples:
     """Texts with the tags of their tokens, to fine-tune on."""
     places = encoder.token_places(shown[:])
     tags: list[Ints] = [
-        tags_of(spans_of(answer), where, labels)
+        tags_of(spans_in(answer), where, labels)
         for answer, where in zip(answers, places, strict=True)
     ]
     bounds = np.cumsum([0, *map(len, tags)])

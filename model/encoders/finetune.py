@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from model.encoders.encoder import Trainable
 from model.encoders.layers import frozen_weights, train_mode
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.heads.ordered import softening
 from model.measuring.metrics import scores
 from model.types import Floats, Ints, Kind, LabelGroup

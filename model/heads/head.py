@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, softmax
 
+from model.heads.deciding import decisions
 from model.heads.logistic import Prior, fit_logistic
-from model.heads.ordered import median_answers, softening
+from model.heads.ordered import softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
 L2 = 0.05
@@ -105,20 +106,6 @@ class Head:
             return decisions(probs, self.kind, 0.5 if self.thresholds is None else self.thresholds)
         parts = zip(self.parts(), self.groups, strict=True)
         return np.hstack([part.answers(probs[:, group.columns]) for part, group in parts])
-
-
-def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
-    """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), the median one
-    (`ordered`), or all labels of at least their threshold, one number or (c,)."""
-    if kind == "multiple":
-        result: Bools = probs >= thresholds
-        return result
-    if kind == "ordered":
-        return median_answers(probs)
-    answers = np.zeros(probs.shape, dtype=np.bool_)
-    if len(probs):
-        answers[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return answers
 
 
 def joined(heads: Sequence[Head], groups: tuple[LabelGroup, ...]) -> Head:

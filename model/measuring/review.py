@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.heads.head import decisions, fit_head
+from model.heads.deciding import decisions
+from model.heads.head import fit_head
 from model.heads.ordered import near
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 

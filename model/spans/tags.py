@@ -17,20 +17,11 @@ OUTSIDE = 0
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """The characters from `start` up to `end` of a text are an x. As text: `start:end:x`."""
+    """The characters from `start` up to `end` of a text are an x."""
 
     start: int
     end: int
     label: str
-
-    def __str__(self) -> str:
-        return f"{self.start}:{self.end}:{self.label}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Span":
-        """The span written this way. Raises ValueError for any other text."""
-        start, end, label = text.split(":", 2)
-        return cls(int(start), int(end), label)
 
 
 @dataclass(frozen=True)

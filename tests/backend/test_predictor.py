@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.interface.answers import demand_score
+from backend.interface.preannotations import demand_score
 from backend.project.predictor import Predictor
 from backend.project.status import Served
 from backend.project.versions import SETTLED_BY

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.interface.answers import Labels
+from backend.interface.controls.control import Called
+from backend.interface.controls.rating import Rating
 from backend.interface.names import keys_of, names_of
-from backend.interface.questions import Called, LabelConfig, Question, Source
+from backend.interface.questions import Answer, LabelConfig, Question, Source
 from backend.mirror.pool import Labelling
 from backend.project.round import FastRounds, Round, Setup
 from backend.project.versions import FIRST_CONFIDENCE, SETTLED_BY
@@ -49,7 +50,7 @@ def labelling(store: Store, labelled: int, *, wrong: bool = False) -> Labelling:
     """The first tasks carry the label of their side of the circle, or the other one."""
     vectors = vectors_of(store, TASKS)
     north = (vectors[:, 1] > vectors[:, 0]) ^ wrong
-    answers: dict[int, Labels] = {
+    answers: dict[int, Answer] = {
         int(TASKS[i]): (CONFIG.labels[int(north[i])],) for i in range(labelled)
     }
     return Labelling(TASKS, TASKS, np.arange(len(TASKS)) >= labelled, answers, 0, 0, 0)
@@ -113,7 +114,7 @@ def test_a_pinned_head_for_other_labels_is_refused(store: Store) -> None:
 CALLED = {"east": Called(("To the East",)), "north": Called(("To the North",))}
 (ASKED,) = CONFIG.questions
 NAMED = replace(CONFIG, questions=(replace(ASKED, called=CALLED),))
-STARS = Question("stars", "t", "ordered", ("1", "2"), "rating", prefix="stars: ")
+STARS = Question("stars", "t", "ordered", ("1", "2"), Rating(), prefix="stars: ")
 BOTH = replace(NAMED, questions=(replace(NAMED.questions[0], prefix="c: "), STARS))
 
 
@@ -186,7 +187,7 @@ def test_an_answer_that_only_measures_is_no_lesson(named: Store) -> None:
     """Stars that nobody gave but to an audit task are learnt by nothing: neither names nor
     labels."""
     audit = int(TASKS[in_reserve(TASKS, SETTINGS.audit_share, SETTINGS.seed)][0])
-    answers: dict[int, Labels] = {audit: ("c: east", "stars: 2")}
+    answers: dict[int, Answer] = {audit: ("c: east", "stars: 2")}
     known = Labelling(TASKS, TASKS, ~np.isin(TASKS, audit), answers, 0, 0, 0)
     version = played(named, known, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")

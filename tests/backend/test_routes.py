@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from backend.interface.parse import EXAMPLE, parse
+from backend.interface.parse import EXAMPLE, NOTHING_ASKED, parse
 from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.project.status import Served, Status
@@ -109,8 +109,7 @@ def test_setup_does_without_an_address_that_is_none(url: str) -> None:
 def test_setup_refuses_in_the_reason_phrase(url: str) -> None:
     answer = requests.post(f"{url}/setup", json=setup_body(schema="<View/>"), timeout=5)
     assert answer.status_code == 400
-    reason = "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"
-    assert answer.reason == reason
+    assert answer.reason == NOTHING_ASKED
     assert "for example <View>" in answer.json()["error"]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.interface.answers import Labels
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import EXAMPLE, parse
+from backend.interface.questions import Answer
 from backend.mirror.pool import Labelling
 from backend.project.context import ProjectContext
 from backend.project.loop import ProjectLoop
@@ -50,7 +50,7 @@ class Asked:
     def is_tuning(self, labels: int) -> bool:
         """Whether a deep round is asked for with so many labels."""
         ids = np.arange(labels)
-        answers: dict[int, Labels] = {int(task): ("ab"[task % 2],) for task in ids}
+        answers: dict[int, Answer] = {int(task): ("ab"[task % 2],) for task in ids}
         labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0)
         self.training.request_deep_round(labelling, forced=False)
         return self.trainer.knows((7, "tune"))

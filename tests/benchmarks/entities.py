@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from backend.dev import local
-from backend.interface.answers import regions_of
 from backend.interface.parse import parse
+from backend.interface.preannotations import regions_of
 from backend.studio.api import Studio
 from backend.types import Json
 from model.encoders.finetune import Examples, finetune

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from model.encoders.finetune import _loss_of_question
-from model.heads.head import decisions, fit_head
+from model.heads.deciding import decisions
+from model.heads.head import fit_head
 from model.heads.ordered import SLOPE, median_answers, near, softening
 from model.measuring.review import doubts
 from model.types import Floats

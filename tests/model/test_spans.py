@@ -9,7 +9,6 @@ from model.spans.tags import (
     max_token_margin,
     mean_token_margin,
     spans_of_tags,
-    tag_names,
     tags_of,
 )
 from model.types import Ints
@@ -20,18 +19,6 @@ OUT, B_WHO, I_WHO, B_WHERE, I_WHERE = range(5)
 
 def places(*pairs: tuple[int, int]) -> Ints:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-def test_a_span_is_read_as_it_is_written() -> None:
-    span = Span(3, 14, "a: b")
-    assert str(span) == "3:14:a: b"
-    assert Span.parse(str(span)) == span
-    with pytest.raises(ValueError, match="not enough values"):
-        Span.parse("3:14")
-
-
-def test_tags_are_numbered_by_label() -> None:
-    assert tag_names(LABELS) == ("O", "B-who", "I-who", "B-where", "I-where")
 
 
 @pytest.mark.parametrize(

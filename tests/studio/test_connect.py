@@ -9,6 +9,7 @@ import requests
 
 from backend.dev import local
 from backend.errors import StudioError
+from backend.interface.parse import NOTHING_ASKED
 from backend.project.versions import SETTLED_BY
 from backend.queue.tabs import ensure_first_tab
 from backend.queue.webhook import ensure_webhook, webhook_headers
@@ -68,9 +69,9 @@ def test_wrong_password_is_told_at_once(bench: Bench) -> None:
 
 def test_unsupported_config_is_refused_with_its_reason(bench: Bench) -> None:
     """The settings page shows nothing but the HTTP reason phrase."""
-    config = '<View><Text name="text" value="$story"/><Number name="stars" toName="text"/></View>'
+    config = '<View><Text name="text" value="$story"/><TextArea name="stars" toName="text"/></View>'
     project = bench.project(stories(2), config)
-    with pytest.raises(StudioError, match="No Choices, Taxonomy, Rating or Labels tag"):
+    with pytest.raises(StudioError, match=NOTHING_ASKED):
         bench.connect(project)
     assert bench.studio.of(project).backends() == []
 
