@@ -18,9 +18,10 @@ from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.pin import pinned_version
 from backend.project.reconcile import is_read, reconcile, synchronise
-from backend.project.round import FastRounds, Round, Setup
+from backend.project.round import FastRounds, Round
 from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
+from backend.project.unit import Setup
 from backend.queue.cleanup import clean_up
 from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep

@@ -90,7 +90,7 @@ def test_a_number_is_learnt_and_pre_annotated(bench: Bench) -> None:
     def regions() -> list[Json]:
         """What Label Studio kept of the served version's predictions."""
         served = bench.served(project)
-        rows = bench.studio.predictions(project)
+        rows = bench.studio.of(project).predictions()
         return [one for row in rows if row["model_version"] == served for one in row["result"]]
 
     kept = until("pre-annotated numbers", regions)
