@@ -61,7 +61,11 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
 
 
 def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No job runs then, but the next ones do when there is room again."""
+    """No job runs then, but the next ones do when there is room again.
+
+    An empty LOG_LEVEL, as Docker Compose passes it on, made the trainer die at its start.
+    """
+    monkeypatch.setenv("LOG_LEVEL", "")
     real, refusals = subprocess.Popen, [OSError(errno.EAGAIN, "no room")] * (1 + TRIES)
 
     def popen(*arguments: Any, **options: Any) -> Any:
