@@ -129,7 +129,7 @@ class Settings:
     )
     goal_kappa: float = setting(
         0.98,
-        "Report it when three versions in a row, 10 % more labels apart, agree this much; 0: never.",
+        "Report it when three versions in a row, 10 % more labels apart, agree by this; 0: never.",
         advanced=True,
         least=0.0,
         most=1.0,

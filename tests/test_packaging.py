@@ -33,6 +33,13 @@ def record(required: list[str], **properties: Any) -> dict[str, Any]:
 SETTINGS = {each.name.upper() for each in fields(Settings)}
 """The environment variables that the backend reads."""
 
+ENV_FILE = {
+    "type": "object",
+    "properties": {"path": TEXT, "required": {"type": "boolean"}},
+    "required": ["path"],
+    "additionalProperties": False,
+}
+
 SERVICE = {
     **record(
         ["restart", "environment", "volumes"],
@@ -47,10 +54,7 @@ SERVICE = {
         },
         ports=TEXTS,
         volumes=TEXTS,
-        env_file={
-            "type": "array",
-            "items": record(["path"], path=TEXT, required={"type": "boolean"}),
-        },
+        env_file={"type": "array", "items": ENV_FILE},
         environment=TEXT_BY_NAME,
         networks=record(["default"], default=record(["aliases"], aliases=TEXTS)),
         healthcheck=record(
