@@ -99,7 +99,7 @@ class Settings:
     )
     deep_round_first: int = setting(
         20,
-        "Labels before the first deep round (fine-tuning); more if there are many choices.",
+        "Labels before the first deep round; 3 for each choice (at most 300) if that is more.",
         advanced=True,
         least=2,
     )

@@ -1,4 +1,4 @@
-"""For mkdocs: links to files outside docs/ lead there on GitHub; the site shows their names alone."""
+"""For mkdocs: links to files outside docs/ work on GitHub; the site shows the names alone."""
 
 import re
 
