@@ -15,7 +15,7 @@ COMMANDS = {
     "rollback": ("backend.commands.rollback", "go back to an earlier version, or on to the newest"),
     "export": ("backend.commands.export", "write a version as a plain transformers folder"),
     "demo": (
-        "backend.commands.demo",
+        "backend.dev.demo",
         "start a Label Studio with 2,225 articles, ready to label",
     ),
 }

@@ -2,6 +2,18 @@
 
 import errno
 
+from model.encoders.errors import NotAnEncoder
+from model.types import Medium
+
+ENCODER_SETTINGS: dict[Medium, str] = {
+    "text": "ENCODER",
+    "tokens": "ENCODER",
+    "image": "IMAGE_ENCODER",
+    "video": "IMAGE_ENCODER",
+    "audio": "AUDIO_ENCODER",
+}
+"""Medium -> the setting that names its encoder."""
+
 
 class BackendError(Exception):
     """Base of all errors that we raise on purpose."""
@@ -70,6 +82,8 @@ def explained(error: BaseException) -> str:
     """What to tell people of an error, our own or another."""
     if isinstance(error, BackendError):
         return str(error)
+    if isinstance(error, NotAnEncoder):
+        return f"{ENCODER_SETTINGS[error.medium]}={error}"
     if is_disk_full(error):
         return (
             f"The disk of MODEL_DIR is full ({error}). The last version is served on, and every "

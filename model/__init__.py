@@ -1,1 +1,1 @@
-"""The learning side: texts, arrays and labels. It has never heard of Label Studio or HTTP."""
+"""The learning side: texts, arrays and labels. It knows nothing of Label Studio or HTTP."""

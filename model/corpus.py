@@ -39,7 +39,7 @@ class Corpus:
 
 
 def fingerprint(path: Path) -> str:
-    """Name and checksum of a file: the same wherever it lies, another when its content changes.
+    """Name and checksum of a file: the same in any folder, different when its content changes.
 
     Raises BadCorpus when it cannot be read.
     """

@@ -5,7 +5,7 @@ A BERT classifier reads the state of its first token. We pool all tokens, scale 
 subtract the pool's centre and scale again. One more ordinary transformer layer does just that:
 attention with equal weights is a mean, layer normalisation of vectors with mean 0 is a scaling to
 one length, and its bias subtracts the centre. So the folder needs no code of ours, and gives our
-probabilities up to float32 rounding. Of spans each token's own state goes the same way.
+probabilities up to float32 rounding. For spans each token's own state is treated the same way.
 """
 
 import json
@@ -37,11 +37,11 @@ PROBLEM_TYPES: dict[Kind, str | None] = {
     "multiple": "multi_label_classification",
     "spans": None,
 }
-"""What tells the pipeline whether to apply softmax or sigmoid."""
+"""The setting by which the pipeline applies softmax or sigmoid."""
 
 # Powers of two, which round nothing; small enough that the network can be run in float16, too.
 GAIN = 2.0**10
-"""Of two summands one is made so much larger, and the other smaller, that only one counts."""
+"""One of two summands is scaled up by this, or down, so that only one counts."""
 SPREAD = 2.0**8
 """What is normalised is made this wide: the epsilon of layer normalisation then does not count."""
 SLOPE = 2.0**-12
@@ -61,7 +61,7 @@ OPTIONS: dict[Kind, str] = {
     "multiple": ", truncation=True, top_k=None",
     "spans": ', aggregation_strategy="simple"',
 }
-"""What the pipeline is called with, beside the folder."""
+"""The pipeline's options, after the folder."""
 
 CARD = """\
 ---
@@ -95,9 +95,9 @@ Texts are cut to {max_tokens} tokens, as in training.
 def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, Any]) -> None:
     """Write encoder and head as one classifier: float32 weights, tokenizer and README.
 
-    The tokenizer puts the encoder's prefix before each text (of classifiers not before an empty
+    The tokenizer puts the encoder's prefix before each text (for classifiers not before an empty
     one).
-    facts: what the README tells, name -> value.
+    facts: for the README, name -> value.
     Raises ValueError for a network of another type than MODEL_TYPES, and for a `single` head with
     one label, which leaves nothing to decide.
     """
@@ -119,7 +119,7 @@ def check(encoder: TextEncoder, head: Head) -> None:
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind in EXCLUSIVE and len(head.labels) == 1:
-        raise ValueError(f"nothing is to be decided: {head.labels[0]} is the only label")
+        raise ValueError(f"there is nothing to decide: {head.labels[0]} is the only label")
 
 
 @torch.no_grad()
@@ -127,7 +127,7 @@ def classifier(encoder: TextEncoder, head: Head) -> Any:
     """Encoder, pooling and head as one transformers model, in float32."""
     of_spans = head.kind == "spans"
     kind = AutoModelForTokenClassification if of_spans else AutoModelForSequenceClassification
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is all written over
+    with torch.random.fork_rng(devices=[]):  # the random weights are all overwritten
         model: Any = kind.from_config(_config(encoder, head))  # type: ignore[no-untyped-call]
     model.base_model.load_state_dict(encoder.network.state_dict(), strict=False)
     last, added = model.base_model.encoder.layer[-2:]
@@ -155,7 +155,7 @@ def _write_pooling(last: Any, added: Any, pooling: str) -> None:
     """Make layer `added` pool the states of the encoder's `last` layer.
 
     What it normalises is its attention plus the token's own state. For `mean` the state must not
-    count beside the attention; for `cls`, and of spans, the state is all, and the attention 0.
+    count against the attention; for `cls`, and for spans, only the state counts: attention is 0.
     """
     for weights in added.parameters():
         weights.zero_()  # query and key, too, so that all tokens weigh the same
@@ -168,7 +168,7 @@ def _write_pooling(last: Any, added: Any, pooling: str) -> None:
 
 
 def _write_centring(added: Any, centre: Floats) -> None:
-    """Of a vector u (d,) of unit length the layer's first normalisation makes
+    """From a vector u (d,) of unit length the layer's first normalisation makes
     SPREAD * sqrt(d) * (u - centre), its second scales that to the length sqrt(d)."""
     first, second = added.attention.output.LayerNorm, added.output.LayerNorm
     first.weight.fill_(SPREAD)
@@ -191,7 +191,7 @@ def _write_output(output: nn.Linear, head: Head, slope: float) -> None:
 
 
 def tokenizer(encoder: TextEncoder, *, of_spans: bool) -> PreTrainedTokenizerFast:
-    """The encoder's tokenizer, which does to a text what `TextEncoder.forward` does before it."""
+    """The encoder's tokenizer with the steps that `TextEncoder.tokens` applies to a text first."""
     own = encoder.tokenizer
     backend = Tokenizer.from_str(own.backend_tokenizer.to_str())
     backend.no_truncation()
@@ -200,7 +200,7 @@ def tokenizer(encoder: TextEncoder, *, of_spans: bool) -> PreTrainedTokenizerFas
     cut: normalizers.Normalizer = normalizers.Replace(Regex(rf"(?m)(?<=\A.{{{limit}}}).+"), "")
     prefix = encoder.recipe.prefix
     if of_spans and prefix:
-        # As special tokens: nothing is marked there, and the text's places stay.
+        # As special tokens: no span is found in it, and the text's places stay the same.
         backend.post_processor = _after_prefix(backend, prefix)
         prefix = ""
     steps = [cut, normalizers.Prepend(prefix) if prefix else None, backend.normalizer]

@@ -29,17 +29,17 @@ MOST_CROSS_FITTED = 256
 all the rest."""
 
 THRESHOLD_SAMPLE, LABELS_AT_ONCE = 20_000, 512
-"""Thresholds are found on at most so many rows of the pool, for so many labels at a time: all of a
-taxonomy's probabilities would fill the memory."""
+"""Thresholds are fitted on at most this many rows of the pool, for this many labels at a time: all
+of a taxonomy's probabilities would fill the memory."""
 
 
 LABELS_A_CLASS, MOST_FIRST = 3, 300
-"""The first deep round waits for so many labels a class, and for so many at the most. With 100 and
+"""The first deep round waits for this many labels a class, and for this many at most. With 100 and
 200 labels of BANKING77's 77 intents a tuned encoder and names were right in .64 and .68, an untuned
 one in .63 and .69."""
 
 NAMED_SAMPLE, NAMED_CELLS = 2_000, 1 << 21
-"""Names are moved towards so many texts of the pool, of thousands of labels towards fewer."""
+"""Names are moved towards this many texts of the pool, or fewer with thousands of labels."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Outcome:
     """A fast round's product: the head (None before any label), the snapshot rows to ask for,
     ask-first order, and the rows that it learnt from and was measured on.
 
-    random_share: the part of the rows that the guard drew at random (audit tasks not counted).
-    fitted: the head before its calibration, None where nothing was fitted: the next fit on the same
-    encoder begins there.
+    random_share: the share of the rows that the guard drew at random, without audit tasks.
+    fitted: the head before its calibration, where the next fit on the same encoder starts; None if
+    nothing was fitted.
     """
 
     head: Head | None
@@ -68,7 +68,7 @@ def fast_round(
 
     `start`: the `fitted` head of an earlier round on the same encoder; the fit then takes fewer
     steps.
-    `fixed`: a head to rank with as it is; nothing is fitted. Raises ValueError when its labels are
+    `fixed`: a head to rank with unchanged; nothing is fitted. Raises ValueError when its labels are
     not the snapshot's, in the same order.
     """
     if fixed is not None and fixed.labels != snapshot.labels:
@@ -102,7 +102,7 @@ def _fast_round(
 
 
 def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, seed: int) -> Head:
-    """A head on the names and the training labels, as it comes."""
+    """A head fitted to the names and the training labels, not yet calibrated."""
     training = snapshot.labelled(~audits[snapshot.answered])
     named = None
     if snapshot.names is not None and snapshot.names.any():
@@ -134,7 +134,7 @@ def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) ->
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
     if snapshot.kind in EXCLUSIVE:
         return head
-    # All of the pool, and not what is left of it: a few rows tell nothing of frequencies.
+    # The whole pool, not what is left of it: a few rows say nothing about frequencies.
     everything = np.arange(len(snapshot.ids))
     sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, policy.seed)
     positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
@@ -171,7 +171,7 @@ def _measure(
         probs = probs if fitted is head else crossed
     answers = head.answers(probs)
     for group in snapshot.groups:
-        # What nobody was asked, or answered, is neither right nor wrong.
+        # A question that was not asked or answered is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
     return {**measure(answers, truth, head.labels, seed), **errors}
 
@@ -196,9 +196,9 @@ def _cross_fitted(
 
 
 def deep_round_due(labels: int, tuned_on: int, first: int, growth: float, classes: int) -> bool:
-    """Whether the encoder should be tuned anew: at `first` labels, or at LABELS_A_CLASS for each of
-    the `classes` if that is more, and whenever they have grown by the share `growth` since the last
-    time, when there were `tuned_on`."""
+    """Whether the encoder should be tuned again: at `first` labels, or at LABELS_A_CLASS for each
+    of the `classes` if that is more, and whenever they have grown by the share `growth` since the
+    last time, when there were `tuned_on`."""
     enough = max(first, min(LABELS_A_CLASS * classes, MOST_FIRST))
     return labels >= max(enough, int(tuned_on * (1.0 + growth)), tuned_on + 1)
 

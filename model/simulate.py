@@ -1,12 +1,12 @@
-"""The whole loop without Label Studio, on a labelled file: how many labels does a strategy save?
+"""The whole loop without annotators, on a labelled file: how many labels does a strategy save?
 
     python -m model.simulate TRAIN --test TEST --strategy cluster_margin,random --out DIR
 
 Rounds are production's own: deep rounds fine-tune the encoder when the labels have grown enough,
 fast rounds refit the head and choose what is asked next. DIR gets the learning curves (curves.png),
 every round (runs/*.jsonl) and TensorBoard logs (tensorboard --logdir DIR/tensorboard). A run that
-was cut off goes on where it stopped when the same command is given again. The last line printed is
-one JSON object.
+was cut off continues where it stopped when the same command is given again. The last line printed
+is one JSON object.
 """
 
 import json
@@ -44,7 +44,7 @@ def curves_of(runs: list[list[Point]], metric: str) -> Curves:
 def summary(runs: dict[str, list[list[Point]]], metric: str) -> dict[str, Any]:
     """For each strategy: area under the curve and what it gains over random choice, seed by seed,
     final score, labels needed to reach random's final score, seconds a round. Means over the seeds,
-    with standard errors; where nothing was drawn at random, None in place of a comparison."""
+    with standard errors; if nothing was drawn at random, None instead of a comparison."""
     curves = {name: curves_of(found, metric) for name, found in runs.items()}
     chance = curves.get("random")
     found: dict[str, Any] = {}
@@ -111,19 +111,24 @@ def parser() -> ArgumentParser:
     add("--seeds", type=int, default=3, help="repetitions, seeds 0 to SEEDS - 1")
     add("--out", type=Path, required=True, help="folder for the results")
     add("--full", action="store_true", help="train once on the whole pool, too, to compare with")
-    add("--pool", type=int, help="use so many random examples of TRAIN (default: all)")
-    add("--test-size", type=int, help="use so many random examples of TEST (default: all)")
+    add("--pool", type=int, help="use this many random examples of TRAIN (default: all)")
+    add("--test-size", type=int, help="use this many random examples of TEST (default: all)")
     add("--encoder", default=BUNDLED, help="folder or hub name (default: %(default)s)")
     add("--max-tokens", type=int, default=128, help="texts are cut to this (default: %(default)s)")
-    add("--audit-share", type=float, default=0.1, help="as AUDIT_SHARE (default: %(default)s)")
-    add("--deep-first", type=int, default=20, help="as DEEP_ROUND_FIRST (default: %(default)s)")
     add(
-        "--deep-growth", type=float, default=0.2, help="as DEEP_ROUND_GROWTH (default: %(default)s)"
+        "--audit-share", type=float, default=0.1, help="share of audit tasks (default: %(default)s)"
     )
-    add("--no-guard", action="store_true", help="never mix in random tasks: as GUARD=false")
-    add("--names", choices=NAMES, default="given", help="what the labels are called (LABEL_NAMES)")
+    add("--deep-first", type=int, default=20, help="labels before tuning (default: %(default)s)")
+    add(
+        "--deep-growth",
+        type=float,
+        default=0.2,
+        help="tune again when the labels have grown by this share (default: %(default)s)",
+    )
+    add("--no-guard", action="store_true", help="never mix in random tasks")
+    add("--names", choices=NAMES, default="given", help="what the labels are called")
     add("--no-self-training", action="store_true", help="fine-tune on labels alone")
-    add("--no-deep", action="store_true", help="never fine-tune: the encoder as it comes")
+    add("--no-deep", action="store_true", help="never fine-tune: use the pretrained encoder")
     return made
 
 

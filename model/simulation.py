@@ -29,8 +29,8 @@ from model.types import Floats, Ints
 class Plan:
     """All that a run's result depends on.
 
-    train, test: `fingerprint` of the files, so that a run goes on wherever they lie.
-    deep_growth: None: the encoder stays as it comes. names: one of NAMES.
+    train, test: `fingerprint` of the files, so that a run continues wherever they are.
+    deep_growth: None: the encoder is never tuned. names: one of NAMES.
     """
 
     train: str

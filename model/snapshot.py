@@ -1,4 +1,4 @@
-"""What is known of a pool at one moment, and how the next tasks are to be chosen."""
+"""What is known about a pool at one moment, and how the next tasks are to be chosen."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,7 +12,7 @@ CENTRE_SAMPLE = 10_000
 
 
 class Vectors(Protocol):
-    """An array (n, d), or what stands for one without being in memory: rows are asked for."""
+    """An array (n, d), or a substitute that is not in memory: rows are read when indexed."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -22,13 +22,13 @@ class Vectors(Protocol):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is known of a pool at one moment.
+    """What is known about a pool at one moment.
 
     ids (n,): task ids; vectors (n, d): from one encoder; open (n,): may be asked for;
     answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1. groups: where
     several questions are asked, the labels of each; () for one question, of this `kind`. names
-    (c, d): the vectors of what the labels are called, by the same encoder, zeros for one that has
-    no name; None: not to be used.
+    (c, d): the vectors of the labels' names, by the same encoder, zeros for a label without one;
+    None: not to be used.
     """
 
     ids: Ints
@@ -85,7 +85,7 @@ class Snapshot:
         )
 
     def labelled(self, which: Bools) -> "Labelled":
-        """The answered rows of which `which` (m,) is true."""
+        """The answered rows where `which` (m,) is true."""
         return Labelled(self.vectors[self.answered[which]], self.targets[which])
 
 
@@ -99,7 +99,9 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Policy:
-    """How to choose: see the settings of the same names. `seed` makes a round repeatable."""
+    """How to choose the next `size` tasks. strategy: of model.choosing.strategies; audit_share: of
+    the pool, drawn at random to measure on; seed: makes a round repeatable; guard: whether to mix
+    in random tasks while the model shows little skill."""
 
     strategy: str
     size: int
@@ -121,7 +123,7 @@ def pool_centre(vectors: Vectors, seed: int) -> Floats:
 
 
 def sampled(snapshot: Snapshot, rows: Ints, most: int, seed: int) -> Ints:
-    """At most so many of the rows, by a lot that each task drew once and for all."""
+    """At most `most` of the rows at random, by a number that is fixed for each task."""
     if len(rows) <= most:
         return rows
     return np.sort(rows[by_lot(snapshot.ids[rows], most, seed + SAMPLE_LOT)])

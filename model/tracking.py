@@ -20,8 +20,8 @@ class Tracker:
     """Appends to an event file of its own in one folder. One thread, one process.
 
     Written without the usual SummaryWriter: its thread ends when the disk is full, and whoever logs
-    something afterwards waits for it for ever. Here a log that cannot be written ends, and the work
-    goes on without.
+    something afterwards waits for it forever. Here a log that cannot be written ends, and the work
+    continues without it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,15 +29,15 @@ class Tracker:
         self._steps = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # Of two that are made within a second, the name would be the same.
+            # Two made within a second would otherwise have the same name.
             self._writer = EventsWriter(str(folder / "events"), f".{time.time_ns()}")
         except OSError as error:
             log.warning("no TensorBoard log in %s: %s", folder, error)
 
     def step(self, labels: int, step: "Step") -> None:
         """A training step of the deep round at `labels` labels: loss and scores of its batch, and
-        of the validation examples if they were asked. Steps of successive rounds follow each other.
-        """
+        of the validation examples if they were measured. Steps of successive rounds follow each
+        other."""
         self._steps += 1
         training = {f"train/{name}": value for name, value in step.training.items()}
         validation = {f"validation/{name}": v for name, v in (step.validation or {}).items()}

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 Kind = Literal["single", "ordered", "multiple", "spans"]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
-model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled pieces of
+model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
 a text, for which each token has exactly one tag, see model.spans.tags."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
-"""With exactly one label an example."""
+"""The kinds with exactly one label an example."""
 
 
 @dataclass(frozen=True)
 class LabelGroup:
     """The labels that answer one of several questions: columns `start` up to `stop` of all labels.
 
-    In targets a question that an example does not answer has no 1 among its columns.
+    If an example does not answer a question, its targets have no 1 in the question's columns.
     """
 
     kind: Kind
@@ -37,8 +37,27 @@ Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
 
 
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
+    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
+    `max_tokens`."""
+
+    layout: Layout
+    text: str
+    image: str
+    max_tokens: int
+    audio: str = ""
+
+    def network_of(self, medium: Medium) -> str:
+        """The name of the network that reads this medium."""
+        if medium in ("text", "tokens"):
+            return self.text
+        return self.audio if medium == "audio" else self.image
+
+
 def is_of_text(layout: Layout) -> bool:
-    """Whether there is nothing but a text to read."""
+    """Whether examples consist of a text only."""
     return layout in (("text",), ("tokens",))
 
 

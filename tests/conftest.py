@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
 from backend.studio.api import Studio
 from tests.studio.bench import Bench
 from tests.studio.migrated import put_migrated

@@ -47,14 +47,14 @@ def late():
 
 def test_the_server_starts_without_the_learning_libraries() -> None:
     """They take seconds to load; connecting a project must not wait for them."""
-    loaded = loaded_by("backend.app")
+    loaded = loaded_by("backend.web.app")
     assert "flask" in loaded
     assert loaded & HEAVY == set()
 
 
 def test_the_server_learns_and_ranks_without_transformers() -> None:
     """The trainer encodes; the server only what nobody has encoded before, when it is asked."""
-    loaded = loaded_by("backend.loop.turn, backend.predictor")
+    loaded = loaded_by("backend.project.turn, backend.project.predictor")
     assert "sklearn" in loaded
     assert "transformers" not in loaded
 

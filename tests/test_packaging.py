@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 import yaml
 
-from backend.local import IMPORT_FLAG
 from backend.settings import Settings
+from backend.studio.api import IMPORT_FLAG
 
 ROOT = Path(__file__).parents[1]
 

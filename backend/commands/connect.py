@@ -10,9 +10,9 @@ from argparse import ArgumentParser, Namespace
 from backend.commands.access import add_access_arguments, studio_of
 from backend.errors import BackendError
 from backend.progress import waiting
+from backend.queue.publish import SAMPLING
 from backend.settings import Settings, from_env
 from backend.studio.api import Studio
-from backend.studio.publish import SAMPLING
 
 LIMIT = 600.0
 
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
     studio = studio_of(arguments, settings)
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
-    if not studio.project(arguments.project)["task_number"]:
+    if not studio.of(arguments.project).describe()["task_number"]:
         print("Connected. The project has no tasks yet; when you import some, the order follows.")
         return
     wait_for_order(studio, arguments.project)
@@ -43,17 +43,16 @@ def run(arguments: Namespace) -> None:
 
 def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:
     """Register the backend with the project; the backend does all the rest when it hears of it."""
-    address = backend_url.rstrip("/")
-    if any(known["url"].rstrip("/") == address for known in studio.backends(project)):
+    address, own = backend_url.rstrip("/"), studio.of(project)
+    if any(known["url"].rstrip("/") == address for known in own.backends()):
         return
     password = {
         "auth_method": "BASIC_AUTH",
         "basic_auth_user": settings.basic_auth_user,
         "basic_auth_pass": settings.basic_auth_pass,
     }
-    studio.connect_backend(
+    own.connect_backend(
         {
-            "project": project,
             "url": address,
             "title": title,
             **(password if settings.basic_auth_user else {"auth_method": "NONE"}),
@@ -65,7 +64,7 @@ def wait_for_order(studio: Studio, project: int) -> None:
     """Return once Label Studio's queue follows the backend. Raises BackendError after LIMIT."""
     until = time.monotonic() + LIMIT
     with waiting("reading and encoding tasks for the first order") as line:
-        while studio.project(project)["sampling"] != SAMPLING:
+        while studio.of(project).describe()["sampling"] != SAMPLING:
             if time.monotonic() > until:
                 raise BackendError(
                     "There is no order after ten minutes. The backend's page /status and its log "

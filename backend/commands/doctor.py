@@ -67,10 +67,10 @@ def mended(found: list[Finding], studio: Studio, seen: Seen, settings: Settings)
         if finding.repair is None:
             continue
         try:
-            done = f"fixed {finding.name:<16}{finding.repair(studio, seen, settings)}"
+            done = finding.repair(studio.of(seen.project["id"]), seen, settings)
+            yield f"fixed {finding.name:<16}{done}"
         except BackendError as error:
-            done = f"left  {finding.name:<16}could not be fixed: {error}"
-        yield done
+            yield f"left  {finding.name:<16}could not be fixed: {error}"
 
 
 def list_projects(studio: Studio) -> None:
@@ -78,6 +78,6 @@ def list_projects(studio: Studio) -> None:
     projects = list(studio.projects())
     with counting("asking for each project's backends", len(projects), "project") as bar:
         for project in projects:
-            for backend in studio.backends(project["id"]):
+            for backend in studio.of(project["id"]).backends():
                 bar.write(f"project {project['id']} ({project['title']}): {backend['url']}")
             bar.update()

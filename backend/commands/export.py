@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from backend.errors import BackendError
+from backend.project.versions import described, figures, moment, store_of, version_of, versions_of
 from backend.settings import from_env
-from backend.studio.annotations import Json
-from backend.versions import described, figures, moment, store_of, version_of, versions_of
+from backend.types import Json
 from model.encoders.text import TextEncoder
 from model.export import check, export
 from model.heads.head import Head
@@ -77,6 +77,6 @@ def facts_of(version: Version, encoder: EncoderMeta) -> Json:
         "encoder": described(encoder),
         "training labels": len(version.training),
         "audit labels, drawn at random": len(version.validation),
-        "query strategy": version.meta.get("strategy", ""),
+        "query strategy": version.facts.strategy,
         **figures(version),
     }

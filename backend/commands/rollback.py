@@ -9,9 +9,9 @@ from argparse import ArgumentParser, Namespace
 
 import requests
 
-from backend.loop.pin import pin, pinned_name, unpin
+from backend.project.pin import pin, pinned_name, unpin
+from backend.project.versions import store_of, version_of
 from backend.settings import Settings, from_env
-from backend.versions import store_of, version_of
 
 TIMEOUT = 5.0
 """Seconds. The server answers a webhook in milliseconds, unless it is just starting."""

@@ -4,8 +4,8 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
-from backend.loop.jobs import ENVIRONMENT
 from backend.settings import from_env
+from backend.trainer.process import ENVIRONMENT
 
 ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']
 
@@ -24,6 +24,6 @@ def run(_: Namespace) -> None:
         "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
         "--log-level", settings.log_level.lower(),
         *(ACCESS_LOG if settings.log_level == "DEBUG" else []),
-        "backend.app:create_app()",
+        "backend.web.app:create_app()",
     ]  # fmt: skip
     os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ})

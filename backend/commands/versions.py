@@ -5,11 +5,11 @@ import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
-from backend.loop.history import reached
-from backend.loop.pin import pinned_name, served_name
+from backend.project.history import reached
+from backend.project.pin import pinned_name, served_name
+from backend.project.versions import described, figures, moment, store_of, version_of, versions_of
 from backend.settings import from_env
-from backend.studio.annotations import Json
-from backend.versions import described, figures, moment, store_of, version_of, versions_of
+from backend.types import Json
 from model.storage.store import EncoderMeta, Store, Version
 
 
@@ -36,12 +36,18 @@ def everything_of(store: Store, version: Version) -> Json:
     encoder = store.encoders().get(version.encoder)
     return {
         "version": version.name,
-        **version.meta,
+        **_facts(version),
         "training_labels": len(version.training),
         "audit_labels": len(version.validation),
         "shortlist": len(version.shortlist),
         "encoder_meta": None if encoder is None else vars(encoder),
     }
+
+
+def _facts(version: Version) -> Json:
+    head = version.head
+    about = {} if head is None else {"kind": head.kind, "classes": list(head.labels)}
+    return {"encoder": version.encoder, **about, **version.facts.to_json()}
 
 
 def listing(
@@ -69,13 +75,13 @@ def row_of(version: Version, mark: str) -> dict[str, str]:
         "labels": str(training + audit),
         "training": str(training),
         "audit": str(audit),
-        "strategy": version.meta.get("strategy", ""),
+        "strategy": version.facts.strategy,
         **figures(version),
     }
 
 
 def _marked(version: Version, mark: str) -> str:
-    head_of = version.meta.get("head_of")
+    head_of = version.facts.head_of
     notes = [*([mark] if mark else []), *([f"head of {head_of}"] if head_of else [])]
     return f"{version.name} ({', '.join(notes)})" if notes else version.name
 

@@ -6,9 +6,9 @@ from typing import Literal
 
 from backend.doctor.seen import Seen
 from backend.settings import Settings
-from backend.studio.api import Studio
+from backend.studio.project import StudioProject
 
-Repair = Callable[[Studio, Seen, Settings], str]
+Repair = Callable[[StudioProject, Seen, Settings], str]
 """Mends something through Label Studio's API; returns what it did. Raises BackendError."""
 
 

@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from backend.studio.annotations import Json
 from backend.studio.session import READ_TIMEOUT, Session, decoded, raise_for
+from backend.types import Json
 
 
 @dataclass(frozen=True)

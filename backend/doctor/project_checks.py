@@ -15,12 +15,14 @@ from backend.doctor.repairs import (
 )
 from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
-from backend.service import NOTHING_SERVED
-from backend.studio.annotations import Json
-from backend.studio.connect import ORDERING, events_for
-from backend.studio.interface import CONTROLS, parse
-from backend.studio.label_config import LabelConfig
-from backend.studio.publish import SAMPLING
+from backend.interface.controls import CONTROLS
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig, may_be_empty
+from backend.project.service import NOTHING_SERVED
+from backend.queue.publish import SAMPLING
+from backend.queue.tabs import ORDERING
+from backend.queue.webhook import events_for
+from backend.types import Json
 
 
 def connection(seen: Seen) -> Finding:
@@ -214,8 +216,7 @@ def required(seen: Seen) -> Finding | None:
         questions = parse(xml).questions
     except UnsupportedConfig:
         return None
-    may_be_empty = {"spans", "multiple"} if seen.empty_is_none else {"spans"}
-    asked = {one.from_name for one in questions if one.kind not in may_be_empty}
+    asked = {one.from_name for one in questions if not may_be_empty(one.kind, seen.empty_is_none)}
     if not asked:
         return Finding("required", "ok", "An empty answer is an answer, too")
     tags = fromstring(xml, forbid_dtd=True).iter()

@@ -2,53 +2,47 @@
 
 from backend.doctor.seen import Seen, address
 from backend.errors import BackendError
+from backend.queue.publish import SAMPLING
+from backend.queue.tabs import ORDERING, ensure_first_tab
+from backend.queue.webhook import SECRET_HEADER, ensure_webhook, events_for, webhook_headers
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.api import Studio
-from backend.studio.connect import (
-    ORDERING,
-    SECRET_HEADER,
-    ensure_first_tab,
-    ensure_webhook,
-    events_for,
-)
-from backend.studio.publish import SAMPLING
+from backend.studio.project import StudioProject
+from backend.types import Json
 
 
-def mend_webhook(studio: Studio, seen: Seen, settings: Settings) -> str:
+def mend_webhook(studio: StudioProject, seen: Seen, settings: Settings) -> str:
     """Keeps the secret that the backend put into it; into a new one it puts it at its next look."""
     found = seen.own_webhooks()
     secret = found[0]["headers"].get(SECRET_HEADER, "") if found else ""
-    project: int = seen.project["id"]
     events = events_for(seen.project["label_config"])
-    if not ensure_webhook(studio, project, seen.backend_url, settings, secret, events):
+    headers = webhook_headers(settings, secret)
+    if not ensure_webhook(studio, seen.backend_url, headers, events):
         raise BackendError("Label Studio refuses the webhook")
     return f"the webhook to {seen.backend_url}/webhook is there, with its events and header"
 
 
-def delete_left_webhooks(studio: Studio, seen: Seen, _: Settings) -> str:
+def delete_left_webhooks(studio: StudioProject, seen: Seen, _: Settings) -> str:
     left = left_webhooks(seen)
     for webhook in left:
         studio.delete_webhook(webhook["id"])
     return "deleted the webhooks to " + ", ".join(webhook["url"] for webhook in left)
 
 
-def set_sampling(studio: Studio, seen: Seen, _: Settings) -> str:
-    studio.update_project(seen.project["id"], sampling=SAMPLING)
+def set_sampling(studio: StudioProject, seen: Seen, _: Settings) -> str:
+    studio.update(sampling=SAMPLING)
     return f'set the sampling mode to "{SAMPLING}"'
 
 
-def set_version(studio: Studio, seen: Seen, _: Settings) -> str:
-    studio.update_project(seen.project["id"], model_version=seen.served)
+def set_version(studio: StudioProject, seen: Seen, _: Settings) -> str:
+    studio.update(model_version=seen.served)
     return f'set model_version to "{seen.served}"'
 
 
-def order_first_tab(studio: Studio, seen: Seen, _: Settings) -> str:
+def order_first_tab(studio: StudioProject, seen: Seen, _: Settings) -> str:
     """Keeps the filters of a tab that somebody has filtered or ordered."""
-    project: int = seen.project["id"]
-    if not ensure_first_tab(studio, project):
+    if not ensure_first_tab(studio):
         first = seen.tabs[0]
-        studio.update_tab(project, first["id"], {**first["data"], "ordering": ORDERING})
+        studio.update_tab(first["id"], {**first["data"], "ordering": ORDERING})
     return "ordered the first Data Manager tab by score, lowest first"
 
 

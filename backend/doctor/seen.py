@@ -13,12 +13,10 @@ import requests
 from backend.doctor import probes
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
-from backend.local import IMPORT_FLAG
+from backend.queue.webhook import webhook_headers
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.api import Studio
-from backend.studio.connect import webhook_headers
-from backend.studio.project import read_project
+from backend.studio.api import IMPORT_FLAG, Studio
+from backend.types import Json
 
 TIMEOUT = 5.0
 """Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
@@ -42,7 +40,7 @@ class Seen:
 
     unreachable: why Label Studio does not answer; refused: why it does not take the token;
     import_flag: None when it is not told; served: the version that the backend serves, "" while
-    unknown; state: the project in the backend's words, see backend.pages.state; project, backends,
+    unknown; state: the project as backend.web.pages.state describes it; project, backends,
     webhooks, tabs: in Label Studio's words; empty_is_none: the setting.
     """
 
@@ -91,8 +89,8 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
         probes.user(studio.session)
     except StudioError as error:
         return Seen(studio.url, refused=str(error), **known)
-    described = {} if project is None else read_project(studio, project)
-    backends = () if project is None else tuple(studio.backends(project))
+    described = {} if project is None else studio.of(project).describe()
+    backends = () if project is None else tuple(studio.of(project).backends())
     url = (
         backend_url or (backends[0]["url"] if backends else f"http://localhost:{settings.port}")
     ).rstrip("/")
@@ -127,13 +125,13 @@ def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[st
         if served in ("", described["model_version"]):
             break
         time.sleep(0.5)
-        described, served = read_project(studio, number), backend.served(number)
+        described, served = studio.of(number).describe(), backend.served(number)
     return {
         "project": described,
         "served": served,
         "state": backend.json(f"/status/{number}.json"),
-        "webhooks": tuple(studio.webhooks(number)),
-        "tabs": tuple(studio.tabs(number)),
+        "webhooks": tuple(studio.of(number).webhooks()),
+        "tabs": tuple(studio.of(number).tabs()),
     }
 
 

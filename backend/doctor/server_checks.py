@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from backend.doctor.finding import Finding
 from backend.doctor.seen import Seen
-from backend.local import IMPORT_FLAG
+from backend.studio.api import IMPORT_FLAG
 
 PATIENCE = 1.0
 """Seconds that Label Studio waits for /health and for webhooks."""

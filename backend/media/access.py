@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from backend.loop.loop import Connection
 from backend.media.places import hosts_from
 from backend.settings import Settings
+from backend.studio.connection import Connection
 
 MEGABYTE = 1 << 20
 

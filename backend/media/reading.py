@@ -7,10 +7,10 @@ from typing import TypeVar
 import torch
 
 from backend.errors import explained, is_disk_full
+from backend.interface.content import Parts
 from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable
-from backend.studio.content import Parts
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
 from model.encoders.read_once import ReadOnce
@@ -18,9 +18,9 @@ from model.media.clips import read_clip
 from model.media.files import UnreadableMedia
 from model.media.pictures import read_picture
 from model.media.sounds import read_sound
-from model.storage.store import EncoderSpec, Store
+from model.storage.store import Store
 from model.storage.vectors import content_key
-from model.types import Floats, Medium
+from model.types import EncoderSpec, Floats, Medium
 
 Decoded = TypeVar("Decoded")
 

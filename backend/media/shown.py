@@ -7,10 +7,10 @@ from typing import overload
 
 import numpy as np
 
+from backend.interface.content import Parts, key_of
+from backend.interface.questions import LabelConfig
 from backend.media.reading import CannotRead, Reader
-from backend.pool import Pool
-from backend.studio.content import Parts, key_of
-from backend.studio.label_config import LabelConfig
+from backend.mirror.pool import Pool
 from model.encoders.finetune import length_of
 from model.encoders.joint import Example
 from model.types import Ints

@@ -11,7 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from backend.errors import StudioError
-from backend.studio.annotations import Json
+from backend.types import Json
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
 

@@ -10,7 +10,7 @@ import numpy as np
 from model.types import Bools, Floats, Ints
 
 SAMPLE_LOT, SPAN_LOT, ENCODING_LOT, SELF_LOT = 1, 2, 3, 4
-"""Added to the seed in other draws than the reserve's, whose tasks would come first in each."""
+"""Added to the seed for other draws: with the reserve's seed its tasks would come first in each."""
 
 
 def draw(ids: Ints, seed: int) -> Floats:
@@ -43,7 +43,7 @@ def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
 
 def mix(chosen: Ints, others: Ints, share: float, size: int, rng: np.random.Generator) -> Ints:
     """At most `size` rows, each once: at each place the next one of `others` with probability
-    `share`, else the next of `chosen`. Where one of the two lists ends, the other goes on."""
+    `share`, else the next of `chosen`. When one list ends, the other continues."""
     first, second = chosen.tolist()[::-1], others.tolist()[::-1]
     queue: dict[int, None] = {}
     while len(queue) < size and (first or second):
@@ -57,8 +57,8 @@ def interleave(chosen: Ints, audits: Ints, share: float, labelled: int, size: in
 
     `labelled` tasks were answered before this queue begins. A queue that is renewed after each
     label shows only its first place, so the places must go on from there: with a share of 0.1,
-    the 10th, 20th, 30th ... task that the annotators see is an audit task. Where one of the two
-    lists ends, the other goes on. Returns at most `size` entries.
+    the 10th, 20th, 30th ... task that the annotators see is an audit task. When one list ends,
+    the other continues. Returns at most `size` entries.
     """
     chosen_left, audits_left = chosen.tolist(), audits.tolist()
     queue: list[int] = []

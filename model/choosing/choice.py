@@ -24,18 +24,18 @@ a few labels is sure and wrong."""
 COLD_STRATEGY = "variance"
 
 SCORED_ROWS = 100_000
-"""At most so many open rows are scored in a round, drawn anew at each: to score millions takes
+"""At most this many open rows are scored in a round, drawn again for each: scoring millions takes
 seconds, while people wait."""
 
 CANDIDATE_LIMIT = 20_000
 """Vectors are compared among at most this many of them."""
 
 POOL_SAMPLE = 10_000
-"""Strategies that look at what a label tells of the rest of the pool look at so many of it, drawn
-anew at each round, so that all of a large pool has its turn."""
+"""Strategies that consider what a label reveals about the rest of the pool use this many rows of
+it, drawn again for each round, so that all of a large pool has its turn."""
 
 CELLS = 1 << 24
-"""So many probabilities stand in memory at once: of thousands of labels not all rows."""
+"""At most this many probabilities are in memory at once: with thousands of labels, not all rows."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Choice:
     head: None before any label; centre (d,): of the pool's vectors; audits (n,): which rows of the
     snapshot belong to the audit reserve.
 
-    priority: how much a label of each of some rows would teach, where a head cannot say it from
-    their vectors; in place of the strategy's measure. cold_labels: with fewer training labels
+    priority: how much a label of each of some rows would teach, if a head cannot compute it from
+    their vectors; replaces the strategy's measure. cold_labels: with fewer training labels
     COLD_STRATEGY chooses.
     """
 
@@ -85,11 +85,11 @@ class Choice:
         return knows_nothing or len(self._training) < self.cold_labels
 
     def _guarded_share(self) -> float:
-        """The share of the tasks that is drawn at random in place of the strategy's."""
+        """The share of the tasks that is drawn at random instead of by the strategy."""
         if self.policy.strategy == "random" or not self.policy.guard:
             return 0.0
         if self.priority is not None or self.cold_labels < COLD_LABELS:
-            return 0.0  # of spans nothing is known that would ask for it
+            return 0.0  # nothing measured for spans calls for it
         if self.head is None or len(self._training) < FIRST_LABELS:
             return FIRST_SHARE
         return float(np.mean([_share(*part, self.audits) for part in self._parts(self.head)]))
@@ -112,7 +112,7 @@ class Choice:
         return self._chosen(strategy, candidates, priority, rng)
 
     def _looked_at(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Ints:
-        """As many of the candidates as the strategy can compare in the time that there is."""
+        """As many of the candidates as the strategy can compare in the time available."""
         if "labelled_priority" in signature(strategy.choose).parameters:
             most = POOL_SAMPLE
         elif "vectors" in signature(strategy.measure).parameters:
@@ -126,7 +126,8 @@ class Choice:
     def _chosen(
         self, strategy: Strategy, candidates: Ints, priority: Floats, rng: np.random.Generator
     ) -> Ints:
-        """The diverse few that the strategy takes of the candidates (n,) by their priority (n,)."""
+        """The diverse few that the strategy selects from the candidates (n,) by their priority
+        (n,)."""
         known: dict[str, Callable[[], Floats]] = {
             "labelled": lambda: self._vectors(self._training),
             "labelled_priority": lambda: self._priority(strategy, self._training, rng),
@@ -137,16 +138,16 @@ class Choice:
         return candidates[strategy.choose(priority, vectors, self.policy.size, rng, **more)]
 
     def _priority(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Floats:
-        """How much a label of each candidate would teach; of several questions that they are asked
-        at once, the mean, or where the measure does not add up, the sum of the candidate's ranks,
-        as a share of the highest.
+        """How much a label of each candidate would teach. For several questions asked at once: the
+        mean or, if the measure does not add up, the mean of the candidate's ranks, each as a share
+        of the highest.
 
         Rank combination (Reichart et al. 2008, "Multi-Task Active Learning for Linguistic
         Annotations", https://aclanthology.org/P08-1098): priorities of different questions cannot
         be compared, ranks can.
         """
         if self.head is None and strategy is STRATEGIES[COLD_STRATEGY]:
-            return np.full(len(candidates), FLAT, np.float32)  # nothing is known but the vectors
+            return np.full(len(candidates), FLAT, np.float32)  # only the vectors are known
         if self.priority is not None and self.policy.strategy != "random":
             return self.priority(candidates)
         wants = set(signature(strategy.measure).parameters)
@@ -166,8 +167,8 @@ class Choice:
         rows: Ints,
         rng: np.random.Generator,
     ) -> Floats:
-        """The measure's priorities of the rows: all at once where it compares them with each other
-        or with what is labelled, else some after the others."""
+        """The measure's priorities of the rows: all at once if it compares them with each other
+        or with labelled examples, else in chunks."""
         size = len(rows)
         if self.head is not None and wants <= {"probs", "targets"}:
             size = max(1, CELLS // len(self.head.labels))
@@ -189,7 +190,7 @@ class Choice:
         }
 
     def _by_lot(self, rows: Ints) -> Ints:
-        """The first `policy.size` rows, by a lot that each task drew once and for all."""
+        """`policy.size` rows at random, by a number that is fixed for each task."""
         return rows[by_lot(self.snapshot.ids[rows], self.policy.size, self.policy.seed)]
 
     def _sampled(self, rows: Ints) -> Ints:

@@ -1,4 +1,4 @@
-"""The guard: while the audit labels show little skill, part of the tasks is not the strategy's.
+"""The guard: while the audit labels show little skill, part of the tasks is drawn at random.
 
 What a model is unsure of teaches it most only if it is sure of something for good reasons. On hard
 sets (emotions, many labels) a model of a few dozen labels knows little more than how frequent each
@@ -6,8 +6,8 @@ label is; its uncertainty is noise then, and can teach less than random tasks. R
 their place.
 
 The first FIRST_LABELS labels are half the strategy's and half random, whatever the audit labels
-say, for these are too few then. What speaks for many others leaves out what is scattered: of
-TREC-6's questions for a description, a quarter of all, 6 % came among the first 25, and the head
+say, for there are too few of them. A strategy that prefers typical examples misses scattered ones:
+of TREC-6's questions for a description, a quarter of all, 6 % came among the first 25, and the head
 was behind that of random labels.
 """
 
@@ -16,19 +16,20 @@ import numpy as np
 from model.types import Bools, Floats
 
 FIRST_LABELS, FIRST_SHARE = 45, 0.5
-"""Until there are so many training labels, this share of the tasks is random."""
+"""Until there are this many training labels, this share of the tasks is random."""
 ENOUGH = 0.5
 """Skill from which on all tasks are the strategy's own."""
 PRIOR_LABELS = 10
-"""The skill counts as ENOUGH with the weight of so many audit labels, until these say otherwise."""
+"""The skill counts as ENOUGH with the weight of this many audit labels, until these say
+otherwise."""
 
 
 def random_share(probs: Floats, truth: Bools) -> float:
     """The share of tasks to draw at random, in [0, 1], by what the audit labels show.
 
-    probs, truth (m, c): what the model says of the m audit examples and what is true. 0 from a
-    skill of ENOUGH on, and while all audit examples are labelled alike, which tells nothing of
-    skill; towards 1 without any skill, the nearer the more labels say so.
+    probs, truth (m, c): the probabilities for the m audit examples and their true labels. 0 from a
+    skill of ENOUGH on, and while all audit examples are labelled alike, which does not show any
+    skill; near 1 without skill, the nearer the more labels say so.
     """
     m = len(truth)
     if m < 2 or (truth == truth[0]).all():

@@ -12,7 +12,7 @@ CANDIDATES_PER_PLACE = 10
 """`one_per_cluster` looks at this many of the most wanted rows for each place to fill."""
 
 ROWS_PER_CENTRE = 100
-"""k-means learns its centres on at most so many rows a centre; all rows are then assigned."""
+"""k-means fits its centres to at most this many rows a centre; all rows are then assigned."""
 
 
 class Choose(Protocol):

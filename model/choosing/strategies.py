@@ -39,7 +39,7 @@ CHUNK = 1024
 """Rows looked at together, so that they stay in the processor's cache."""
 
 SAMPLE, NEIGHBOURS = 1000, 20
-"""`density_margin` looks for the nearest neighbours among so many candidates."""
+"""`density_margin` looks for the nearest neighbours among this many candidates."""
 
 
 def random(vectors: Floats, rng: np.random.Generator) -> Floats:
@@ -101,7 +101,7 @@ def balanced_margin(probs: Floats, targets: Floats) -> Floats:
 
 
 def undecided(probs: Floats, targets: Floats) -> Floats:
-    """The mean over the labels of p (1 - p), in [0, 0.25]: how much an answer tells about the
+    """The mean over the labels of p (1 - p), in [0, 0.25]: how much an answer reveals about the
     weights of a logistic head. A label with k examples counts 1 / sqrt(k + 1) of this, the rarest
     one all of it.
     """
@@ -129,7 +129,7 @@ def cardinality_margin(probs: Floats, targets: Floats) -> Floats:
     mean number that the labelled examples have, >= 0.
 
     Label cardinality inconsistency (Li & Guo 2013, "Active Learning with Multi-Label SVM
-    Classification"), with our margin in place of theirs.
+    Classification"), with our margin instead of theirs.
     """
     inconsistency = np.abs((probs >= 0.5).sum(axis=1) - targets.sum(axis=1).mean())
     result: Floats = np.sqrt(margin(probs) * inconsistency)
@@ -169,7 +169,7 @@ def representativeness(vectors: Floats, rng: np.random.Generator) -> Floats:
 
 def _two_likeliest(probs: Floats) -> tuple[Ints, Floats]:
     """The two likeliest labels (n, 2) of each row, and their probabilities (n, 2), the higher
-    first. Of a taxonomy's thousand labels two maxima take a tenth of a partition's time."""
+    first. With a thousand labels two maxima take a tenth of a partition's time."""
     labels = np.zeros((len(probs), 2), dtype=np.int64)
     for start in range(0, len(probs), CHUNK):
         rest = probs[start : start + CHUNK].copy()

@@ -22,10 +22,11 @@ DECAY = 0.01
 under the curve, five other sets do not change by more than their error."""
 
 FLAT = 0.2
-"""How informative an example is while nothing is known of its label: p (1 - p) of an even one."""
+"""How informative an example is while nothing is known about its label: p (1 - p) of an even
+one."""
 
 CANDIDATES_PER_PLACE = 20
-"""For each place to fill so many of the examples are looked at that would do most alone."""
+"""Per place to fill, this many of the examples that would gain most on their own are considered."""
 
 
 def least_variance(
@@ -45,7 +46,7 @@ def least_variance(
     matrix; with covariance A and the pool's weighted second moment S, it takes
     w v'ASAv / (1 + w v'Av) from the mean variance.
     """
-    del rng  # as all others of model.choosing.selection; nothing is left to chance here
+    del rng  # taken like the others of model.choosing.selection; nothing is random here
     if len(vectors) == 0:
         return np.zeros(0, np.int64)
     weighted = labelled * labelled_priority[:, None]

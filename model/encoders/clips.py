@@ -1,4 +1,4 @@
-"""Clip encoder: what an image network says of a clip's frames -> one vector a clip."""
+"""Clip encoder: an image network's states for the frames of a clip -> one vector a clip."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ Clip = Sequence[Image.Image]
 
 
 class ClipEncoder:
-    """Clips to unit-length vectors of `dimension`: `clip_vectors`, and beside them, of the same
-    weight, the scores of what `learn` found out about single frames.
+    """Clips to unit-length vectors of `dimension`: `clip_vectors`, followed with the same weight by
+    the scores of the model of single frames that `learn` fits.
 
-    The image network stays as it is, so what it says of a clip (`read`) holds for all encoders on
-    it and needs to be asked only once.
+    The image network is never tuned, so a clip's states (`read`) are the same for all encoders made
+    with it and need to be computed only once.
     """
 
     def __init__(self, images: ImageEncoder, head: FrameHead | None = None) -> None:
@@ -28,21 +28,20 @@ class ClipEncoder:
 
     @property
     def dimension(self) -> int:
-        """Of its vectors: 2 * d, and one more for each label that `learn` knows."""
+        """The width of its vectors: 2 * d, plus one for each label that `learn` has fitted."""
         return 2 * self.state_dimension + (0 if self._head is None else len(self._head.bias))
 
     @property
     def state_dimension(self) -> int:
-        """Of what the network says of a frame: d."""
+        """The width d of the network's state for a frame."""
         return self._images.dimension
 
     def read(self, clip: Clip) -> Floats:
-        """What the network says of each frame: states (f, d), float16."""
+        """A clip of f frames to their states (f, d), float16."""
         return self._images.encode(clip).astype(np.float16)
 
     def encode(self, clips: Sequence[Floats]) -> Floats:
-        """What was read of clips, states (f, d) each, to vectors (n, dimension), float32, unit
-        length."""
+        """The states of clips, (f, d) each, to vectors (n, dimension), float32, unit length."""
         states, lengths = self._joined(clips)
         pooled = clip_vectors(states, lengths)
         if self._head is None:
@@ -50,12 +49,12 @@ class ClipEncoder:
         return unit(np.hstack([pooled, unit(self._head.scores(states, lengths))]))
 
     def learn(self, clips: Sequence[Floats], targets: Floats) -> None:
-        """Learn from what was read of clips and their labels (n, c) what single frames tell of
-        these, see model.encoders.frame_head. All vectors are longer from then on."""
+        """Fit a model of single frames to clips' states, (f, d) each, and labels (n, c), see
+        model.encoders.frame_head. All vectors are longer from then on."""
         self._head = fit_frame_head(*self._joined(clips), targets)
 
     def save(self, folder: Path) -> None:
-        """Write what `learn` found into a folder, for `load_frame_head`."""
+        """Write the model of single frames into a folder, for `load_frame_head`."""
         if self._head is not None:
             self._head.save(folder)
 
@@ -68,9 +67,9 @@ class ClipEncoder:
 
 def clip_vectors(vectors: Floats, lengths: Sequence[int]) -> Floats:
     """Frames' vectors (sum of lengths, d), clip after clip, to clips' vectors (n, 2 * d), float32,
-    unit length: the mean of a clip's frames and beside it their maximum, both of the same length.
+    unit length: the mean of a clip's frames followed by their maximum, both of the same length.
 
-    The mean tells what is there most of the time, the maximum what is there for a moment.
+    The mean shows what is there most of the time, the maximum what is there for a moment.
     Raises ValueError if a clip has no frame.
     """
     if 0 in lengths:

@@ -4,14 +4,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model.encoders.encoder import Trainable
 from model.encoders.layers import frozen_weights, train_mode
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.heads.ordered import softening
 from model.measuring.metrics import scores
 from model.types import Floats, Ints, Kind, LabelGroup
@@ -26,36 +27,19 @@ TEMPERATURE = 0.1
 """Of the contrastive loss: cosines are divided by it."""
 WARMUP = 0.1
 CHECK_EVERY, MOST_CHECKS = 20, 20
-"""Steps between two looks at the validation examples; more when that made too many looks."""
+"""Steps between two validations; more if that would make more than MOST_CHECKS of them."""
 PATIENCE = 3
 MIN_VALIDATION = 10
 """With fewer validation labels than this, training runs all its steps and the last weights stay:
-a choice by three or four labels is noise."""
-
-
-class Encoder(Protocol):
-    """What can be fine-tuned: a network that reads items of one kind, such as texts or pictures.
-
-    `forward` gives the pooled states (n, dimension) of one batch with gradients, `pool` those of
-    any number of items without, by a copy of the network that `forget_copy` has made anew.
-    """
-
-    network: Any
-    device: torch.device
-
-    @property
-    def dimension(self) -> int: ...
-    def forward(self, items: Sequence[Any], /) -> Tensor: ...
-    def pool(self, items: Sequence[Any], /) -> Floats: ...
-    def forget_copy(self) -> None: ...
+choosing a checkpoint by three or four labels is noise."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """What an encoder reads, one item an example, and the targets (n, c) of 0 and 1.
 
-    lengths (n,): of the items, see `length_of`; found by reading each item when they are not given.
-    bounds (n + 1,): where an item has several rows of targets, such as one a token: where those of
+    lengths (n,): of the items, see `length_of`; if None, each item is read to measure it.
+    bounds (n + 1,): if an item has several rows of targets, such as one a token: where the rows of
     each item begin, and the end.
     """
 
@@ -78,9 +62,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class Report:
-    """What a deep training did. Losses are means an example; None where nothing was measured.
+    """What a fine-tuning did. Losses are means per example; None where nothing was measured.
 
-    self_trained: how many examples without a label it learnt from as well, see
+    self_trained: how many unlabelled examples it also learnt from, see
     `model.encoders.selftraining`.
     """
 
@@ -103,7 +87,7 @@ class Step:
 
 
 def finetune(
-    encoder: Encoder,
+    encoder: Trainable,
     training: Examples,
     validation: Examples,
     asked: Kind | tuple[LabelGroup, ...],
@@ -114,16 +98,16 @@ def finetune(
 ) -> Report:
     """Fine-tune `encoder` in place on the training examples.
 
-    asked: of what kind the labels are; of several questions, the labels of each.
+    asked: the kind of the labels; for several questions, the labels of each.
 
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
-    `multiple`; of several questions the sum, each over the examples that answer it) plus CONTRAST
-    times the supervised contrastive loss of its pooled states, which `spans` have none of. AdamW
+    `multiple`; for several questions the sum, each over the examples that answer it) plus CONTRAST
+    times the supervised contrastive loss of its pooled states (not for `spans`). AdamW
     with linear warm-up and decay on the upper layers, see `model.encoders.layers`. Early stopping
     on the validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels
-    all steps are made and the last weights stay.
+    all steps are taken and the last weights stay.
 
-    `steps`: at most so many; None: as many as the examples ask for. `observe` is called after each.
+    `steps`: at most this many; None: `steps_for` the examples. `observe` is called after each.
     Raises ValueError when there are no training examples.
     """
     if len(training) == 0:
@@ -159,12 +143,13 @@ def finetune(
         states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
         loss = _class_loss(logits, targets, groups)
-        if asked != "spans":  # most tokens are outside of all spans, and alike in nothing else
+        if asked != "spans":  # most tokens are outside all spans and have nothing else in common
             loss = loss + CONTRAST * contrastive_loss(states, targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
         optimizer.step()
+        encoder.forget_copy()
         schedule.step()
         losses.append(loss.item())
         answered = {"loss": losses[-1], **_scores(logits.detach(), targets, groups)}
@@ -184,14 +169,14 @@ def finetune(
     return Report(len(losses), best.step or len(losses), recent, best.loss)
 
 
-def weights_of(encoder: Encoder) -> dict[str, Tensor]:
+def weights_of(encoder: Trainable) -> dict[str, Tensor]:
     """A copy of the network's weights, to go back to."""
     state = encoder.network.state_dict()
     return {name: value.detach().clone() for name, value in state.items()}
 
 
 class _Best:
-    """The best checkpoint so far, and whether it is long ago."""
+    """The best checkpoint so far; `stale` after PATIENCE validations without a better one."""
 
     def __init__(self) -> None:
         self.loss: float | None = None
@@ -200,8 +185,8 @@ class _Best:
         self._weights: dict[str, Tensor] = {}
         self._misses = 0
 
-    def offer(self, step: int, loss: float, encoder: Encoder) -> None:
-        # So written that a loss that is no number counts as a miss.
+    def offer(self, step: int, loss: float, encoder: Trainable) -> None:
+        # Written this way so that a NaN loss counts as a miss.
         if not loss < (math.inf if self.loss is None else self.loss):
             self._misses += 1
             self.stale = self._misses >= PATIENCE
@@ -209,21 +194,21 @@ class _Best:
         self.loss, self.step, self._misses = loss, step, 0
         self._weights = weights_of(encoder)
 
-    def restore(self, encoder: Encoder) -> None:
+    def restore(self, encoder: Trainable) -> None:
         if self._weights:
             encoder.network.load_state_dict(self._weights)
             encoder.forget_copy()
 
 
 def steps_for(examples: int) -> int:
-    """How many steps so many training examples ask for."""
+    """How many steps to take on this many training examples."""
     return min(max(MIN_STEPS, math.ceil(EPOCHS * examples / BATCH)), MAX_STEPS)
 
 
 def _class_loss(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> Tensor:
     if len(groups) == 1:
         return _loss_of_question(logits, targets, groups[0].kind)
-    loss = logits.sum() * 0.0  # of examples that answer nothing
+    loss = logits.sum() * 0.0  # if no example answers anything
     for group in groups:
         mine = targets[:, group.columns]
         given = mine.any(dim=1)
@@ -245,7 +230,7 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
     states (b, d), targets (b, c) of 0 and 1. Each example is pulled to those that share its labels
     and pushed from the rest; with several labels the pull is the Jaccard similarity of the label
-    sets. An example that nobody resembles counts for nothing; 0 when that holds for all.
+    sets. An example that shares no label with another is left out; 0 if all are.
     """
     unit = nn.functional.normalize(states, dim=1)
     itself = torch.eye(len(states), dtype=torch.bool, device=states.device)
@@ -253,7 +238,7 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
     shared = targets @ targets.T
     sizes = targets.sum(dim=1)
     either = sizes[:, None] + sizes[None, :] - shared
-    # Two examples without any label are alike, too.
+    # Two examples without any label also count as alike.
     pull = torch.where(either > 0, shared / either.clamp(min=1.0), 1.0).masked_fill(itself, 0.0)
     alone = pull.sum(dim=1) == 0
     if bool(alone.all()):
@@ -264,9 +249,9 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _measure(
-    encoder: Encoder, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
+    encoder: Trainable, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
 ) -> dict[str, float]:
-    """Mean loss an example of the head, and its `scores`, on the validation examples."""
+    """The head's mean loss per example and its `scores` on the validation examples."""
     encoder.network.eval()
     states = torch.as_tensor(encoder.pool(validation.items), device=encoder.device)
     train_mode(encoder.network)
@@ -277,7 +262,7 @@ def _measure(
 
 
 def _scores(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> dict[str, float]:
-    """`model.measuring.metrics.scores` of the answers that the logits give."""
+    """`model.measuring.metrics.scores` of the answers that the logits imply."""
     said = []
     for group in groups:
         mine = logits[:, group.columns].float()
@@ -294,7 +279,7 @@ def _pace(step: int, total: int) -> float:
 
 
 def _batches(lengths: Ints, rng: np.random.Generator) -> Iterator[Ints]:
-    """Batches without end, epoch after epoch: items of similar length together, random order."""
+    """Endless batches, epoch after epoch: items of similar length together, in random order."""
     while True:
         order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(lengths)))
         batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
@@ -302,7 +287,7 @@ def _batches(lengths: Ints, rng: np.random.Generator) -> Iterator[Ints]:
 
 
 def length_of(item: Any) -> int:
-    """Of a text its characters; of an item of several parts their sum; of all else 1."""
+    """A text's number of characters; for an item of several parts their sum; 1 for all else."""
     if isinstance(item, str):
         return len(item)
     return sum(length_of(part) for part in item) if isinstance(item, Sequence) else 1

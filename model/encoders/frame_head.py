@@ -1,9 +1,9 @@
-"""What single frames of a clip tell of its labels, learnt from the labels of whole clips.
+"""A model of which labels single frames show, learnt from the labels of whole clips.
 
 A label is in a clip when one of its frames shows it: the probability that none does is the product
 over the frames (noisy-or; Maron & Lozano-Perez 1998, "A Framework for Multiple-Instance Learning";
 with a logistic model of each frame: Zhang, Platt & Viola 2005, "Multiple Instance Boosting for
-Object Detection"). Pooled vectors cannot tell it: there, what a frame shows is mixed with all else.
+Object Detection"). Pooled vectors cannot: they mix what one frame shows with all the others.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from model.types import Floats
 L2 = 0.1
 """Weight decay, relative to one clip's loss."""
 MOST_LABELS = 128
-"""Of a taxonomy the most frequent labels only: their scores stand in each clip's vector."""
+"""Only the most frequent labels of a taxonomy: their scores are part of each clip's vector."""
 RARE = 1e-6
 """The least probability that no frame shows a label, or that one does."""
 FILE = "frames.safetensors"

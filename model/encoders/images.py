@@ -1,7 +1,6 @@
 """Image encoder: a transformers model from a folder or hub name, pictures -> vectors."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +10,34 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
-from model.encoders.text import bf16_pays, quiet_loader
+from model.encoders.errors import NotAnEncoder
+from model.encoders.precision import TrainableNetwork
+from model.encoders.text import quiet_loader
 from model.types import Floats
 
 BATCH = 32
 """Pictures encoded at once."""
 
 
-class ImageEncoder:
+class ImageEncoder(TrainableNetwork):
     """Pictures to unit-length vectors of `dimension`. Not for use by several threads at once."""
 
     def __init__(self, name: str) -> None:
-        """Load from `name`, a folder or a hub name. Raises OSError if it is no image encoder."""
+        """Load from `name`, a folder or a hub name. Raises NotAnEncoder."""
         quiet_loader()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self.processor = _processor(name)
             # Convolutions are a quarter faster with the colours of a pixel side by side.
-            self.network = _network(name).to(self.device, memory_format=torch.channels_last)
+            network = _network(name).to(device, memory_format=torch.channels_last)
         except (OSError, ValueError, ImportError) as error:
-            raise OSError(
-                f"IMAGE_ENCODER={name} is no image encoder: it must be a folder with a "
-                "transformers model and its preprocessor_config.json, or the name of one on the "
-                f"Hugging Face hub ({error})"
+            raise NotAnEncoder(
+                name,
+                "image",
+                "it must be a folder with a transformers model and its preprocessor_config.json, "
+                f"or the name of one on the Hugging Face hub ({error})",
             ) from error
-        self.network.eval()
-        self.low_precision = bf16_pays(self.device)
-        self._copy: nn.Module | None = None
+        super().__init__(network.eval(), device)
         with torch.inference_mode():
             blank = Image.new("RGB", (64, 64))
             self.dimension = self._pooled(self.network, [blank]).shape[1]
@@ -52,34 +52,21 @@ class ImageEncoder:
         with torch.inference_mode():
             for start in range(0, len(pictures), BATCH):
                 batch = pictures[start : start + BATCH]
-                pooled[start : start + BATCH] = self._pooled(self._reader(), batch).cpu().numpy()
+                pooled[start : start + BATCH] = self._pooled(self.reader(), batch).cpu().numpy()
         return pooled
 
     def forward(self, pictures: Sequence[Image.Image]) -> Tensor:
-        """One batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
-        self.forget_copy()  # whoever calls this is about to change the weights
+        """A batch of pictures to pooled states (n, dimension), float32, with gradients if on."""
         return self._pooled(self.network, pictures)
 
-    def forget_copy(self) -> None:
-        """The weights have changed: from now on it encodes with these."""
-        self._copy = None
-
-    def _reader(self) -> nn.Module:
-        """The network to encode with: where 16 bits pay, a copy in 16 bits."""
-        if self.low_precision and self._copy is None:
-            self._copy = deepcopy(self.network).to(torch.bfloat16).eval()
-        reader: nn.Module = self._copy or self.network
-        return reader
-
-    def _pooled(self, network: Any, pictures: Sequence[Image.Image]) -> Tensor:
-        # Without input_data_format a picture that is three pixels high would be taken for colours.
+    def _pooled(self, network: nn.Module, pictures: Sequence[Image.Image]) -> Tensor:
+        # Without input_data_format, three rows of pixels would be taken for colour channels.
         read = self.processor(
             images=list(pictures), return_tensors="pt", input_data_format="channels_last"
         )
         kind = next(network.parameters()).dtype
         pixels = read["pixel_values"].to(self.device, kind)
-        casts = self.low_precision and network is self.network
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
+        with self.autocast(network):
             output = network(pixel_values=pixels)
         pooled = output.get("pooler_output")
         if pooled is None:
@@ -101,7 +88,7 @@ def _processor(name: str) -> Any:
 def _network(name: str) -> Any:
     """The image half of the model of this name, without a pooler that was never trained."""
     whole, found = AutoModel.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
-    network = getattr(whole, "vision_model", whole)  # CLIP and its like read texts, too
+    network = getattr(whole, "vision_model", whole)  # CLIP and similar models also read texts
     if any(key.startswith("pooler.") for key in found["missing_keys"]):
         network.pooler = None
     return network

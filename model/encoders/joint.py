@@ -1,8 +1,8 @@
 """One vector for all that an example consists of: its text, its pictures, clips and sounds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,84 +10,101 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from model.encoders.clips import ClipEncoder
-from model.encoders.frame_head import load_frame_head
+from model.encoders.encoder import FrozenEncoder, TunedEncoder
+from model.encoders.frame_head import FrameHead, load_frame_head
 from model.encoders.images import ImageEncoder, unit
-from model.encoders.read_once import Frozen
 from model.encoders.sounds import SoundEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.media.sounds import RATE
-from model.storage.store import EncoderSpec
-from model.types import Floats, Ints, Medium
+from model.types import EncoderSpec, Floats, Ints, Medium
+
+TUNED: dict[Medium, Callable[[str, int], TunedEncoder]] = {
+    "text": TextEncoder,
+    "tokens": TokenEncoder,
+    "image": lambda name, max_tokens: ImageEncoder(name),
+}
+"""Medium -> its encoder, from the name of a network and the limit on a text's tokens. Deep rounds
+tune these networks."""
+
+FROZEN: dict[Medium, Callable[[str, FrameHead | None], FrozenEncoder]] = {
+    "video": lambda name, head: ClipEncoder(ImageEncoder(name), head),
+    "audio": lambda name, head: SoundEncoder(name),
+}
+"""Medium -> its encoder, from the name of a network and what was learnt about single frames. These
+networks stay as they are, for a batch of clips or sounds would take long."""
 
 BATCH = 32
 """Examples of several parts read at once."""
 
 Part = str | Image | Floats
-"""A text, a picture, or of a clip or a sound what its network said of it, see `frozen`."""
+"""A text, a picture, or the states (f, d) of a clip or a sound, see `JointEncoder.frozen`."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 
 
 class JointEncoder:
     """Examples to unit-length vectors of `dimension`: the vectors of their parts side by side, each
-    of the same weight, zeros for what is missing. Not safe for use by several threads at once.
+    with the same weight, zeros for missing parts. Not safe for use by several threads at once.
 
-    With one text or picture only it is that part's encoder and nothing more; of `tokens` it gives
-    model.spans.tags' Tokens in place of vectors.
+    For a layout of one text or picture it is just that part's encoder. For `tokens`, `encode`
+    returns Tokens instead of vectors.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
         """Load the networks that `spec` names, or their fine-tuned weights from `folder`.
 
-        Raises OSError where a name is no encoder.
+        Raises NotAnEncoder.
         """
         self.layout = spec.layout
         self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
-        named = {"text": spec.text, "tokens": spec.text, "image": spec.image}
-        names = {kind: name for kind, name in named.items() if kind in spec.layout}
-        if folder is not None:
-            names = {kind: str(self._own(folder, kind)) for kind in names}
-        self._encoders = {kind: _load(kind, name, spec.max_tokens) for kind, name in names.items()}
-        """Those whose networks deep rounds tune."""
-        networks: dict[str, Any] = {
-            kind: encoder.network for kind, encoder in self._encoders.items()
+        self._tuned = {
+            medium: make(
+                spec.network_of(medium) if folder is None else str(self._own(folder, medium)),
+                spec.max_tokens,
+            )
+            for medium, make in TUNED.items()
+            if medium in spec.layout
+        }
+        networks: dict[str, nn.Module] = {
+            medium: encoder.network for medium, encoder in self._tuned.items()
         }
         is_alone = len(networks) == 1
         self.network = networks.popitem()[1] if is_alone else nn.ModuleDict(networks)
         head = None if folder is None else load_frame_head(folder)
-        self.clips = ClipEncoder(ImageEncoder(spec.image), head) if "video" in spec.layout else None
+        self.frozen = {
+            medium: make(spec.network_of(medium), head)
+            for medium, make in FROZEN.items()
+            if medium in spec.layout
+        }
+        """The encoders of clips and sounds: examples hold the states that these have read."""
+        clips, sounds = self.frozen.get("video"), self.frozen.get("audio")
+        self.clips = clips if isinstance(clips, ClipEncoder) else None
         """Of layouts with a clip."""
-        sounds = SoundEncoder(spec.audio) if "audio" in spec.layout else None
-        self.rate = RATE if sounds is None else sounds.rate
+        self.rate = sounds.rate if isinstance(sounds, SoundEncoder) else RATE
         """Samples a second that sounds must have."""
-        frozen: dict[Medium, Any] = {"video": self.clips, "audio": sounds}
-        self.frozen: dict[Medium, Frozen] = {kind: one for kind, one in frozen.items() if one}
-        """The media whose networks stay as they are: a batch of them would take long. Examples
-        hold what these said of them."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     @property
     def is_tunable(self) -> bool:
         """Whether it has networks that can be fine-tuned."""
-        return bool(self._encoders)
+        return bool(self._tuned)
 
     @property
     def dimension(self) -> int:
-        """Of its vectors. It grows when `clips` has learnt something."""
+        """The width of its vectors. It grows when `clips` learns."""
         return sum(self._widths())
 
     def forget_copy(self) -> None:
-        """The weights have changed: from now on it encodes with these."""
-        for encoder in self._encoders.values():
+        """The weights have changed: no encoder may use a copy of the old ones."""
+        for encoder in self._tuned.values():
             encoder.forget_copy()
 
     def encode(self, examples: Sequence[Example]) -> Floats:
         """Examples to vectors (n, dimension), float32, unit length."""
         alone = self._alone()
         if alone is not None:
-            vectors: Floats = alone.encode(_firsts(examples))
-            return vectors
+            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens if the layout is `tokens`
         found = np.zeros((len(examples), self.dimension), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -99,20 +116,19 @@ class JointEncoder:
         """Examples to pooled states (n, dimension), float32, as `forward` gives them."""
         alone = self._alone()
         if alone is not None:
-            states: Floats = alone.pool(_firsts(examples))
-            return states
+            return alone.pool(_firsts(examples))
         batches = (examples[start : start + BATCH] for start in range(0, len(examples), BATCH))
         with torch.inference_mode():
             pooled = [self.forward(batch).cpu().numpy() for batch in batches]
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *pooled])
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
-        """One batch to pooled states (n, dimension), with gradients if on: of several parts each of
-        unit length. Clips and sounds have no gradients."""
+        """One batch to pooled states (n, dimension), with gradients unless they are switched off.
+        If there are several parts, each is scaled to unit length. Clips and sounds have no
+        gradients."""
         alone = self._alone()
         if alone is not None:
-            states: Tensor = alone.forward(_firsts(examples))
-            return states
+            return alone.forward(_firsts(examples))
         states = torch.zeros((len(examples), self.dimension), device=self.device)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -121,12 +137,14 @@ class JointEncoder:
         return states
 
     def token_places(self, examples: Sequence[Example]) -> list[Ints]:
-        """Of the layout `tokens`: where each example's tokens stand in its text, (m, 2) each."""
-        places: list[Ints] = self._of("tokens").places(_firsts(examples))
-        return places
+        """For the layout `tokens`: the places of each example's tokens in its text, (m, 2) each."""
+        encoder = self._tuned["tokens"]
+        if not isinstance(encoder, TokenEncoder):
+            raise TypeError(f"{type(encoder).__name__} knows no places of tokens")
+        return encoder.places(_firsts(examples))
 
     def learn_clips(self, examples: Sequence[Example], targets: Floats) -> None:
-        """Have `clips` learn what single frames tell of the labels (n, c) of whole examples."""
+        """Fit the model of single frames in `clips` to the labels (n, c) of whole examples."""
         if self.clips is None:
             return
         places = [place for place, medium in enumerate(self.layout) if medium == "video"]
@@ -135,50 +153,42 @@ class JointEncoder:
         self.clips.learn([clip for _, clips in there for clip in clips], targets[rows])
 
     def save(self, folder: Path) -> None:
-        """Write plain transformers folders of what can be tuned: this one for a layout of a single
-        network, else one inside each."""
-        for kind, encoder in self._encoders.items():
-            own = self._own(folder, kind)
+        """Write the tuned networks as plain transformers folders: `folder` itself if the layout has
+        a single network, else one subfolder each."""
+        for medium, encoder in self._tuned.items():
+            own = self._own(folder, medium)
             own.mkdir(exist_ok=True)
             encoder.save(own)
         if self.clips is not None:
             self.clips.save(folder)
 
-    def _own(self, folder: Path, kind: str) -> Path:
-        """Where the weights of a network stand in a folder."""
-        return folder / kind if self._has_several else folder
+    def _own(self, folder: Path, medium: Medium) -> Path:
+        """Where the weights of a network are within a folder."""
+        return folder / medium if self._has_several else folder
 
-    def _alone(self) -> Any:
+    def _alone(self) -> TunedEncoder | None:
         """The encoder of the only part, for layouts of one text or picture."""
-        return self._encoders.get(self.layout[0]) if len(self.layout) == 1 else None
+        return self._tuned.get(self.layout[0]) if len(self.layout) == 1 else None
 
-    def _of(self, medium: Medium) -> Any:
-        return self.frozen.get(medium) or self._encoders[medium]
+    def _of(self, medium: Medium) -> TunedEncoder | FrozenEncoder:
+        return self.frozen.get(medium) or self._tuned[medium]
 
     def _widths(self) -> list[int]:
-        return [int(self._of(medium).dimension) for medium in self.layout]
+        return [self._of(medium).dimension for medium in self.layout]
 
     def _columns(self) -> list[slice]:
-        """Where the vectors of each part stand."""
+        """The columns of each part's vectors."""
         widths = self._widths()
         ends = np.cumsum(widths).tolist()
         return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
-        found: Floats = self._of(medium).encode(parts)
-        return found
+        return cast(Floats, self._of(medium).encode(parts))  # `tokens` are never beside others
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:
         if medium in self.frozen:
             return torch.as_tensor(self._encode(medium, parts), device=self.device)
-        return nn.functional.normalize(self._of(medium).forward(parts), dim=1)
-
-
-def _load(kind: str, name: str, max_tokens: int) -> Any:
-    """The encoder of a kind; they have the same methods, each for parts of its own."""
-    if kind == "image":
-        return ImageEncoder(name)
-    return (TextEncoder if kind == "text" else TokenEncoder)(name, max_tokens)
+        return nn.functional.normalize(self._tuned[medium].forward(parts), dim=1)
 
 
 def _firsts(examples: Sequence[Example]) -> list[Any]:

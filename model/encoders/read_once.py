@@ -1,35 +1,27 @@
-"""What networks that stay as they are say of clips and sounds, kept: each is read once, however
-many encoders come."""
+"""Clips' and sounds' states by frozen networks: each is read once and kept for all encoders."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from model.spans.tags import Tokens
-from model.storage.tokens import TokenStore
+from model.encoders.encoder import FrozenEncoder
+from model.storage.states import StateStore
 from model.types import Floats, Medium
 
 UNWRITTEN = 64
-"""So many are written at once; a crash costs at most these, and they are then read again."""
-
-
-class Frozen(Protocol):
-    """A network that stays as it is: one medium, such as a clip, to its states (f, d), float16."""
-
-    @property
-    def state_dimension(self) -> int: ...
-    def read(self, medium: Any, /) -> Floats: ...
+"""This many are written at once; after a crash at most these must be read again."""
 
 
 class ReadOnce:
     """Used by one thread. Call `write` when done."""
 
     def __init__(
-        self, networks: Mapping[Medium, Frozen], store_of: Callable[[Medium, int], TokenStore]
+        self,
+        networks: Mapping[Medium, FrozenEncoder],
+        store_of: Callable[[Medium, int], StateStore],
     ) -> None:
-        """`store_of`: medium and dimension -> where its states are kept, in place of the tokens of
-        a text."""
+        """`store_of`: medium and dimension of its states -> where they are kept."""
         self._networks = networks
         self._stores = {
             medium: store_of(medium, network.state_dimension)
@@ -38,30 +30,23 @@ class ReadOnce:
         self._unwritten: dict[Medium, dict[int, Floats]] = {medium: {} for medium in networks}
 
     def states(self, medium: Medium, key: int, load: Callable[[], Any]) -> Floats:
-        """The states (f, d), float16, of the medium of this key, which `load` gives if they are not
-        known yet."""
+        """The states (f, d), float16, of the clip or sound with this key; `load` returns it if it
+        has not been read yet."""
         store, fresh = self._stores[medium], self._unwritten[medium]
         if key in fresh:
             return fresh[key]
         rows = store.rows(np.array([key], dtype=np.int64))
         if rows[0] >= 0:
-            return store.take(rows).states
+            return store.take(rows)[0]
         fresh[key] = states = self._networks[medium].read(load())
         if len(fresh) >= UNWRITTEN:
             self.write()
         return states
 
     def write(self) -> None:
-        """Keep what was read since the last time."""
+        """Store what was read since the last call."""
         for medium, fresh in self._unwritten.items():
             if fresh:
                 keys = np.array(list(fresh), dtype=np.int64)
-                self._stores[medium].append(keys, _as_tokens(list(fresh.values())))
+                self._stores[medium].append(keys, list(fresh.values()))
                 fresh.clear()
-
-
-def _as_tokens(found: list[Floats]) -> Tokens:
-    """States, which have no places in a text."""
-    states = np.concatenate(found)
-    bounds = np.cumsum([0, *(len(one) for one in found)])
-    return Tokens(states, np.zeros((len(states), 2), np.int64), bounds)

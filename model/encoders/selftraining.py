@@ -1,11 +1,11 @@
-"""A deep round: fine-tune on what is labelled, then once more on what the encoder is sure of, too.
+"""A deep round: fine-tune on the labelled examples, then again with those it is sure of added.
 
-A fine-tuned encoder knows more than its labels say: its vectors lie in clumps, most of them of one
-label. Texts deep inside a clump get the label of their neighbours, and the encoder is tuned on as
-many of them as on labelled ones (self-training by agreeing neighbours: HAST, Schröder & Heyer 2024,
-arXiv:2406.09206). Test accuracy on TREC-6, random labels, two seeds, names in the head: .80 and .72
-by the labels alone, .83 and .84 with this at 25; .84 and .91 at 50; .91 and .92 at 100. As many
-steps more on the labels alone gain nothing.
+A fine-tuned encoder's vectors form clusters, most of them of one label. Texts deep inside a cluster
+get the label of their neighbours, and the encoder is tuned on as many of them as on labelled ones
+(self-training by agreeing neighbours: HAST, Schröder & Heyer 2024, arXiv:2406.09206). Test accuracy
+on TREC-6, random labels, two seeds, names in the head: .80 and .72 with the labels alone, .83 and
+.84 with this at 25; .84 and .91 at 50; .91 and .92 at 100. The same number of extra steps on the
+labels alone gains nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from model.encoders.encoder import Trainable
 from model.encoders.finetune import (
     MIN_STEPS,
     MIN_VALIDATION,
-    Encoder,
     Examples,
     Report,
     Step,
@@ -29,32 +29,32 @@ from model.heads.names import named_head
 from model.types import EXCLUSIVE, Floats, Ints, Kind, LabelGroup
 
 LEAST_A_CLASS, MOST_A_CLASS = 3, 20
-"""Only with so many labels a class. With fewer the encoder is sure of what is wrong (BANKING77: .64
-with 1.3 labels a class, and .62 after self-training), with more it learns nothing new (TREC-6: .93
-at 200 labels, and .92)."""
+"""Self-training needs this many labels a class. With fewer the encoder is sure of wrong labels
+(BANKING77: .64 with 1.3 labels a class and .62 after self-training), with more it learns nothing
+new (TREC-6: .93 at 200 labels and .92 after)."""
 
 POOL_SAMPLE = 600
-"""So many items without a label are looked at."""
+"""At most this many unlabelled items are considered."""
 
 NEIGHBOURS = 10
 
 SUREST = 0.3
-"""Which part of the items that seem to be of a class are taken for it."""
+"""The share of the items predicted to be of a class that is taken."""
 
 STEPS = MIN_STEPS
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """items: without a label, drawn at random; names (c): what the labels are called, None for one
-    that has no name. Both are what the encoder reads."""
+    """items: drawn at random from those without a label; names (c): the labels' names, None for a
+    label without one. The encoder reads both."""
 
     items: Sequence[Any]
     names: Sequence[Any | None] = ()
 
 
 def deep_round(
-    encoder: Encoder,
+    encoder: Trainable,
     training: Examples,
     validation: Examples,
     unlabelled: Unlabelled,
@@ -63,23 +63,23 @@ def deep_round(
     seed: int,
     observe: Callable[[Step], None] | None = None,
 ) -> Report:
-    """`finetune` on the training examples; where one of several labels is asked for and there are
-    neither too few nor too many examples, then self-training.
+    """`finetune` on the training examples; if one of several labels is asked for and there are
+    neither too few nor too many examples, self-training follows.
 
-    What self-training made is thrown away when the validation examples, of which there must be
-    MIN_VALIDATION, are worse off by it. Raises ValueError when there are no training examples.
+    Its result is thrown away if it raises the validation loss, given at least MIN_VALIDATION
+    validation examples. Raises ValueError when there are no training examples.
     """
     is_due = asked in EXCLUSIVE and len(unlabelled.items) > 0 and _is_due(training)
 
-    def tell(step: Step, before: int, after: int) -> None:
-        """Number the steps of both trainings through."""
+    def report(step: Step, before: int, after: int) -> None:
+        """Number the steps of both trainings consecutively."""
         if observe is not None:
             total = before + step.total + after
             observe(replace(step, number=before + step.number, total=total))
 
     more = STEPS if is_due else 0
     first = finetune(
-        encoder, training, validation, asked, seed=seed, observe=lambda step: tell(step, 0, more)
+        encoder, training, validation, asked, seed=seed, observe=lambda step: report(step, 0, more)
     )
     if not is_due or not isinstance(asked, str):
         return first
@@ -92,7 +92,7 @@ def deep_round(
         asked,
         seed=seed + 1,
         steps=STEPS,
-        observe=lambda step: tell(step, first.steps, 0),
+        observe=lambda step: report(step, first.steps, 0),
     )
     if _is_worse(first, second, validation):
         encoder.network.load_state_dict(before)
@@ -104,12 +104,12 @@ def deep_round(
 
 
 def believed_labels(
-    encoder: Encoder, training: Examples, unlabelled: Unlabelled, kind: Kind
+    encoder: Trainable, training: Examples, unlabelled: Unlabelled, kind: Kind
 ) -> Examples:
     """The items that the encoder is surest of, and the labels (k, c) that it believes them to have.
 
     How sure it is of an item is the probability of its likeliest label, times the mean that its
-    NEIGHBOURS nearest give to that label. Of each label the SUREST part is taken, so that frequent
+    NEIGHBOURS nearest give to that label. The SUREST share of each label is taken, so that frequent
     labels stay frequent.
     """
     count = min(POOL_SAMPLE, len(unlabelled.items))
@@ -126,7 +126,7 @@ def believed_labels(
 
 
 def surest(likeliest: Ints, sure: Floats) -> Ints:
-    """Of the rows with each label (n,) the SUREST part by `sure` (n,), at least one."""
+    """The SUREST share of the rows of each label (n,), ranked by `sure` (n,); at least one."""
     chosen = [np.zeros(0, np.int64)]
     for label in np.unique(likeliest):
         mine = np.flatnonzero(likeliest == label)
@@ -144,7 +144,7 @@ def _is_due(training: Examples) -> bool:
 
 
 def _head(
-    encoder: Encoder,
+    encoder: Trainable,
     known: Floats,
     states: Floats,
     targets: Floats,

@@ -10,24 +10,26 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel, SequenceFeatureExtractor
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.images import unit
-from model.encoders.text import bf16_pays, quiet_loader
+from model.encoders.precision import bf16_pays
+from model.encoders.text import quiet_loader
 from model.types import Floats
 
 MIN_SECONDS = 0.1
-"""Shorter sounds are followed by silence: some networks need several frames of 25 ms."""
+"""Shorter sounds are padded with silence: some networks need several frames of 25 ms."""
 
 
 class SoundEncoder:
     """Sounds to unit-length vectors of `dimension`. Not for use by several threads at once.
 
     A sound is float32 samples (n,) in [-1, 1], `rate` a second, as `read_sound` gives them.
-    Some networks read its beginning alone: AST and CLAP ten seconds. The network stays as it
-    is, so what it says of a sound (`read`) needs to be asked only once.
+    Some networks read only its beginning: AST and CLAP ten seconds. The network is never tuned, so
+    a sound's state (`read`) needs to be computed only once.
     """
 
     def __init__(self, name: str) -> None:
-        """Load from `name`, a folder or a hub name. Raises OSError if it is no audio encoder."""
+        """Load from `name`, a folder or a hub name. Raises NotAnEncoder."""
         quiet_loader()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.low_precision = bf16_pays(self.device)
@@ -39,29 +41,30 @@ class SoundEncoder:
             silence = np.zeros(self.rate, dtype=np.float32)
             self.dimension = len(self._pooled(silence, torch.float32))
         except (OSError, ValueError, ImportError) as error:
-            raise OSError(
-                f"AUDIO_ENCODER={name} is no audio encoder: it must be a folder with a "
-                "transformers model and its preprocessor_config.json, or the name of one on the "
-                f"Hugging Face hub ({error})"
+            raise NotAnEncoder(
+                name,
+                "audio",
+                "it must be a folder with a transformers model and its preprocessor_config.json, "
+                f"or the name of one on the Hugging Face hub ({error})",
             ) from error
 
     @property
     def state_dimension(self) -> int:
-        """Of what the network says of a sound."""
+        """The width of the network's state for a sound."""
         return self.dimension
 
     def read(self, sound: Floats) -> Floats:
-        """What the network says of a sound: one state (1, dimension), float16, of unit length."""
+        """A sound to one state (1, dimension), float16, of unit length."""
         kind = torch.bfloat16 if self.low_precision else torch.float32
         return unit(self._pooled(sound, kind)[None]).astype(np.float16)
 
     def encode(self, sounds: Sequence[Floats]) -> Floats:
-        """What was read of sounds to vectors (n, dimension), float32, unit length."""
+        """The states of sounds to vectors (n, dimension), float32, unit length."""
         nothing = np.zeros((0, self.dimension), np.float32)
         return unit(np.concatenate([nothing, *sounds]).astype(np.float32))
 
     def _pooled(self, sound: Floats, kind: torch.dtype) -> Floats:
-        """The mean state (dimension,), float32, computed with numbers of this kind."""
+        """The mean state (dimension,), float32, computed in this dtype."""
         features = {
             name: values.to(self.device, kind if values.is_floating_point() else None)
             for name, values in self._features(sound).items()
@@ -79,7 +82,7 @@ class SoundEncoder:
 
     def _features(self, sound: Floats) -> dict[str, Tensor]:
         """What the network reads of one sound, each tensor of shape (1, ...)."""
-        # From longer sounds CLAP's extractor would cut a part at random.
+        # CLAP's extractor would cut a random part out of longer sounds.
         most = getattr(self.extractor, "nb_max_samples", len(sound))
         silence = np.zeros(max(0, math.ceil(MIN_SECONDS * self.rate) - len(sound)), np.float32)
         read = self.extractor(
@@ -93,7 +96,7 @@ class SoundEncoder:
 
 def _extractor(name: str) -> Any:
     with warnings.catch_warnings():
-        # AST's own settings leave one of the 128 filters empty: so it was trained.
+        # AST's own settings leave one of the 128 filters empty: it was trained that way.
         warnings.filterwarnings("ignore", "At least one mel filter has all zero values")
         found = AutoFeatureExtractor.from_pretrained(name)  # type: ignore[no-untyped-call]
     if not isinstance(found, SequenceFeatureExtractor):
@@ -102,7 +105,7 @@ def _extractor(name: str) -> Any:
 
 
 def _audio_half(whole: Any) -> Any:
-    """What reads sounds in a network: CLAP reads texts, too, and Whisper writes them."""
+    """The part of a model that reads sounds: CLAP also reads texts, and Whisper writes them."""
     if hasattr(whole, "audio_model"):
         return whole.audio_model
     return whole.get_encoder() if whole.config.is_encoder_decoder else whole

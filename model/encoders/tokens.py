@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.text import (
     BATCH_TOKENS,
     CHUNK,
@@ -34,24 +35,26 @@ class TokenEncoder:
     """Texts to Tokens whose states have `dimension`, mean 0 over the dimensions, and unit length.
     Not safe for use by several threads at once.
 
-    A text is read up to `max_tokens`; what comes after has no tokens. Special tokens and those of
-    the encoder's prefix are left out, and spaces do not belong to a token.
+    A text is read up to `max_tokens`; the rest has no tokens. Special tokens and those of the
+    encoder's prefix are left out, and tokens do not include spaces.
     """
 
     def __init__(self, name: str, max_tokens: int) -> None:
-        """Load from a folder or hub name. Raises OSError if it is no text encoder, or has no fast
-        tokenizer, which alone knows where each token stands."""
+        """Load from a folder or hub name. Raises NotAnEncoder, also if there is no fast tokenizer:
+        only these know the places of tokens in the text."""
         self._encoder = TextEncoder(name, max_tokens)
         if not self._encoder.tokenizer.is_fast:
-            raise OSError(
-                f"ENCODER={name} has no fast tokenizer, which <Labels> need: choose another"
+            raise NotAnEncoder(
+                name,
+                "tokens",
+                "it has no fast tokenizer, which finding spans needs; choose another",
             )
         self.network = self._encoder.network
         self.device = self._encoder.device
         self.dimension = self._encoder.dimension
 
     def forget_copy(self) -> None:
-        """The weights have changed: from now on it encodes with these."""
+        """See TrainableNetwork."""
         self._encoder.forget_copy()
 
     def encode(self, texts: Sequence[str]) -> Tokens:
@@ -73,13 +76,13 @@ class TokenEncoder:
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *states])
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """The same of one batch, with gradients if on."""
+        """The same for one batch, with gradients unless they are switched off."""
         read = self._read(texts)
-        states, _ = self._encoder.states(self._encoder.trained(), read.tokens)
+        states, _ = self._encoder.states(self._encoder.network, read.tokens)
         return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
 
     def places(self, texts: Sequence[str]) -> list[Ints]:
-        """Where each text's tokens stand, (m, 2) each, without reading their states."""
+        """The places of each text's tokens, (m, 2) each, without computing their states."""
         return self._read(texts).places
 
     def save(self, folder: Path) -> None:
@@ -110,9 +113,9 @@ class TokenEncoder:
 
 
 def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
-    """The positions of the text's own tokens among all that were read, and their places.
+    """The positions of the text's own tokens among all tokens, and their places.
 
-    A text without any has one that is all of the text, with the state of the first special token.
+    A text without any gets one that spans all of it, with the state of the first special token.
     """
     places = np.array([_without_spaces(text, *pair) for pair in offsets.tolist()], dtype=np.int64)
     positions = np.flatnonzero(places[:, 1] > places[:, 0])
@@ -122,7 +125,7 @@ def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
 
 
 def _without_spaces(text: str, start: int, end: int) -> tuple[int, int]:
-    """What stands before the text (a prefix) or nowhere is empty."""
+    """The place without spaces at its ends; empty for tokens of a prefix or without a place."""
     start = max(start, 0)
     while start < end and text[start].isspace():
         start += 1

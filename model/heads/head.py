@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import expit, softmax
 
+from model.heads.deciding import decisions
 from model.heads.logistic import Prior, fit_logistic
-from model.heads.ordered import median_answers, softening
+from model.heads.ordered import softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
 L2 = 0.05
@@ -17,11 +18,11 @@ CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0}
 """The feature that carries the bias; the smaller, the more the bias is decayed. One label of one
 class moved it so far that all others became rare: BBC News before any label .91 by names, after one
 .84 with 1.0. Accuracy after 10, 25 and 100 random labels beside names: TREC-6 .52, .60 and .73 with
-1.0, .56, .63 and .73 with 0.3; BANKING77 .64, .65 and .68, then .66, .67 and .69. Where a text may
-have several labels the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57)."""
+1.0, .56, .63 and .73 with 0.3; BANKING77 .64, .65 and .68, then .66, .67 and .69. If a text may
+have several labels, the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57)."""
 
 CHUNK = 8192
-"""Rows scored at once, so that a pool of millions never stands in memory as float32."""
+"""Rows scored at once, so that a pool of millions is never in memory as float32."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Head:
     into a narrow cone; without its mean, cosines and weights use the whole sphere. thresholds (c,):
     from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
     questions, the labels of each, decided for themselves; () for one question, of this `kind`.
-    name_shares (c,): how much of what the labels' names say stands in each one's weights, see
-    `model.heads.names`; None where no names were asked. Not kept on the disk.
+    name_shares (c,): the share of the head of the labels' names in each label's weights, see
+    `model.heads.names`; None if no names were used. Not stored on disk.
     """
 
     kind: Kind
@@ -107,20 +108,6 @@ class Head:
         return np.hstack([part.answers(probs[:, group.columns]) for part, group in parts])
 
 
-def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
-    """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), the median one
-    (`ordered`), or all labels of at least their threshold, one number or (c,)."""
-    if kind == "multiple":
-        result: Bools = probs >= thresholds
-        return result
-    if kind == "ordered":
-        return median_answers(probs)
-    answers = np.zeros(probs.shape, dtype=np.bool_)
-    if len(probs):
-        answers[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return answers
-
-
 def joined(heads: Sequence[Head], groups: tuple[LabelGroup, ...]) -> Head:
     """One head of the heads of several questions, all with the same centre; the only one as it is
     where there are no groups."""
@@ -172,8 +159,8 @@ def fit_head(
 
     vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
     label without any example ends at a small probability instead of running off to zero.
-    `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: what
-    the labels' names say, see `model.heads.names`: weights are decayed towards a share of it.
+    `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: the
+    head of the labels' names, see `model.heads.names`: weights are decayed towards a share of it.
     Raises ValueError when there is neither an example nor a named head.
     """
     if len(vectors) == 0:

@@ -14,14 +14,14 @@ GROUP = 128
 """Labels of `multiple` that are fitted together."""
 
 FIRST_STEPS, MOST_STEPS = 10, 200
-"""From nothing, so many steps are taken before the curvature is looked at again."""
+"""From zero weights, this many steps are taken before the curvature is computed again."""
 
 SETTLED = 1e-4
-"""A label of `multiple` whose loss is at most so much above its minimum is not fitted again."""
+"""A label of `multiple` whose loss is at most this far above its minimum is not fitted again."""
 
 MOST_TURNS, SETTLED_SHARE = 5, 0.05
-"""Where labels are too many to be fitted together, their weights and the share of a `Prior` take so
-many turns, until the share moves no more."""
+"""With too many labels to fit together, their weights and the share of a `Prior` are fitted in
+turn, at most this many times, until the share moves by less than this."""
 
 SHARE_SPREAD = 2.0
 """Prior standard deviation of the share of a `Prior`, whose mean is 1. Shuffled names of TREC-6's
@@ -53,7 +53,7 @@ def fit_logistic(
     """The weights (d, c) of least loss plus l2 / 2 times their squares, by L-BFGS, and the share of
     the prior in them, 0.0 without one.
 
-    features (m, d); targets (m, c): 0 and 1, or how much an example counts in place of 1; softmax
+    features (m, d); targets (m, c): 0 and 1, or how much an example counts instead of 1; softmax
     for exclusive labels, one sigmoid a label for `multiple`; start (d, c): where to begin.
 
     With a prior the squares are those of the weights' distance from `share` times its weights. The
@@ -78,8 +78,8 @@ def fit_logistic(
 
 @dataclass(frozen=True)
 class _Problem:
-    """features (m, d), targets (m, c), and what a share of 1 of the prior says of each example:
-    logits (m, c), None without a prior."""
+    """features (m, d), targets (m, c), and the logits (m, c) of the prior with a share of 1, None
+    without a prior."""
 
     features: Floats
     targets: Floats
@@ -96,7 +96,7 @@ class _Problem:
         return LOSSES[self.kind](logits, self.targets)
 
     def of(self, columns: Ints) -> "_Problem":
-        """For some of the labels alone."""
+        """The same problem for some of the labels."""
         targets = np.ascontiguousarray(self.targets[:, columns])
         said = None if self.said is None else np.ascontiguousarray(self.said[:, columns])
         return replace(self, targets=targets, said=said)
@@ -121,11 +121,12 @@ def _jointly(problem: _Problem, start: Floats, share: float) -> tuple[Floats, fl
     own, found = _at_minimum(problem, start, share, True)
     if found >= 0.0:
         return own, found
-    return _at_minimum(problem, start, 0.0, False)  # what misleads is left out, not turned round
+    return _at_minimum(problem, start, 0.0, False)  # a misleading prior is dropped, not reversed
 
 
 def _refitted(problem: _Problem, start: Floats, share: float) -> Floats:
-    """Own weights beside this share of the prior, where those at the start are not good enough."""
+    """Own weights given this share of the prior; only columns whose start is not good enough
+    change."""
     own = start.copy()
     for some in _groups(problem, _unsettled(problem, start, share)):
         own[:, some], _ = _at_minimum(problem.of(some), start[:, some], share, False)
@@ -141,7 +142,7 @@ def _at_minimum(
 
 
 def _best_share(problem: _Problem, own: Floats, share: float) -> float:
-    """The most probable share of the prior beside these weights; 0.0 without a prior."""
+    """The most probable share of the prior given these weights; 0.0 without a prior."""
     if problem.said is None:
         return 0.0
     said, fixed = problem.said, problem.features @ own
@@ -191,8 +192,8 @@ def _groups(problem: _Problem, columns: Ints) -> list[Ints]:
 def _nearer(
     problem: _Problem, start: Floats, share: float, steps: int, is_joint: bool
 ) -> tuple[Floats, float]:
-    """The own weights of one group of labels after so many steps, or at the minimum, and the share
-    of the prior, which is fitted with them if `is_joint`.
+    """The own weights of one group of labels after this many steps, or at the minimum, and the
+    share of the prior, which is fitted with them if `is_joint`.
 
     L-BFGS takes a fifth to a half of the steps where the loss is about equally curved in all
     directions, so it works on `inner` = factor' weights, in which the mean of the labels'

@@ -1,9 +1,10 @@
-"""What labels are called: a head from the vectors of their names, before and beside any label.
+"""What labels are called: a head from the vectors of their names, before any label and along with
+labels.
 
 The name of a label is a text, and the encoder reads texts. Without any label the head of the names
 alone is right on BANKING77 (77 intents) in .67 of the texts, where 25 random labels without names
 reach .18. How much of it holds for a project is found with the head's own weights, from its labels:
-see `model.heads.logistic.Prior`. Names that mislead, such as A, B and C, so end at a share of 0.
+see `model.heads.logistic.Prior`. So misleading names, such as A, B and C, end at a share of 0.
 """
 
 import re
@@ -15,19 +16,19 @@ from model.heads.head import Head, centred
 from model.types import EXCLUSIVE, Floats, Kind
 
 SCALE = 8.0
-"""Logits are so many times the cosines of texts and names."""
+"""Logits are this many times the cosines of texts and names."""
 
 STEPS: dict[Kind, int] = {"single": 3, "ordered": 3, "multiple": 1}
-"""How often the names are moved towards the texts that they stand for. Where a text has several
-labels, which of them is clearest tells less."""
+"""How often the names are moved towards the texts that they stand for. If a text has several
+labels, its clearest one says less."""
 
 SUREST = 0.4
-"""Which part of the texts the names are moved towards: those that are most clearly one label's."""
+"""The share of the texts that names are moved towards: those that are most clearly of one label."""
 
 MOST_SHARE = 0.5
 LABELS_A_TEXT = 1.5
-"""Where a text may have several labels, it is believed to have so many before any label says
-otherwise, and each label to be on at most MOST_SHARE of the texts."""
+"""If texts may have several labels, a text is assumed to have this many until labels say otherwise,
+and each label to be on at most MOST_SHARE of the texts."""
 
 
 def named_head(

@@ -1,7 +1,7 @@
 """Labels in an order, such as one to five stars: a near miss is better than a far one.
 
-Learnt from soft targets, in which the labels beside the given one have a part, the smaller the
-farther they are (Diaz & Marathe 2019, "Soft Labels for Ordinal Regression"); the answer is the
+Learnt from soft targets, in which labels near the given one have a share, smaller the farther
+they are (Diaz & Marathe 2019, "Soft Labels for Ordinal Regression"); the answer is the
 median, which is the fewest steps off on average, while the likeliest label is most often right.
 
 Measured on the 7,058 words of VADER's lexicon, rated by people and sorted into five classes
@@ -18,7 +18,7 @@ SLOPE = 2.0
 
 
 def softening(labels: int) -> Floats:
-    """The soft targets (c, c), float32, of each of so many labels; each row sums to 1. A product
+    """The soft targets (c, c), float32, of each of this many labels; each row sums to 1. A product
     with it makes targets (n, c) of 0 and 1 soft."""
     parts = np.exp(-SLOPE * _steps(labels))
     result: Floats = (parts / parts.sum(axis=1, keepdims=True)).astype(np.float32)

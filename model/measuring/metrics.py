@@ -50,8 +50,8 @@ def measure_counts(
     labels: tuple[str, ...],
     seed: int,
 ) -> dict[str, Any]:
-    """The same from counts (n, c): how often each example has each label rightly said, said, and in
-    truth; exact (n,): of which examples all was right. The F1s of spans are such."""
+    """The same from counts (n, c): how often each example has each label correctly predicted,
+    predicted, and in truth; exact (n,): which examples are entirely right. For the F1s of spans."""
     examples = len(exact)
     if examples == 0:
         return {}

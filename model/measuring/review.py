@@ -1,7 +1,7 @@
-"""What the labels themselves tell: which of them are doubtful, and what is taken for what.
+"""A review of the labels: which of them are doubtful, and which labels are confused.
 
 The model is asked about each labelled example by heads that did not learn it (cross-validation on
-the vectors of the encoder as it comes: a tuned one has seen the labels, and half believes them).
+the vectors of the pretrained encoder: a tuned one has seen the labels, and half believes them).
 """
 
 from collections import Counter
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.heads.head import decisions, fit_head
+from model.heads.deciding import decisions
+from model.heads.head import fit_head
 from model.heads.ordered import near
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
@@ -18,7 +19,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Confusion:
-    """`count` examples have the label `given` where the model says `said`; "" for no label."""
+    """`count` examples have the label `given` where the model predicts `said`; "" for no label."""
 
     given: str
     said: str
@@ -74,8 +75,8 @@ def span_doubts(probs: Floats, targets: Floats, bounds: Ints) -> Floats:
 def confusions(
     probs: Floats, targets: Floats, kind: Kind, labels: tuple[str, ...]
 ) -> list[Confusion]:
-    """What is taken for what, the most frequent first: pairs of a given label that the model does
-    not say and one that it says instead."""
+    """Which labels are confused, the most frequent pairs first: a given label that the model does
+    not predict and one that it predicts instead."""
     said, given = decisions(probs, kind), targets > 0
     pairs: Counter[tuple[str, str]] = Counter()
     for missed, claimed in zip(given & ~said, said & ~given, strict=True):

@@ -1,4 +1,4 @@
-"""How many labels the order of the queue has saved, by what it saved on public sets."""
+"""How many labels the order of the queue has saved, estimated from public data sets."""
 
 FACTORS = {
     "trec6": 500 / 147,
@@ -14,7 +14,7 @@ FACTORS = {
 tests/benchmarks/RESULTS.md."""
 
 LEAST_LABELS = 100
-"""With fewer labels the curves of these sets cross each other too often to tell."""
+"""With fewer labels the curves of these sets cross too often for an estimate."""
 
 
 def labels_saved(labels: int) -> tuple[int, int] | None:

@@ -1,4 +1,5 @@
-"""Stopping rules: pure functions on the history of rounds. They tell; nothing stops by itself."""
+"""Stopping rules: pure functions on the history of rounds. They only report; nothing stops by
+itself."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ DEFAULT_METRIC: dict[Kind, Metric] = {
     "multiple": "micro_f1",
     "spans": "micro_f1",
 }
-"""What is looked at first: in learning curves, and for a target unless another is named."""
+"""The main metric: of learning curves, and of a target unless another is named."""
 
 STEP, GROWTH = 10, 0.1
 """Versions are compared when the labels grew by at least STEP and by the share GROWTH since the
@@ -37,7 +38,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round left behind.
+    """The record of one round.
 
     labels: labels in use when it was made, those of the audit reserve included; open_tasks: tasks
     that may still be asked for; measured: `Goals.metric`, None without audit labels; kappa:
@@ -117,7 +118,7 @@ def budget_used(history: Sequence[Round], goals: Goals) -> Reason | None:
 
 
 def predictions_stable(history: Sequence[Round], goals: Goals) -> Reason | None:
-    """The last comparisons of versions all found the same answers, nearly.
+    """The last comparisons of versions all found nearly the same answers.
 
     Stabilizing predictions (Bloodgood & Vijay-Shanker 2009, aclanthology.org/W09-1107).
     """
@@ -132,7 +133,7 @@ def predictions_stable(history: Sequence[Round], goals: Goals) -> Reason | None:
 
 
 def pool_exhausted(history: Sequence[Round], goals: Goals) -> Reason | None:
-    """No task is left to ask for. Told whether or not it was asked."""
+    """No task is left to ask for. Reported whatever the goals."""
     if history[-1].open_tasks > 0:
         return None
     return Reason("pool_exhausted", "The pool is exhausted: no task is left to label.")

@@ -19,7 +19,7 @@ from model.types import Floats
 
 FRAMES = 8
 MAX_SECONDS = 300.0
-"""Of a longer video the beginning is looked at."""
+"""Only the beginning of a longer video is used."""
 MAX_PIXELS = 10_000_000
 """A frame: 4K has 9 million, 8K has 33."""
 MAX_READ_SECONDS = 20.0
@@ -35,7 +35,7 @@ def read_clip(
     path: Path, frames: int = FRAMES, *, seconds: float = MAX_READ_SECONDS
 ) -> list[Image.Image]:
     """1 to `frames` pictures from a video file, spread evenly over its first MAX_SECONDS: RGB,
-    upright, of a size as in `read_picture`. Of a damaged file, those that are left.
+    upright, of a size as in `read_picture`. From a damaged file, the readable ones.
 
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if no frame can be
     read, if frames are too large or if time is up, and OSError if there is no file.
@@ -67,7 +67,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds of video; None if the file does not say, as those that browsers record."""
+    """Seconds of video; None if the file does not say, as with those that browsers record."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else None
@@ -95,7 +95,7 @@ def _shown_at(
         if is_taken and moment < end:
             continue
         if moment - end > FAR and stream.time_base:
-            # A file that cannot seek is decoded on from where it is.
+            # A file that cannot seek is decoded further from its current position.
             with suppress(av.FFmpegError):
                 container.seek(int(moment / stream.time_base), stream=stream)
                 frames = _decoded(container, stream, until)
@@ -110,7 +110,7 @@ def _shown_at(
 
 
 def _decoded(container: InputContainer, stream: VideoStream, until: float) -> Iterator[VideoFrame]:
-    """Frames from where the container stands, up to the first damage or the end."""
+    """Frames from the container's current position, up to the first damage or the end."""
     with suppress(av.FFmpegError):
         for frame in container.decode(stream):
             if time.monotonic() > until:

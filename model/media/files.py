@@ -1,4 +1,4 @@
-"""What picture, video and sound files have in common: they may be something else."""
+"""Checks of picture, video and sound files: a file may be something else."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ DISGUISES = {
     rb"<\?xml|<error>": "an XML message instead of a {kind}: its address may have expired",
     rb"\{\s*\"|\[\s*[\{\"]": "a JSON message instead of a {kind}",
 }
-"""Pattern of a file's beginning -> what it is."""
+"""Pattern of a file's beginning -> why it is refused."""
 
 
 class UnreadableMedia(ValueError):

@@ -19,7 +19,7 @@ from model.types import Floats
 RATE = 16_000
 """Samples a second: what nearly all encoders of speech and sounds read."""
 MAX_SECONDS = 30.0
-"""Of a longer sound the beginning is read."""
+"""Only the beginning of a longer sound is read."""
 MAX_READ_SECONDS = 20.0
 """Wall-clock time for one sound."""
 MIN_SOURCE_RATE = 1000
@@ -34,7 +34,7 @@ NO_SAMPLE = "no sound can be read: it is empty, damaged, cut off or of an unknow
 
 def read_sound(path: Path, rate: int = RATE, *, seconds: float = MAX_READ_SECONDS) -> Floats:
     """The first MAX_SECONDS of a sound file, or of a video's sound: float32 samples (n,) in
-    [-1, 1], `rate` a second, the mean of the channels. Of a damaged file, what can be read.
+    [-1, 1], `rate` a second, the mean of the channels. From a damaged file, the readable part.
 
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if there is no sound
     in it, if none can be read or if time is up, and OSError if there is no file.

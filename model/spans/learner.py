@@ -22,27 +22,27 @@ from model.spans.tags import (
     Tokens,
     counts_of,
     decode,
-    found_spans,
     max_token_margin,
     mean_token_margin,
+    spans_of_tags,
     tag_names,
     tags_of,
 )
 from model.types import Bools, Floats, Ints
 
 CHUNK = 512
-"""Texts whose tokens stand in memory at once."""
+"""Texts whose tokens are in memory at once."""
 
 FITTED = 6000
-"""About so many tokens a head is fitted to: all of spans, and some of those outside of them."""
+"""A head is fitted to about this many tokens: all tokens of spans, and some outside of them."""
 
 COLD_TEXTS = 5
 """Below this many training texts the order comes from the texts' vectors. A text has dozens of
-tokens: with 30, as for labels of whole texts, F1 was .24 after 20 texts in place of .5 (People's
+tokens: with 30, as for labels of whole texts, F1 was .24 after 20 texts instead of .5 (People's
 Daily)."""
 
-STRATEGIES = {"variance": "cluster_margin"}
-"""Strategies that need probabilities of whole texts, and which of them stands in for each."""
+STAND_INS = {"variance": "cluster_margin"}
+"""Strategy that needs probabilities of whole texts -> the one used instead."""
 
 MEASURES: dict[str, Callable[[Floats, Ints], Floats]] = {"entropy": mean_token_margin}
 """Strategy -> how much a text would teach; by all others the max token margin."""
@@ -65,9 +65,9 @@ class SpanSnapshot:
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """What one look at all tokens told: vectors (n, d), the mean state of each text, and priority
-    (n,) by the head, if there is one."""
+class _Overview:
+    """One pass over all tokens: vectors (n, d), the mean state of each text, and priority (n,) by
+    the head, if there is one."""
 
     vectors: Floats
     priority: Floats | None
@@ -96,39 +96,43 @@ def _span_round(
         head = _calibrated(fitted, snapshot, held_out)
     if head is not None and len(validation):
         metrics = _measure(head, snapshot, held_out, policy.seed)
-    looked = _look(snapshot, head, policy)
-    centre = pool_centre(looked.vectors, policy.seed)
+    overview = _overview(snapshot, head, policy)
+    centre = pool_centre(overview.vectors, policy.seed)
     as_labels = Snapshot(
         ids=snapshot.ids,
-        vectors=looked.vectors,
+        vectors=overview.vectors,
         open=snapshot.open,
         answered=snapshot.answered,
         targets=(counts_of(snapshot.spans, snapshot.labels) > 0).astype(np.float32),
         labels=snapshot.labels,
         kind="multiple",
     )
-    policy = replace(policy, strategy=STRATEGIES.get(policy.strategy, policy.strategy))
-    ranked = None if looked.priority is None else looked.priority.__getitem__
+    policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
+    ranked = None if overview.priority is None else overview.priority.__getitem__
     rows, share = Choice(as_labels, policy, None, centre, audits, ranked, COLD_TEXTS).rows()
     return Outcome(head, rows, training, validation, metrics, share, fitted)
 
 
-def said_of(head: Head, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:
-    """What the head finds in each text: its spans, and how sure it is of each."""
-    return said_by(head.probs(tokens.states), tokens, labels)
+def predicted_spans(
+    head: Head, tokens: Tokens, labels: Sequence[str]
+) -> list[list[tuple[Span, float]]]:
+    """The spans that the head predicts in each text, and how sure it is of each."""
+    return spans_from_probs(head.probs(tokens.states), tokens, labels)
 
 
-def said_by(probs: Floats, tokens: Tokens, labels: Sequence[str]) -> list[list[tuple[Span, float]]]:
+def spans_from_probs(
+    probs: Floats, tokens: Tokens, labels: Sequence[str]
+) -> list[list[tuple[Span, float]]]:
     """The same, from the probabilities (t, 2 c + 1) of the tokens' tags."""
     tags = decode(probs, tokens.bounds)
     pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
     return [
-        found_spans(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
+        spans_of_tags(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
         for begin, end in pairs
     ]
 
 
-def cross_validated(
+def cross_validated_tags(
     tokens: Tokens, spans: Sequence[Sequence[Span]], labels: tuple[str, ...], seed: int
 ) -> Floats:
     """Probabilities (t, 2 c + 1) of the tags of marked texts' tokens, each by a head that was
@@ -166,7 +170,7 @@ def _fit(snapshot: SpanSnapshot, which: Bools, start: Head | None) -> Head:
 
 def _thinned(targets: Floats) -> tuple[Ints, Floats]:
     """Rows of about FITTED tokens, and how many tokens each stands for: most tokens are outside of
-    all spans, and a part of them tells the same in a fraction of the time."""
+    all spans, and a sample of them gives the same in a fraction of the time."""
     is_outside = targets[:, OUTSIDE] > 0
     inside, outside = np.flatnonzero(~is_outside), np.flatnonzero(is_outside)
     room = max(FITTED - len(inside), FITTED // 4)
@@ -194,15 +198,16 @@ def _labelled(snapshot: SpanSnapshot, which: Bools) -> tuple[Tokens, Floats]:
 def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
     """Figures on the audit texts: a span is found when its characters and its label are right."""
     tokens = snapshot.take(snapshot.answered[held_out])
-    given = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
-    said = [{span for span, _ in one} for one in said_of(head, tokens, snapshot.labels)]
-    hits = [mine & theirs for mine, theirs in zip(said, given, strict=True)]
-    exact = np.array([mine == theirs for mine, theirs in zip(said, given, strict=True)])
-    counts = [counts_of(spans, snapshot.labels) for spans in (hits, said, given)]
+    truth = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
+    scored = predicted_spans(head, tokens, snapshot.labels)
+    predicted = [{span for span, _ in spans} for spans in scored]
+    hits = [found & marked for found, marked in zip(predicted, truth, strict=True)]
+    exact = np.array([found == marked for found, marked in zip(predicted, truth, strict=True)])
+    counts = [counts_of(spans, snapshot.labels) for spans in (hits, predicted, truth)]
     return measure_counts(exact, counts[0], counts[1], counts[2], snapshot.labels, seed)
 
 
-def _look(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Looked:
+def _overview(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Overview:
     measure = MEASURES.get(policy.strategy, max_token_margin)
     vectors, priority = [], []
     for tokens in _chunks(snapshot):
@@ -210,7 +215,7 @@ def _look(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Looked:
         vectors.append(_means(states, tokens.bounds))
         if head is not None:
             priority.append(measure(head.probs(states), tokens.bounds))
-    return _Looked(
+    return _Overview(
         np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32),
         np.concatenate(priority) if priority else None,
     )

@@ -17,27 +17,18 @@ OUTSIDE = 0
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """The characters from `start` up to `end` of a text are an x. As text: `start:end:x`."""
+    """The characters from `start` up to `end` of a text are an x."""
 
     start: int
     end: int
     label: str
-
-    def __str__(self) -> str:
-        return f"{self.start}:{self.end}:{self.label}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Span":
-        """The span that was written so. Raises ValueError for any other text."""
-        start, end, label = text.split(":", 2)
-        return cls(int(start), int(end), label)
 
 
 @dataclass(frozen=True)
 class Tokens:
     """The tokens of n texts, one text after the other: t in all.
 
-    states (t, d): what the encoder says of each; places (t, 2): its first character, and the one
+    states (t, d): the encoder's state for each; places (t, 2): its first character, and the one
     after its last; bounds (n + 1,): where each text begins, and the end.
     """
 
@@ -49,7 +40,7 @@ class Tokens:
         return len(self.bounds) - 1
 
     def take(self, rows: Ints) -> "Tokens":
-        """Those of some of the texts, in this order."""
+        """The tokens of these texts, in this order."""
         counts = np.diff(self.bounds)[rows]
         bounds = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         wanted = np.repeat(self.bounds[rows] - bounds[:-1], counts) + np.arange(bounds[-1])
@@ -121,7 +112,7 @@ def _may_follow(tags: int) -> Bools:
     return result
 
 
-def found_spans(
+def spans_of_tags(
     tags: Ints, probs: Floats, places: Ints, labels: Sequence[str]
 ) -> list[tuple[Span, float]]:
     """The spans of one text, and how sure each is: the probability of its least certain token.

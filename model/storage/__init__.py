@@ -1,1 +1,1 @@
-"""What is kept on the disk: versions, and vectors by what they are of."""
+"""On disk: versions and encoders, and vectors and states by content hash."""

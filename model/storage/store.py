@@ -1,8 +1,8 @@
 """Versions and encoders on disk. Each is whole or absent: written aside, then renamed.
 
     encoders/2/            meta.json, and a transformers folder if it was fine-tuned here
-    vectors/2/             the pool's vectors by encoder 2; `complete` once the pool was embedded
-    vectors/frames-1f/     what an image network says of the frames of clips (sounds-1f: of sounds)
+    vectors/2/             the pool's vectors by encoder 2; `ready` once it can rank the pool
+    vectors/frames-1f/     an image network's states for the frames of clips (sounds-1f: for sounds)
     versions/2.17/         head.safetensors and meta.json: encoder 2, the head's 17th refit
 
 Weights are safetensors and facts are JSON; nothing is pickled.
@@ -22,24 +22,26 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
+from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
-from model.types import Ints, LabelGroup, Layout, Medium
+from model.types import EncoderSpec, Ints, LabelGroup, Layout, Medium
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
-FROZEN: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
-"""Media whose networks stay as they are, and the names of the folders of what these say."""
+STATE_FOLDERS: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
+"""Media whose networks stay frozen -> the name of the folder of their states."""
 HERE = "."
-"""In an encoder's meta: its weights stand in its own folder."""
+"""As the source in an encoder's meta: its weights are in its own folder."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One published state: a head (None before any label) on an encoder, and what it was asked.
+    """One published version: a head (None before any label) on an encoder, and its shortlist.
 
     training, validation: ids of the tasks whose labels it learnt from and was measured on;
-    shortlist: ids of the tasks that it asks for, in that order. fitted: the head before its
-    calibration, to begin the next fit with; not kept on the disk.
+    shortlist: ids of the tasks to label next, in order. fitted: the head before its calibration,
+    where the next fit starts; not stored on disk.
     """
 
     name: str
@@ -48,21 +50,8 @@ class Version:
     training: Ints
     validation: Ints
     shortlist: Ints
-    meta: dict[str, Any]
+    facts: VersionFacts
     fitted: Head | None = None
-
-
-@dataclass(frozen=True)
-class EncoderSpec:
-    """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
-    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
-    `max_tokens`."""
-
-    layout: Layout
-    text: str
-    image: str
-    max_tokens: int
-    audio: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +104,11 @@ class Store:
             "validation": version.validation,
             "shortlist": version.shortlist,
         }
-        facts: dict[str, Any] = {"encoder": version.encoder, "kind": None, **version.meta}
+        facts: dict[str, Any] = {
+            "encoder": version.encoder,
+            "kind": None,
+            **version.facts.to_json(),
+        }
         if head is not None:
             arrays |= {"weights": head.weights, "bias": head.bias, "centre": head.centre}
             if head.thresholds is not None:
@@ -147,7 +140,7 @@ class Store:
             arrays["training"],
             arrays["validation"],
             arrays["shortlist"],
-            facts,
+            VersionFacts.from_json(facts),
         )
 
     def delete_version(self, name: str) -> None:
@@ -164,8 +157,8 @@ class Store:
         return dict(sorted(found.items()))
 
     def next_encoder(self) -> int:
-        """The number of the encoder to be made next; no number is given twice while the last one
-        is there."""
+        """The number of the encoder to be made next; no number is reused while the last encoder
+        exists."""
         return max(self.encoders(), default=-1) + 1
 
     @contextmanager
@@ -178,39 +171,39 @@ class Store:
             yield aside
 
     def tuned_folder(self, number: int) -> Path | None:
-        """Where the weights of encoder `number` stand; None when they are those of its base."""
+        """Where the weights of encoder `number` are; None if they are those of its base."""
         is_tuned = self.encoders()[number].source == HERE
         return self.folder / "encoders" / str(number) if is_tuned else None
 
     def vectors(self, number: int) -> VectorStore:
-        """What encoder `number` says of each text, picture, or all that a task shows."""
+        """The vectors of whole examples by encoder `number`."""
         if number not in self._opened:
             dimension = self.encoders()[number].dimension
             self._opened[number] = VectorStore(self._vectors_folder(number), dimension)
         return self._opened[number]
 
     def tokens(self, number: int) -> TokenStore:
-        """What encoder `number`, of the layout `tokens`, says of each token."""
+        """The tokens of texts by encoder `number`, whose layout is `tokens`."""
         return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
 
-    def frozen(self, medium: Medium, name: str, dimension: int) -> TokenStore:
-        """What the network of this name, as it comes, says of clips or sounds, with a clip's frames
-        in place of a text's tokens: no encoder on it needs to read them again."""
-        return TokenStore(self._frozen_folder(medium, name), dimension)
+    def frozen(self, medium: Medium, name: str, dimension: int) -> StateStore:
+        """The states of clips or sounds by the pretrained network of this name, for all encoders
+        that are made with it."""
+        return StateStore(self._frozen_folder(medium, name), dimension)
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
-        """The one of the two that fits the encoder's layout."""
+        """`tokens` or `vectors`, as the encoder's layout needs."""
         is_of_tokens = self.encoders()[number].layout == ("tokens",)
         return self.tokens(number) if is_of_tokens else self.vectors(number)
 
     def _frozen_folder(self, medium: Medium, name: str) -> Path:
-        return self.folder / "vectors" / f"{FROZEN[medium]}-{content_key(name):x}"
+        return self.folder / "vectors" / f"{STATE_FOLDERS[medium]}-{content_key(name):x}"
 
     def _vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)
 
     def mark_ready(self, number: int) -> None:
-        """Say that encoder `number` has encoded the whole pool, as it then was, or enough of it to
+        """Record that encoder `number` has encoded the whole pool as it is now, or enough of it to
         rank with."""
         (self.folder / "vectors" / str(number) / "ready").touch()
 
@@ -218,7 +211,7 @@ class Store:
         return (self.folder / "vectors" / str(number) / "ready").exists()
 
     def delete_encoder(self, number: int) -> None:
-        """And what was kept of clips and sounds by a network that no other encoder has."""
+        """Also deletes the states of clips and sounds whose network no other encoder uses."""
         self._opened.pop(number, None)
         for kind in ("encoders", "vectors"):
             _remove(self.folder / kind / str(number))
@@ -252,7 +245,7 @@ def _written_aside(folder: Path) -> Iterator[Path]:
         for path in [*aside.iterdir(), aside]:
             _sync(path)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)  # on a full disk it would be in the way
+        shutil.rmtree(aside, ignore_errors=True)  # on a full disk it would waste space
         raise
     aside.rename(folder)
     _sync(folder.parent)

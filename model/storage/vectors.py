@@ -1,4 +1,4 @@
-"""Vectors on disk by content hash: each text is encoded once per encoder, however often it comes.
+"""Vectors on disk by content hash: each text is encoded once per encoder, however often it occurs.
 
 Two flat files that only grow: `keys.bin` (int64) and `vectors.bin` (float16 rows). A row counts
 when both files hold it, so a crash between the two writes costs at most that row. Any process may
@@ -32,7 +32,7 @@ def content_key(text: str) -> int:
 
 class View:
     """Some rows of a file, in place of an array of shape (n, d): read when they are asked for, so
-    that a pool of millions never stands in memory."""
+    that a pool of millions is never in memory."""
 
     def __init__(self, vectors: Floats, rows: Ints) -> None:
         self._vectors = vectors
@@ -71,8 +71,8 @@ class VectorStore:
         nothing: Ints = np.zeros(0, np.int64)
         self._index = _Index(nothing, nothing, np.zeros((0, dimension), np.float16))
         self._found: tuple[Ints, _Index, Ints] | None = None
-        """The last keys that cannot change, and what was found for them: to look up a million takes
-        half a second."""
+        """The last keys that cannot change, and their rows: looking up a million takes half a
+        second."""
 
     def rows(self, keys: Ints) -> Ints:
         """For each key its row, or -1 where there is no vector yet."""
@@ -93,11 +93,11 @@ class VectorStore:
         return self._index.vectors[rows]
 
     def view(self, rows: Ints) -> View:
-        """The same, read from the disk when they are asked for."""
+        """The same, read from disk when indexed."""
         return View(self._index.vectors, rows)
 
     def append(self, keys: Ints, vectors: Floats) -> None:
-        """Add vectors (n, dimension) under their keys; keys that are there already are left out."""
+        """Add vectors (n, dimension) under their keys; keys that are already there are left out."""
         with locked(self._lock_path):
             new = self.rows(keys) < 0
             _, first = np.unique(keys, return_index=True)
@@ -128,7 +128,7 @@ class VectorStore:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Only one process at a time is within."""
+    """Only one process at a time runs the block."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

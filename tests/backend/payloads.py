@@ -1,7 +1,7 @@
 """What Label Studio 1.23 sends, whole: the start of what the fuzz tests spoil."""
 
-from backend.studio.annotations import Json
-from backend.studio.interface import EXAMPLE
+from backend.interface.parse import EXAMPLE
+from backend.types import Json
 from tests.backend.test_routes import setup_body, task
 
 REGION = {

@@ -6,19 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.studio.annotations import (
-    Labels,
+from backend.interface.answers import answer_of
+from backend.interface.controls.labels import Labels
+from backend.interface.controls.rating import Rating
+from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.preannotations import (
+    Needed,
     confidence_of,
-    consensus,
     demand_score,
-    labels_of,
     regions_of,
-    result_of,
+    results_of,
     shortlist_score,
 )
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import Answer, LabelConfig, Question, Source
+from backend.mirror.votes import consensus
+from backend.types import Json
 from model.heads.head import Head
 from model.spans.tags import Span
+from model.types import LabelGroup
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig(
@@ -44,8 +49,8 @@ def region(*choices: object, **changed: object) -> dict[str, object]:
         ([None, 7, region(3, "a")], ("a",)),
     ],
 )
-def test_labels_of_an_annotation(result: object, labels: Labels | None) -> None:
-    assert labels_of(result, MULTIPLE) == labels
+def test_labels_of_an_annotation(result: object, labels: Answer | None) -> None:
+    assert answer_of(result, MULTIPLE) == labels
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_labels_of_an_annotation(result: object, labels: Labels | None) -> None:
         ([], None),
     ],
 )
-def test_single_choice_goes_by_majority(votes: list[Labels], agreed: Labels | None) -> None:
+def test_single_choice_goes_by_majority(votes: list[Answer], agreed: Answer | None) -> None:
     assert consensus(votes, SINGLE) == agreed
 
 
@@ -72,7 +77,7 @@ def test_single_choice_goes_by_majority(votes: list[Labels], agreed: Labels | No
     ],
 )
 def test_each_of_several_labels_needs_more_than_half(
-    votes: list[Labels], agreed: Labels | None
+    votes: list[Answer], agreed: Answer | None
 ) -> None:
     assert consensus(votes, MULTIPLE) == agreed
 
@@ -81,6 +86,14 @@ def head(labels: tuple[str, ...], thresholds: list[float] | None = None) -> Head
     nothing = np.zeros(len(labels), np.float32)
     least = None if thresholds is None else np.array(thresholds)
     return Head("multiple", labels, nothing[None, :], nothing, nothing[:1], least)
+
+
+def result_of(
+    probs: list[float], of: Head, config: LabelConfig, needed: Needed = lambda _: 0.0
+) -> list[Json]:
+    """The pre-annotation of a single task."""
+    (result,) = results_of(np.array([probs]), of, config, needed)
+    return result
 
 
 def test_pre_annotation_is_the_likeliest_label() -> None:
@@ -116,15 +129,16 @@ def test_labels_that_the_config_lost_are_not_predicted() -> None:
 
 def test_confidence_is_that_of_the_least_certain_decision() -> None:
     single, multiple = head(SINGLE.labels), head(MULTIPLE.labels)
-    assert confidence_of([0.2, 0.7, 0.1], single, SINGLE) == 0.7
-    assert confidence_of([0.05, 0.9, 0.4], multiple, MULTIPLE) == 0.6
-    assert confidence_of([], head(()), SINGLE) == 0.0
+    of_single = confidence_of(np.array([[0.2, 0.7, 0.1], [0.4, 0.3, 0.3]]), single, SINGLE)
+    assert of_single.tolist() == [0.7, 0.4]
+    assert confidence_of(np.array([[0.05, 0.9, 0.4]]), multiple, MULTIPLE).tolist() == [0.6]
+    assert confidence_of(np.zeros((2, 0)), head(()), SINGLE).tolist() == [0.0, 0.0]
 
 
 def test_a_label_given_at_a_low_threshold_is_a_weak_decision() -> None:
     """Given at .3, it counted as sure as one refused at .3: .7."""
     own = head(MULTIPLE.labels, [0.5, 0.5, 0.2])
-    assert confidence_of([0.05, 0.9, 0.3], own, MULTIPLE) == 0.3
+    assert confidence_of(np.array([[0.05, 0.9, 0.3]]), own, MULTIPLE).tolist() == [0.3]
 
 
 @given(rank=st.integers(0, 999), size=st.integers(1000, 5000), sure=st.floats(0, 1))
@@ -133,7 +147,7 @@ def test_a_prediction_on_demand_never_jumps_the_queue(rank: int, size: int, sure
     assert shortlist_score(rank, size) < demand_score(sure) <= 1.0
 
 
-RATING = Question("c", "t", "ordered", ("1", "2", "3"), "rating")
+RATING = Question("c", "t", "ordered", ("1", "2", "3"), Rating())
 STARS = replace(SINGLE, questions=(RATING,))
 
 
@@ -141,8 +155,8 @@ STARS = replace(SINGLE, questions=(RATING,))
     ("value", "labels"),
     [({"rating": 2}, ("2",)), ({"rating": 9}, None), ({"rating": True}, None), ({}, None)],
 )
-def test_each_number_of_stars_is_a_label(value: dict[str, object], labels: Labels | None) -> None:
-    assert labels_of([{"from_name": "c", "type": "rating", "value": value}], STARS) == labels
+def test_each_number_of_stars_is_a_label(value: dict[str, object], labels: Answer | None) -> None:
+    assert answer_of([{"from_name": "c", "type": "rating", "value": value}], STARS) == labels
 
 
 def test_stars_are_pre_annotated_as_a_number() -> None:
@@ -154,7 +168,7 @@ def test_stars_are_pre_annotated_as_a_number() -> None:
 
 
 NODES = {"a": ("a",), "a / x": ("a", "x"), "a / x / y": ("a", "x", "y"), "b": ("b",)}
-TAXONOMY = Question("c", "t", "multiple", tuple(NODES), "taxonomy", NODES)
+TAXONOMY = Question("c", "t", "multiple", tuple(NODES), Taxonomy(NODES))
 TREE = replace(SINGLE, questions=(TAXONOMY,))
 
 
@@ -170,9 +184,9 @@ TREE = replace(SINGLE, questions=(TAXONOMY,))
     ],
 )
 def test_a_node_of_a_taxonomy_implies_those_above_it(
-    value: dict[str, object], labels: Labels | None
+    value: dict[str, object], labels: Answer | None
 ) -> None:
-    assert labels_of([{"from_name": "c", "type": "taxonomy", "value": value}], TREE) == labels
+    assert answer_of([{"from_name": "c", "type": "taxonomy", "value": value}], TREE) == labels
 
 
 @pytest.mark.parametrize(
@@ -187,7 +201,7 @@ def test_a_node_of_a_taxonomy_implies_those_above_it(
 def test_the_lowest_nodes_that_are_sure_enough_are_pre_annotated(
     probs: list[float], is_leaf_only: bool, paths: list[list[str]] | None
 ) -> None:
-    asked = replace(TREE, questions=(replace(TAXONOMY, is_leaf_only=is_leaf_only),))
+    asked = replace(TREE, questions=(replace(TAXONOMY, control=Taxonomy(NODES, is_leaf_only)),))
     made = result_of(probs, head(TREE.labels), asked)
     found = [region["value"]["taxonomy"] for region in made]
     assert found == ([] if paths is None else [paths])
@@ -205,8 +219,8 @@ def test_each_region_answers_its_own_question() -> None:
         region("b", "a", from_name="tags"),
         region("a", from_name="why"),
     ]
-    assert labels_of(result, BOTH) == ("sort: a", "tags: a", "tags: b")
-    assert labels_of(result[2:], BOTH) is None
+    assert answer_of(result, BOTH) == ("sort: a", "tags: a", "tags: b")
+    assert answer_of(result[2:], BOTH) is None
 
 
 @pytest.mark.parametrize(
@@ -219,7 +233,7 @@ def test_each_region_answers_its_own_question() -> None:
     ],
 )
 def test_each_question_is_decided_by_those_who_answered_it(
-    votes: list[Labels], agreed: Labels | None
+    votes: list[Answer], agreed: Answer | None
 ) -> None:
     assert consensus(votes, BOTH) == agreed
 
@@ -231,10 +245,44 @@ def test_each_question_is_pre_annotated_for_itself() -> None:
         ("sort", ["b"], 0.7),
         ("tags", ["a"], 0.25),
     ]
-    assert confidence_of([0.3, 0.7, 0.25, 0.1], of_both, BOTH) == 0.25
+    assert confidence_of(np.array([[0.3, 0.7, 0.25, 0.1]]), of_both, BOTH).tolist() == [0.25]
     of_one = head(("tags: a", "tags: b"))
     made = result_of([0.1, 0.9], of_one, BOTH)
     assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"
+
+
+STARRED = Question("stars", "t", "ordered", ("1", "2", "3"), Rating(), prefix="stars: ")
+ALL = replace(SINGLE, questions=(SORT, TAGS, STARRED))
+GROUPS = (LabelGroup("single", 0, 2), LabelGroup("multiple", 2, 4), LabelGroup("ordered", 4, 7))
+
+
+def test_what_is_measured_is_what_is_pre_annotated() -> None:
+    """Each had a rule of its own once. Ties, thresholds and medians are where two would differ."""
+    of_all = replace(head(ALL.labels, [0.5, 0.5, 0.2, 0.5, 0.5, 0.5, 0.5]), groups=GROUPS)
+    probs = np.array(
+        [
+            [0.5, 0.5, 0.2, 0.49, 0.4, 0.25, 0.35],
+            [0.3, 0.7, 0.1, 0.5, 0.5, 0.0, 0.5],
+            [0.9, 0.1, 0.1, 0.1, 0.0, 0.1, 0.9],
+        ],
+        np.float32,
+    )
+    measured = of_all.answers(probs)
+    said = [answer_of(result, ALL) for result in results_of(probs, of_all, ALL)]
+    assert said == [
+        ("sort: a", "tags: a", "stars: 2"),
+        ("sort: b", "tags: b", "stars: 1"),
+        ("sort: a", "stars: 3"),
+    ]
+    assert [tuple(np.array(ALL.labels)[row].tolist()) for row in measured] == said
+
+
+def test_labels_that_the_config_lost_have_no_part_in_the_median() -> None:
+    """They are left out before anything is decided: of 3 and 4 stars alone, 3 is the median."""
+    before = head(("1", "2", "3", "4"))
+    now = replace(STARS, questions=(replace(RATING, answers=("3", "4")),))
+    (region,) = result_of([0.3, 0.3, 0.25, 0.15], before, now)
+    assert (region["value"], region["score"]) == ({"rating": 3}, 0.25)
 
 
 def sure(question: str) -> float:
@@ -264,14 +312,17 @@ def test_what_is_less_probable_than_asked_is_left_to_people() -> None:
 
 
 SPANS = LabelConfig(
-    (Question("c", "t", "spans", ("who", "where"), "labels"),), (Source("tokens", "text"),)
+    (Question("c", "t", "spans", ("who", "where"), Labels()),), (Source("tokens", "text"),)
 )
 
 
 @pytest.mark.parametrize(
     ("value", "labels"),
     [
-        ({"start": 4, "end": 7, "labels": ["who", "where"]}, ("4:7:where", "4:7:who")),
+        (
+            {"start": 4, "end": 7, "labels": ["who", "where"]},
+            (Span(4, 7, "where"), Span(4, 7, "who")),
+        ),
         ({"start": 4, "end": 7, "labels": ["gone"]}, None),
         ({"start": 4, "end": 4, "labels": ["who"]}, None),
         ({"start": -1, "end": 4, "labels": ["who"]}, None),
@@ -281,12 +332,12 @@ SPANS = LabelConfig(
         ({"labels": ["who"]}, None),
     ],
 )
-def test_a_span_is_an_answer(value: dict[str, object], labels: Labels | None) -> None:
-    assert labels_of([{"from_name": "c", "type": "labels", "value": value}], SPANS) == labels
+def test_a_span_is_an_answer(value: dict[str, object], labels: Answer | None) -> None:
+    assert answer_of([{"from_name": "c", "type": "labels", "value": value}], SPANS) == labels
 
 
 def test_people_agree_span_by_span() -> None:
-    first, second = "0:3:who", "9:12:where"
+    first, second = Span(0, 3, "who"), Span(9, 12, "where")
     assert consensus([(second, first), (first,), (first,)], SPANS) == (first,)
     assert consensus([(), ()], SPANS) == ()
     assert consensus([(first,), ()], SPANS) is None

@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.studio import cleanup
-from backend.studio.cleanup import delete_old_files
+from backend.queue import cleanup
+from backend.queue.cleanup import delete_old_files
+from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 
@@ -15,9 +16,10 @@ def test_what_can_be_rolled_back_to_stays(tmp_path: Path, monkeypatch: pytest.Mo
         with store.new_encoder(number) as folder:
             write_encoder_meta(folder, EncoderMeta("base", "base", 16, 4))
         for refit in (1, 2, 3):
-            facts = {"created_at": 0.0}
             name = f"{number}.{refit}"
-            store.save_version(Version(name, number, None, nothing, nothing, nothing, facts))
+            store.save_version(
+                Version(name, number, None, nothing, nothing, nothing, VersionFacts())
+            )
     published = ["3.1", "3.3", "4.1", "4.2", "4.3"]
     delete_old_files(store, store.load_version("4.3"), published, "0.2")
     assert list(store.encoders()) == [0, 2, 3, 4], "the pinned one and the newest three"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.studio.content import key_of, parts_of
-from backend.studio.label_config import LabelConfig, Question, Source, SourceKind
+from backend.interface.content import key_of, parts_of
+from backend.interface.questions import LabelConfig, Question, Source, SourceKind
 from model.storage.vectors import content_key
 
 

@@ -18,8 +18,9 @@ from backend.doctor.repairs import (
     set_version,
 )
 from backend.doctor.seen import Health, Seen
-from backend.studio.annotations import Json
-from backend.studio.connect import EVENTS, ORDERING, SECRET_HEADER
+from backend.queue.tabs import ORDERING
+from backend.queue.webhook import EVENTS, SECRET_HEADER
+from backend.types import Json
 
 URL = "http://ml.local:9090"
 CONFIG = (

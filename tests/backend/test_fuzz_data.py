@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.pool import Pool
-from backend.studio.annotations import Json, labels_of
-from backend.studio.content import parts_of
-from backend.studio.interface import EXAMPLE, parse
-from backend.studio.label_config import LabelConfig, Question, Source
-from model.spans.tags import Span
+from backend.interface.answers import answer_of
+from backend.interface.content import parts_of
+from backend.interface.controls import CONTROLS
+from backend.interface.controls.labels import Labels
+from backend.interface.parse import EXAMPLE, parse
+from backend.interface.questions import LabelConfig, Question, Source, labels_in, spans_in
+from backend.mirror.pool import Pool
+from backend.types import Json
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
@@ -31,7 +33,7 @@ SEVERAL = LabelConfig(
     (Source("text", "text"),),
 )
 SPANS = LabelConfig(
-    (Question("c", "t", "spans", ("a", "b"), "labels"),), (Source("tokens", "text"),)
+    (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source("tokens", "text"),)
 )
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
@@ -64,7 +66,7 @@ ATTRIBUTES = st.dictionaries(
     VALUES | st.sampled_from(["multiple", "single-radio"]) | STRINGS,
     max_size=4,
 )
-ASKING = ["Choices", "Taxonomy", "Rating", "Labels"]
+ASKING = [*CONTROLS]
 TAGS = st.sampled_from(
     [*ASKING, "View", "Text", "HyperText", "Choice", "Label", "Image", "x:View", "é"]
 )
@@ -212,13 +214,12 @@ def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     tried["texts and results"] += 1
     parts = parts_of(data, config)
     assert parts is None or any(parts)
-    labels = labels_of(result, config)
-    assert labels is None or len(labels) > 0
-    known = {label for label in labels or () if config.kind != "spans"}
-    assert known <= set(config.labels)
-    if config.kind == "spans":
-        spans = [Span.parse(label) for label in labels or ()]
-        assert all(span.label in config.labels and span.start < span.end for span in spans)
+    answer = answer_of(result, config)
+    assert answer is None or len(answer) > 0
+    labels, spans = labels_in(answer or ()), spans_in(answer or ())
+    assert not (spans if config.kind != "spans" else labels)
+    assert set(labels) <= set(config.labels)
+    assert all(span.label in config.labels and span.start < span.end for span in spans)
 
 
 TAME = st.lists(

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.predictor import Served
+from backend.interface.parse import EXAMPLE, parse
+from backend.project.status import Served, Status
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE, parse
 from tests.backend.fuzzing import JSON, STRINGS, many, nested, report, spoilt
 from tests.backend.payloads import PAYLOADS, PREDICT, TASK
 from tests.backend.test_fuzz_data import nearly_right
@@ -238,7 +238,7 @@ def test_real_predictions_of_odd_tasks(
 ) -> None:
     """Through the real encoder: a prediction a task, whatever the task holds."""
     tried["predictions"] += len(tasks)
-    wire.loop.served = Served(served.version, parse(xml), xml, served.store)
+    wire.loop.status = Status(Served(served.version, parse(xml), xml, served.store))
     good = task("no thanks", 99)
     answer = wire.post("/predict", {**PREDICT, "tasks": [*tasks, good]})
     results = strict_json(answer)["results"]

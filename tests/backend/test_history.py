@@ -1,13 +1,16 @@
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.loop.history import History, agreement, reached, read
-from backend.loop.round import Round
+from backend.project.history import History, agreement, reached, read
+from backend.project.round import Round
 from backend.settings import Settings
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.store import Version
 from model.types import Bools
 
@@ -25,13 +28,14 @@ def played(
     labels: int,
     answers: Bools | None = HALVES,
     classes: tuple[str, ...] = ("a", "b"),
-    **meta: object,
+    **known: Any,
 ) -> Round:
     """A round whose version gives the tasks IDS these labels."""
     one = {"value": 0.9, "low": 0.8, "high": 0.95}
     figures = dict.fromkeys(("accuracy", "micro_f1", "macro_f1", "sample_f1"), one)
     validation = {} if answers is None else {"examples": 30, **figures}
-    facts = {"labels": labels, "ranked": 10, "created_at": 1.0, "validation": validation, **meta}
+    facts = VersionFacts(created_at=1.0, labels=labels, ranked=10, validation=validation)
+    facts = replace(facts, **known)
     none = np.zeros(0, np.int64)
     its_head = None if answers is None else head(classes)
     version = Version(name, 0, its_head, none, np.arange(30), none, facts)

@@ -3,14 +3,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.studio.interface import EXAMPLE, parse
-from backend.studio.label_config import (
+from backend.interface.controls.choices import Choices
+from backend.interface.controls.control import Called
+from backend.interface.controls.rating import Rating
+from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.parse import EXAMPLE, parse
+from backend.interface.questions import (
     MOST_NAMED_NODES,
-    Called,
     LabelConfig,
     Question,
     Source,
 )
+from model.spans.tags import Span
 from model.types import LabelGroup
 
 
@@ -75,10 +79,19 @@ def test_a_node_is_called_by_all_names_down_to_it() -> None:
 def test_each_node_of_a_taxonomy_is_a_label() -> None:
     found = parse(ANIMALS)
     (question,) = found.questions
-    assert (found.kind, question.is_leaf_only) == ("multiple", True)
+    assert found.kind == "multiple"
     assert found.labels == ("a", "a / Cat", "a / Dog", "Plants")
-    assert question.paths["a / Dog"] == ("a", "Dog"), "an alias stands in the path, too"
-    assert question.inner_nodes == {"a"}
+    control = Taxonomy(
+        {
+            "a": ("a",),
+            "a / Cat": ("a", "Cat"),
+            "a / Dog": ("a", "Dog"),  # an alias stands in the path, too
+            "Plants": ("Plants",),
+        },
+        is_leaf_only=True,
+    )
+    assert question.control == control
+    assert control.inner_nodes == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ def test_media_that_nobody_can_read_are_left_out_unless_asked_about() -> None:
 def test_the_stars_of_a_rating_are_labels_in_an_order() -> None:
     asked = '<Rating name="r" toName="t" maxRating="3"/>'
     found = parse(f'<View><Text name="t" value="$text"/>{asked}</View>')
-    assert [question.control for question in found.questions] == ["rating"]
+    assert [question.control for question in found.questions] == [Rating()]
     assert (found.kind, found.labels) == ("ordered", ("1", "2", "3"))
     assert found.questions[0].called == {}, "numbers say nothing of a text"
 
@@ -120,9 +133,9 @@ def test_several_questions_are_learnt_together() -> None:
     stars = '<Rating name="r" toName="t" maxRating="2"/>'
     found = parse(config().replace("</View>", f"{stars}{TREE}</View>"))
     assert [(one.from_name, one.control, one.answers) for one in found.questions] == [
-        ("c", "choices", ("a", "b")),
-        ("r", "rating", ("1", "2")),
-        ("x", "taxonomy", ("p", "b")),
+        ("c", Choices(), ("a", "b")),
+        ("r", Rating(), ("1", "2")),
+        ("x", Taxonomy({"p": ("p",), "b": ("b",)}), ("p", "b")),
     ]
     assert found.labels == ("c: a", "c: b", "r: 1", "r: 2", "x: p", "x: b"), "told apart"
     assert found.kind == "multiple"
@@ -181,7 +194,8 @@ def test_spans_are_read_token_by_token() -> None:
     assert found.questions[0].called == {}, "a span's label is no name of its text"
     assert found.head_labels == ("O", "B-Who", "I-Who", "B-where", "I-where")
     assert (found.sources, found.layout) == ((Source("tokens", "text"),), ("tokens",))
-    assert found.in_order({"9:12:Who", "3:5:where", "3:5:gone"}) == ("3:5:where", "9:12:Who")
+    first, second = Span(3, 5, "where"), Span(9, 12, "Who")
+    assert found.in_order({second, first, Span(3, 5, "gone")}) == (first, second)
 
 
 def test_beside_other_questions_spans_are_left_to_people() -> None:
@@ -217,7 +231,10 @@ def test_single_radio_is_single() -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<View/>", "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"),
+        (
+            "<View/>",
+            "No Choices, Taxonomy, Rating, Number or Labels tag found in the labelling interface",
+        ),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),

@@ -4,18 +4,21 @@ import errno
 import queue
 import subprocess
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.loop.jobs import TRIES, Job, Trainer
-from backend.studio.annotations import Json
-from model.storage.store import EncoderSpec
+from backend.interface.parse import EXAMPLE
+from backend.media.access import access_of
+from backend.settings import Settings
+from backend.studio.connection import Connection
+from backend.trainer.messages import AddBase, Answer, Subject
+from backend.trainer.process import TRIES, Job, Trainer
+from model.types import EncoderSpec
 
-Answers = queue.Queue[Json | BackendError]
+Answers = queue.Queue[Answer | BackendError]
 
 
 @pytest.fixture(scope="module")
@@ -26,21 +29,23 @@ def trainer() -> Iterator[Trainer]:
     made.stop()
 
 
-def job(what: str, answers: Answers, **request: object) -> Job:
+def job(encoder: str, answers: Answers, project: int = 1) -> Job:
+    """One that asks for an encoder of this name, which is nowhere: it fails, naming it."""
+    spec = EncoderSpec(("text",), encoder, "", 8)
+    access = access_of(Connection("", "", ""), Settings())
     return Job(
-        (1, what),
-        {"job": what, **request},
+        (project, encoder),
+        AddBase(Subject(Path("nowhere"), EXAMPLE, (), spec, access, 0)),
         on_progress=lambda _, answer: answers.put(answer),
         on_done=lambda _, answer: answers.put(answer),
         on_error=lambda _, error: answers.put(error),
     )
 
 
-def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer, tmp_path: Path) -> None:
+def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
-        spec = asdict(EncoderSpec(("text",), name, "", 8))
-        trainer.submit(job("base", answers, folder=str(tmp_path), spec=spec))
+        trainer.submit(job(name, answers))
         error = answers.get(timeout=120)
         assert isinstance(error, JobFailed)
         assert name in str(error)
@@ -49,11 +54,10 @@ def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer, tmp_path:
 def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for _ in range(5):
-        trainer.submit(job("nonsense", answers))
-    error = answers.get(timeout=120)
-    assert "KeyError" in str(error)
-    trainer.submit(job("other nonsense", answers))
-    assert "other nonsense" in str(answers.get(timeout=120)), "only one of the five has run"
+        trainer.submit(job("no/such/encoder", answers))
+    assert "no/such/encoder" in str(answers.get(timeout=120))
+    trainer.submit(job("no/such/other", answers))
+    assert "no/such/other" in str(answers.get(timeout=120)), "only one of the five has run"
 
 
 def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,27 +69,24 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
             raise refusals.pop()
         return real(*arguments, **options)
 
-    monkeypatch.setattr("backend.loop.jobs.subprocess.Popen", popen)
-    trainer, answers = Trainer(), queue.Queue[Json | BackendError]()
-    trainer.submit(job("first", answers))
+    monkeypatch.setattr("backend.trainer.process.subprocess.Popen", popen)
+    trainer, answers = Trainer(), queue.Queue[Answer | BackendError]()
+    trainer.submit(job("no/first", answers))
     trainer.start()
     assert isinstance(answers.get(timeout=120), TrainerDied)
-    trainer.submit(job("second", answers))
+    trainer.submit(job("no/second", answers))
     assert isinstance(answers.get(timeout=120), JobFailed)
     trainer.stop()
 
 
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
     """The project is gone from Label Studio: what it still asked for is forgotten."""
-    trainer, answers = Trainer(), queue.Queue[Json | BackendError]()
-    for what in ("first", "second"):
+    trainer, answers = Trainer(), queue.Queue[Answer | BackendError]()
+    for what in ("no/first", "no/second"):
         trainer.submit(job(what, answers))
-    other = job("of another project", answers)
-    trainer.submit(
-        Job((2, "base"), other.request, other.on_progress, other.on_done, other.on_error)
-    )
+    trainer.submit(job("of/another-project", answers, project=2))
     trainer.cancel(1)
     trainer.start()
-    assert "of another project" in str(answers.get(timeout=120))
+    assert "of/another-project" in str(answers.get(timeout=120))
     assert answers.empty()
     trainer.stop()

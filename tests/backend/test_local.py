@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
-from backend.commands import demo
+from backend.dev import demo, local
 from backend.errors import BackendError
 
 

@@ -2,9 +2,12 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 from backend.errors import StudioError
-from backend.loop.loop import BACKOFF_LIMIT, Allowance, Connection, Hint, ProjectLoop
+from backend.project.loop import BACKOFF_LIMIT, Allowance, Hint, ProjectLoop
+from backend.project.status import Status
+from backend.studio.connection import Connection
 
 CONNECTION = Connection("http://studio.example", "token", "http://backend.example")
 
@@ -19,13 +22,13 @@ class FakeWork:
         self.failures = failures
         self.is_closed = False
 
-    def turn(self, hints: set[Hint]) -> float:
+    def turn(self, hints: set[Hint]) -> Iterator[Status]:
         self.turns.append(hints)
         self.began.release()
         assert self.may_end.acquire(timeout=30)
         if len(self.turns) <= self.failures:
             raise StudioError("Label Studio is away", 503)
-        return 0.0
+        yield Status(title=f"turn {len(self.turns)}")
 
     def close(self) -> None:
         self.is_closed = True
@@ -48,6 +51,7 @@ def test_hints_during_a_turn_make_one_more_turn() -> None:
     assert work.began.acquire(timeout=30)
     loop.stop()
     assert work.turns == [{"start"}, {"labels", "tasks"}]
+    assert loop.status == Status(title="turn 2"), "others see what the last turn left"
     assert work.is_closed
 
 

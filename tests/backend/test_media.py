@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable
 from backend.studio.session import Session

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop import names
-from backend.loop.names import keys_of, name_vectors, names_of, rows_of, said, unnamed
-from backend.studio.label_config import Called, LabelConfig, Question, Source, SourceKind
+from backend.interface import names
+from backend.interface.controls.control import Called
+from backend.interface.names import keys_of, names_of, said, unnamed
+from backend.interface.questions import LabelConfig, Question, Source, SourceKind
+from backend.project.name_vectors import name_vectors, rows_of
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 from model.storage.vectors import content_key
 

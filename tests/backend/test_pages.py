@@ -9,16 +9,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from backend.loop.history import append
-from backend.loop.loop import Activity, Connection, ProjectLoop
-from backend.loop.pin import pinned_name
-from backend.loop.review import write
-from backend.pages.chart import learning_curve
-from backend.routes import install
-from backend.service import Service
+from backend.mirror.review import write
+from backend.project.history import append
+from backend.project.loop import ProjectLoop
+from backend.project.pin import pinned_name
+from backend.project.progress import Activity
+from backend.project.service import Service
+from backend.project.status import Status, Unreadable
 from backend.settings import Settings
-from backend.studio.annotations import Json
+from backend.studio.connection import Connection
+from backend.types import Json
+from backend.web.pages.chart import learning_curve
+from backend.web.wire import install
 from model.measuring.savings import labels_saved
+from model.storage.facts import VersionFacts
 from tests.backend.test_routes import NoWork, served_in
 
 ESTIMATE = {"value": 0.9, "low": 0.8, "high": 0.95}
@@ -38,14 +42,18 @@ def loop(folder: Path) -> ProjectLoop:
     made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
     served = served_in(folder)
     audits = np.arange(5)
-    meta = {"labels": 42, "ranked": 158, "validation": VALIDATION}
-    made.served = replace(served, version=replace(served.version, meta=meta, validation=audits))
-    made.title, made.studio_address = "News & <b>more</b>", "http://studio.example:8080"
+    facts = VersionFacts(labels=42, ranked=158, validation=VALIDATION)
+    version = replace(served.version, facts=facts, validation=audits)
+    made.status = Status(
+        served=replace(served, version=version),
+        title="News & <b>more</b>",
+        studio_address="http://studio.example:8080",
+    )
     for labels, value in ((20, 0.5), (42, 0.9)):
         measured = {"accuracy": {**ESTIMATE, "value": value, "examples": 12}}
-        facts = {"version": "0.3", "created_at": 1.0, "labels": labels, "open_tasks": 158}
+        row = {"version": "0.3", "created_at": 1.0, "labels": labels, "open_tasks": 158}
         known = {"kind": "single", "classes": ["Yes", "No"], "measured": measured}
-        append(folder / "history.jsonl", {**facts, **known})
+        append(folder / "history.jsonl", {**row, **known})
     return made
 
 
@@ -94,22 +102,24 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
 ) -> None:
     assert "labels saved" not in client.get("/status/7").text
     assert loop.served is not None
-    meta = {**loop.served.version.meta, "labels": 357}
+    facts = replace(loop.served.version.facts, labels=357)
     saved = labels_saved(357)
     assert saved is not None
-    loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
+    loop.status = replace(
+        loop.status, served=replace(loop.served, version=replace(loop.served.version, facts=facts))
+    )
     assert f"<b>{saved[0]} to {saved[1]}</b>labels saved, about" in client.get("/status/7").text
     config = loop.served.config
     pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
-    loop.served = replace(loop.served, config=pictures)
+    loop.status = replace(loop.status, served=replace(loop.served, config=pictures))
     assert "labels saved" not in client.get("/status/7").text, "the public sets are of texts"
 
 
 def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -> None:
-    loop.activity = Activity("tune", 0.4, began=0.0, from_share=0.4)
+    loop.progress.activity = Activity("tune", 0.4, began=0.0, from_share=0.4)
     loop.trouble = "Label Studio is away"
-    loop.note("Label Studio is away")
-    loop.note("Label Studio is away")
+    loop.troubles.note("Label Studio is away")
+    loop.troubles.note("Label Studio is away")
     state = client.get("/status/7.json").json
     assert state is not None
     assert state["sentence"].endswith("Fine-tuning, 40 %.")
@@ -137,9 +147,10 @@ def test_how_much_the_names_of_labels_count_is_told(
     client: FlaskClient, loop: ProjectLoop, share: float | None, labels: int, told: str
 ) -> None:
     assert loop.served is not None
-    meta = {**loop.served.version.meta, "labels": labels}
-    meta |= {} if share is None else {"names": share}
-    loop.served = replace(loop.served, version=replace(loop.served.version, meta=meta))
+    facts = replace(loop.served.version.facts, labels=labels, names=share)
+    loop.status = replace(
+        loop.status, served=replace(loop.served, version=replace(loop.served.version, facts=facts))
+    )
     state = client.get("/status/7.json").json
     assert state is not None
     assert state["sentence"].endswith(told)
@@ -152,13 +163,14 @@ def test_that_the_first_versions_pre_annotate_little_is_told(
     """People would wonder why so few tasks come with an answer."""
     assert loop.served is not None
     version = replace(loop.served.version, training=np.arange(trained_on))
-    loop.served = replace(loop.served, version=version)
+    loop.status = replace(loop.status, served=replace(loop.served, version=version))
     is_told = "at least 80 % sure of is pre-annotated" in client.get("/status/7").text
     assert is_told == (trained_on == 8)
 
 
 def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop) -> None:
-    loop.reading, loop.activity = 0.25, Activity("embed", 0.4, began=0.0, from_share=0.4)
+    loop.status = replace(loop.status, reading=0.25)
+    loop.progress.activity = Activity("embed", 0.4, began=0.0, from_share=0.4)
     state = client.get("/status/7.json").json
     assert state is not None
     assert state["reading"] == 0.25
@@ -168,7 +180,8 @@ def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop)
 def test_tasks_that_cannot_be_read_stand_there_with_the_reason(
     client: FlaskClient, loop: ProjectLoop
 ) -> None:
-    loop.unreadable = (7, {31: "the picture is damaged or cut off"})
+    unreadable = Unreadable(7, {31: "the picture is damaged or cut off"})
+    loop.status = replace(loop.status, unreadable=unreadable)
     page = client.get("/status/7").text
     assert "7 tasks" in page and 'data?task=31">31</a>' in page and "cut off" in page
 
@@ -178,14 +191,14 @@ def test_time_left_comes_from_the_pace_so_far(
 ) -> None:
     """Half was done before; a fifth more took 20 seconds, so the rest takes 30."""
     monkeypatch.setattr("time.time", lambda: 120.0)
-    loop.activity = Activity("embed", 0.7, began=100.0, from_share=0.5)
+    loop.progress.activity = Activity("embed", 0.7, began=100.0, from_share=0.5)
     state = client.get("/status/7.json").json
     assert state is not None
     assert state["sentence"].endswith("Tasks are being encoded, 70 %, about 30 s left.")
 
 
 def test_figures_for_prometheus(client: FlaskClient, loop: ProjectLoop) -> None:
-    loop.training_trouble = "No room"
+    loop.progress.trouble = "No room"
     lines = client.get("/metrics").text.splitlines()
     values = [line for line in lines if not line.startswith("#")]
     assert values == [

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop.pin import pinned_name, pinned_version
-from backend.pool import PINNED, Pool
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.pool import PINNED, Pool
+from backend.project.pin import pinned_name, pinned_version
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Kind
 
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> Store:
     with store.new_encoder(2) as folder:
         write_encoder_meta(folder, EncoderMeta("tuned", "base", 16, 4, labels=20))
     head = Head("single", CONFIG.labels, np.ones((4, 2), np.float32), np.zeros(2), np.zeros(4))
-    store.save_version(Version("2.13", 2, head, NOTHING, NOTHING, NOTHING, {}))
+    store.save_version(Version("2.13", 2, head, NOTHING, NOTHING, NOTHING, VersionFacts()))
     return store
 
 

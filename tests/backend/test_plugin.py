@@ -1,20 +1,23 @@
 """The same plugin class under both generations of label-studio-ml."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from backend.errors import UnknownProject
-from backend.loop.loop import Connection, ProjectLoop
-from backend.plugin import ActiveLearningBackend, bound_to
-from backend.service import Service
+from backend.interface.parse import EXAMPLE
+from backend.project.loop import ProjectLoop
+from backend.project.service import Service
+from backend.project.status import Status
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE
+from backend.studio.connection import Connection
+from backend.web.plugin import ActiveLearningBackend, bound_to
 
 
 class NoWork:
-    def turn(self, hints: set[Any]) -> float:
-        return 0.0
+    def turn(self, hints: set[Any]) -> Iterator[Status]:
+        yield from ()
 
     def close(self) -> None:
         pass

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.pool import SPAN_REACH, Pool
-from backend.studio.annotations import Json
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.controls.labels import Labels
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.pool import SPAN_REACH, Pool
+from backend.types import Json
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
@@ -136,7 +137,7 @@ def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
     assert pool.parts([1, 2], other) == [("two",), (None,)]
 
 
-SPANS = LabelConfig((Question("c", "t", "spans", ("a",), "labels"),), (Source("tokens", "text"),))
+SPANS = LabelConfig((Question("c", "t", "spans", ("a",), Labels()),), (Source("tokens", "text"),))
 
 
 def test_a_text_without_spans_is_an_answer(pool: Pool) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.predictor import Predictor, Served
-from backend.studio.annotations import demand_score
-from backend.versions import SETTLED_BY
+from backend.interface.preannotations import demand_score
+from backend.project.predictor import Predictor
+from backend.project.status import Served
+from backend.project.versions import SETTLED_BY
 from tests.backend.test_routes import TEXTS, served_in
 
 

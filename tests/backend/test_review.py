@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.loop.review import disagreement, doubted, doubted_spans, read, write
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.controls.labels import Labels
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.review import read, write
+from backend.trainer.doubts import disagreement, doubted, doubted_spans
 from model.spans.tags import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
@@ -112,12 +114,15 @@ def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> Non
 
 
 def test_people_who_mark_otherwise_are_told_with_labels_and_not_with_places() -> None:
-    question = Question("e", "t", "spans", ("Person", "Place"), "labels")
+    question = Question("e", "t", "spans", ("Person", "Place"), Labels())
     config = LabelConfig((question,), (Source("tokens", "text"),))
-    votes: dict[int, list[tuple[str, ...]]] = {
-        1: [("0:3:Person", "4:8:Place"), ("0:3:Place", "4:7:Place")],
-        2: [("0:3:Person",), ()],
-        3: [("0:3:Person",), ("0:3:Person",)],
+    votes: dict[int, list[tuple[Span, ...]]] = {
+        1: [
+            (Span(0, 3, "Person"), Span(4, 8, "Place")),
+            (Span(0, 3, "Place"), Span(4, 7, "Place")),
+        ],
+        2: [(Span(0, 3, "Person"),), ()],
+        3: [(Span(0, 3, "Person"),), (Span(0, 3, "Person"),)],
     }
     found = disagreement(votes, config)
     assert (found["asked"], found["agreed"]) == (3, 1)

@@ -10,14 +10,17 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from backend import local
 from backend.__main__ import main
-from backend.loop.loop import Connection, Hint, ProjectLoop
-from backend.loop.pin import pinned_name
-from backend.routes import install
-from backend.service import Service
+from backend.dev import local
+from backend.project.loop import Hint, ProjectLoop
+from backend.project.pin import pinned_name
+from backend.project.service import Service
+from backend.project.status import Status
 from backend.settings import Settings
+from backend.studio.connection import Connection
+from backend.web.wire import install
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 
 NOTHING = np.zeros(0, np.int64)
@@ -36,8 +39,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     for name in ("0.1", "1.4", "2.12", "2.13"):
         encoder = int(name.partition(".")[0])
         own = head if encoder else None
-        facts = {"created_at": 1e9 + float(name), "head_of": "2.12"}
-        meta = facts if name == "2.13" else {"created_at": facts["created_at"]}
+        head_of = "2.12" if name == "2.13" else None
+        meta = VersionFacts(created_at=1e9 + float(name), head_of=head_of)
         store.save_version(Version(name, encoder, own, NOTHING, NOTHING, NOTHING, meta))
     return store
 
@@ -65,10 +68,10 @@ class Noted:
         self.hints: set[Hint] = set()
         self.began = threading.Semaphore(0)
 
-    def turn(self, hints: set[Hint]) -> float:
+    def turn(self, hints: set[Hint]) -> Iterator[Status]:
         self.hints = hints
         self.began.release()
-        return 0.0
+        yield Status()
 
     def close(self) -> None:
         pass

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.loop.names import keys_of, names_of
-from backend.loop.round import Round, play
-from backend.pool import Labelling
+from backend.interface.controls.control import Called
+from backend.interface.controls.rating import Rating
+from backend.interface.names import keys_of, names_of
+from backend.interface.questions import Answer, LabelConfig, Question, Source
+from backend.mirror.pool import Labelling
+from backend.project.round import FastRounds, Round, Setup
+from backend.project.versions import FIRST_CONFIDENCE, SETTLED_BY
 from backend.settings import Settings
-from backend.studio.annotations import Labels
-from backend.studio.label_config import Called, LabelConfig, Question, Source
-from backend.versions import FIRST_CONFIDENCE, SETTLED_BY
 from model.choosing.audit import in_reserve
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
@@ -49,7 +50,7 @@ def labelling(store: Store, labelled: int, *, wrong: bool = False) -> Labelling:
     """The first tasks carry the label of their side of the circle, or the other one."""
     vectors = vectors_of(store, TASKS)
     north = (vectors[:, 1] > vectors[:, 0]) ^ wrong
-    answers: dict[int, Labels] = {
+    answers: dict[int, Answer] = {
         int(TASKS[i]): (CONFIG.labels[int(north[i])],) for i in range(labelled)
     }
     return Labelling(TASKS, TASKS, np.arange(len(TASKS)) >= labelled, answers, 0, 0, 0)
@@ -65,7 +66,8 @@ def played(
     previous: Version | None = None,
     size: int = 5,
 ) -> Round:
-    outcome = play(store, known, config, settings, 2, size, set(), previous, pinned, lambda _: [])
+    setup = Setup(2, size, set(), previous, pinned)
+    outcome = FastRounds(store, config, settings, lambda _: []).play(known, setup)
     assert outcome is not None
     return outcome
 
@@ -79,12 +81,12 @@ def test_a_pinned_version_ranks_as_it_is_whatever_the_labels_say(store: Store) -
     under_pin = played(store, bad, good)
 
     version = under_pin.version
-    assert (version.name, version.meta["head_of"]) == ("2.3", "2.1")
-    assert "head_of" not in learnt.version.meta
+    assert (version.name, version.facts.head_of) == ("2.3", "2.1")
+    assert learnt.version.facts.head_of is None
     assert version.training.tolist() == good.training.tolist(), "it learnt from nothing else"
     audits = TASKS[: 2 * LABELLED][in_reserve(TASKS[: 2 * LABELLED], 0.1, 0)]
     assert version.validation.tolist() == audits.tolist()
-    assert version.meta["validation"] != learnt.version.meta["validation"]
+    assert version.facts.validation != learnt.version.facts.validation
 
     loaded = store.load_version("2.3")
     assert good.head is not None and loaded.head is not None
@@ -112,7 +114,7 @@ def test_a_pinned_head_for_other_labels_is_refused(store: Store) -> None:
 CALLED = {"east": Called(("To the East",)), "north": Called(("To the North",))}
 (ASKED,) = CONFIG.questions
 NAMED = replace(CONFIG, questions=(replace(ASKED, called=CALLED),))
-STARS = Question("stars", "t", "ordered", ("1", "2"), "rating", prefix="stars: ")
+STARS = Question("stars", "t", "ordered", ("1", "2"), Rating(), prefix="stars: ")
 BOTH = replace(NAMED, questions=(replace(NAMED.questions[0], prefix="c: "), STARS))
 
 
@@ -136,16 +138,16 @@ def test_the_first_version_knows_what_the_labels_are_called(named: Store) -> Non
     outcome = played(named, labelling(named, 0), config=NAMED)
     version = outcome.version
     assert accuracy(named, version, NAMED) > 0.9
-    assert (version.meta["labels"], version.meta["names"], len(version.shortlist)) == (0, 1.0, 5)
+    assert (version.facts.labels, version.facts.names, len(version.shortlist)) == (0, 1.0, 5)
     assert outcome.answers is not None
     loaded = named.load_version(version.name)
-    assert loaded.head is not None and loaded.meta["names"] == 1.0
+    assert loaded.head is not None and loaded.facts.names == 1.0
 
 
 def test_without_vectors_of_names_the_first_version_has_an_order_and_no_head(store: Store) -> None:
     """They come with the next job of the trainer; nothing waits for them."""
     outcome = played(store, labelling(store, 0), config=NAMED)
-    assert outcome.version.head is None and "names" not in outcome.version.meta
+    assert outcome.version.head is None and outcome.version.facts.names is None
     assert len(outcome.version.shortlist) == 5
     assert [one["result"] for one in outcome.predictions] == [[]] * 5
 
@@ -165,7 +167,7 @@ def test_names_that_are_not_to_be_used_change_nothing(named: Store) -> None:
     as_before = played(named, few, config=CONFIG).version
     assert without.head is not None and as_before.head is not None
     np.testing.assert_array_equal(without.head.weights, as_before.head.weights)
-    assert "names" not in without.meta
+    assert without.facts.names is None
 
 
 def test_a_question_without_names_waits_for_its_first_answer(named: Store) -> None:
@@ -174,10 +176,10 @@ def test_a_question_without_names_waits_for_its_first_answer(named: Store) -> No
     version = played(named, nothing, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")
     given = replace(nothing, answers={int(task): ("stars: 2",) for task in TASKS[:9]})
-    assert version.meta["unanswered"] == ["c", "stars"]
+    assert version.facts.unanswered == ("c", "stars")
     version = played(named, given, config=BOTH).version
     assert version.head is not None and version.head.labels == BOTH.labels
-    assert version.meta["unanswered"] == ["c"]
+    assert version.facts.unanswered == ("c",)
     assert accuracy(named, version, BOTH) > 0.9, "from the names"
 
 
@@ -185,7 +187,7 @@ def test_an_answer_that_only_measures_is_no_lesson(named: Store) -> None:
     """Stars that nobody gave but to an audit task are learnt by nothing: neither names nor
     labels."""
     audit = int(TASKS[in_reserve(TASKS, SETTINGS.audit_share, SETTINGS.seed)][0])
-    answers: dict[int, Labels] = {audit: ("c: east", "stars: 2")}
+    answers: dict[int, Answer] = {audit: ("c: east", "stars: 2")}
     known = Labelling(TASKS, TASKS, ~np.isin(TASKS, audit), answers, 0, 0, 0)
     version = played(named, known, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")
@@ -197,7 +199,7 @@ def test_a_version_of_names_alone_can_be_pinned(named: Store) -> None:
     under_pin = played(named, known, named.load_version(first.name), config=NAMED).version
     assert first.head is not None and under_pin.head is not None
     np.testing.assert_array_equal(under_pin.head.weights, first.head.weights)
-    assert "names" not in under_pin.meta, "it is not known any more how much they count"
+    assert under_pin.facts.names is None, "it is not known any more how much they count"
 
 
 def test_a_restart_goes_on_with_what_was_learnt(named: Store) -> None:
@@ -212,7 +214,7 @@ def test_a_restart_goes_on_with_what_was_learnt(named: Store) -> None:
     vectors = vectors_of(named, TASKS)
     probs = went_on.head.probs(vectors)
     np.testing.assert_allclose(restarted.head.probs(vectors), probs, atol=0.02)
-    assert restarted.meta["names"] == pytest.approx(went_on.meta["names"], abs=0.05)
+    assert restarted.facts.names == pytest.approx(went_on.facts.names, abs=0.05)
 
 
 @pytest.mark.parametrize("labels", [0, SETTLED_BY - 1, SETTLED_BY])

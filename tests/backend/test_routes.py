@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from backend.loop.loop import Connection, ProjectLoop
-from backend.predictor import Served
-from backend.routes import install
-from backend.service import Service
+from backend.interface.parse import EXAMPLE, NOTHING_ASKED, parse
+from backend.project.loop import ProjectLoop
+from backend.project.service import Service
+from backend.project.status import Served, Status
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE, parse
+from backend.studio.connection import Connection
+from backend.web.wire import install
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key
 
@@ -27,8 +30,8 @@ TEXTS = ("yes please", "no thanks")
 
 
 class NoWork:
-    def turn(self, hints: set[Any]) -> float:
-        return 0.0
+    def turn(self, hints: set[Any]) -> Iterator[Status]:
+        yield from ()
 
     def close(self) -> None:
         pass
@@ -43,7 +46,7 @@ def loop() -> ProjectLoop:
 def url(tmp_path_factory: pytest.TempPathFactory, loop: ProjectLoop) -> Iterator[str]:
     """The application, with project 7 serving version 0.3: a head on two stored vectors."""
     folder = tmp_path_factory.mktemp("models")
-    loop.served = served_in(folder / "7")
+    loop.status = replace(loop.status, served=served_in(folder / "7"))
     service = Service(Settings(model_dir=folder))
     service._loops[7] = loop
     app = Flask("backend")
@@ -67,7 +70,7 @@ def served_in(folder: Path, dimension: int = 2) -> Served:
     weights = 5 * np.eye(dimension, 2, dtype=np.float32)
     head = Head("single", ("Yes", "No"), weights, np.zeros(2), np.zeros(dimension))
     nothing = np.zeros(0, dtype=np.int64)
-    version = Version("0.3", 0, head, nothing, nothing, nothing, {"labels": 2})
+    version = Version("0.3", 0, head, nothing, nothing, nothing, VersionFacts(labels=2))
     store.save_version(version)
     return Served(version, parse(EXAMPLE), EXAMPLE, store)
 
@@ -106,8 +109,7 @@ def test_setup_does_without_an_address_that_is_none(url: str) -> None:
 def test_setup_refuses_in_the_reason_phrase(url: str) -> None:
     answer = requests.post(f"{url}/setup", json=setup_body(schema="<View/>"), timeout=5)
     assert answer.status_code == 400
-    reason = "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"
-    assert answer.reason == reason
+    assert answer.reason == NOTHING_ASKED
     assert "for example <View>" in answer.json()["error"]
 
 

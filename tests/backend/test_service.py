@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
-from backend.loop.loop import Connection, ProjectLoop
-from backend.service import Service
+from backend.interface.parse import EXAMPLE
+from backend.project.loop import ProjectLoop
+from backend.project.service import Service
+from backend.project.status import Status
+from backend.queue.publish import SAMPLING
 from backend.settings import Settings
-from backend.studio.interface import EXAMPLE
-from backend.studio.publish import SAMPLING
+from backend.studio.connection import Connection
 from tests.backend.test_routes import NoWork, served_in
 
 OURS = {"model_version": "0.3", "sampling": SAMPLING, "label_config": EXAMPLE}
@@ -18,7 +20,7 @@ OURS = {"model_version": "0.3", "sampling": SAMPLING, "label_config": EXAMPLE}
 @pytest.fixture
 def loop(tmp_path: Path) -> ProjectLoop:
     made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
-    made.served = served_in(tmp_path / "7")
+    made.status = Status(served_in(tmp_path / "7"))
     made._hints.clear()
     return made
 
@@ -44,9 +46,9 @@ def test_a_change_of_the_project_is_told_and_wakes_unless_it_is_ours(
     service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_told: bool
 ) -> None:
     """Ours, too: one more of them than we made is what tells of a save that was lost to it."""
-    service.notify(7, "PROJECT_UPDATED", described, loop.secret)
+    service.notify(7, "PROJECT_UPDATED", described, loop.inbox.secret)
     assert loop._hints == ({"project"} if wakes else set())
-    assert [told.project for told in loop.told] == [described] * is_told
+    assert [state.project for state in loop.inbox.changes()] == [described] * is_told
 
 
 @pytest.mark.parametrize("secret", [None, "", "guessed", 7, "é"])
@@ -56,4 +58,4 @@ def test_without_the_secret_of_our_webhook_nothing_is_believed(
     """Anybody who reaches us may send an event; it is a hint to look, and no more."""
     service.notify(7, "PROJECT_UPDATED", {**OURS, "model_version": "0.2"}, secret)
     assert loop._hints == {"project"}
-    assert not loop.told
+    assert not loop.inbox.changes()

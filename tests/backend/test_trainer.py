@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -10,25 +10,38 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.loop import trainer
-from backend.loop.loop import Connection
-from backend.loop.names import name_vectors, rows_of
+from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
-from backend.pool import Pool
+from backend.mirror.pool import Pool
+from backend.project.name_vectors import name_vectors, rows_of
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.interface import EXAMPLE, parse
+from backend.studio.connection import Connection
+from backend.trainer import embed
+from backend.trainer.embed import embed_pool
+from backend.trainer.encoders import add_base_encoder
+from backend.trainer.messages import AddBase, Embed, Review, Subject, Tune
+from backend.trainer.review import review_labels
+from backend.trainer.tune import tune_encoder
 from model.choosing.audit import in_reserve
 from model.encoders.text import BUNDLED, TextEncoder
-from model.storage.store import EncoderSpec, Store
-from model.types import Ints
+from model.storage.store import Store
+from model.types import EncoderSpec, Ints
 from tests.backend.web import Answer, Web
 from tests.model.test_clips import write_clip
 from tests.model.test_image_encoder import res_net
 
 
-def hundred_texts(folder: Path) -> Json:
-    """A project of a hundred texts, the last ten skipped, and what the trainer is told of it."""
+def subject_of(folder: Path, xml: str, spec: EncoderSpec, settings: Settings) -> Subject:
+    access = access_of(Connection("http://127.0.0.1:9", "t", ""), settings)
+    return Subject(folder, xml, (), spec, access, seed=0)
+
+
+def ignore(_: float) -> None:
+    """Nobody waits for a job's progress."""
+
+
+def hundred_texts(folder: Path) -> Embed:
+    """A project of a hundred texts, the last ten skipped, and the request to encode it."""
     skipped = [{"id": 1, "result": [], "was_cancelled": True}]
     with closing(Pool(folder / "pool.sqlite")) as pool:
         rows = [
@@ -36,31 +49,26 @@ def hundred_texts(folder: Path) -> Json:
             for n in range(100)
         ]
         pool.update(rows, parse(EXAMPLE))
-    job: Json = {
-        **{"folder": str(folder), "config": EXAMPLE, "seed": 0},
-        **{"encoder": 0, "spec": asdict(EncoderSpec(("text",), BUNDLED, "", 8))},
-        **{"ignored": [], "label_names": True},
-        "access": asdict(access_of(Connection("", "", ""), Settings())),
-    }
-    trainer.add_base_encoder(job, lambda facts: None)
-    return job
+    subject = subject_of(folder, EXAMPLE, EncoderSpec(("text",), BUNDLED, "", 8), Settings())
+    add_base_encoder(AddBase(subject), ignore)
+    return Embed(subject, encoder=0, label_names=True)
 
 
 def test_an_encoder_is_ready_with_a_part_of_a_very_large_pool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To encode millions takes hours; the labelled ones, which heads learn from, come first."""
-    monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(trainer, "SCORED_ROWS", 60)
+    monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(embed, "SCORED_ROWS", 60)
     job, store = hundred_texts(tmp_path), Store(tmp_path)
-    assert trainer.embed_pool(job, lambda facts: None)["left"] == 36
+    assert embed_pool(job, ignore)["left"] == 36
     assert store.is_ready(0)
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         ids, keys = pool.keys(parse(EXAMPLE), 0)
         encoded = ids[store.vectors(0).rows(keys) >= 0]
         assert set(pool.annotated().tolist()) == set(range(90, 100)) <= set(encoded.tolist())
     assert not np.array_equal(np.sort(encoded)[:54], np.arange(54)), "a fair sample of the rest"
-    share = in_reserve(encoded, 0.5, job["seed"]).mean()
+    share = in_reserve(encoded, 0.5, job.subject.seed).mean()
     assert 0.3 < share < 0.7, "not the audit tasks first, which nothing learns from"
 
 
@@ -70,14 +78,11 @@ def test_encoding_lets_other_projects_have_their_turn(
     """After its time it stops and says what is left; the encoder is ready when nothing is."""
     job = hundred_texts(tmp_path)
     store, shares = Store(tmp_path), list[float]()
-    monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
 
-    def report(facts: Json) -> None:
-        shares.append(facts["share"])
-
-    assert trainer.embed_pool(job, report) == {"encoder": 0, "tasks": 64, "left": 36}
+    assert embed_pool(job, shares.append) == {"encoder": 0, "tasks": 64, "left": 36}
     assert not store.is_ready(0)
-    assert trainer.embed_pool(job, report) == {"encoder": 0, "tasks": 36, "left": 0}
+    assert embed_pool(job, shares.append) == {"encoder": 0, "tasks": 36, "left": 0}
     assert store.is_ready(0)
     assert shares == [0.64, 1.0], "the share of the pool, not of the turn"
 
@@ -87,19 +92,19 @@ def test_what_labels_are_called_is_encoded_before_all_tasks(
 ) -> None:
     """The first order, made from a part of the pool, is to know of it. A name is no task: it is
     not among those that are counted, and a new one is encoded when all tasks are."""
-    monkeypatch.setattr(trainer, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
     job, store, nothing = hundred_texts(tmp_path), Store(tmp_path), {"encoder": 0, "tasks": 0}
-    off = {**job, "label_names": False}
-    assert trainer.embed_pool(off, lambda facts: None) == {"encoder": 0, "tasks": 64, "left": 36}
+    off = replace(job, label_names=False)
+    assert embed_pool(off, ignore) == {"encoder": 0, "tasks": 64, "left": 36}
     assert rows_of(store, 0, parse(EXAMPLE)) == {}
-    assert trainer.embed_pool(job, lambda facts: None) == {"encoder": 0, "tasks": 36, "left": 0}
+    assert embed_pool(job, ignore) == {"encoder": 0, "tasks": 36, "left": 0}
     vectors = name_vectors(store, 0, parse(EXAMPLE))
     assert vectors is not None
     expected = TextEncoder(BUNDLED, 8).encode(["yes", "no"])
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
 
     more = EXAMPLE.replace('<Choice value="No"/>', '<Choice value="No"/><Choice value="Not-sure"/>')
-    again = trainer.embed_pool({**job, "config": more}, lambda facts: None)
+    again = embed_pool(replace(job, subject=replace(job.subject, interface=more)), ignore)
     assert again == {**nothing, "left": 0}
     assert [*rows_of(store, 0, parse(more))] == ["Yes", "No", "Not-sure"]
 
@@ -116,14 +121,10 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         rows = [{"id": n, "data": {"image": at}, "annotations": []} for n, at in enumerate(shown)]
         pool.update(rows, config)
         settings = Settings(model_dir=tmp_path, media_hosts="*.b")
-        job: Json = {
-            **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
-            "label_names": True,
-            "spec": asdict(EncoderSpec(("image",), "", str(folder), 8)),
-            "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
-        }
-        trainer.add_base_encoder(job, lambda facts: None)
-        assert trainer.embed_pool(job, lambda facts: None)["left"] == 0
+        spec = EncoderSpec(("image",), "", str(folder), 8)
+        job = Embed(subject_of(tmp_path, xml, spec, settings), encoder=0, label_names=True)
+        add_base_encoder(AddBase(job.subject), ignore)
+        assert embed_pool(job, ignore)["left"] == 0
         count, reasons = pool.unreadable(9)
         assert (count, set(reasons)) == (3, {1, 2, 3})
         assert len(pool.keys(config, 0)[0]) == 1
@@ -152,21 +153,21 @@ def test_a_deep_round_over_clips_learns_from_their_frames(
         data = {"clip": f"{web.url}/{number}.avi", "title": f"Number {number}"}
         tasks.append({"id": number, "data": data, "annotations": annotations})
     settings = Settings(model_dir=tmp_path, media_hosts=web.host)
-    job: Json = {
-        **{"folder": str(tmp_path), "config": xml, "seed": 0, "ignored": [], "encoder": 0},
-        "spec": asdict(EncoderSpec(config.layout, text, str(encoder), 8)),
-        "access": asdict(access_of(Connection("http://127.0.0.1:9", "t", ""), settings)),
-        **{"empty_is_none": True, "audit_share": 0.0, "asked": "what", "label_names": True},
-    }
+    spec = EncoderSpec(config.layout, text, str(encoder), 8)
+    subject = subject_of(tmp_path, xml, spec, settings)
+    job = Embed(subject, encoder=0, label_names=True)
+    tune = Tune(
+        subject, labels=6, asked="what", audit_share=0.0, empty_is_none=True, label_names=True
+    )
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         pool.update(tasks, config)
-    trainer.add_base_encoder(job, lambda facts: None)
-    assert trainer.embed_pool(job, lambda facts: None)["left"] == 0
+    add_base_encoder(AddBase(subject), ignore)
+    assert embed_pool(job, ignore)["left"] == 0
     read = len(web.seen)
-    told = trainer.tune_encoder(job, lambda facts: None)
-    assert (told["encoder"], told["labels"], "steps" in told) == (1, 6, bool(title))
-    assert trainer.embed_pool({**job, "encoder": 1}, lambda facts: None)["left"] == 0
-    trainer.review_labels({**job, "encoder": 1}, lambda facts: None)
+    facts = tune_encoder(tune, ignore)
+    assert (facts["encoder"], facts["labels"], "steps" in facts) == (1, 6, bool(title))
+    assert embed_pool(replace(job, encoder=1), ignore)["left"] == 0
+    review_labels(Review(subject, encoder=1, empty_is_none=True), ignore)
     assert len(web.seen) == read, "no clip is fetched a second time"
     store = Store(tmp_path)
     plain, tuned = (store.encoders()[number].dimension for number in (0, 1))

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.loop.jobs import Trainer
-from backend.loop.loop import Connection, ProjectLoop
-from backend.loop.names import keys_of, names_of
-from backend.loop.training import Training, spec_of
-from backend.media.access import access_of
-from backend.pool import Labelling
+from backend.interface.names import keys_of, names_of
+from backend.interface.parse import EXAMPLE, parse
+from backend.interface.questions import Answer
+from backend.mirror.pool import Labelling
+from backend.project.context import ProjectContext
+from backend.project.loop import ProjectLoop
+from backend.project.training import Training, spec_of
 from backend.settings import Settings
-from backend.studio.annotations import Labels
-from backend.studio.interface import EXAMPLE, parse
+from backend.studio.connection import Connection
+from backend.trainer.process import Trainer
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import Ints
 from tests.backend.test_routes import NoWork
@@ -31,14 +32,25 @@ class Asked:
     def __init__(self, folder: Path, settings: Settings, xml: str = EXAMPLE) -> None:
         self.trainer, self.store = Trainer(), Store(folder)
         self.loop = ProjectLoop(7, NOWHERE, lambda *_: NoWork(), 60.0)
-        access = access_of(NOWHERE, settings)
-        self.training = Training(self.loop, self.store, settings, self.trainer, access)
+        context = ProjectContext(
+            number=7,
+            folder=folder,
+            connection=NOWHERE,
+            settings=settings,
+            trainer=self.trainer,
+            inbox=self.loop.inbox,
+            progress=self.loop.progress,
+            troubles=self.loop.troubles,
+            status=self.loop.status,
+            wake=self.loop.wake,
+        )
+        self.training = Training(context, self.store)
         self.training.see(xml, parse(xml))
 
     def is_tuning(self, labels: int) -> bool:
         """Whether a deep round is asked for with so many labels."""
         ids = np.arange(labels)
-        answers: dict[int, Labels] = {int(task): ("ab"[task % 2],) for task in ids}
+        answers: dict[int, Answer] = {int(task): ("ab"[task % 2],) for task in ids}
         labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0)
         self.training.request_deep_round(labelling, forced=False)
         return self.trainer.knows((7, "tune"))
@@ -93,7 +105,7 @@ def test_an_encoder_that_learnt_for_something_else_is_followed_by_another(
 def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.loop.training.SCORED_ROWS", 60)
+    monkeypatch.setattr("backend.project.training.SCORED_ROWS", 60)
     settings, keys = Settings(model_dir=tmp_path), np.arange(100)
     asked = Asked(tmp_path, settings)
     add(asked.store, 0, settings, 0)

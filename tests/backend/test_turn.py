@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from backend.loop.turn import Ranked, is_due
-from backend.studio.interface import EXAMPLE, parse
+from backend.interface.parse import EXAMPLE, parse
+from backend.project.turn import Ranked, is_due
 
 OTHER = parse(EXAMPLE.replace('value="Yes"', 'value="Yes" hint="It is so"'))
 BEFORE = Ranked(

@@ -12,9 +12,10 @@ import pytest
 from transformers import DistilBertConfig, DistilBertModel, pipeline
 
 from backend.__main__ import main
-from backend.pool import Pool
+from backend.mirror.pool import Pool
 from model.encoders.text import BUNDLED, TextEncoder
 from model.heads.head import Head
+from model.storage.facts import VersionFacts
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
 
 MADE = datetime(2026, 3, 1, 12, 30).timestamp()
@@ -46,7 +47,7 @@ def add_version(
         weights = rng.normal(0.0, 5.0, (384, 2)).astype(np.float32)
         head = Head("single", ("cats", "rates"), weights, np.zeros(2, np.float32), weights[:, 0])
     tasks = np.arange(1000, 1000 + labels)
-    facts = {"created_at": MADE + later, "strategy": "margin", **meta}
+    facts = VersionFacts(**{"created_at": MADE + later, "strategy": "margin", **meta})
     shortlist = np.arange(5000, 5050)
     encoder = int(name.partition(".")[0])
     store.save_version(Version(name, encoder, head, tasks[2:], tasks[:2], shortlist, facts))
@@ -108,10 +109,14 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         "encoder": 0,
         "kind": "single",
         "classes": ["cats", "rates"],
+        "format": 2,
         "created_at": MADE,
         "strategy": "margin",
+        "random_share": 0.0,
+        **{"labels": 0, "pool": 0, "ranked": 0, "undecided": 0, "empty": 0, "skipped": 3},
         "validation": {"accuracy": 0.5},
-        "skipped": 3,
+        "unanswered": [],
+        "seconds": 0.0,
         "training_labels": 10,
         "audit_labels": 2,
         "shortlist": 50,

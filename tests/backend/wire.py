@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from backend.loop.loop import Connection, ProjectLoop, Work
-from backend.predictor import Served
-from backend.routes import install
-from backend.service import Service
+from backend.project.loop import ProjectLoop, Work
+from backend.project.service import Service
+from backend.project.status import Served
+from backend.studio.connection import Connection
+from backend.web.wire import install
 from tests.backend.test_routes import NoWork
 
 
@@ -40,7 +42,7 @@ class Wire:
 
     def __init__(self, service: QuietService, served: Served) -> None:
         self.loop = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
-        self.loop.served = served
+        self.loop.status = replace(self.loop.status, served=served)
         self.service = service
         self.faults = Faults()
         app = Flask("backend")

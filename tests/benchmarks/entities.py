@@ -19,17 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from backend import local
-from backend.studio.annotations import Json, regions_of
+from backend.dev import local
+from backend.interface.parse import parse
+from backend.interface.preannotations import regions_of
 from backend.studio.api import Studio
-from backend.studio.interface import parse
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.snapshot import Policy
-from model.spans.learner import SpanSnapshot, said_of, span_round, targets_of
+from model.spans.learner import SpanSnapshot, predicted_spans, span_round, targets_of
 from model.spans.tags import Span, Tokens
-from model.storage.store import EncoderSpec, Store
+from model.storage.store import Store
+from model.types import EncoderSpec
 from tests.studio.bench import Bench, until
 
 KINDS = {"nr": "person", "ns": "place", "nt": "organisation"}
@@ -77,7 +79,7 @@ class Play:
     def __init__(self, bench: Bench, project: int, marked: Sequence[Marked]) -> None:
         self.bench, self.project = bench, project
         truth = dict(marked)
-        tasks = list(bench.studio.tasks(project))
+        tasks = list(bench.studio.of(project).tasks())
         self.texts = {task["id"]: str(task["data"]["text"]) for task in tasks}
         self.truth = {task: truth[text] for task, text in self.texts.items()}
         self.labelled: list[int] = []
@@ -143,7 +145,7 @@ class Play:
         return tokens
 
     def score(self, head: Head, tokens: Tokens, tasks: Sequence[int]) -> float:
-        return f1(said_of(head, tokens, LABELS), [self.truth[task] for task in tasks])
+        return f1(predicted_spans(head, tokens, LABELS), [self.truth[task] for task in tasks])
 
     def spec(self) -> EncoderSpec:
         return self.store().encoders()[0].spec

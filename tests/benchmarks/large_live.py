@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
 from backend.studio.api import Studio
+from backend.types import Json
 from tests.benchmarks.test_live import MEGABYTE, memory_of
 from tests.studio.bench import Bench, until
 
@@ -48,7 +48,7 @@ def play(arguments: Any, folder: Path) -> Json:
         rows = texts(arguments.tasks)
         project = bench.project(list(islice(rows, AT_ONCE)))
         while part := list(islice(rows, AT_ONCE)):
-            bench.studio.import_tasks(project, part)
+            bench.studio.of(project).import_tasks(part)
         imported = time.monotonic()
         bench.connect(project)
         until("a first order", lambda: bench.ranks(project), 3600)
@@ -73,7 +73,7 @@ def play(arguments: Any, folder: Path) -> Json:
             submits.append(submitted - given)
             version = bench.version(project)
             assert version is not None
-            rounds.append(version.meta["seconds"])
+            rounds.append(version.facts.seconds)
             peak = max(peak, memory_of(backend.pid())["server"])
         return {
             "tasks": arguments.tasks,

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.loop import round as rounds
-from backend.pool import Pool
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.pool import Pool
+from backend.project.round import FastRounds, Setup
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.types import Json
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 
 DIMENSION, LABELS, LABELLED, PART = 384, 10, 300, 50_000
@@ -56,6 +56,7 @@ def fill(pool: Pool, store: Store, tasks: int) -> None:
 def played(pool: Pool, store: Store, number: int) -> Iterator[float]:
     """Seconds from each further label to its order."""
     settings, previous = Settings(), None
+    rounds = FastRounds(store, CONFIG, settings, lambda ids: pool.parts(ids, CONFIG))
     for _ in range(number):
         began = time.perf_counter()
         asked = LABELLED + 1 if previous is None else int(previous.shortlist[0])
@@ -63,18 +64,8 @@ def played(pool: Pool, store: Store, number: int) -> Iterator[float]:
         _, keys = pool.keys(CONFIG, settings.seed)
         covered = int((store.encoded(0).rows(keys) >= 0).sum())
         labelling = pool.labelling(CONFIG, settings.empty_is_none)
-        outcome = rounds.play(
-            store,
-            labelling,
-            CONFIG,
-            settings,
-            0,
-            settings.shortlist,
-            set(),
-            previous,
-            None,
-            lambda ids: pool.parts(ids, CONFIG),
-        )
+        setup = Setup(0, settings.shortlist, set(), previous)
+        outcome = rounds.play(labelling, setup)
         assert covered == len(keys)
         assert outcome is not None
         previous = outcome.version

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from backend import local
 from backend.commands.connect import connect, wait_for_order
+from backend.dev import local
 from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import Studio
@@ -49,7 +49,7 @@ def label(page: Page, project: int, seen: Seen, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             began = time.monotonic()
-            task = page.next_task(project)
+            task = page.of(project).next_task()
             got = time.monotonic()
             if task is None:
                 return
@@ -117,7 +117,7 @@ def play(executable: str, database: str, minutes: float) -> dict[str, object]:
         stack.enter_context(server).wait_until_up()
         studio = Studio(studio_server.url, local.TOKEN)
         project = int(studio.create_project(title="load", label_config=SINGLE)["id"])
-        studio.import_tasks(project, many_stories(TASKS))
+        studio.of(project).import_tasks(many_stories(TASKS))
         connect(studio, project, server.url, "Active learning", Settings())
         wait_for_order(studio, project)
         tokens = [sign_up(studio.url, f"p{n}@example.com") for n in range(ANNOTATORS)]

@@ -23,13 +23,13 @@ import av
 import numpy as np
 from PIL import Image
 
-from backend import local
-from backend.loop.learning import targets_of
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.interface.content import key_of, parts_of
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig
+from backend.mirror.targets import targets_of
 from backend.studio.api import Studio
-from backend.studio.content import key_of, parts_of
-from backend.studio.interface import parse
-from backend.studio.label_config import LabelConfig
+from backend.types import Json
 from model.encoders.finetune import Examples, finetune
 from model.encoders.joint import Example, JointEncoder
 from model.heads.head import Head, fit_head
@@ -37,8 +37,8 @@ from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import macro_f1
 from model.media.pictures import read_picture
 from model.snapshot import pool_centre
-from model.storage.store import EncoderSpec, Store, Version
-from model.types import Floats, Ints
+from model.storage.store import Store, Version
+from model.types import EncoderSpec, Floats, Ints
 from tests.studio.bench import Bench, until
 
 DRAWS_HEAD, DRAWS_DEEP = 20, 3
@@ -104,7 +104,7 @@ class Play:
 
     def __init__(self, bench: Bench, project: int, config: LabelConfig, folder: Path) -> None:
         self.bench, self.project, self.config, self.folder = bench, project, config, folder
-        tasks = list(bench.studio.tasks(project))
+        tasks = list(bench.studio.of(project).tasks())
         self.truth = {task["id"]: tuple(task["data"]["labels"]) for task in tasks}
         self.files = {task["id"]: folder / task["data"]["file"] for task in tasks}
         self.keys = {task["id"]: key_of(parts_of(task["data"], config) or ()) for task in tasks}
@@ -195,7 +195,7 @@ class Play:
             return [(read_picture(self.files[task]),) for task in ids.tolist()]
         kept = store.frozen("video", spec.image, encoder.clips.state_dimension)
         rows = kept.rows(self.keys_of(ids))
-        return [(kept.take(rows[place : place + 1]).states,) for place in range(len(ids))]
+        return [(states,) for states in kept.take(rows)]
 
 
 def main() -> None:

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
 from backend.studio.api import Studio
+from backend.types import Json
 from tests.benchmarks.taxonomy_round import BRANCHES, LABELLED, LEAVES, ROOTS, TASKS
 from tests.benchmarks.test_live import MEGABYTE, memory_of
 from tests.studio.bench import Bench, until
@@ -111,7 +111,7 @@ def play(arguments: Any, folder: Path) -> Json:
         bench = Bench(Studio(studio_server.url, local.TOKEN), backend, folder / "models", {})
         began = time.monotonic()
         project = bench.project(answered[:LABELLED], interface(made))
-        bench.studio.import_tasks(project, rows[LABELLED:])
+        bench.studio.of(project).import_tasks(rows[LABELLED:])
         imported = time.monotonic()
         bench.connect(project)
         until("all in order", lambda: bench.ranks(project) == TASKS - LABELLED, 3600)
@@ -128,7 +128,7 @@ def play(arguments: Any, folder: Path) -> Json:
             refreshes.append(time.monotonic() - submitted)
             version = bench.version(project)
             assert version is not None
-            rounds.append(version.meta["seconds"])
+            rounds.append(version.facts.seconds)
             peak = max(peak, memory_of(backend.pid())["server"])
         assert version is not None and version.head is not None
         return {

@@ -13,9 +13,10 @@ import time
 
 import numpy as np
 
-from backend.loop.learning import given as given_labels
-from backend.loop.learning import targets_of
-from backend.studio.label_config import LabelConfig, Question, Source
+from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.questions import LabelConfig, Question, Source
+from backend.mirror.targets import given as given_labels
+from backend.mirror.targets import targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 
@@ -35,13 +36,13 @@ def question() -> LabelConfig:
     labels = tuple(" / ".join(path) for path in paths)
     shown = (Source("text", "text"),)
     nodes = dict(zip(labels, paths, strict=True))
-    return LabelConfig((Question("c", "t", "multiple", labels, "taxonomy", nodes),), shown)
+    return LabelConfig((Question("c", "t", "multiple", labels, Taxonomy(nodes)),), shown)
 
 
 def main() -> None:
     rng = np.random.default_rng(0)
     config = question()
-    nodes_of = config.questions[0].paths
+    nodes_of = {label: tuple(label.split(" / ")) for label in config.labels}
     leaves = [label for label in config.labels if len(nodes_of[label]) == 3]
     shares = 1.0 / np.arange(1, len(leaves) + 1)
     order = rng.permutation(len(leaves))

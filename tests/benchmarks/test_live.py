@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import requests
 
-from backend import local
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.types import Json
 from tests.studio.bench import Bench, stories, until
 
 MEGABYTE = 1 << 20
@@ -29,7 +29,7 @@ def test_seconds_from_submit_to_the_new_order(bench: Bench, database: str, tasks
     seconds = []
     for _ in range(40):
         began = time.monotonic()
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
         submitted = time.monotonic()
@@ -47,7 +47,7 @@ def test_webhook_and_memory_while_training_at_10000_tasks(bench: Bench) -> None:
     bench.connect(project)
     until("all tasks in the order", lambda: bench.ranks(project) == 10_000, 900)
     for _ in range(40):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
     webhooks, predictions, peaks = [], [], {"server": 0, "trainer": 0}
@@ -97,7 +97,7 @@ def memory_of(group: int) -> dict[str, int]:
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
             if int(stat[2]) == group:
-                is_trainer = b"backend.loop.trainer" in (entry / "cmdline").read_bytes()
+                is_trainer = b"backend.trainer.worker" in (entry / "cmdline").read_bytes()
                 found["trainer" if is_trainer else "server"] += int(stat[21]) * 4096
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended while we looked

@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from backend import local
+from backend.dev import local
 
 MISSING = "Chromium is missing: apt-get install chromium chromium-driver"
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
+from backend.project.versions import SETTLED_BY
 from backend.studio.api import Studio
-from backend.versions import SETTLED_BY
+from backend.types import Json
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import SINGLE, TOPICS, Bench, until
 
@@ -66,7 +66,7 @@ def test_connect_by_hand_and_label_ten_tasks_with_the_keyboard(
     browser.keep("data-manager")
 
     browser.label_all_tasks()
-    assert browser.task_shown() == bench.studio.lowest_scored(news.project)
+    assert browser.task_shown() == bench.studio.of(news.project).lowest_scored()
     shown: list[int] = []
     prefilled = 0
     for number in range(1, 11):
@@ -124,7 +124,7 @@ def test_start_training_and_the_status_page(bench: Bench, browser: Browser) -> N
     until("the deep round's version", lambda: bench.served(news.project).startswith("1."), 600)
     browser.wait_for_text("Version 1.")
     browser.wait_for_text("Worth a second look")
-    until("the tab", lambda: len(bench.studio.tabs(news.project)) == 2)
+    until("the tab", lambda: len(bench.studio.of(news.project).tabs()) == 2)
     browser.open_data_manager(news.project)
     assert browser.tabs() == ["Label next", "Review labels"]
 
@@ -160,8 +160,8 @@ def begin(bench: Bench, labelled: int = 0) -> News:
     for task, (_, topic) in zip(tasks[:labelled], rows, strict=False):
         task["annotations"] = [{"result": [region(topic)]}]
     project = int(bench.studio.create_project(title="BBC News", label_config=SINGLE)["id"])
-    bench.studio.import_tasks(project, tasks)
-    told, imported = dict(rows), bench.studio.tasks(project)
+    bench.studio.of(project).import_tasks(tasks)
+    told, imported = dict(rows), bench.studio.of(project).tasks()
     topics = {task["id"]: told[task["data"]["story"]] for task in imported}
     return News(project, topics, len(tasks) - labelled)
 
@@ -191,15 +191,15 @@ def next_up(studio: Studio, project: int, seen: list[int]) -> tuple[int, list[st
 
 def order(studio: Studio, project: int) -> list[Json]:
     """Predictions of the version that Label Studio follows, the lowest score first."""
-    version = studio.project(project)["model_version"]
-    rows = [row for row in studio.predictions(project) if row["model_version"] == version]
+    version = studio.of(project).describe()["model_version"]
+    rows = [row for row in studio.of(project).predictions() if row["model_version"] == version]
     return sorted(rows, key=lambda row: float(row["score"]))
 
 
 def answers(bench: Bench, news: News, tasks: list[int]) -> list[str]:
     """What was saved for these tasks, each of which has one annotation with one label."""
     saved = {}
-    for task in bench.studio.tasks(news.project):
+    for task in bench.studio.of(news.project).tasks():
         for annotation in task["annotations"]:
             (region,) = annotation["result"]
             (saved[task["id"]],) = labels_of(region)
@@ -221,7 +221,7 @@ def label_by_api(bench: Bench, news: News, count: int) -> list[int]:
     wait_for_order(bench, news)
     labelled = []
     for _ in range(count):
-        task = bench.studio.next_task(news.project)
+        task = bench.studio.of(news.project).next_task()
         assert task is not None
         bench.submit(task, [news.topics[task["id"]]])
         until_in_order(bench, news, task["id"])
@@ -239,7 +239,7 @@ def until_in_order(bench: Bench, news: News, task: int) -> None:
     bench.until_learnt(news.project, task)
 
     def is_followed() -> bool:
-        followed = bench.studio.project(news.project)["model_version"]
+        followed = bench.studio.of(news.project).describe()["model_version"]
         return bool(followed == bench.served(news.project))
 
     until("Label Studio to follow", is_followed)

@@ -59,7 +59,7 @@ def test_another_seed_draws_another_reserve() -> None:
 @given(SEEDS)
 @settings(deadline=None)
 def test_membership_is_stable_when_tasks_are_added(seed: int) -> None:
-    """A task that changes sides would carry a label that the model chose into validation."""
+    """A task that changes sides would bring a label that the model chose into validation."""
     before = in_reserve(np.arange(100), 0.3, seed)
     after = in_reserve(np.arange(300), 0.3, seed)
     assert after[:100].tolist() == before.tolist()

@@ -22,7 +22,7 @@ def probabilities(logits: Floats, kind: Kind) -> Floats:
 
 
 def sample(n: int, c: int, kind: Kind, seed: int = 0) -> tuple[Floats, Bools]:
-    """Logits (n, c) and labels drawn from the probabilities that they stand for."""
+    """Logits (n, c) and labels drawn from their probabilities."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0.0, 2.0, size=(n, c))
     probs = probabilities(logits, kind)
@@ -102,7 +102,7 @@ def test_a_label_claimed_too_seldom_is_shifted_up_alone() -> None:
 
 
 def test_a_label_without_positives_is_held_by_the_others() -> None:
-    """Alone it would run off to a probability of zero."""
+    """Without a prior its probability would go to zero."""
     logits, truth = sample(50, 3, "multiple")
     truth[:, 2] = False
     found = fit_calibration(logits, truth, "multiple")

@@ -1,4 +1,4 @@
-"""Clips are made here, of one colour a second; the real ones stand beside some checkouts."""
+"""Clips are made here, of one colour a second; the real ones come with some checkouts."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -69,7 +69,7 @@ def test_frames_are_spread_evenly(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("keyframe_every", [5, 1000])
 def test_a_long_clip_is_sampled_by_seeking(tmp_path: Path, keyframe_every: int) -> None:
-    """With many keyframes, and with a single one, at which each seek arrives."""
+    """With many keyframes, and with a single one, where every seek ends up."""
     clip = write_clip(tmp_path / "long.mp4", 30, keyframe_every=keyframe_every)
     assert greys(read_clip(clip, 3)) == near(5, 15, 25)
 
@@ -140,7 +140,7 @@ def write_sound(path: Path) -> Path:
 
 
 def cut_mp4(path: Path) -> Path:
-    """Its table of frames stands at the end, and is gone."""
+    """Its table of frames is at the end, and is missing."""
     write_clip(path, 3)
     path.write_bytes(path.read_bytes()[:-600])
     return path

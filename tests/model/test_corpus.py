@@ -33,7 +33,7 @@ def test_several_labels_a_text_and_none(tmp_path: Path) -> None:
 
 
 def test_a_fingerprint_knows_the_content_not_the_place(tmp_path: Path) -> None:
-    """A simulation that was cut off goes on on another machine."""
+    """A simulation that was cut off continues on another machine."""
     first, same, other = (tmp_path / name / "a.jsonl" for name in ("one", "two", "three"))
     for path, text in ((first, "x"), (same, "x"), (other, "y")):
         path.parent.mkdir()

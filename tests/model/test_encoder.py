@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from model.encoders.errors import NotAnEncoder
 from model.encoders.text import (
     BUNDLED,
     RECIPE_FILE,
@@ -56,7 +57,7 @@ def test_vectors_stand_in_the_order_of_the_texts(encoder: TextEncoder) -> None:
 
 
 def test_a_text_has_one_vector_whatever_its_batch(encoder: TextEncoder) -> None:
-    """Vectors are cached by text: padding beside a long neighbour must not show in them."""
+    """Vectors are cached by text: padding to a long neighbour's length must not change them."""
     alone = encoder.encode([CATS])[0]
     beside_long_ones = encoder.encode([CATS, *[RATES * 20] * 40])[0]
     np.testing.assert_allclose(beside_long_ones, alone, atol=1e-2)
@@ -147,7 +148,7 @@ def test_encoders_of_the_e5_family_want_a_prefix(tmp_path: Path, name: str, pref
 
 
 def test_our_own_recipe_stands_above_all_others(tmp_path: Path) -> None:
-    """A fine-tuned e5 is saved under a number: its prefix must come along."""
+    """A fine-tuned e5 is saved under a number: its prefix must be kept."""
     folder = tmp_path / "e5-base"
     write_pooling(folder, pooling_mode_cls_token=True)
     (folder / RECIPE_FILE).write_text(json.dumps({"pooling": "mean", "prefix": "passage: "}))
@@ -155,7 +156,7 @@ def test_our_own_recipe_stands_above_all_others(tmp_path: Path) -> None:
 
 
 def test_the_longest_come_first_and_every_row_once() -> None:
-    """No padded batch is longer than 6 in all, but for the row that is so on its own."""
+    """No padded batch is longer than 6 in total, except for a row that is longer by itself."""
     batches = [rows.tolist() for rows in batches_of_similar_length([2, 7, 1, 3, 3, 1], 6)]
     assert batches == [[1], [3, 4], [0, 2, 5]]
 
@@ -178,17 +179,17 @@ def test_pooling_of_sentence_transformers_6(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=f"ENCODER={tmp_path} is no text encoder"):
+    with pytest.raises(NotAnEncoder, match=f"^{tmp_path} is no text encoder: it must be"):
         TextEncoder(str(tmp_path), 32)
 
 
 def test_a_tuned_network_is_what_encodes() -> None:
-    """Where 16 bits pay a copy of the network encodes, and not the one from before the tuning."""
+    """Where 16 bits are faster a copy of the network encodes, but not one from before tuning."""
     encoder = TextEncoder(BUNDLED, 32)
     before = encoder.encode([CATS])
-    encoder.forward([CATS])
     with torch.no_grad():
         for weight in encoder.network.encoder.layer[-1].parameters():
             weight.add_(0.05 * torch.randn_like(weight))
+    encoder.forget_copy()
     after = encoder.encode([CATS])
     assert np.abs(after - before).max() > 0.01

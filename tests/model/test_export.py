@@ -60,7 +60,7 @@ def head_on(encoder: TextEncoder, kind: Kind, labels: tuple[str, ...] = ("a", "b
 
 
 def answers_of(folder: Path, labels: tuple[str, ...], batch_size: int) -> Floats:
-    """What the folder's pipeline says of TEXTS, as probabilities (n, c)."""
+    """The folder's pipeline's probabilities (n, c) for TEXTS."""
     classify = pipeline("text-classification", str(folder), truncation=True, top_k=None)
     answers: Any = classify(list(TEXTS), batch_size=batch_size)
     by_label = [{each["label"]: each["score"] for each in answer} for answer in answers]
@@ -128,7 +128,7 @@ def test_every_supported_type_and_pooling_gives_our_probabilities(
 
 
 def test_the_prefix_comes_along(bundled: TextEncoder, tmp_path: Path) -> None:
-    """Who uses the folder need not know of it, so the tokenizer must put it before the text."""
+    """Users of the folder need not know the prefix, so the tokenizer must add it."""
     encoder = small_encoder("bert", tmp_path / "encoder", bundled)
     encoder.recipe = Recipe("mean", "query: ")
     assert_same_probabilities(encoder, head_on(encoder, "single"), tmp_path / "out")
@@ -156,7 +156,7 @@ def test_without_more_arguments_the_likeliest_label_is_named(
 def test_one_label_of_several_kind_keeps_its_own_probability(
     bundled: TextEncoder, tmp_path: Path
 ) -> None:
-    """One output is a regression to transformers, unless told otherwise."""
+    """transformers takes a single output for a regression, unless configured otherwise."""
     assert_same_probabilities(bundled, head_on(bundled, "multiple", ("spam",)), tmp_path)
 
 

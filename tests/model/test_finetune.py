@@ -114,7 +114,7 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
 
 
 def test_what_encodes_is_the_restored_network(load: Load) -> None:
-    """Where 16 bits pay, a copy encodes, which knew the weights of the last look only."""
+    """Where 16 bits are faster, a copy encodes, which had the weights of the last validation."""
     encoder = load()
     encoder.low_precision = True
     training = Examples(TEXTS * 14, np.tile(TARGETS, (14, 1)))
@@ -185,7 +185,7 @@ def test_word_embeddings_stay_as_they_were_and_the_rest_is_tuned(load: Load) -> 
 
 
 def test_a_trained_encoder_is_ready_to_encode(load: Load) -> None:
-    """Dropout left on would give a text another vector each time."""
+    """With dropout left on, a text would have a different vector each time."""
     encoder = load()
     finetune(encoder, Examples(TEXTS[4:12], TARGETS[4:12]), NO_EXAMPLES, "single", seed=0)
     np.testing.assert_array_equal(encoder.encode(UNSEEN), encoder.encode(UNSEEN))
@@ -233,7 +233,7 @@ def image_encoder(tmp_path: Path) -> ImageEncoder:
 
 
 def pictures(number: int) -> list[Image.Image]:
-    """Noise, reddish and bluish by turns."""
+    """Noise, alternately reddish and bluish."""
     noise = np.random.default_rng(0).integers(0, 120, (number, 32, 32, 3), dtype=np.uint8)
     noise[::2, :, :, 0] += 100
     noise[1::2, :, :, 2] += 100
@@ -241,7 +241,7 @@ def pictures(number: int) -> list[Image.Image]:
 
 
 def test_pictures_are_learnt_and_batch_statistics_stay(image_encoder: ImageEncoder) -> None:
-    """Sixteen pictures at once are too few to estimate means and variances from."""
+    """Sixteen pictures are too few to estimate means and variances from."""
     network = image_encoder.network
     statistics = {name: value.clone() for name, value in network.named_buffers()}
     weights = {name: value.detach().clone() for name, value in network.named_parameters()}

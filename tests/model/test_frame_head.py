@@ -11,7 +11,7 @@ D = 8
 
 
 def clips(n: int, shown: int, seed: int = 0) -> tuple[Floats, list[int], Floats]:
-    """Frames (of 3 to 6 a clip) that are noise, but for one of each label that the clip has."""
+    """Frames (of 3 to 6 a clip) that are noise, except one for each label that the clip has."""
     rng = np.random.default_rng(seed)
     targets = (rng.random((n, shown)) < 0.4).astype(np.float32)
     lengths = rng.integers(3, 7, n)

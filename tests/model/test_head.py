@@ -60,7 +60,7 @@ def test_one_label_for_all_is_learnt_as_likely_and_not_as_certain() -> None:
 
 
 def test_labels_of_the_multiple_kind_are_learnt_apart() -> None:
-    """Adding or removing one label of the scheme must not change what is said of another."""
+    """Adding or removing one label of the scheme must not change the prediction of another."""
     vectors = random_points(30, 3)
     targets = np.stack([vectors[:, 0] > 0, vectors[:, 1] > 0.5], axis=1).astype(np.float32)
     both = fit_head(vectors, targets, "multiple", ("a", "b"), np.zeros(3)).probs(vectors)
@@ -122,7 +122,7 @@ NAMED = Head(
     ORIGIN,
     name_shares=np.ones(3, np.float32),
 )
-"""What the names say: each label is likely where it is called to be."""
+"""The head of the names: each label is likely in the direction that its name gives."""
 NO_WEST = np.hstack([ONE_EACH, np.zeros((4, 1), np.float32)])
 
 
@@ -137,7 +137,7 @@ def test_without_examples_the_head_is_that_of_the_names() -> None:
 
 @pytest.mark.parametrize("kind", ["single", "multiple"])
 def test_a_name_speaks_for_a_label_that_has_no_example_yet(kind: Kind) -> None:
-    """Two labels have examples where their names said. So the third is where its name says."""
+    """Two labels have examples where their names point. So the third is where its name points."""
     west = np.array([[-1.0, 0.0]], np.float32)
     head = fit_head(EAST_AND_NORTH, NO_WEST, kind, COMPASS, ORIGIN, named=NAMED)
     alone = fit_head(EAST_AND_NORTH, NO_WEST, kind, COMPASS, ORIGIN)

@@ -10,8 +10,7 @@ from model.encoders.finetune import Examples, finetune
 from model.encoders.images import ImageEncoder
 from model.encoders.joint import Example, JointEncoder
 from model.encoders.text import BUNDLED, TextEncoder
-from model.storage.store import EncoderSpec
-from model.types import Floats, Medium
+from model.types import EncoderSpec, Floats, Medium
 from tests.model.test_image_encoder import res_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -61,7 +60,7 @@ def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_mis
 
 
 def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: Path) -> None:
-    """The text tells nothing here, the picture all; then the other way round."""
+    """Some items differ only in the picture, the others only in the text."""
     encoder = load(images, "text", "image")
     items: list[Example] = [("same", RED), ("same", BLUE), ("a dog", RED), ("a cat", RED)] * 4
     targets = np.tile(np.eye(4, dtype=np.float32), (4, 1))
@@ -76,7 +75,7 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
 
 
 def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_path: Path) -> None:
-    """Copies of them took the disk of each deep round, and a second reading of each clip."""
+    """Copies of them filled the disk with each deep round, and each clip was read a second time."""
     encoder = load(images, "text", "video")
     assert encoder.is_tunable and encoder.clips is not None
     assert not load(images, "video").is_tunable

@@ -202,7 +202,7 @@ def test_margin_asks_for_the_task_between_the_sides() -> None:
 
 
 def test_probabilities_are_compared_over_the_whole_of_a_large_pool() -> None:
-    """Only vectors are compared on a sample: the one undecided task must not be sampled away."""
+    """Only comparisons of vectors use a sample: the one undecided task must not be sampled away."""
     sides = np.where(np.arange(2 * CANDIDATE_LIMIT) % 2 == 0, 2.0, 88.0)
     for place in (0, 4321, CANDIDATE_LIMIT, 2 * CANDIDATE_LIMIT - 1):
         angles = sides.copy()
@@ -215,7 +215,7 @@ def test_probabilities_are_compared_over_the_whole_of_a_large_pool() -> None:
 def test_of_a_very_large_pool_another_part_is_scored_at_each_round(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Scoring millions takes seconds while people wait; each task gets its turn all the same."""
+    """Scoring millions takes seconds while people wait; each task gets its turn nevertheless."""
     monkeypatch.setattr("model.choosing.choice.SCORED_ROWS", 100)
     angles = [45.0 if place == 123 else 2.0 + 86.0 * (place % 2) for place in range(400)]
     found = [
@@ -243,7 +243,7 @@ def test_rows_read_from_the_disk_are_as_good_as_an_array(tmp_path: Path) -> None
 
 
 def test_strategies_lead_only_from_thirty_training_labels_on() -> None:
-    """A head of a few labels is sure and wrong; until then all ask as the cold start does."""
+    """A head of a few labels is sure and wrong; until then all ask like the cold start."""
 
     def queues(answered: int) -> set[tuple[int, ...]]:
         snapshot = random_pool(150, answered)
@@ -284,7 +284,7 @@ def test_metrics_are_those_of_the_audit_labels() -> None:
 
 
 def test_each_audit_label_is_measured_after_a_calibration_on_the_others() -> None:
-    """One that had a say in its own probabilities would flatter the model."""
+    """An example that took part in its own calibration would flatter the model."""
     snapshot = random_pool(600, 300, "multiple")
     outcome = fast_round(snapshot, Policy("margin", 5, 0.3, 0))
     head, fitted, rows = outcome.head, outcome.fitted, outcome.validation
@@ -300,7 +300,7 @@ def test_each_audit_label_is_measured_after_a_calibration_on_the_others() -> Non
 
 
 def test_each_of_several_labels_gets_its_own_threshold() -> None:
-    """Rare labels of a weak model hardly ever reach one half, and would never be given."""
+    """A weak model's rare labels hardly ever reach one half, and would never be predicted."""
     snapshot = random_pool(400, 200, "multiple")
     head = fast_round(snapshot, Policy("margin", 5, 0.1, 0)).head
     assert head is not None
@@ -313,7 +313,7 @@ def test_each_of_several_labels_gets_its_own_threshold() -> None:
 
 
 def test_the_guard_mixes_in_random_tasks_while_the_audit_labels_show_no_skill() -> None:
-    """Labels that nobody could learn: what the head is unsure of is as good as anything."""
+    """Labels that cannot be learnt: what the head is unsure of is as good as anything."""
     snapshot = random_pool(2000, 1000)
     unguarded = fast_round(snapshot, Policy("margin", 40, 0.1, 0, guard=False))
     guarded = fast_round(snapshot, Policy("margin", 40, 0.1, 0))
@@ -330,7 +330,7 @@ def test_the_guard_lets_a_skilled_model_choose() -> None:
 
 
 def test_half_of_the_first_tasks_are_random_whatever_the_model_can() -> None:
-    """What speaks for many left out a scattered class: TREC-6's first head was behind random's."""
+    """Typical examples missed a scattered class: TREC-6's first head was behind random's."""
     snapshot = random_pool(2000, 20)
     guarded = fast_round(snapshot, Policy("variance", 200, 0.0, 0))
     led = fast_round(snapshot, Policy("variance", 200, 0.0, 0, guard=False))
@@ -435,7 +435,7 @@ NAMES = np.array([[1, 0, 0], [0, 1, 0]], np.float32)
 
 
 def named_pool(names: Floats | None) -> Snapshot:
-    """Sixty texts each in the east and in the north, fifty above, on which no name has a say."""
+    """Sixty texts each in the east and in the north, fifty above, that no name points to."""
     place = np.repeat(np.arange(3), [60, 60, 50])
     near = np.random.default_rng(0).normal(size=(170, 3)) * 0.05
     vectors = (np.eye(3)[place] + near).astype(np.float32)
@@ -465,7 +465,7 @@ def test_names_make_a_head_before_any_label() -> None:
 
 @pytest.mark.parametrize("strategy", ["variance", "margin", "k_center"])
 def test_before_any_label_is_asked_what_the_names_leave_undecided(strategy: str) -> None:
-    """Without names the largest clump comes first; with them the one that they say nothing of."""
+    """Without names the largest cluster comes first; with them the one that no name fits."""
     policy = Policy(strategy, 1, 0.0, 0, guard=False)
     (unnamed,) = fast_round(named_pool(None), policy).rows
     (named,) = fast_round(named_pool(NAMES), policy).rows
@@ -490,7 +490,7 @@ def test_names_are_measured_on_audit_labels_before_anything_is_learnt() -> None:
 
 
 def test_of_several_labels_names_alone_answer_before_any_label() -> None:
-    """All stayed below 0.5 and nothing was answered: micro-F1 .17 on tweets, where .43 is there."""
+    """All stayed below 0.5, nothing was predicted: micro-F1 was .17 on tweets, and is now .43."""
     snapshot = replace(named_pool(NAMES), kind="multiple")
     head = fast_round(snapshot, Policy("variance", 5, 0.0, 0)).head
     assert head is not None and head.thresholds is not None

@@ -43,7 +43,7 @@ AXES = 2.0 * (np.eye(8)[:, :3] - np.pad(np.full((3, 3), 1 / 3), ((0, 5), (0, 0))
 
 
 def told_by_axes(examples: int, kind: Kind) -> tuple[Floats, Floats]:
-    """Features (m, 8) and targets (m, 3) that the prior AXES tells mostly right."""
+    """Features (m, 8) and targets (m, 3) that the prior AXES predicts mostly right."""
     rng = np.random.default_rng(2)
     features = rng.normal(size=(examples, 8))
     logits = features @ AXES + 0.5 * rng.normal(size=(examples, 3))
@@ -70,7 +70,7 @@ def test_it_finds_the_minimum_that_scikit_learn_finds(examples: int) -> None:
 
 @pytest.mark.parametrize("examples", [12, 200], ids=["fewer examples than features", "more"])
 def test_of_several_labels_each_is_fitted_for_itself(examples: int) -> None:
-    """Also where they are too many to be fitted together."""
+    """Also with too many labels to be fitted together."""
     features = RNG.normal(size=(examples, 20))
     targets = (RNG.random((examples, GROUP + 5)) < 0.3).astype(np.float64)
     targets[0], targets[1] = 0.0, 1.0
@@ -102,7 +102,7 @@ def test_labels_that_all_examples_carry_or_none_have_finite_weights() -> None:
 
 @pytest.mark.parametrize("examples", [15, 300], ids=["fewer examples than features", "more"])
 def test_after_one_example_more_only_what_it_concerns_is_fitted_again(examples: int) -> None:
-    """A taxonomy's thousand labels were all fitted anew after each label."""
+    """A taxonomy's thousand labels were all fitted again after each label."""
     rng = np.random.default_rng(1)
     features = rng.normal(size=(examples + 1, 20))
     targets = (rng.random((examples + 1, GROUP + 5)) < 0.1).astype(np.float64)
@@ -132,7 +132,7 @@ def test_how_much_of_the_prior_holds_is_found_with_the_weights(kind: Kind, examp
 @every_kind
 @few_and_many
 def test_a_prior_that_misleads_is_left_out_and_not_turned_round(kind: Kind, examples: int) -> None:
-    """Each label has the name of another. The least loss would have it the other way round."""
+    """Each label has the name of another. The least loss would be at a negative share."""
     features, targets = told_by_axes(examples, kind)
     of_others = 4.0 * AXES[:, [1, 2, 0]]
     assert joint_minimum(features, targets, kind, 0.3, of_others)[1] < 0
@@ -155,7 +155,7 @@ def test_with_a_prior_too_it_does_not_matter_where_it_begins(kind: Kind, example
 
 
 def test_without_a_word_from_the_examples_the_prior_stands() -> None:
-    """Features that are all zero tell nothing of any weight."""
+    """Features that are all zero say nothing about any weight."""
     nothing = np.zeros((3, 8))
     weights, share = fit_logistic(nothing, np.eye(3), "single", 0.3, AXES, Prior(AXES))
     assert share == pytest.approx(1.0, abs=1e-6)

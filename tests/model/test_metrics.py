@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.measuring.metrics import (
     cohen_kappa,
     macro_f1,

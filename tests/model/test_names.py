@@ -1,4 +1,4 @@
-"""Names on a circle: texts near a name get its label before anybody labelled one."""
+"""Names on a circle: texts near a name get its label before anybody has labelled one."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_names_are_moved_towards_the_texts_that_they_stand_for() -> None:
 
 
 def test_names_are_moved_by_the_clearest_texts_alone() -> None:
-    """Four of ten are clear. What lies between the names has no say, however many they are."""
+    """Four of ten are clear. Texts between the names do not count, however many there are."""
     texts = on_circle(20, 200, 20, 200, 95, 95, 95, 95, 95, 95)
     assert angles_of(head_of(on_circle(0, 180), texts)) == pytest.approx([10, -170], abs=1e-3)
 
@@ -130,7 +130,7 @@ def test_a_name_that_no_text_is_clearest_of_stays_where_it_is() -> None:
 
 @every_kind
 def test_what_all_names_have_in_common_changes_nothing(kind: Kind) -> None:
-    """Names are single words, and texts are not: an encoder puts all of them to one side."""
+    """Names are single words, and texts are not: an encoder puts them all on one side."""
     texts = on_circle(-20, 0, 20, 100, 120, 140, 220, 240, 260)
     plain = head_of(THREE, texts, kind)
     shifted = head_of(THREE + np.array([5.0, -3.0], np.float32), texts, kind)
@@ -164,7 +164,7 @@ def test_of_several_labels_without_texts_each_has_its_share_where_nothing_is_sai
 @every_kind
 @pytest.mark.parametrize("texts", [NO_TEXTS, on_circle(10), on_circle(*range(0, 360, 40))])
 def test_one_label_works(kind: Kind, texts: Floats) -> None:
-    """Its name has nothing to differ from, and says nothing."""
+    """Its name has nothing to differ from, so it carries no information."""
     head = head_of(on_circle(30), texts, kind)
     assert head.weights.tolist() == [[0.0], [0.0]]
     expected = MOST_SHARE if kind == "multiple" else 1.0

@@ -3,13 +3,14 @@ import pytest
 import torch
 
 from model.encoders.finetune import _loss_of_question
-from model.heads.head import decisions, fit_head
+from model.heads.deciding import decisions
+from model.heads.head import fit_head
 from model.heads.ordered import SLOPE, median_answers, near, softening
 from model.measuring.review import doubts
 from model.types import Floats
 
 
-def test_labels_beside_the_given_one_have_a_part_of_the_target() -> None:
+def test_labels_next_to_the_given_one_share_its_target() -> None:
     step = np.exp(-SLOPE)
     expected = np.array([step, 1.0, step, step**2]) / (1.0 + 2.0 * step + step**2)
     np.testing.assert_allclose(softening(4)[1], expected, rtol=1e-6)
@@ -18,7 +19,7 @@ def test_labels_beside_the_given_one_have_a_part_of_the_target() -> None:
 
 
 def test_the_answer_is_the_median_and_not_the_likeliest() -> None:
-    """One star is likeliest, but most of the probability lies at four and five."""
+    """One star is likeliest, but most of the probability is at four and five."""
     probs = np.array([[0.4, 0.0, 0.05, 0.3, 0.25], [0.5, 0.5, 0.0, 0.0, 0.0], [0, 0, 0, 0, 1.0]])
     assert median_answers(probs).argmax(axis=1).tolist() == [3, 0, 4]
     assert np.array_equal(decisions(probs, "ordered"), median_answers(probs))
@@ -27,7 +28,7 @@ def test_the_answer_is_the_median_and_not_the_likeliest() -> None:
 
 
 def rated(n: int, seed: int) -> tuple[Floats, Floats]:
-    """Vectors that tell a rating of one to five, with much noise."""
+    """Vectors that reflect a rating of one to five, with much noise."""
     rng = np.random.default_rng(seed)
     stars = rng.integers(0, 5, n)
     vectors = rng.normal(0.0, 1.0, (n, 24)).astype(np.float32)

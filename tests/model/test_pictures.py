@@ -31,7 +31,7 @@ def half_red_half_blue() -> Image.Image:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that says it has so many pixels, and has none."""
+    """A PNG that claims this many pixels and has none."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     begin = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
     return begin + struct.pack(">I", zlib.crc32(header)) + struct.pack(">I", 9) + b"IDAT"

@@ -15,6 +15,7 @@ from model.encoders.finetune import _class_loss
 from model.heads.head import Head, joined
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
+from model.storage.facts import VersionFacts
 from model.storage.store import Store, Version
 from model.types import Floats, Ints, LabelGroup
 from tests.model.arrays import everything
@@ -147,7 +148,7 @@ def test_a_question_that_nobody_answered_is_answered_by_its_names() -> None:
 
 
 def test_before_any_answer_only_questions_with_names_have_a_head() -> None:
-    """The stars of a rating have none, and nothing can be said of them."""
+    """The stars of a rating have no names, so nothing can be predicted for them."""
     nothing = pool(EVERY[:0], EVERY[:0])
     nothing = replace(nothing, answered=EVERY[:0], targets=np.zeros((0, 5), np.float32))
     head = head_of(replace(nothing, names=named(3, 4)))
@@ -181,7 +182,7 @@ def test_a_head_of_several_questions_ranks_as_it_is() -> None:
 
 def test_a_version_of_several_questions_comes_back_whole(tmp_path: Path) -> None:
     head, nothing = head_of(pool(EVERY, EVERY)), np.zeros(0, np.int64)
-    Store(tmp_path).save_version(Version("0.1", 0, head, nothing, nothing, nothing, {}))
+    Store(tmp_path).save_version(Version("0.1", 0, head, nothing, nothing, nothing, VersionFacts()))
     loaded = Store(tmp_path).load_version("0.1").head
     assert loaded is not None
     assert (loaded.groups, loaded.labels, loaded.kind) == (GROUPS, LABELS, "multiple")

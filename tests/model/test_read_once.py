@@ -9,7 +9,7 @@ from PIL import Image
 from model.encoders.clips import Clip, ClipEncoder
 from model.encoders.images import ImageEncoder
 from model.encoders.read_once import UNWRITTEN, ReadOnce
-from model.storage.tokens import TokenStore
+from model.storage.states import StateStore
 from tests.model.test_image_encoder import res_net
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -23,7 +23,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> ClipEncoder:
 
 
 def opened(folder: Path, clips: ClipEncoder) -> ReadOnce:
-    return ReadOnce({"video": clips}, lambda medium, size: TokenStore(folder / medium, size))
+    return ReadOnce({"video": clips}, lambda medium, size: StateStore(folder / medium, size))
 
 
 def gone() -> Clip:

@@ -1,4 +1,4 @@
-"""Labels that the model doubts, and what it takes for what."""
+"""Labels that the model doubts, and which ones it confuses."""
 
 import numpy as np
 import pytest

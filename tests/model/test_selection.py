@@ -38,7 +38,7 @@ def test_top_takes_the_most_wanted_first() -> None:
 
 
 def test_top_does_not_prefer_low_row_numbers_among_equals() -> None:
-    """Imported tasks stand in the order of their file, often one class after the other."""
+    """Imported tasks are in the order of their file, often one class after the other."""
     first = {int(top(np.ones(4), np.zeros((4, 1)), 1, rng(seed))[0]) for seed in range(60)}
     assert first == {0, 1, 2, 3}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.encoders.finetune import MIN_VALIDATION, Examples, Report, Step, finetune
 from model.encoders.selftraining import (
@@ -37,13 +37,13 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def train_for(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In each of the two trainings."""
+    """Limit each of the two trainings to this many steps."""
     monkeypatch.setattr("model.encoders.finetune.MIN_STEPS", steps)
     monkeypatch.setattr("model.encoders.selftraining.STEPS", steps)
 
 
 def some(count: int) -> Examples:
-    """So many labelled texts, of both labels by turns."""
+    """This many labelled texts, alternating between both labels."""
     rows = np.arange(count) % 2 * 8 + np.arange(count) // 2 % 8
     return Examples([TEXTS[row] for row in rows], TARGETS[rows])
 
@@ -174,7 +174,7 @@ class OnCircle:
     """Reads angles in degrees, as points of the unit circle, and learns nothing."""
 
     def __init__(self) -> None:
-        self.network, self.device, self.dimension = None, torch.device("cpu"), 2
+        self.network, self.device, self.dimension = nn.Module(), torch.device("cpu"), 2
 
     def forward(self, items: Sequence[float]) -> Tensor:
         return torch.as_tensor(self.pool(items))
@@ -205,7 +205,7 @@ def test_what_lies_deep_among_its_like_is_believed_and_what_lies_between_is_not(
 
 
 def test_neighbours_agree_as_far_as_they_give_an_item_its_label() -> None:
-    """The first of eleven in the east is said to be of the west, and its neighbours are not."""
+    """The first of eleven in the east is predicted west, and its neighbours are not."""
     vectors = np.repeat(OnCircle().pool([0.0, 180.0]), NEIGHBOURS + 1, axis=0)
     probs = np.repeat([[0.9, 0.1], [0.1, 0.9]], NEIGHBOURS + 1, axis=0)
     probs[0] = 0.2, 0.8
@@ -235,7 +235,7 @@ def test_one_text_without_a_label_has_no_neighbours() -> None:
 
 
 def test_of_a_large_pool_the_first_are_looked_at() -> None:
-    """Which are drawn at random before."""
+    """They are in random order already."""
     items = [float(n % 360) for n in range(POOL_SAMPLE)] + [1000.0] * 50
     believed = believed_labels(OnCircle(), EAST_AND_WEST, Unlabelled(items), "single")
     assert max(believed.items) < 1000

@@ -163,7 +163,7 @@ def test_what_labels_are_called(names: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_no_label_keeps_its_own_name_when_they_are_shuffled(seed: int) -> None:
-    """Of two labels both kept theirs with the first three seeds."""
+    """With two labels, both kept their own names for the first three seeds."""
     assert called(["a", "b"], "shuffled", seed) == ["b", "a"]
     shuffled = called(["one", "two", "three", "four"], "shuffled", seed)
     pairs = zip(shuffled, ["one", "two", "three", "four"], strict=True)
@@ -211,7 +211,7 @@ def test_a_pool_that_is_used_up_ends_the_run(
 def test_tensorboard_shows_steps_and_rounds(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Of both trainings of a deep round as of one."""
+    """The steps of both trainings of a deep round are numbered as one."""
     run(plan(encoder, rounds=1, names="given", self_training=True), files, tmp_path)
     found = events(tmp_path / "tensorboard" / "margin-0")
     for scalar in ("train/loss", "train/micro_f1"):
@@ -245,7 +245,7 @@ def scored(*scores: float) -> list[Point]:
 
 
 def test_what_a_strategy_gains_is_told_seed_by_seed() -> None:
-    """One seed's pool is easy: between the seeds lies .4, within each the gain is .1 and .2."""
+    """One seed's pool is easy: seeds differ by .4, while the gains within each are .1 and .2."""
     runs = {
         "random": [scored(0.2, 0.4), scored(0.6, 0.8)],
         "margin": [scored(0.3, 0.5), scored(0.8, 1.0)],

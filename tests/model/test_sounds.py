@@ -129,7 +129,7 @@ def test_the_beginning_is_read_at_the_rate_that_is_asked_for(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("channels", [2, 6, 9])
 def test_channels_are_averaged(tmp_path: Path, channels: int) -> None:
-    """PyAV reads planes from the ninth on where there is no memory, and the process is gone."""
+    """PyAV reads planes from the ninth on out of bounds, and the process crashes."""
     samples = np.zeros((channels, RATE), dtype=np.float32)
     samples[-1] = tone(1, RATE)
     sound = read_sound(write_wave(tmp_path / "many.wav", samples, RATE))
@@ -171,7 +171,7 @@ def test_a_sound_goes_on_behind_its_damage(tmp_path: Path, name: str, codec: str
 
 
 def cut(path: Path) -> Path:
-    """Of an M4A its table, which stands at the end."""
+    """For an M4A it is the table, which is at the end."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
 
@@ -224,7 +224,7 @@ def test_a_file_that_is_not_there_is_no_bad_sound(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="there are no real clips in shared/data/video-clips")
 def test_real_clips_have_a_sound_or_say_that_they_have_none() -> None:
-    """Streams as av tells them are the oracle."""
+    """The streams that av reports are the oracle."""
     for clip in sorted(REAL.iterdir()):
         with av.open(clip) as container:
             has_sound = bool(container.streams.audio)

@@ -14,8 +14,8 @@ from model.spans.learner import (
     SpanSnapshot,
     _means,
     _thinned,
-    cross_validated,
-    said_of,
+    cross_validated_tags,
+    predicted_spans,
     span_round,
     targets_of,
 )
@@ -60,7 +60,7 @@ def test_names_are_found_in_texts_that_nobody_marked() -> None:
     assert outcome.head is not None
     assert (outcome.head.kind, outcome.head.labels) == ("spans", ("O", "B-name", "I-name"))
     rows = np.arange(60, N)
-    said = [{span for span, _ in one} for one in said_of(outcome.head, take(rows), LABELS)]
+    said = [{span for span, _ in one} for one in predicted_spans(outcome.head, take(rows), LABELS)]
     given = [set(spans_of(row)) for row in rows.tolist()]
     hits = sum(len(mine & theirs) for mine, theirs in zip(said, given, strict=True))
     assert hits > 0.9 * sum(map(len, given))
@@ -155,12 +155,12 @@ def test_a_name_that_nobody_marked_is_doubted() -> None:
     row = next(row for row in rows.tolist() if len(spans[row]) > 1)
     spans[row] = spans[row][1:]
     tokens = take(rows)
-    probs = cross_validated(tokens, spans, LABELS, seed=0)
+    probs = cross_validated_tags(tokens, spans, LABELS, seed=0)
     np.testing.assert_allclose(probs.sum(axis=1), 1.0, atol=1e-5)
     doubt = span_doubts(probs, targets_of(spans, tokens, LABELS), tokens.bounds)
     # Some points lie in the middle of the others: two real ones are doubted as much.
     assert row in doubt.argsort()[-3:]
-    assert np.array_equal(probs, cross_validated(tokens, spans, LABELS, seed=0))
+    assert np.array_equal(probs, cross_validated_tags(tokens, spans, LABELS, seed=0))
 
 
 def test_some_of_the_texts_are_taken_as_they_are() -> None:

@@ -6,10 +6,9 @@ from model.spans.tags import (
     Tokens,
     counts_of,
     decode,
-    found_spans,
     max_token_margin,
     mean_token_margin,
-    tag_names,
+    spans_of_tags,
     tags_of,
 )
 from model.types import Ints
@@ -20,18 +19,6 @@ OUT, B_WHO, I_WHO, B_WHERE, I_WHERE = range(5)
 
 def places(*pairs: tuple[int, int]) -> Ints:
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
-
-
-def test_a_span_is_read_as_it_is_written() -> None:
-    span = Span(3, 14, "a: b")
-    assert str(span) == "3:14:a: b"
-    assert Span.parse(str(span)) == span
-    with pytest.raises(ValueError, match="not enough values"):
-        Span.parse("3:14")
-
-
-def test_tags_are_numbered_by_label() -> None:
-    assert tag_names(LABELS) == ("O", "B-who", "I-who", "B-where", "I-where")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +50,7 @@ def test_what_is_likely_is_decoded() -> None:
 
 
 def test_a_span_never_begins_within() -> None:
-    """The likeliest tags alone would say I-who after an O, and after a B-where."""
+    """The likeliest tags alone would put I-who after an O, and after a B-where."""
     probs = likely(OUT, I_WHO, OUT)
     probs[1, B_WHO] = 0.3
     assert decode(probs, np.array([0, 3])).tolist() == [OUT, B_WHO, OUT]
@@ -73,7 +60,7 @@ def test_a_span_never_begins_within() -> None:
 
 
 def test_each_text_is_decoded_for_itself() -> None:
-    """Also beside longer ones."""
+    """Also in a batch with longer ones."""
     rows = [[B_WHO, I_WHO, I_WHO, I_WHO], [OUT], [B_WHERE, I_WHERE]]
     probs = np.concatenate([likely(*row) for row in rows])
     assert decode(probs, np.array([0, 4, 5, 7])).tolist() == [tag for row in rows for tag in row]
@@ -87,7 +74,7 @@ def test_spans_are_found_with_their_least_certain_token() -> None:
     probs = likely(*tags.tolist())
     probs[1, I_WHO] = 0.4
     where = places((0, 3), (4, 7), (8, 9), (10, 12), (12, 14))
-    found = found_spans(tags, probs, where, LABELS)
+    found = spans_of_tags(tags, probs, where, LABELS)
     assert [(span, round(sure, 2)) for span, sure in found] == [
         (Span(0, 7, "who"), 0.4),
         (Span(10, 12, "where"), 0.68),

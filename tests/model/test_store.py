@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.heads.head import Head
-from model.spans.tags import Tokens
+from model.storage.facts import VersionFacts
 from model.storage.store import (
     HERE,
     EncoderMeta,
@@ -39,7 +39,7 @@ def version(name: str, its_head: Head | None = None) -> Version:
         training=np.array([11, 12], np.int64),
         validation=np.array([13], np.int64),
         shortlist=np.array([9, 7, 2**40], np.int64),
-        meta={"strategy": "margin", "seconds": 0.25, "labels": 17},
+        facts=VersionFacts(strategy="margin", seconds=0.25, labels=17),
     )
 
 
@@ -57,7 +57,7 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert saved.head is not None
     assert (loaded.head.kind, loaded.head.labels) == (kind, saved.head.labels)
     # The names of the labels once took the place of their number.
-    assert loaded.meta | saved.meta == loaded.meta
+    assert loaded.facts.labels == 17
     np.testing.assert_array_equal(loaded.head.weights, saved.head.weights)
     np.testing.assert_array_equal(loaded.head.bias, saved.head.bias)
     np.testing.assert_array_equal(loaded.head.centre, saved.head.centre)
@@ -65,7 +65,7 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert loaded.training.tolist() == [11, 12]
     assert loaded.validation.tolist() == [13]
     assert loaded.shortlist.tolist() == [9, 7, 2**40]
-    assert saved.meta.items() <= loaded.meta.items()
+    assert loaded.facts == saved.facts
 
 
 def test_a_version_before_any_label_comes_back_without_a_head(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_weights_of_a_tuned_encoder_stand_in_its_own_folder(tmp_path: Path) 
 
 
 class Crash(Exception):
-    """Stands for a process that ends between writing aside and renaming."""
+    """Simulates a process that ends between writing aside and renaming."""
 
 
 def crash_while_writing(store: Store, number: int) -> None:
@@ -241,8 +241,7 @@ def test_frames_stay_as_long_as_an_encoder_has_their_network(tmp_path: Path) -> 
         with store.new_encoder(number) as folder:
             write_encoder_meta(folder, replace(META, image_base=name, layout=("video",)))
     for name in ("small", "large"):
-        frames = Tokens(np.ones((3, 2), np.float16), np.zeros((3, 2), np.int64), np.array([0, 3]))
-        store.frozen("video", name, 2).append(np.array([5]), frames)
+        store.frozen("video", name, 2).append(np.array([5]), [np.ones((3, 2), np.float16)])
     store.delete_encoder(0)
     assert store.frozen("video", "small", 2).rows(np.array([5])).tolist() == [0]
     store.delete_encoder(1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.heads.head import decisions
+from model.heads.deciding import decisions
 from model.heads.thresholds import LOWEST, best_expected_f1, fit_thresholds
 from model.measuring.metrics import macro_f1
 

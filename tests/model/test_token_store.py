@@ -60,6 +60,16 @@ def test_after_a_power_cut_the_last_text_is_encoded_again(tmp_path: Path, name: 
         np.testing.assert_array_equal(again.take(np.array([0])).states, some().states[:2])
 
 
+def test_a_text_that_was_lost_never_gets_the_tokens_of_another(tmp_path: Path) -> None:
+    """Its record stayed behind the new ones, and looked whole once there were enough tokens."""
+    TokenStore(tmp_path, 4).append(KEYS, some())
+    tokens = tmp_path / "tokens.bin"
+    tokens.write_bytes(tokens.read_bytes()[: 2 * 4 * 2])  # of the first text alone
+    store = TokenStore(tmp_path, 4)
+    store.append(np.array([11]), some(50.0, (4,)))
+    assert TokenStore(tmp_path, 4).rows(np.array([7, -3, 9, 11])).tolist() == [0, -1, -1, 1]
+
+
 def test_another_process_sees_what_was_added(tmp_path: Path) -> None:
     reader, writer = TokenStore(tmp_path, 4), TokenStore(tmp_path, 4)
     writer.append(KEYS[:1], some(0.0, (2,)))

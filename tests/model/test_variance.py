@@ -20,7 +20,7 @@ def directions(n: int, d: int, seed: int) -> Floats:
 
 
 def ask(vectors: Floats, k: int, labelled: Floats | None = None) -> list[int]:
-    """The rows to ask for while nothing is known of any label."""
+    """The rows to ask for while nothing is known about any label."""
     known = np.zeros((0, vectors.shape[1]), np.float32) if labelled is None else labelled
     rows: list[int] = least_variance(
         np.full(len(vectors), FLAT, np.float32),
@@ -35,7 +35,7 @@ def ask(vectors: Floats, k: int, labelled: Floats | None = None) -> list[int]:
 def by_inversion(
     priority: Floats, vectors: Floats, k: int, labelled: Floats, labelled_priority: Floats
 ) -> list[int]:
-    """Each candidate's matrix is inverted, and the pool's variance looked at: no shortcuts."""
+    """Each candidate's matrix is inverted, and the pool's variance computed: no shortcuts."""
     pool, weights = vectors.astype(np.float64), priority.astype(np.float64)
     known, sure = labelled.astype(np.float64), labelled_priority.astype(np.float64)
     information = DECAY * np.eye(pool.shape[1]) + known.T @ (sure[:, None] * known)
@@ -115,7 +115,7 @@ def test_a_model_that_is_sure_of_all_still_fills_its_places() -> None:
 
 
 def test_of_a_large_pool_the_best_alone_are_looked_at_and_measured_by_all() -> None:
-    """One place looks at twenty rows. Whom they speak for is the pool, and not the twenty."""
+    """One place looks at twenty rows. They must represent the pool, not the twenty."""
     n = 8 * CANDIDATES_PER_PLACE
     vectors, priority = directions(n, 5, 3), np.full(n, FLAT, np.float32)
     nothing = np.zeros((0, 5), np.float32), np.zeros(0, np.float32)

@@ -16,7 +16,7 @@ def keys(*values: int) -> Ints:
 
 
 def pairs(*first: float) -> Floats:
-    """Vectors (n, 2) that tell themselves apart by their first number."""
+    """Vectors (n, 2) that differ in their first number."""
     return np.array([[value, -value] for value in first], dtype=np.float32)
 
 
@@ -32,7 +32,7 @@ def test_vectors_are_found_by_key_in_the_order_of_the_question(tmp_path: Path) -
     assert found(store, -10, 20, 30, 20, 99) == [1.0, 2.0, 3.0, 2.0, None]
 
 
-def test_what_was_found_for_keys_that_cannot_change_is_found_anew_when_vectors_come(
+def test_what_was_found_for_keys_that_cannot_change_is_found_again_when_vectors_come(
     tmp_path: Path,
 ) -> None:
     """The same million keys are asked for at each round."""

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.errors import StudioError
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from backend.studio.session import Session
+from backend.types import Json
 from tests.soak.ledger import Failure, Ledger, Saved, Serving
 
 log = logging.getLogger("soak")
@@ -88,7 +88,7 @@ class Annotator:
     def _label_next(self) -> None:
         before, _ = self._insist("look", self._version)
         began = time.monotonic()
-        task, tries = self._insist("next", lambda: self._page.next_task(self._project))
+        task, tries = self._insist("next", lambda: self._page.of(self._project).next_task())
         ended = time.monotonic()
         after, _ = self._insist("look", self._version)
         if task is None:
@@ -116,7 +116,7 @@ class Annotator:
         self._ledger.waits.append(time.monotonic() - began)
 
     def _version(self) -> str:
-        return self._page.project(self._project)["model_version"] or ""
+        return self._page.of(self._project).describe()["model_version"] or ""
 
     def _insist(self, what: str, call: Callable[[], Answer]) -> tuple[Answer, int]:
         """Repeat a call until it succeeds. Returns its answer and the number of attempts.

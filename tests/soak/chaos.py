@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from backend import local
+from backend.dev import local
 from backend.studio.api import Studio
 from tests.soak.annotators import result_of
 from tests.soak.ledger import Ledger
@@ -155,14 +155,14 @@ class Monkey:
         wanted = edit(self._config())
         # Label Studio writes a project whole: of two changes at once, one is lost.
         for _ in range(TRIES):
-            self._editor.update_project(self._project, label_config=wanted)
+            self._editor.of(self._project).update(label_config=wanted)
             if self._config() == wanted:
                 return
             self._ledger.count("config edits saved again")
         raise AssertionError("Label Studio did not keep an edit of the labelling config")
 
     def _config(self) -> str:
-        return str(self._editor.project(self._project)["label_config"])
+        return str(self._editor.of(self._project).describe()["label_config"])
 
     def _change_label(self) -> None:
         annotation = self._one_annotation()
@@ -188,7 +188,7 @@ def trainer_of(group: int) -> int | None:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             ours = os.getpgid(int(entry.name)) == group
-            if ours and b"backend.loop.trainer" in (entry / "cmdline").read_bytes():
+            if ours and b"backend.trainer.worker" in (entry / "cmdline").read_bytes():
                 return int(entry.name)
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended

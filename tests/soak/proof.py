@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from backend.studio.annotations import Json
+from backend.types import Json
 from model.storage.store import version_key
 from tests.soak.ledger import Failure, Saved, Serving
 

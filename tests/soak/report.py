@@ -7,11 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.pool import Pool
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig
+from backend.mirror.pool import Pool
 from backend.settings import Settings
-from backend.studio.annotations import Json
-from backend.studio.interface import parse
-from backend.studio.label_config import LabelConfig
+from backend.types import Json
 from model.learner import deep_round_due
 from model.storage.store import Version
 from tests.soak import proof
@@ -51,8 +51,8 @@ class Truth:
 
     @classmethod
     def of(cls, world: World) -> "Truth":
-        project = world.studio.project(world.project)
-        config, tasks = parse(project["label_config"]), list(world.studio.tasks(world.project))
+        project = world.studio.of(world.project).describe()
+        config, tasks = parse(project["label_config"]), list(world.studio.of(world.project).tasks())
         return cls(tasks, config, proof.labels_of(tasks, config.labels), project["model_version"])
 
 
@@ -94,7 +94,7 @@ def report_of(world: World, left: dict[Path, int], healed: float) -> Report:
     proofs = _proofs(world) | {
         "every `next` was the minimum of a version": order,
         "every version that was served is whole": proof.not_whole(
-            served_in(ledger.servings), world.studio.model_versions(world.project), shortlists
+            served_in(ledger.servings), world.studio.of(world.project).model_versions(), shortlists
         ),
         "folders are whole": _damage(world, left),
     }

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import requests
 
-from backend import local
 from backend.commands.connect import connect, wait_for_order
-from backend.commands.demo import articles
+from backend.dev import local
+from backend.dev.demo import articles
 from backend.progress import waiting
 from backend.settings import Settings
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
+from backend.types import Json
 from model.storage.store import Store
 from tests.soak.annotators import Annotator, Page, sign_up
 from tests.soak.ledger import Ledger
@@ -76,7 +76,7 @@ def running(folder: Path, label_studio: str, tasks: int, seed: int) -> Iterator[
                 server.wait_until_up(line.update)
             studio = Studio(studio_server.url, local.TOKEN)
             project = int(studio.create_project(title="Soak", label_config=SINGLE)["id"])
-            studio.import_tasks(project, passages(tasks))
+            studio.of(project).import_tasks(passages(tasks))
             # Label Studio knows the backend by the line's address, and sends webhooks there.
             connect(studio, project, to_server.url, "Active learning", Settings())
             wait_for_order(studio, project)

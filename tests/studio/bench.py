@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import requests
 
-from backend import local
-from backend.commands.demo import articles
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.dev.demo import articles
 from backend.studio.api import Studio
+from backend.types import Json
 from model.storage.store import Store, Version
 
 Seen = TypeVar("Seen")
@@ -59,7 +59,7 @@ class Bench:
         created = self.studio.create_project(title="test", label_config=config, **values)
         project = int(created["id"])
         self.projects.append(project)
-        self.studio.import_tasks(project, tasks)
+        self.studio.of(project).import_tasks(tasks)
         return project
 
     def delete_projects(self) -> None:
@@ -75,7 +75,7 @@ class Bench:
     def connect(self, project: int, url: str = "") -> None:
         """What Settings > Model > Connect Model sends; `url`: where a proxy of the backend is."""
         address = url or self.server.url
-        body = {"project": project, "url": address, "title": "AL", "auth_method": "NONE"}
+        body: Json = {"url": address, "title": "AL", "auth_method": "NONE"}
         user = self.settings.get("basic_auth_user")
         if user:
             body |= {
@@ -83,7 +83,7 @@ class Bench:
                 "basic_auth_user": user,
                 "basic_auth_pass": self.settings["basic_auth_pass"],
             }
-        self.studio.connect_backend(body)
+        self.studio.of(project).connect_backend(body)
 
     def connected(self, tasks: list[Json], config: str = SINGLE, **values: object) -> int:
         """A project whose queue follows the backend, all its tasks encoded."""
@@ -94,12 +94,16 @@ class Bench:
         return project
 
     def is_ordered(self, project: int) -> bool:
-        return bool(self.studio.project(project)["sampling"] == "Uncertainty sampling")
+        return bool(self.studio.of(project).describe()["sampling"] == "Uncertainty sampling")
+
+    def is_switched(self, project: int) -> bool:
+        """Whether Label Studio follows the version that the backend serves, which comes first."""
+        return bool(self.studio.of(project).describe()["model_version"] == self.served(project))
 
     def ranks(self, project: int) -> int:
         """How many open tasks the served version looked at."""
         version = self.version(project)
-        return 0 if version is None else int(version.meta["ranked"])
+        return 0 if version is None else int(version.facts.ranked)
 
     def served(self, project: int) -> str:
         """The version that the backend says it serves."""
@@ -129,9 +133,9 @@ class Bench:
     def next_in_order(self, project: int) -> tuple[Json, bool]:
         """What an annotator gets, and whether it is the lowest score of a whole version: of the one
         before or the one after, if they are switched meanwhile."""
-        lowest = {self.studio.lowest_scored(project)}
-        task = self.studio.next_task(project)
-        lowest.add(self.studio.lowest_scored(project))
+        lowest = {self.studio.of(project).lowest_scored()}
+        task = self.studio.of(project).next_task()
+        lowest.add(self.studio.of(project).lowest_scored())
         assert task is not None
         return task, task["id"] in lowest
 

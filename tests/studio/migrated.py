@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from backend import local
+from backend.dev import local
 
 BUILD = Path(__file__).parents[2] / "build"
 NAME = "label-studio"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from backend.local import free_port
+from backend.dev.local import free_port
 
 MISSING = "PostgreSQL's initdb is nowhere to be found; on Debian: apt-get install postgresql"
 

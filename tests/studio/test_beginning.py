@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
-from backend.studio.annotations import Json
+from backend.dev import local
+from backend.project.versions import FIRST_CONFIDENCE
 from backend.studio.api import Studio
-from backend.versions import FIRST_CONFIDENCE
+from backend.types import Json
 from model.storage.store import Store
 from tests.studio.bench import Bench, stories, until
 
@@ -57,7 +57,7 @@ def test_names_give_an_order_and_pre_annotations_before_any_label(bench: Bench) 
     queue = predictions(bench, project)
     assert len(queue) == len(tasks)
     assert first["id"] in queue
-    truth = {task["id"]: CALLED[task["data"]["topic"]] for task in bench.studio.tasks(project)}
+    truth = {task["id"]: CALLED[task["data"]["topic"]] for task in bench.studio.of(project).tasks()}
     regions = {task: row["result"][0] for task, row in queue.items() if row["result"]}
     assert regions, "something is sure enough to be shown before any label"
     assert all(region["score"] >= FIRST_CONFIDENCE for region in regions.values())
@@ -96,8 +96,8 @@ def predictions(bench: Bench, project: int) -> dict[int, Json]:
     """What Label Studio holds of the version that its queue follows, by task."""
     until(
         "Label Studio to follow",
-        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+        lambda: bench.studio.of(project).describe()["model_version"] == bench.served(project),
     )
     version = bench.served(project)
-    rows = bench.studio.predictions(project)
+    rows = bench.studio.of(project).predictions()
     return {row["task"]: row for row in rows if row["model_version"] == version}

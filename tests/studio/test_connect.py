@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.errors import StudioError
+from backend.interface.parse import NOTHING_ASKED
+from backend.project.versions import SETTLED_BY
+from backend.queue.tabs import ensure_first_tab
+from backend.queue.webhook import ensure_webhook, webhook_headers
 from backend.settings import Settings
 from backend.studio.api import Studio
-from backend.studio.connect import ensure_first_tab, ensure_webhook
-from backend.versions import SETTLED_BY
 from tests.backend.web import Answer, Web
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
@@ -37,13 +39,13 @@ def backend_settings() -> dict[str, object]:
 def test_webhook_carries_the_password(bench: Bench) -> None:
     """Label Studio sends the password of Settings > Model with everything but webhooks."""
     project = bench.connected(stories(30))
-    webhook = bench.studio.webhooks(project)[0]
+    webhook = bench.studio.of(project).webhooks()[0]
     assert webhook["headers"]["Authorization"].startswith("Basic ")
     assert "ANNOTATIONS_DELETED" in webhook["actions"]
     refused = requests.post(f"{bench.server.url}/webhook", json={}, timeout=10)
     assert refused.status_code == 401
     before = bench.requests_seen("/webhook")
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     bench.submit(task, [task["data"]["topic"]])
     until("the webhook", lambda: bench.requests_seen("/webhook") > before)
@@ -53,7 +55,6 @@ def test_webhook_carries_the_password(bench: Bench) -> None:
 def test_wrong_password_is_told_at_once(bench: Bench) -> None:
     project = bench.project(stories(2))
     body = {
-        "project": project,
         "url": bench.server.url,
         "title": "AL",
         "auth_method": "BASIC_AUTH",
@@ -63,16 +64,16 @@ def test_wrong_password_is_told_at_once(bench: Bench) -> None:
     with pytest.raises(
         StudioError, match="authentication parameters were either not provided or are incorrect"
     ):
-        bench.studio.connect_backend(body)
+        bench.studio.of(project).connect_backend(body)
 
 
 def test_unsupported_config_is_refused_with_its_reason(bench: Bench) -> None:
     """The settings page shows nothing but the HTTP reason phrase."""
-    config = '<View><Text name="text" value="$story"/><Number name="stars" toName="text"/></View>'
+    config = '<View><Text name="text" value="$story"/><TextArea name="stars" toName="text"/></View>'
     project = bench.project(stories(2), config)
-    with pytest.raises(StudioError, match="No Choices, Taxonomy, Rating or Labels tag"):
+    with pytest.raises(StudioError, match=NOTHING_ASKED):
         bench.connect(project)
-    assert bench.studio.backends(project) == []
+    assert bench.studio.of(project).backends() == []
 
 
 def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
@@ -83,7 +84,7 @@ def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
     ]
     project = bench.connected(tasks, MULTIPLE)
     for _ in range(40):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         topic = task["data"]["topic"]
         labels = [topic] if topic == "sports" else ["business", "tech"]
@@ -92,7 +93,7 @@ def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
     bench.until_learnt(project, last)
     rows = [
         row
-        for row in bench.studio.predictions(project)
+        for row in bench.studio.of(project).predictions()
         if row["model_version"] == bench.served(project)
     ]
     chosen = Counter(tuple(row["result"][0]["value"]["choices"]) for row in rows if row["result"])
@@ -104,7 +105,7 @@ def test_task_page_of_an_unscored_project_works(bench: Bench) -> None:
     """Opening a task asks the backend for a prediction; before a version there is none to give."""
     project = bench.project(stories(3))
     bench.connect(project)
-    task = next(iter(bench.studio.tasks(project)))
+    task = next(iter(bench.studio.of(project).tasks()))
     headers = {"Authorization": f"Token {local.TOKEN}"}
     page = requests.get(f"{bench.studio.url}/api/tasks/{task['id']}", headers=headers, timeout=30)
     assert page.status_code == 200
@@ -123,27 +124,27 @@ def test_personal_access_token(bench: Bench, label_studio: local.LocalProcess) -
     now = [0.0]
     studio = Studio(label_studio.url, made.json()["token"], clock=lambda: now[0])
     project = bench.project(stories(2))
-    assert studio.project(project)["title"] == "test"
+    assert studio.of(project).describe()["title"] == "test"
     first = studio.session._access
     now[0] = 241.0
-    assert studio.project(project)["task_number"] == 2
+    assert studio.of(project).describe()["task_number"] == 2
     second = studio.session._access
     assert second != first, "the access token is renewed before its 300 seconds are over"
     studio.session._access = first[:-3] + "abc"
-    assert studio.project(project)["task_number"] == 2, "and when Label Studio forgot it"
+    assert studio.of(project).describe()["task_number"] == 2, "and when Label Studio forgot it"
 
 
 def test_revoked_token_is_named_and_the_one_that_label_studio_sent_is_used(bench: Bench) -> None:
     project, revoked = bench.project(stories(1)), "0" * 40
     with pytest.raises(StudioError, match="access token is not accepted"):
-        Studio(bench.studio.url, revoked).project(project)
-    assert Studio(bench.studio.url, revoked, local.TOKEN).project(project)["title"] == "test"
+        Studio(bench.studio.url, revoked).of(project).describe()
+    assert Studio(bench.studio.url, revoked, local.TOKEN).of(project).describe()["title"] == "test"
 
 
 def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
     """A label that was renamed loses its annotations until it comes back; nothing crashes."""
     project = bench.connected(stories(40))
-    tasks = list(bench.studio.tasks(project))[:4]
+    tasks = list(bench.studio.of(project).tasks())[:4]
     bench.submit(tasks[0], ["tech"])
     for task in tasks[1:]:  # one may be held back for the audit
         bench.submit(task, ["sports"])
@@ -151,9 +152,9 @@ def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
     # Label Studio writes the whole project at each change: of two at once, one is lost.
     until(
         "the switch",
-        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+        lambda: bench.studio.of(project).describe()["model_version"] == bench.served(project),
     )
-    bench.studio.update_project(project, label_config=SINGLE.replace('"tech"', '"technology"'))
+    bench.studio.of(project).update(label_config=SINGLE.replace('"tech"', '"technology"'))
     bench.until_forgotten(project, tasks[0]["id"])
     head = (bench.version(project) or pytest.fail("nothing is served")).head
     assert head is not None and set(head.labels) == {*TOPICS, "technology"} - {"tech"}
@@ -162,26 +163,26 @@ def test_changed_labelling_interface_is_learnt(bench: Bench) -> None:
 def test_old_versions_go_and_those_of_others_stay(bench: Bench) -> None:
     """The served version and the one before it stay: a page may still show one of its tasks."""
     project = bench.connected(stories(30))
-    task = next(iter(bench.studio.tasks(project)))
+    task = next(iter(bench.studio.of(project).tasks()))
     theirs = {"task": task["id"], "result": [], "score": 0.5, "model_version": "7.7 by hand"}
-    bench.studio.import_predictions(project, [theirs])
+    bench.studio.of(project).import_predictions([theirs])
     for _ in range(4):
-        shown = bench.studio.next_task(project)
+        shown = bench.studio.of(project).next_task()
         assert shown is not None
         bench.submit(shown, [shown["data"]["topic"]])
         bench.until_learnt(project, shown["id"])
     served = bench.served(project)
     refit = int(served.removeprefix("0."))
     wanted = {served, f"0.{refit - 1}", "7.7 by hand"}
-    until("the clean-up", lambda: set(bench.studio.model_versions(project)) == wanted)
+    until("the clean-up", lambda: set(bench.studio.of(project).model_versions()) == wanted)
 
 
 def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
     """Label Studio may still hold predictions named 0.1 when our own folder is new."""
     project = bench.project(stories(20))
-    task = next(iter(bench.studio.tasks(project)))
+    task = next(iter(bench.studio.of(project).tasks()))
     old = {"task": task["id"], "result": [], "score": 0.0, "model_version": "0.41"}
-    bench.studio.import_predictions(project, [old])
+    bench.studio.of(project).import_predictions([old])
     bench.connect(project)
     until("the order", lambda: bench.is_ordered(project))
     assert int(bench.served(project).removeprefix("0.")) > 41
@@ -190,15 +191,12 @@ def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
 def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
     """Label Studio refuses it without a word to the user; we say so in the log and poll instead."""
     project = bench.project(stories(2))
-    assert not ensure_webhook(bench.studio, project, "http://ml-backend:9090", Settings(), "secret")
-    assert bench.studio.webhooks(project) == []
-    assert ensure_webhook(
-        bench.studio, project, "http://ml-backend.local:9090", Settings(), "secret"
-    )
-    assert ensure_webhook(
-        bench.studio, project, "http://ml-backend.local:9090/", Settings(), "secret"
-    )
-    assert len(bench.studio.webhooks(project)) == 1
+    own, headers = bench.studio.of(project), webhook_headers(Settings(), "secret")
+    assert not ensure_webhook(own, "http://ml-backend:9090", headers)
+    assert own.webhooks() == []
+    assert ensure_webhook(own, "http://ml-backend.local:9090", headers)
+    assert ensure_webhook(own, "http://ml-backend.local:9090/", headers)
+    assert len(own.webhooks()) == 1
 
 
 @pytest.fixture
@@ -229,12 +227,12 @@ def test_behind_a_proxy_the_webhook_has_the_address_that_people_typed(
     bench.connect(project, proxy)
 
     def urls() -> list[str]:
-        return [webhook["url"] for webhook in bench.studio.webhooks(project)]
+        return [webhook["url"] for webhook in bench.studio.of(project).webhooks()]
 
     until("the webhook to the proxy", lambda: urls() == [f"{proxy}/webhook"])
     until("the order", lambda: bench.is_ordered(project))
     before = bench.requests_seen("/webhook")
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     bench.submit(task, ["tech"])
     until("the webhook", lambda: bench.requests_seen("/webhook") > before)
@@ -244,24 +242,25 @@ def test_our_webhook_follows_us_to_another_address(bench: Bench) -> None:
     """Another one's, which carries another secret, stays."""
     project, settings = bench.project(stories(2)), Settings()
     for url, secret in (("old", "ours"), ("other", "another"), ("new", "ours")):
-        ensure_webhook(bench.studio, project, f"http://{url}.example.com", settings, secret)
-    urls = {webhook["url"] for webhook in bench.studio.webhooks(project)}
+        headers = webhook_headers(settings, secret)
+        ensure_webhook(bench.studio.of(project), f"http://{url}.example.com", headers)
+    urls = {webhook["url"] for webhook in bench.studio.of(project).webhooks()}
     assert urls == {"http://new.example.com/webhook", "http://other.example.com/webhook"}
 
 
 def test_a_tab_that_somebody_made_is_left_alone(bench: Bench) -> None:
     project = bench.project(stories(2))
     mine = {"title": "Mine", "ordering": ["-tasks:id"]}
-    bench.studio.create_tab(project, mine)
-    assert not ensure_first_tab(bench.studio, project)
-    assert bench.studio.tabs(project)[0]["data"]["ordering"] == ["-tasks:id"]
+    bench.studio.of(project).create_tab(mine)
+    assert not ensure_first_tab(bench.studio.of(project))
+    assert bench.studio.of(project).tabs()[0]["data"]["ordering"] == ["-tasks:id"]
 
 
 def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -> None:
     project = bench.project([*stories(40), {"story": "word " * 200_000}, {"story": ""}])
     bench.connect(project)
     until("the order", lambda: bench.ranks(project) == 41)
-    for task in list(bench.studio.tasks(project))[:SETTLED_BY]:
+    for task in list(bench.studio.of(project).tasks())[:SETTLED_BY]:
         bench.submit(task, [task["data"]["topic"]])
     bench.until_learnt(project, task["id"])
     texts = ["new " * 250_000, "", None, ["a list"], 7, "<b>plain</b>"]
@@ -279,7 +278,7 @@ def test_secrets_are_never_logged(bench: Bench) -> None:
     """Everything that this module made the backend do stands in its log, at the level DEBUG."""
     project = bench.connected(stories(5))
     assert f"project {project}: connected" in bench.server.log.read_text()
-    (webhook,) = bench.studio.webhooks(project)
+    (webhook,) = bench.studio.of(project).webhooks()
     sent = webhook["headers"]["Authorization"].split()[1]
     for secret in (local.TOKEN, str(bench.settings["basic_auth_pass"]), sent):
         assert secret not in bench.server.log.read_text(errors="replace")

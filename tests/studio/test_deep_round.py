@@ -25,7 +25,7 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
     labelled = label(bench, project, 20)
     until("the deep round's start", lambda: "tune (encoder 1) is queued" in log_of(bench))
     bench.server.kill()
-    unseen = bench.studio.next_task(project)
+    unseen = bench.studio.of(project).next_task()
     assert unseen is not None, "annotators go on while the backend is down"
     bench.submit(unseen, [unseen["data"]["topic"]])
 
@@ -38,9 +38,11 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
     version = bench.served(project)
     until(
         "Label Studio serving it",
-        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+        lambda: bench.studio.of(project).describe()["model_version"] == bench.served(project),
     )
-    rows = [row for row in bench.studio.predictions(project) if row["model_version"] == version]
+    rows = [
+        row for row in bench.studio.of(project).predictions() if row["model_version"] == version
+    ]
     assert len(rows) == 39, "the version holds a prediction for each of the 60 - 21 open tasks"
 
 
@@ -65,7 +67,7 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
     label(bench, project, 20)
     by_topic: dict[int, str] = {
         task["id"]: task["data"]["topic"]
-        for task in bench.studio.tasks(project)
+        for task in bench.studio.of(project).tasks()
         if task["annotations"]
     }
     until("the deep round's start", lambda: f"project {project}: tune" in log_of(bench))
@@ -74,7 +76,7 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
         .replace('<Choice value="tech"/>', '<Choice value="technology"/><Choice value="weather"/>')
         .replace("$story", "$text")
     )
-    bench.studio.update_project(project, label_config=changed)
+    bench.studio.of(project).update(label_config=changed)
     until("the deep round's version", lambda: bench.served(project) >= "1.", 180)
 
     kept = {task for task, topic in by_topic.items() if topic != "tech"}
@@ -83,7 +85,7 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
     assert version is not None and version.head is not None
     assert version.head.kind == "multiple"
     assert set(version.head.labels) == {*TOPICS, "technology", "weather"} - {"tech"}
-    bench.studio.update_project(project, label_config=SINGLE)
+    bench.studio.of(project).update(label_config=SINGLE)
     until("all labels", lambda: bench.labels_known(project) == set(by_topic))
     assert bench.state(project)["trouble"] is None
 
@@ -91,7 +93,7 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
 def label(bench: Bench, project: int, count: int) -> set[int]:
     labelled = set()
     for _ in range(count):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
         labelled.add(task["id"])
@@ -104,11 +106,11 @@ def log_of(bench: Bench) -> str:
 
 
 def trainer_of(bench: Bench) -> int:
-    """The process of the backend's group that runs backend.loop.trainer."""
+    """The process of the backend's group that runs backend.trainer.worker."""
     group = bench.server.pid()
     for entry in Path("/proc").iterdir():
         ours = entry.name.isdigit() and _group_of(int(entry.name)) == group
-        if ours and b"backend.loop.trainer" in (entry / "cmdline").read_bytes():
+        if ours and b"backend.trainer.worker" in (entry / "cmdline").read_bytes():
             return int(entry.name)
     raise AssertionError("no trainer runs")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from backend import local
-from backend.studio.connect import SECRET_HEADER
+from backend.dev import local
+from backend.queue.webhook import SECRET_HEADER
+from backend.studio.api import IMPORT_FLAG
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 # What the doctor reads and writes does not depend on what is beneath Label Studio.
@@ -70,55 +71,56 @@ def test_what_is_broken_is_named_and_mended(bench: Bench) -> None:
         found = Doctor(bench, *number)
         assert (set(found.wrong), found.code) == (set(broken), 1)
 
-    studio.delete_webhook(studio.webhooks(project)[0]["id"])  # and the backend hears of nothing
+    own = studio.of(project)
+    own.delete_webhook(own.webhooks()[0]["id"])  # and the backend hears of nothing
     names("webhook")
-    studio.update_project(project, sampling="Sequential sampling")
+    studio.of(project).update(sampling="Sequential sampling")
     names("sampling")
-    studio.update_project(project, model_version="AL")
+    studio.of(project).update(model_version="AL")
     names("model_version")
-    (tab, *_) = studio.tabs(project)
-    studio.update_tab(project, tab["id"], {**tab["data"], "ordering": ["-tasks:id"]})
+    (tab, *_) = studio.of(project).tabs()
+    studio.of(project).update_tab(tab["id"], {**tab["data"], "ordering": ["-tasks:id"]})
     names("first tab")
-    left = {"project": project, "url": "http://127.0.0.1:9/webhook", "headers": {SECRET_HEADER: ""}}
-    studio.create_webhook(left)
+    left = {"url": "http://127.0.0.1:9/webhook", "headers": {SECRET_HEADER: ""}}
+    own.create_webhook(left)
     names("left webhooks")
-    studio.update_project(project, label_config=SINGLE.replace(' required="true"', ""))
+    studio.of(project).update(label_config=SINGLE.replace(' required="true"', ""))
     names("required")
 
     mended = Doctor(bench, *number, "--fix")
     assert mended.fixed() == ["webhook", "left webhooks", "sampling", "model_version", "first tab"]
     assert (mended.wrong, mended.code) == (["required"], 1)
-    (webhook,) = studio.webhooks(project)
+    (webhook,) = studio.of(project).webhooks()
     assert webhook["headers"]["Authorization"].startswith("Basic ")
-    assert studio.project(project)["model_version"] == bench.served(project)
-    studio.update_project(project, label_config=SINGLE)
+    assert studio.of(project).describe()["model_version"] == bench.served(project)
+    studio.of(project).update(label_config=SINGLE)
     until("a healthy project", lambda: Doctor(bench, *number).code == 0)
 
 
 def test_changed_webhook_keeps_the_secret_of_the_backend(bench: Bench) -> None:
     project = healthy_project(bench)
-    (webhook,) = bench.studio.webhooks(project)
+    (webhook,) = bench.studio.of(project).webhooks()
     changed = {"url": webhook["url"], "is_active": False, "actions": ["TASKS_CREATED"]}
-    bench.studio.update_webhook(webhook["id"], changed)
+    bench.studio.of(project).update_webhook(webhook["id"], changed)
     assert Doctor(bench, "--project", str(project)).wrong == ["webhook"]
     assert Doctor(bench, "--project", str(project), "--fix").code == 0
-    (mended,) = bench.studio.webhooks(project)
+    (mended,) = bench.studio.of(project).webhooks()
     assert mended["headers"] == webhook["headers"]
 
 
 def test_interface_that_cannot_be_learnt_and_a_second_backend(bench: Bench) -> None:
     project = healthy_project(bench)
-    for webhook in bench.studio.webhooks(project):
-        bench.studio.delete_webhook(webhook["id"])
-    bench.studio.update_project(project, label_config=NUMBER)
+    for webhook in bench.studio.of(project).webhooks():
+        bench.studio.of(project).delete_webhook(webhook["id"])
+    bench.studio.of(project).update(label_config=NUMBER)
     # Label Studio itself notices, because the backend refuses this interface at /setup.
     named = Doctor(bench, "--project", str(project)).wrong
     assert {"interface", "connection"} <= set(named)
-    bench.studio.update_project(project, label_config=SINGLE)
+    bench.studio.of(project).update(label_config=SINGLE)
     port = bench.server.url.rpartition(":")[2]
-    second = {"url": f"http://localhost:{port}", "title": "second", "project": project}
+    second = {"url": f"http://localhost:{port}", "title": "second"}
     password = {"basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
-    bench.studio.connect_backend({**second, **password, "auth_method": "BASIC_AUTH"})
+    bench.studio.of(project).connect_backend({**second, **password, "auth_method": "BASIC_AUTH"})
     assert "only backend" in Doctor(bench, "--project", str(project)).wrong
 
 
@@ -150,7 +152,7 @@ def locked(label_studio: local.LocalProcess, tmp_path: Path) -> Iterator[local.L
     defaults = {
         "ML_BLOCK_LOCAL_IP": "true",
         "SSRF_PROTECTION_ENABLED": "true",
-        local.IMPORT_FLAG: "false",
+        IMPORT_FLAG: "false",
         "DJANGO_DB": "sqlite",
     }
     executable = os.environ["LABEL_STUDIO_BIN"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
 from backend.media.media import Media
 from backend.media.places import Unreachable
-from backend.studio.annotations import Json
 from backend.studio.api import Studio
 from backend.studio.session import Session
+from backend.types import Json
 from tests.backend.web import Answer, Web
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
@@ -78,7 +78,7 @@ def project(studio: Studio) -> int:
 
 def only_task(studio: Studio, project: int) -> tuple[str, int]:
     """What the project's one task names, and its id."""
-    (task,) = studio.tasks(project)
+    (task,) = studio.of(project).tasks()
     return task["data"]["image"], task["id"]
 
 
@@ -160,7 +160,7 @@ def test_cloud_file(
         presign=presign,
         **keys,
     )
-    studio.import_tasks(project, [{"image": reference}])
+    studio.of(project).import_tasks([{"image": reference}])
     written, task = only_task(studio, project)
     assert written.startswith(f"/tasks/{task}/resolve/?fileuri=")
     for name in (reference, written):

@@ -2,7 +2,7 @@
 
 import requests
 
-from backend import local
+from backend.dev import local
 from backend.studio.api import Studio
 from model.storage.store import Store, Version
 from tests.studio.bench import Bench, stories, until
@@ -15,11 +15,11 @@ def test_thirty_labels_in_order_without_asking_the_backend(bench: Bench) -> None
     calls = ("/health", "/setup", "/predict")
     out_of_order = asked = 0
     for _ in range(30):
-        expected = {bench.studio.lowest_scored(project)}
+        expected = {bench.studio.of(project).lowest_scored()}
         before = bench.requests_seen(*calls)
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         asked += bench.requests_seen(*calls) - before
-        expected.add(bench.studio.lowest_scored(project))
+        expected.add(bench.studio.of(project).lowest_scored())
         assert task is not None
         out_of_order += task["id"] not in expected
         bench.submit(task, [task["data"]["topic"]])
@@ -28,7 +28,8 @@ def test_thirty_labels_in_order_without_asking_the_backend(bench: Bench) -> None
     version = bench.version(project)
     assert version is not None and version.head is not None
     assert len(version.validation) == 3, "one task in ten is drawn for the audit"
-    best = bench.studio.next_task(project)
+    until("the switch to it", lambda: bench.is_switched(project))
+    best = bench.studio.of(project).next_task()
     assert best is not None
     prediction = best["predictions"][0]
     assert prediction["model_version"] == bench.served(project)
@@ -42,7 +43,7 @@ def test_two_annotators_never_get_the_same_task(
     second = Studio(label_studio.url, _second_user(label_studio.url))
     seen: list[int] = []
     for _ in range(6):
-        mine, theirs = bench.studio.next_task(project), second.next_task(project)
+        mine, theirs = bench.studio.of(project).next_task(), second.of(project).next_task()
         assert mine is not None and theirs is not None
         seen += [mine["id"], theirs["id"]]
         bench.submit(mine, [mine["data"]["topic"]])
@@ -54,10 +55,10 @@ def test_two_annotators_never_get_the_same_task(
 def test_what_settings_pages_overwrite_is_put_right(bench: Bench) -> None:
     """A stale settings page writes back an old version; a click changes the sampling mode."""
     project = bench.connected(stories(40))
-    bench.studio.update_project(project, model_version="", sampling="Sequential sampling")
+    bench.studio.of(project).update(model_version="", sampling="Sequential sampling")
 
     def is_right() -> bool:
-        seen = bench.studio.project(project)
+        seen = bench.studio.of(project).describe()
         return (seen["model_version"], seen["sampling"]) == (
             bench.served(project),
             "Uncertainty sampling",
@@ -70,17 +71,17 @@ def test_a_deleted_version_is_written_anew(bench: Bench) -> None:
     """Settings > Predictions lets people delete the version that is being served."""
     project = bench.connected(stories(40))
     lost = bench.served(project)
-    bench.studio.delete_model_version(project, lost)
+    bench.studio.of(project).delete_model_version(lost)
     until("a new version", lambda: bench.served(project) != lost)
     until(
         "Label Studio following it",
-        lambda: bench.studio.project(project)["model_version"] == bench.served(project),
+        lambda: bench.studio.of(project).describe()["model_version"] == bench.served(project),
     )
 
 
 def test_skips_changes_and_deletions_reach_the_model(bench: Bench) -> None:
     project = bench.connected(stories(40))
-    tasks = list(bench.studio.tasks(project))[:4]
+    tasks = list(bench.studio.of(project).tasks())[:4]
     annotation = bench.submit(tasks[0], ["tech"])
     bench.submit(tasks[1], ["sports"])
     bench.until_learnt(project, tasks[1]["id"])
@@ -91,8 +92,8 @@ def test_skips_changes_and_deletions_reach_the_model(bench: Bench) -> None:
         {"result": [], "was_cancelled": True},
     )
     bench.submit(tasks[3], [])
-    until("the skip", lambda: _version(bench, project).meta["skipped"] == 1)
-    until("the empty result", lambda: _version(bench, project).meta["empty"] == 1)
+    until("the skip", lambda: _version(bench, project).facts.skipped == 1)
+    until("the empty result", lambda: _version(bench, project).facts.empty == 1)
     assert bench.labels_known(project) == {tasks[0]["id"], tasks[1]["id"]}
     assert tasks[2]["id"] not in _version(bench, project).shortlist
 
@@ -105,14 +106,14 @@ def test_skips_changes_and_deletions_reach_the_model(bench: Bench) -> None:
 
 def test_new_tasks_join_the_order(bench: Bench) -> None:
     project = bench.connected(stories(40))
-    bench.studio.import_tasks(project, [{"story": "A striker scores twice in the cup final."}])
+    bench.studio.of(project).import_tasks([{"story": "A striker scores twice in the cup final."}])
     until("the new task in the order", lambda: bench.ranks(project) == 41)
 
 
 def test_first_tab_shows_the_same_order(bench: Bench) -> None:
     """Links other than Label All Tasks follow the first Data Manager tab."""
     project = bench.connected(stories(40))
-    tab = until("the tab", lambda: bench.studio.tabs(project))[0]["data"]
+    tab = until("the tab", lambda: bench.studio.of(project).tabs())[0]["data"]
     assert tab["ordering"] == ["tasks:predictions_score"]
     assert tab["filters"]["items"][0]["filter"] == "filter:tasks:total_annotations"
     assert "tasks:predictions_score" not in tab["hiddenColumns"]["explore"]
@@ -125,10 +126,10 @@ def test_after_all_tasks_were_deleted_the_first_tab_is_ordered_anew(bench: Bench
     everything = {"selectedItems": {"all": True, "excluded": []}}
     bench.studio.session.call("POST", "/api/dm/actions", params=action, json=everything)
     until("an empty mirror", lambda: bench.mirror(project, "SELECT * FROM task") == [])
-    bench.studio.import_tasks(project, stories(20))
+    bench.studio.of(project).import_tasks(stories(20))
 
     def is_ordered() -> bool:
-        tabs = bench.studio.tabs(project)
+        tabs = bench.studio.of(project).tabs()
         return bool(tabs) and tabs[0]["data"].get("ordering") == ["tasks:predictions_score"]
 
     until("the tab", is_ordered)
@@ -137,15 +138,15 @@ def test_after_all_tasks_were_deleted_the_first_tab_is_ordered_anew(bench: Bench
 def test_when_all_is_labelled_a_deleted_version_makes_no_new_ones(bench: Bench) -> None:
     """None could be written, and each look would have made another."""
     project = bench.connected(stories(3))
-    for task in list(bench.studio.tasks(project)):
+    for task in list(bench.studio.of(project).tasks()):
         bench.submit(task, ["tech"])
     everything = f"project {project}: nothing is left to label"
     until("the last label", lambda: everything in bench.server.log.read_text(errors="replace"))
-    bench.studio.delete_model_version(project, bench.served(project))
+    bench.studio.of(project).delete_model_version(bench.served(project))
     store, seen = Store(bench.models / str(project)), set[str]()
     for number in range(4):  # at each of these it looks at the project
         title = f"Look {number}"
-        bench.studio.update_project(project, title=title)
+        bench.studio.of(project).update(title=title)
         until("a look", lambda: bench.state(project)["title"] == title)  # noqa: B023
         seen |= set(store.version_names()[-1:])
     assert len(seen) <= 2, "one after the deletion at most"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.loop.reconcile import is_read, reconcile, synchronise
-from backend.pool import Pool
-from backend.studio.interface import parse
+from backend.interface.parse import parse
+from backend.mirror.pool import Pool
+from backend.project.reconcile import is_read, reconcile, synchronise
 from tests.studio.bench import SINGLE, Bench, until
 
 CONFIG = parse(SINGLE)
@@ -23,7 +23,7 @@ def pool(tmp_path: Path) -> Iterator[Pool]:
 
 @pytest.fixture
 def pages_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.studio.api.PAGE", 10)
+    monkeypatch.setattr("backend.studio.project.PAGE", 10)
 
 
 @pytest.mark.parametrize(
@@ -39,14 +39,14 @@ def test_it_stops_when_enough_more_is_known(
     most: int,
     parts: list[int],
 ) -> None:
-    monkeypatch.setattr("backend.loop.reconcile.MOST_AT_ONCE", most)
+    monkeypatch.setattr("backend.project.reconcile.MOST_AT_ONCE", most)
     project = bench.project(NUMBERED)
     seen = []
     while not is_read(pool):
-        synchronise(pool, bench.studio, project, CONFIG)
+        synchronise(pool, bench.studio.of(project), CONFIG)
         seen.append(pool.count())
     assert seen == parts
-    assert synchronise(pool, bench.studio, project, CONFIG) == 0
+    assert synchronise(pool, bench.studio.of(project), CONFIG) == 0
 
 
 def test_what_people_do_meanwhile_is_not_missed(
@@ -55,11 +55,11 @@ def test_what_people_do_meanwhile_is_not_missed(
     """Tasks deleted and labelled that are known already, tasks that come. Nor is it a reason to
     read all once more."""
     project = bench.project(NUMBERED)
-    first, second, third, *_ = bench.studio.tasks(project)
-    synchronise(pool, bench.studio, project, CONFIG)
+    first, second, third, *_ = bench.studio.of(project).tasks()
+    synchronise(pool, bench.studio.of(project), CONFIG)
     bench.studio.session.call("DELETE", f"/api/tasks/{first['id']}/")
     bench.submit(second, ["tech"])
-    bench.studio.import_tasks(project, [{"story": "New", "topic": "tech"}])
+    bench.studio.of(project).import_tasks([{"story": "New", "topic": "tech"}])
     reconciled(pool, bench, project)
     assert not is_read(pool)
     assert pool.labelling(CONFIG, False).answers == {second["id"]: ("tech",)}
@@ -67,7 +67,7 @@ def test_what_people_do_meanwhile_is_not_missed(
         bench.submit(third, ["tech"])
         reconciled(pool, bench, project)
     reconciled(pool, bench, project)
-    assert pool.ids() == bench.studio.task_ids(project)
+    assert pool.ids() == bench.studio.of(project).task_ids()
     assert len(pool.ids()) == 45
     known = pool.labelling(CONFIG, False).answers
     assert known == {second["id"]: ("tech",), third["id"]: ("tech",)}
@@ -80,7 +80,7 @@ def test_tasks_that_no_look_at_changes_shows_are_found_by_counting(
     """Put back from a backup, or imported in a transaction that took longer than we look back."""
     project = bench.project(NUMBERED)
     while not is_read(pool):
-        synchronise(pool, bench.studio, project, CONFIG)
+        synchronise(pool, bench.studio.of(project), CONFIG)
     ids = pool.ids()
     pool.remember("cursor", "2100-01-01T00:00:00.000000Z")
     pool.keep_only(set(sorted(ids)[:30]))
@@ -89,8 +89,8 @@ def test_tasks_that_no_look_at_changes_shows_are_found_by_counting(
 
 
 def reconciled(pool: Pool, bench: Bench, project: int) -> None:
-    before, described = pool.annotation_count(), bench.studio.project(project)
-    reconcile(pool, bench.studio, described, CONFIG, before)
+    before, described = pool.annotation_count(), bench.studio.of(project).describe()
+    reconcile(pool, bench.studio.of(project), described, CONFIG, before)
 
 
 def test_a_task_deleted_while_pages_are_read_hides_no_other(
@@ -98,8 +98,8 @@ def test_a_task_deleted_while_pages_are_read_hides_no_other(
 ) -> None:
     """By numbers of pages the eleventh task would be missed, and would never be ranked."""
     project = bench.project(NUMBERED)
-    known = bench.studio.task_ids(project)
-    tasks = bench.studio.tasks(project)
+    known = bench.studio.of(project).task_ids()
+    tasks = bench.studio.of(project).tasks()
     seen = {next(tasks)["id"]}
     bench.studio.session.call("DELETE", f"/api/tasks/{min(known)}/")
     seen |= {task["id"] for task in tasks}

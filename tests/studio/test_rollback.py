@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import requests
 
-from backend.studio.annotations import Json
-from backend.studio.content import key_of, parts_of
-from backend.studio.interface import parse
-from backend.versions import FIRST_CONFIDENCE, least_confidence
+from backend.interface.content import key_of, parts_of
+from backend.interface.parse import parse
+from backend.project.versions import FIRST_CONFIDENCE, least_confidence
+from backend.types import Json
 from model.encoders.text import BUNDLED
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, stories, until
@@ -69,7 +69,7 @@ def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
     until("the newest encoder", lambda: not bench.served(project).startswith("0."))
     version = bench.version(project)
     assert version is not None
-    assert "head_of" not in version.meta
+    assert version.facts.head_of is None
     assert len(bench.labels_known(project)) == 20, "those of the time under the pin count, too"
     until("the deep round that was due", lambda: "tune (encoder 2) is queued" in log_of(bench))
 
@@ -89,14 +89,14 @@ def test_a_pin_waits_for_its_labels_and_nothing_of_it_is_deleted(bench: Bench) -
             write_encoder_meta(folder, EncoderMeta(BUNDLED, "all-MiniLM-L6-v2", 32, 384))
     a_day_passes(bench, project)
     weather = SINGLE.replace("</Choices>", '<Choice value="weather"/></Choices>')
-    bench.studio.update_project(project, label_config=weather)
+    bench.studio.of(project).update(label_config=weather)
     until("the newest encoder", lambda: bench.served(project).startswith("4."))
     assert f"the pin does not hold: Version {pinned.name} knows the labels" in log_of(bench)
     until("the clean-up", lambda: list(store.encoders()) == [0, 2, 3, 4])
     until("the clean-up of versions", lambda: oldest not in store.version_names())
     assert pinned.name in store.version_names()
 
-    bench.studio.update_project(project, label_config=SINGLE)
+    bench.studio.of(project).update(label_config=SINGLE)
     serves_pinned(bench, project, pinned)
 
 
@@ -105,7 +105,7 @@ def test_with_nothing_left_to_label_predictions_still_follow(bench: Bench) -> No
     project = bench.connected(stories(4))
     label(bench, project, 3)
     last, before = bench.served(project), newest_of_first_encoder(bench, project, skip=1)
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     bench.submit(task, [task["data"]["topic"]])
     empty = f"project {project}: nothing is left to label"
@@ -120,7 +120,7 @@ def test_with_nothing_left_to_label_predictions_still_follow(bench: Bench) -> No
 def label(bench: Bench, project: int, count: int) -> None:
     """Label the next tasks, each from an order that knows of those before."""
     for _ in range(count):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
         until("the label", lambda: task["id"] not in shortlist(bench, project))  # noqa: B023
@@ -161,22 +161,22 @@ def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:
 
     def under_pin() -> Version | None:
         version = bench.version(project)
-        follows = version and version.meta.get("head_of") == pinned.name
-        switched = bench.studio.project(project)["model_version"] == bench.served(project)
+        follows = version and version.facts.head_of == pinned.name
+        switched = bench.studio.of(project).describe()["model_version"] == bench.served(project)
         return version if follows and switched else None
 
     version = until("a version of the pinned head", under_pin)
     assert version.encoder == pinned.encoder
     assert version.head is not None and pinned.head is not None
     np.testing.assert_array_equal(version.head.weights, pinned.head.weights)
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     assert task["id"] == version.shortlist[0]
     assert task["predictions"][0]["model_version"] == version.name
     assert least_confidence(version) == FIRST_CONFIDENCE
     shown = {
         row["task"]: row
-        for row in bench.studio.predictions(project)
+        for row in bench.studio.of(project).predictions()
         if row["model_version"] == version.name
     }
     wanted = said_by(pinned, bench, project)
@@ -184,7 +184,7 @@ def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:
     assert sure, "the pinned head is sure of something in the queue"
     for one, row in shown.items():
         assert regions_of(row) == wanted[one]
-    asked = next(one for one in bench.studio.tasks(project) if one["id"] == sure[0])
+    asked = next(one for one in bench.studio.of(project).tasks() if one["id"] == sure[0])
     on_demand = predicted(bench, project, asked)
     assert on_demand["model_version"] == version.name
     assert regions_of(on_demand) == wanted[sure[0]]
@@ -195,7 +195,7 @@ def said_by(pinned: Version, bench: Bench, project: int) -> dict[int, list[tuple
     assert pinned.head is not None
     vectors = Store(bench.models / str(project)).vectors(pinned.encoder)
     said: dict[int, list[tuple[str, object]]] = {}
-    for task in bench.studio.tasks(project):
+    for task in bench.studio.of(project).tasks():
         parts = parts_of(task["data"], parse(SINGLE))
         assert parts is not None
         row = vectors.rows(np.array([key_of(parts)]))

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 
-from backend import local
-from backend.studio.annotations import Json
-from backend.versions import SETTLED_BY
+from backend.dev import local
+from backend.project.versions import SETTLED_BY
+from backend.types import Json
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip
@@ -99,7 +99,7 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
 
     for _ in range(SETTLED_BY):
         version = bench.version(project)
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert version is not None and task is not None
         bench.submit(task, [colour_of(task)])
         bench.until_learnt(project, task["id"])
@@ -109,13 +109,13 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None
         return seen is not None and seen.encoder > 0
 
     until("a deep round", tuned)
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task)]
 
     # The same tasks under another interface, which reads the addresses as texts.
     config = PICTURES.replace("<Image", "<Text")
-    bench.studio.update_project(project, label_config=config)
+    bench.studio.of(project).update(label_config=config)
     until("all tasks in the order as texts", lambda: bench.ranks(project) == 47 - SETTLED_BY)
     version, state = bench.version(project), bench.state(project)
     assert version is not None
@@ -181,11 +181,11 @@ def test_uploaded_sounds_are_learnt(bench: Bench, tmp_path: Path) -> None:
     until("all sounds in the order", lambda: bench.ranks(project) == 36)
     assert bench.state(project)["unreadable"] == 0
     for _ in range(SETTLED_BY):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [colour_of(task, "audio")])
         last = task["id"]
     bench.until_learnt(project, last)
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     assert task["predictions"][0]["result"][0]["type"] == "choices"

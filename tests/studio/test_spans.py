@@ -11,8 +11,8 @@ import pytest
 import requests
 from transformers import pipeline
 
-from backend.studio.annotations import Json
-from backend.studio.interface import parse
+from backend.interface.parse import parse
+from backend.types import Json
 from tests.studio.bench import Bench, stories, until
 
 INTERFACE = (
@@ -66,13 +66,13 @@ def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
     assert version.head.labels == ("O", "B-amount", "I-amount", "B-name", "I-name")
     # How good it is on three audit texts is anybody's guess; that it is measured, and on spans,
     # is not.
-    measured = version.meta["validation"]
+    measured = version.facts.validation
     assert measured["examples"] >= 2
     assert set(measured["labels"]) <= set(PATTERNS)
-    texts = {task["id"]: task["data"]["story"] for task in bench.studio.tasks(project)}
+    texts = {task["id"]: task["data"]["story"] for task in bench.studio.of(project).tasks()}
     marked_beforehand: dict[int, list[Json]] = {}
     right = claimed = 0
-    for prediction in bench.studio.predictions(project):
+    for prediction in bench.studio.of(project).predictions():
         if prediction["model_version"] != version.name:
             continue
         marked_beforehand[prediction["task"]] = prediction["result"]
@@ -120,7 +120,7 @@ def export(bench: Bench, project: int, version: str, folder: Path) -> None:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_text_without_spans_is_an_answer(bench: Bench) -> None:
     project = bench.connected(stories(30), INTERFACE)
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     bench.studio.annotate(task["id"], [])
     bench.until_learnt(project, task["id"])

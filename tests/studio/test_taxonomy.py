@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.studio.annotations import Json
+from backend.types import Json
 from tests.studio.bench import TOPICS, Bench, stories
 
 PATHS = {
@@ -43,7 +43,7 @@ def test_nodes_are_learnt_as_they_are_given_and_come_back_as_paths(bench: Bench)
     assert set(PATHS) == set(TOPICS)
     project = bench.connected(stories(300), TREE)
     for _ in range(30):
-        task = bench.studio.next_task(project)
+        task = bench.studio.of(project).next_task()
         assert task is not None
         submit(bench, task)
         last = task["id"]
@@ -55,7 +55,7 @@ def test_nodes_are_learnt_as_they_are_given_and_come_back_as_paths(bench: Bench)
     assert nodes <= known
     assert len(known) == 207, "of 407 nodes those that somebody gave, and those with a name"
     right = stray = 0
-    for prediction in bench.studio.predictions(project):
+    for prediction in bench.studio.of(project).predictions():
         if prediction["model_version"] == version.name and prediction["result"]:
             assert prediction["result"][0]["type"] == "taxonomy"
             paths = prediction["result"][0]["value"]["taxonomy"]

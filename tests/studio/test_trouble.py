@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backend import local
+from backend.dev import local
 from tests.studio.bench import SINGLE, Bench, stories, until
 
 ROOM = "48m"
@@ -25,7 +25,7 @@ def test_labels_that_updated_at_hides_are_found_by_counting(
 ) -> None:
     """A backup put back, a clock set back: a change that no look at new changes shows."""
     project = bench.connected(stories(30))
-    first, second = list(bench.studio.tasks(project))[:2]
+    first, second = list(bench.studio.of(project).tasks())[:2]
     bench.submit(first, ["tech"])
     bench.submit(second, ["tech"])
     bench.until_learnt(project, second["id"])
@@ -41,7 +41,7 @@ def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
     project, other = bench.connected(stories(5)), bench.connected(stories(30))
     bench.studio.session.call("DELETE", f"/api/projects/{project}/")
     until("the state", lambda: "no project" in str(bench.state(project)["trouble"]))
-    task = bench.studio.next_task(other)
+    task = bench.studio.of(other).next_task()
     assert task is not None
     bench.submit(task, ["tech"])
     bench.until_learnt(other, task["id"])
@@ -52,7 +52,7 @@ def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
 def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
     """Everything that matters in it is in Label Studio."""
     project = bench.connected(stories(30))
-    task = bench.studio.next_task(project)
+    task = bench.studio.of(project).next_task()
     assert task is not None
     bench.submit(task, ["tech"])
     bench.until_learnt(project, task["id"])
@@ -80,13 +80,13 @@ def test_interface_saved_while_a_version_is_switched_is_kept_or_people_are_told(
         for number in range(12):
             config = SINGLE.replace("Which topic?", f"Which topic, number {number}?")
             told = _times_told(bench, project)
-            bench.studio_of_its_own().update_project(project, label_config=config)
+            bench.studio_of_its_own().of(project).update(label_config=config)
             until(
                 "the new interface, or a word that it is lost",
                 partial(_is_followed_or_told, bench, project, config, told),
             )
             if not _is_followed(bench, project, config):
-                bench.studio_of_its_own().update_project(project, label_config=config)
+                bench.studio_of_its_own().of(project).update(label_config=config)
     finally:
         stop.set()
         annotator.join()
@@ -119,12 +119,12 @@ def test_full_disk_is_told_and_learning_goes_on_when_there_is_room(
         ballast = small_disk / "ballast"
         _fill(ballast)
         served = here.served(project)
-        task = here.studio.next_task(project)
+        task = here.studio.of(project).next_task()
         assert task is not None
         here.submit(task, ["tech"])
         until("the state", lambda: "is full" in str(here.state(project)["trouble"]))
         assert here.served(project) == served, "the last version is served on"
-        assert here.studio.next_task(project) is not None
+        assert here.studio.of(project).next_task() is not None
         ballast.unlink()
         here.until_learnt(project, task["id"])
         until("a state without trouble", lambda: here.state(project)["trouble"] is None)
@@ -152,12 +152,12 @@ def _times_told(bench: Bench, project: int) -> int:
 
 def _is_followed(bench: Bench, project: int, config: str) -> bool:
     """Whether Label Studio has the interface, and the backend reads and serves it."""
-    kept = bench.studio.project(project)["label_config"] == config
+    kept = bench.studio.of(project).describe()["label_config"] == config
     return kept and bench.state(project)["trouble"] is None
 
 
 def _label_until(bench: Bench, project: int, stop: threading.Event) -> None:
     """An annotator who labels as fast as the order changes."""
-    while not stop.is_set() and (task := bench.studio.next_task(project)) is not None:
+    while not stop.is_set() and (task := bench.studio.of(project).next_task()) is not None:
         bench.submit(task, [task["data"]["topic"]])
         bench.until_learnt(project, task["id"])

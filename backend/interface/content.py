@@ -1,0 +1,61 @@
+"""What a task shows: its text, and where its pictures, clips and sounds stand."""
+
+import json
+from collections.abc import Mapping
+
+import lxml.etree
+import lxml.html
+
+from backend.interface.questions import LabelConfig, Source
+from model.storage.vectors import content_key
+
+Parts = tuple[str | None, ...]
+"""In the order of the config's layout: the text, or the address of a picture, clip or sound; None
+where the task lacks it."""
+
+
+def parts_of(data: object, config: LabelConfig) -> Parts | None:
+    """What to read from a task's data; None when there is nothing.
+
+    All texts become one, a paragraph each. Numbers count as text. HTML is stripped to its words.
+    """
+    if not isinstance(data, Mapping):
+        return None
+    values = [(source, _value(data, source)) for source in config.sources]
+    texts = [value for source, value in values if source.kind in ("text", "html")]
+    text = "\n".join(filter(None, texts)) or None
+    media = [value for source, value in values if source.kind not in ("text", "html")]
+    parts = ([text] if texts else []) + media
+    return tuple(parts) if any(part is not None for part in parts) else None
+
+
+def key_of(parts: Parts) -> int:
+    """The content key: tasks that show the same have the same."""
+    (first, *others) = parts
+    if not others and first is not None:
+        return content_key(first)
+    return content_key(json.dumps(parts))
+
+
+def _value(data: Mapping[str, object], source: Source) -> str | None:
+    value = data.get(source.data_key)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    if source.kind in ("image", "video", "audio"):
+        return (value.strip() or None) if isinstance(value, str) else None
+    if source.kind == "tokens":
+        return str(value) if str(value).strip() else None
+    text = _without_tags(str(value)) if source.kind == "html" else str(value)
+    return " ".join(text.split()) or None
+
+
+def _without_tags(html: str) -> str:
+    # Bytes, because a str that names an encoding (as XHTML does) or holds half a character is
+    # refused or cut; huge_tree, because deep or long pages would otherwise have no text at all.
+    parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
+    try:
+        tree = lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
+    except lxml.etree.ParserError:  # nothing but space and comments
+        return ""
+    lxml.etree.strip_elements(tree, "script", "style", with_tail=False)
+    return " ".join(str(piece) for piece in tree.itertext())

@@ -1,0 +1,94 @@
+"""What a control is: how its tag is read, and what its answers are in Label Studio's JSON."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+from xml.etree.ElementTree import Element
+
+from backend.types import Json
+from model.spans.tags import Span
+from model.types import Kind
+
+SEPARATOR = " / "
+"""Between the names of a taxonomy's path, where it is one label."""
+
+Given = TypeVar("Given", str, Span)
+"""What people give: an answer to the whole task, or a labelled piece of its text."""
+
+
+@dataclass(frozen=True)
+class Called:
+    """What annotators see of an answer: its name, in a taxonomy after the names of the nodes above
+    it, and the hint that explains it, "" where there is none."""
+
+    path: tuple[str, ...]
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Control(ABC, Generic[Given]):
+    """One control tag. Two of one kind are equal when they read and write alike.
+
+    tag: in the labelling interface; type_name: of its results, in JSON. objects: the object tags
+    that it may be about, () for all that can be read; asks: what it does, to refuse the others in
+    words. fewest: of its answers; needs: the same in words. is_learnt_in_parts: whether only
+    answers that somebody gave, or whose name says something, are learnt.
+    """
+
+    tag: ClassVar[str]
+    type_name: ClassVar[str]
+    objects: ClassVar[tuple[str, ...]] = ()
+    asks: ClassVar[str] = "ask"
+    fewest: ClassVar[int] = 2
+    needs: ClassVar[str] = "two or more choices"
+    is_learnt_in_parts: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, element: Element) -> "Asked":
+        """What the tag asks. Raises UnsupportedConfig for what only this control refuses."""
+
+    @abstractmethod
+    def read(self, value: Mapping[str, object]) -> Iterator[Given]:
+        """The answers in the `value` of a result, whether or not the tag has them; nothing for a
+        value of another form."""
+
+    @abstractmethod
+    def write(self, answers: Sequence[Given], text: str = "") -> Json:
+        """The `value` of a result that gives these answers, one or more. `text`: what the task
+        shows, of which a span repeats its piece."""
+
+    def stated(self, answers: Sequence[Given]) -> Sequence[Given]:
+        """Those of the given answers that a result states; the others follow from them."""
+        return answers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one control tag asks.
+
+    paths: of each answer the names down to it, a single one but in a taxonomy. called: what
+    annotators see of the answers, in the same order; () where that says nothing, as of stars.
+    """
+
+    control: Control[Any]
+    kind: Kind
+    paths: tuple[tuple[str, ...], ...]
+    called: tuple[Called, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What Label Studio stores for each, a path as one label."""
+        return tuple(SEPARATOR.join(path) for path in self.paths)
+
+
+def stored(element: Element) -> str:
+    """What Label Studio stores for a choice or a label."""
+    return element.get("alias") or element.get("value") or ""
+
+
+def shown(choice: Element, above: tuple[str, ...] = ()) -> Called:
+    """What annotators see of a choice below these."""
+    name = choice.get("value") or choice.get("alias") or ""
+    return Called((*above, name), choice.get("hint") or "")

@@ -1,0 +1,42 @@
+"""<Labels>: labelled pieces of a text, such as names of people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from backend.interface.controls.control import Asked, Control, stored
+from backend.types import Json
+from model.spans.tags import Span
+
+
+@dataclass(frozen=True)
+class Labels(Control[Span]):
+    """An answer is a span of the text. Each has a result of its own."""
+
+    tag = "Labels"
+    type_name = "labels"
+    objects = ("Text",)
+    asks = "mark spans"
+    fewest = 1
+    needs = "one or more labels"
+
+    @classmethod
+    def parse(cls, element: Element) -> Asked:
+        return Asked(cls(), "spans", tuple((stored(label),) for label in element.iter("Label")))
+
+    def read(self, value: Mapping[str, object]) -> Iterator[Span]:
+        start, end, labels = value.get("start"), value.get("end"), value.get("labels")
+        # In JSON, true is no number; in Python it is one.
+        if type(start) is int and type(end) is int and 0 <= start < end:
+            known = labels if isinstance(labels, list) else []
+            yield from (Span(start, end, label) for label in known if isinstance(label, str))
+
+    def write(self, answers: Sequence[Span], text: str = "") -> Json:
+        """Of one span."""
+        (span,) = answers
+        return {
+            "start": span.start,
+            "end": span.end,
+            "text": text[span.start : span.end],
+            "labels": [span.label],
+        }

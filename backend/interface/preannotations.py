@@ -1,0 +1,109 @@
+"""What the model says -> pre-annotations, as Label Studio takes them, and their scores.
+
+The model decides; here is written what it decided.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from backend.interface.questions import LabelConfig, Question
+from backend.types import Json
+from model.heads.deciding import confidence, decisions
+from model.spans.tags import Span
+from model.types import Bools, Floats
+
+if TYPE_CHECKING:  # scipy, which it imports, takes a second to load
+    from model.heads.head import Head
+
+MAX_SCORE = 0.5
+"""Shortlist scores lie below this, scores of predictions made on demand at or above it."""
+
+Needed = Callable[[str], float]
+"""The name of a question -> the probability from which on its answers are pre-annotated."""
+
+Said = tuple[Question, list[str], Floats, Floats | float]
+"""A question, those of its answers that the head knows (c), the probabilities of these (n, c), and
+the thresholds that they need where several may be given, (c,) or one."""
+
+
+def results_of(
+    probs: Floats, head: "Head", config: LabelConfig, needed: Needed = lambda _: 0.0
+) -> list[list[Json]]:
+    """The pre-annotations of n tasks: what the head decides of each question, without answers that
+    are less probable than is `needed`.
+
+    probs (n, c) of the head's labels; those that the config does not know are left out before
+    anything is decided. A region's score is the probability; of several labels, the least certain
+    one's.
+    """
+    results: list[list[Json]] = [[] for _ in probs]
+    for question, answers, mine, thresholds in _said(probs, head, config):
+        is_given = decisions(mine, question.kind, thresholds)
+        is_given &= mine >= needed(question.from_name)
+        regions = _regions(question, answers, mine, is_given)
+        for result, region in zip(results, regions, strict=True):
+            result.extend([] if region is None else [region])
+    return results
+
+
+def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
+    """How sure the head is of each whole answer, (n,) in [0, 1]: as of its least certain decision;
+    0 where it knows no label of the config. probs (n, c) of the head's labels."""
+    sure = [
+        confidence(mine, question.kind, thresholds)
+        for question, _, mine, thresholds in _said(probs, head, config)
+    ]
+    return np.min(sure, axis=0) if sure else np.zeros(len(probs))
+
+
+def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
+    """Spans of a text, each with how sure it is, as pre-annotations."""
+    (question,) = config.questions
+    return [_region(question, [span], sure, text) for span, sure in found]
+
+
+def _said(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[Said]:
+    """What the head says of each question of which it knows answers."""
+    for question in config.questions:
+        of_label = question.of_label
+        known = [column for column, label in enumerate(head.labels) if label in of_label]
+        if known:
+            thresholds = 0.5 if head.thresholds is None else head.thresholds[known]
+            answers = [of_label[head.labels[column]] for column in known]
+            yield question, answers, probs[:, known], thresholds
+
+
+def _regions(
+    question: Question, answers: Sequence[str], probs: Floats, is_given: Bools
+) -> Iterator[Json | None]:
+    """What is given of the answers (c), to each of n tasks; None where nothing is to be said.
+    probs, is_given (n, c)."""
+    for row, chosen in zip(probs.tolist(), is_given, strict=True):
+        sure = {answers[column]: row[column] for column in np.flatnonzero(chosen).tolist()}
+        stated = question.control.stated(list(sure))
+        least = min((sure[answer] for answer in stated), default=0.0)
+        yield _region(question, stated, least) if stated else None
+
+
+def _region(
+    question: Question, answers: Sequence[str] | Sequence[Span], sure: float, text: str = ""
+) -> Json:
+    return {
+        "from_name": question.from_name,
+        "to_name": question.to_name,
+        "type": question.control.type_name,
+        "value": question.control.write(answers, text),
+        "score": round(sure, 4),
+    }
+
+
+def shortlist_score(rank: int, size: int) -> float:
+    """Label Studio serves the lowest score first: rank 0 of a shortlist gets 0."""
+    return MAX_SCORE * rank / size
+
+
+def demand_score(confidence: float) -> float:
+    """The score of a prediction made on demand: it never jumps the queue, sure ones come last."""
+    return MAX_SCORE + MAX_SCORE * confidence

@@ -1,0 +1,171 @@
+"""What a project asks, of what: questions with their labels, and the data that tasks show."""
+
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Literal
+
+from backend.interface.controls.choices import Choices
+from backend.interface.controls.control import Called, Control
+from model.spans.tags import Span, tag_names
+from model.types import Kind, LabelGroup, Layout
+
+SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
+"""`tokens`: a text of which each character has its place."""
+MOST_NAMED_NODES = 1_000
+"""Of a taxonomy with more nodes only those that somebody gave are learnt, whatever they are called:
+a head for all would take long at each round."""
+
+Answer = tuple[str | Span, ...]
+"""What somebody answers: labels, in the config's order, or spans, in the order of the text."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What annotators see of a task: the data under `data_key` as a text, a picture or a clip."""
+
+    kind: SourceKind
+    data_key: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one control tag asks of a task.
+
+    `answers` are what Label Studio stores: a choice's alias where it has one. `prefix` stands
+    before them in `labels`, where several questions are asked. `control` reads and writes them.
+
+    called: what annotators see of each answer; {} where that says nothing, as of stars.
+    """
+
+    from_name: str
+    to_name: str
+    kind: Kind
+    answers: tuple[str, ...]
+    control: Control[Any] = field(default_factory=Choices)
+    prefix: str = ""
+    called: Mapping[str, Called] = field(default_factory=dict)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """The answers by the names that they have among those of all questions."""
+        return tuple(self.prefix + answer for answer in self.answers)
+
+    @cached_property
+    def of_label(self) -> dict[str, str]:
+        """The answer that each label stands for."""
+        return dict(zip(self.labels, self.answers, strict=True))
+
+    def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
+        """The labels to learn once some were `given`, and the names of the `named` can be used: of
+        a taxonomy those and no others, else all of them as soon as there is one of those."""
+        is_in_parts = self.control.is_learnt_in_parts
+        if is_in_parts and len(self.labels) > MOST_NAMED_NODES:
+            named = frozenset()
+        known = tuple(label for label in self.labels if label in given or label in named)
+        return known if is_in_parts or not known else self.labels
+
+
+@dataclass(frozen=True)
+class LabelConfig:
+    """What the project asks, of what.
+
+    `sources`: what is shown, first what the first question is about; a task may lack some of them.
+    `left_out`: why other questions are left to people, in words.
+    """
+
+    questions: tuple[Question, ...]
+    sources: tuple[Source, ...]
+    left_out: tuple[str, ...] = ()
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Those of all questions, one after the other."""
+        return tuple(label for question in self.questions for label in question.labels)
+
+    @property
+    def kind(self) -> Kind:
+        """Of the labels together."""
+        return self.questions[0].kind if len(self.questions) == 1 else "multiple"
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each label's place in `labels`."""
+        return {label: place for place, label in enumerate(self.labels)}
+
+    @property
+    def head_labels(self) -> tuple[str, ...]:
+        """What a head decides between: the labels, or the tags of tokens."""
+        return tag_names(self.labels) if self.kind == "spans" else self.labels
+
+    def in_order(self, given: Iterable[str | Span]) -> Answer:
+        """Those of the labels that there are, in the order of `labels`; of spans those with such a
+        label, in the order of the text."""
+        if self.kind == "spans":
+            spans = sorted(spans_in(tuple(set(given))))
+            return tuple(span for span in spans if span.label in self.places)
+        return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
+
+    def of_labels(self, labels: Collection[str]) -> "LabelConfig":
+        """The same questions with some of their labels only; without those that keep none."""
+        wanted = frozenset(labels)
+        questions = []
+        for question in self.questions:
+            kept = tuple(answer for label, answer in question.of_label.items() if label in wanted)
+            questions += [replace(question, answers=kept)] if kept else []
+        return replace(self, questions=tuple(questions))
+
+    @property
+    def is_learnt_in_parts(self) -> bool:
+        """Whether only what was given is learnt: questions that somebody answered, and of a
+        taxonomy the nodes."""
+        return len(self.questions) > 1 or self.questions[0].control.is_learnt_in_parts
+
+    def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> "LabelConfig":
+        """The questions with the labels to learn once some were `given`, and the names of the
+        `named` can be used; at least one label, without a name where there is nothing to learn."""
+        if not self.is_learnt_in_parts:
+            return self
+        asked = [label for one in self.questions for label in one.learnable(given, named)]
+        return self.of_labels(asked) if asked else self.nameless().of_labels(self.labels[:1])
+
+    def nameless(self) -> "LabelConfig":
+        """The same, but what the answers are called is not known."""
+        return replace(
+            self, questions=tuple(replace(question, called={}) for question in self.questions)
+        )
+
+    @property
+    def groups(self) -> tuple[LabelGroup, ...]:
+        """Where each question's labels stand among all of them; () for a single question."""
+        ends = list(accumulate(len(question.labels) for question in self.questions))
+        placed = zip(self.questions, [0, *ends], ends, strict=False)
+        found = tuple(LabelGroup(question.kind, *place) for question, *place in placed)
+        return found if len(found) > 1 else ()
+
+    @property
+    def layout(self) -> Layout:
+        """What an encoder reads of a task: all texts together, then each picture, clip and
+        sound."""
+        kinds = [source.kind for source in self.sources]
+        if "tokens" in kinds:
+            return ("tokens",)
+        media = (kind for kind in kinds if kind in ("image", "video", "audio"))
+        return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
+
+
+def labels_in(answer: Answer) -> tuple[str, ...]:
+    """The labels of the whole task in an answer."""
+    return tuple(given for given in answer if isinstance(given, str))
+
+
+def spans_in(answer: Answer) -> tuple[Span, ...]:
+    """The spans in an answer."""
+    return tuple(given for given in answer if isinstance(given, Span))
+
+
+def may_be_empty(kind: Kind, empty_is_none: bool) -> bool:
+    """Whether an annotation without any result is an answer. Of spans there may well be none, and
+    nothing else says so; of several labels where `empty_is_none`, a setting, says so."""
+    return kind == "spans" or (empty_is_none and kind == "multiple")

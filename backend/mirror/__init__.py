@@ -1,0 +1,1 @@
+"""The mirror of a project's tasks and labels."""

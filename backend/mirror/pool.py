@@ -1,0 +1,342 @@
+"""The mirror of one project's tasks and labels (SQLite), kept in step with Label Studio.
+
+Label Studio is the truth. The mirror only remembers what it said last, so that a round need not
+page through the whole project.
+"""
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.interface.content import Parts, key_of, parts_of
+from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.votes import consensus, votes_of
+from backend.types import Json
+from model.choosing.audit import SPAN_LOT, draw
+from model.types import Bools, Ints
+
+log = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS task (
+    id INTEGER PRIMARY KEY,
+    key INTEGER,               -- content key of what it shows; NULL when there is nothing to read
+    data TEXT NOT NULL,        -- the task's data, JSON
+    annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
+);
+CREATE INDEX IF NOT EXISTS annotated ON task (id) WHERE annotations != '[]';
+CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or decoded
+    key INTEGER PRIMARY KEY,
+    task INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    again_at REAL               -- when to try again (Unix time); NULL: when people ask for it
+);
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
+"""
+
+REVISION = "revision"
+"""The fact that holds a number that grows whenever the mirror changes."""
+
+SHOWN = "shown"
+"""The same for what the tasks show: which they are, and their content keys."""
+
+SPAN_REACH = 2000
+"""Open texts that spans are asked of at one time: a round then takes about a second."""
+
+PINNED = "pinned"
+"""The fact that names the version that people rolled back to; see backend.project.pin."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The pool at one moment: ids (n,), content keys (n,), open (n,): may be asked for;
+    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks set aside."""
+
+    ids: Ints
+    keys: Ints
+    open: Bools
+    answers: dict[int, Answer]
+    undecided: int
+    empty: int
+    skipped: int
+
+
+class Pool:
+    """One SQLite file in WAL mode. One object a thread; any number of processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._readable_at: tuple[int, Ints, Ints] | None = None
+        """All that can be read, as it was when SHOWN had this value. To read a million rows takes
+        seconds, and few labels change any."""
+        self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error:
+            self._db.close()
+            raise
+
+    @classmethod
+    def mended(cls, path: Path) -> "Pool":
+        """The pool in this file. A damaged file is set aside and a new one begun: all that matters
+        in it is in Label Studio, too."""
+        try:
+            pool = cls(path)
+            if pool.is_whole():
+                return pool
+            pool.close()
+        except sqlite3.OperationalError:
+            raise  # a full disk, a lock: the file may be well
+        except sqlite3.DatabaseError:
+            pass
+        aside = path.with_suffix(f".damaged-{time.time():.0f}")
+        log.error("%s is damaged; it is kept as %s and read anew from Label Studio", path, aside)
+        path.rename(aside)
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
+        return cls(path)
+
+    def is_whole(self) -> bool:
+        """SQLite's own check of the file. Reads all of it."""
+        return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+
+    def close(self) -> None:
+        self._db.close()
+
+    def fact(self, name: str) -> Any:
+        """A remembered JSON value, or None."""
+        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, name: str, value: Any) -> None:
+        statement = "INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)"
+        self._db.execute(statement, (name, json.dumps(value)))
+
+    def published(self) -> dict[str, float]:
+        """The versions that we wrote into Label Studio, oldest first, with the time of writing."""
+        rows = self._db.execute("SELECT version, at FROM published ORDER BY at").fetchall()
+        return dict(rows)
+
+    def add_published(self, version: str, at: float) -> None:
+        self._db.execute("INSERT OR REPLACE INTO published VALUES (?, ?)", (version, at))
+
+    def drop_published(self, version: str) -> None:
+        self._db.execute("DELETE FROM published WHERE version = ?", (version,))
+
+    def revision(self) -> int:
+        """A number that grows whenever the mirror changes."""
+        return int(self.fact(REVISION) or 0)
+
+    def count(self) -> int:
+        return int(self._db.execute("SELECT count(*) FROM task").fetchone()[0])
+
+    def ids(self) -> set[int]:
+        return {row[0] for row in self._db.execute("SELECT id FROM task")}
+
+    def annotation_count(self) -> int:
+        """Annotations of all tasks, skips among them."""
+        query = "SELECT total(json_array_length(annotations)) FROM task WHERE annotations != '[]'"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
+        """Take over tasks as Label Studio sent them. Returns how many differ from before."""
+        changed = 0
+        for batch in _batched(tasks, 1000):
+            self._db.execute("BEGIN")
+            news = [self._put(task, config) for task in batch]
+            changes = sum(is_changed for is_changed, _ in news)
+            # With each batch: after the next one the connection may be lost.
+            self._changed(changes, sum(is_shown_anew for _, is_shown_anew in news))
+            self._db.execute("COMMIT")
+            changed += changes
+        return changed
+
+    def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
+        """Whether anything of the task differs from before, and whether what it shows does."""
+        kept = ("id", "result", "was_cancelled")
+        annotations = [
+            {name: annotation.get(name) for name in kept}
+            for annotation in task.get("annotations") or []
+        ]
+        data = task.get("data") or {}
+        values = (_key(data, config), _packed(data), _packed(annotations))
+        before = self._db.execute(
+            "SELECT key, data, annotations FROM task WHERE id = ?", (task["id"],)
+        ).fetchone()
+        self._db.execute(
+            "INSERT OR REPLACE INTO task (id, key, data, annotations) VALUES (?, ?, ?, ?)",
+            (task["id"], *values),
+        )
+        return before != values, before is None or before[:2] != values[:2]
+
+    def keep_only(self, ids: set[int]) -> int:
+        """Forget all tasks but these. Returns how many went."""
+        gone = [(task,) for task in self.ids() - ids]
+        self._db.execute("BEGIN")
+        self._db.executemany("DELETE FROM task WHERE id = ?", gone)
+        self._changed(len(gone), len(gone))
+        self._db.execute("COMMIT")
+        return len(gone)
+
+    def rekey(self, config: LabelConfig) -> None:
+        """Read the texts anew: the labelling config now names other data."""
+        rows = self._db.execute("SELECT id, data FROM task").fetchall()
+        keys = [(_key(json.loads(data), config), task) for task, data in rows]
+        self._db.execute("BEGIN")
+        self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
+        self._db.execute("DELETE FROM unreadable")  # what cannot be a picture may be a text
+        self._changed(len(keys), len(keys))
+        self._db.execute("COMMIT")
+
+    def _changed(self, rows: int, shown: int) -> None:
+        if rows:
+            self.remember(REVISION, self.revision() + 1)
+        if shown:
+            self.remember(SHOWN, int(self.fact(SHOWN) or 0) + 1)
+
+    def _readable(self) -> tuple[Ints, Ints]:
+        """Ids, ascending, and content keys (n,) of all tasks that show something. The same arrays,
+        which cannot be written to, until something changes."""
+        shown = int(self.fact(SHOWN) or 0)
+        if self._readable_at is None or self._readable_at[0] != shown:
+            query = "SELECT id, key FROM task WHERE key IS NOT NULL ORDER BY id"
+            rows = np.fromiter(self._db.execute(query), dtype=np.dtype((np.int64, 2)))
+            ids, keys = np.ascontiguousarray(rows.T)
+            ids.setflags(write=False)
+            keys.setflags(write=False)
+            self._readable_at = shown, ids, keys
+        return self._readable_at[1:]
+
+    def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
+        """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read; of
+        texts with spans, whose tokens take much room, those with annotations and SPAN_REACH of the
+        others, by lot."""
+        ids, keys = self._readable()
+        unreadable = [key for (key,) in self._db.execute("SELECT key FROM unreadable")]
+        if unreadable:
+            is_readable = ~np.isin(keys, unreadable)
+            ids, keys = ids[is_readable], keys[is_readable]
+        if config.kind != "spans":
+            return ids, keys
+        is_open = ~np.isin(ids, self.annotated())
+        if is_open.sum() <= SPAN_REACH:
+            return ids, keys
+        # Those with annotations first.
+        lots = np.where(is_open, draw(ids, seed + SPAN_LOT), -1)
+        near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
+        return ids[near], keys[near]
+
+    def annotated(self) -> Ints:
+        """The ids of the tasks that have annotations, skips among them."""
+        rows = self._db.execute("SELECT id FROM task WHERE annotations != '[]'").fetchall()
+        return np.array(rows, dtype=np.int64).ravel()
+
+    def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
+        """What is labelled and what may be asked, under the present labelling config."""
+        ids, keys = self._readable()
+        query = """SELECT id, annotations FROM task
+            WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
+        rows = self._db.execute(query).fetchall()
+        answers: dict[int, Answer] = {}
+        open_tasks = ~np.isin(ids, [task for task, _ in rows])
+        undecided = empty = skipped = 0
+        for task, packed in rows:
+            annotations = json.loads(packed)
+            given = [row for row in annotations if not row["was_cancelled"]]
+            votes = votes_of(given, config, empty_is_none)
+            answer = consensus(votes, config)
+            if answer is not None:
+                answers[task] = answer
+            elif votes:
+                undecided += 1
+            elif given:
+                empty += 1
+            else:
+                skipped += 1
+        return Labelling(
+            ids,
+            keys,
+            open_tasks,
+            answers,
+            undecided,
+            empty,
+            skipped,
+        )
+
+    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
+        """Every answer that people gave, by task."""
+        query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
+        return {
+            task: votes_of(json.loads(packed), config, empty_is_none)
+            for task, packed in self._db.execute(query)
+        }
+
+    def newest_annotations(self, ids: Iterable[int]) -> list[int]:
+        """The id of the newest annotation of each of these tasks that still has one."""
+        found = []
+        for task in ids:
+            query = "SELECT annotations FROM task WHERE id = ?"
+            row = self._db.execute(query, (int(task),)).fetchone()
+            numbers = [one["id"] for one in json.loads(row[0])] if row else []
+            found += [max(numbers)] if numbers else []
+        return found
+
+    def parts(self, ids: Iterable[int], config: LabelConfig) -> list[Parts]:
+        """What these tasks show, in their order; those that are gone show nothing."""
+        nothing: Parts = (None,) * len(config.layout)
+        found = []
+        for task in ids:
+            row = self._db.execute("SELECT data FROM task WHERE id = ?", (int(task),)).fetchone()
+            found.append((parts_of(json.loads(row[0]), config) if row else None) or nothing)
+        return found
+
+    def add_unreadable(self, key: int, task: int, reason: str, again_at: float | None) -> None:
+        """What this task shows cannot be read: it stays labelable and is not scored."""
+        row = (key, task, reason, again_at)
+        self._db.execute("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", row)
+
+    def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
+        """How many tasks cannot be read at the moment, and the first of them with the reason."""
+        if self._db.execute("SELECT 1 FROM unreadable").fetchone() is None:
+            return 0, {}  # on the way of each submit: not through all tasks for nothing
+        of = "FROM task JOIN unreadable USING (key)"
+        count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
+        query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
+        return count, dict(self._db.execute(query, (most,)).fetchall())
+
+    def forgive_unreadable(self, now: float) -> None:
+        """Have what could not be read tried again where its time has come."""
+        self._db.execute("DELETE FROM unreadable WHERE again_at <= ?", (now,))
+
+    def forgive_all_unreadable(self) -> None:
+        """Have everything that could not be read tried again."""
+        self._db.execute("DELETE FROM unreadable")
+
+
+def _key(data: object, config: LabelConfig) -> int | None:
+    parts = parts_of(data, config)
+    return None if parts is None else key_of(parts)
+
+
+def _packed(value: Any) -> str:
+    # In ASCII: a text may hold half a character (an emoji cut in two), which SQLite refuses.
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _batched(tasks: Iterable[Json], size: int) -> Iterator[list[Json]]:
+    batch: list[Json] = []
+    for task in tasks:
+        batch.append(task)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    yield batch

@@ -1,0 +1,52 @@
+"""What the annotations of a task say together: a vote each, and what most of them agree on."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from backend.interface.answers import answer_of
+from backend.interface.questions import Answer, LabelConfig, may_be_empty
+from backend.types import Json
+from model.spans.tags import Span
+from model.types import EXCLUSIVE, Kind
+
+
+def votes_of(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Answer]:
+    """What each of a task's annotations says, without skips and those that say nothing."""
+    found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
+    return [vote for vote in found if vote is not None]
+
+
+def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Answer | None:
+    answer = answer_of(annotation["result"], config)
+    if answer is None and annotation["result"] == [] and may_be_empty(config.kind, empty_is_none):
+        return ()
+    return answer
+
+
+def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
+    """What several annotators agree on; None where there is no majority.
+
+    One label a text: the label with the most votes. Several: each label that more than half of
+    the annotators gave; a label that exactly half of them gave leaves the task undecided. Of
+    several questions each is decided by those who answered it.
+    """
+    if len(config.questions) == 1:
+        agreed = _agreed(votes, config.kind)
+        return None if agreed is None else config.in_order(agreed)
+    decided: list[str | Span] = []
+    for question in config.questions:
+        mine = [config.in_order(vote & question.of_label.keys()) for vote in map(set, votes)]
+        decided += _agreed([vote for vote in mine if vote], question.kind) or ()
+    return config.in_order(decided) or None
+
+
+def _agreed(votes: Sequence[Answer], kind: Kind) -> Answer | None:
+    if kind in EXCLUSIVE:
+        ranked = Counter(answer[0] for answer in votes if len(answer) == 1).most_common(2)
+        if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+            return None
+        return (ranked[0][0],)
+    counts = Counter(label for answer in votes for label in answer)
+    if not votes or any(2 * count == len(votes) for count in counts.values()):
+        return None
+    return tuple(label for label, count in counts.items() if 2 * count > len(votes))

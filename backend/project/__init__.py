@@ -1,0 +1,1 @@
+"""One project: its loop, its rounds and the version that it serves."""

@@ -1,0 +1,31 @@
+"""What the work on a project is given: where it is done, by what settings, and whom to inform."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.project.loop import Hint
+from backend.project.progress import Progress
+from backend.project.status import Status
+from backend.project.troubles import Troubles
+from backend.queue.inbox import Inbox
+from backend.settings import Settings
+from backend.studio.connection import Connection
+from backend.trainer.process import Trainer
+
+
+@dataclass(frozen=True)
+class ProjectContext:
+    """number: the project's id; folder: where all that is known of it is kept; status: how the work
+    before left it; wake: asks for a further turn, from any thread."""
+
+    number: int
+    folder: Path
+    connection: Connection
+    settings: Settings
+    trainer: Trainer
+    inbox: Inbox
+    progress: Progress
+    troubles: Troubles
+    status: Status
+    wake: Callable[[Hint], None]

@@ -1,0 +1,190 @@
+"""What each version left behind: learning curve, agreement with earlier ones, goals reached.
+
+Versions are deleted half a day after they were replaced; their figures stay, a line each, in
+`history.jsonl`, and TensorBoard shows them (tensorboard --logdir MODEL_DIR/<project>/tensorboard).
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from backend.settings import Settings
+from backend.types import Json
+from model.measuring.metrics import cohen_kappa
+from model.measuring.stopping import (
+    DEFAULT_METRIC,
+    METRIC_NAMES,
+    Goals,
+    Measured,
+    Metric,
+    Reason,
+    comparison_due,
+    reasons_to_stop,
+)
+from model.measuring.stopping import Round as PastRound
+from model.storage.store import Version
+from model.storage.vectors import content_key
+from model.types import Bools, Ints, Kind
+
+if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
+    from backend.project.round import Round
+    from model.tracking import Tracker
+
+
+class History:
+    """The rounds of one project. Written by the loop's thread alone; anybody may read the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "history.jsonl"
+        self._compared_path = folder / "compared.safetensors"
+        compared = [row["labels"] for row in comparable(read(self._path)) if "kappa" in row]
+        self._compared_at: int | None = compared[-1] if compared else None
+        """Labels of the version that was compared last."""
+
+    def add(self, played: "Round") -> None:
+        """Record a version that was made."""
+        facts = facts_of(played.version)
+        head, labels = played.version.head, facts["labels"]
+        if self._compared_at is not None and labels < self._compared_at:
+            self._compared_at = None  # labels were deleted: begin anew
+        # A pinned head would only be compared with itself.
+        is_new = head is not None and played.version.facts.head_of is None
+        if is_new and played.answers is not None and comparison_due(self._compared_at, labels):
+            facts["kappa"] = self._agreement(played, facts)
+            self._compared_at = labels
+        append(self._path, facts)
+        figures = {name: one["value"] for name, one in facts["measured"].items()}
+        rest = {
+            name: facts[name] for name in ("kappa", "open_tasks") if facts.get(name) is not None
+        }
+        self._tracker.round(labels, {"audit": figures, "pool": rest})
+
+    def close(self) -> None:
+        """Close the TensorBoard log; adding a further round opens another."""
+        if "_tracker" in vars(self):
+            self._tracker.close()
+            del self._tracker
+
+    @cached_property
+    def _tracker(self) -> "Tracker":
+        from model.tracking import Tracker  # noqa: PLC0415 (see above)
+
+        return Tracker(self._folder / "tensorboard" / "rounds")
+
+    def _agreement(self, played: "Round", facts: Json) -> float | None:
+        """Kappa with the version compared before, which this one replaces; None for the first, and
+        when the labels are others now."""
+        ids, answers, head = played.sample, played.answers, played.version.head
+        assert answers is not None and head is not None
+        labels = np.array([content_key(json.dumps(head.labels))])
+        last = next((row for row in reversed(list(read(self._path))) if "kappa" in row), None)
+        before = load_file(self._compared_path) if self._compared_path.exists() else None
+        aside = self._compared_path.with_suffix(".unfinished")
+        rows = {"ids": ids, "answers": np.ascontiguousarray(answers), "labels": labels}
+        save_file(rows, aside)
+        aside.replace(self._compared_path)
+        if before is None or last is None or not _same_labels(last, facts):
+            return None
+        if not np.array_equal(before.get("labels", labels), labels):
+            return None  # of a taxonomy more nodes are learnt now
+        return agreement(before["ids"], before["answers"], ids, answers, facts["kind"])
+
+
+def facts_of(version: Version) -> Json:
+    """A line of the history: what may be told of a version when it is gone."""
+    head, measured = version.head, version.facts.validation
+    return {
+        "version": version.name,
+        "created_at": version.facts.created_at,
+        "labels": version.facts.labels,
+        "open_tasks": version.facts.ranked,
+        "kind": None if head is None else head.kind,
+        "classes": [] if head is None else version.facts.label_set or list(head.labels),
+        "measured": {
+            name: {**measured[name], "examples": measured["examples"]}
+            for name in METRIC_NAMES
+            if measured
+        },
+    }
+
+
+def agreement(
+    first_ids: Ints, first: Bools, second_ids: Ints, second: Bools, kind: Kind
+) -> float | None:
+    """Cohen's kappa of two versions' answers on the tasks that both answered; None if none."""
+    both, of_first, of_second = np.intersect1d(first_ids, second_ids, return_indices=True)
+    if len(both) == 0:
+        return None
+    return cohen_kappa(first[of_first], second[of_second], kind)
+
+
+def append(path: Path, facts: Json) -> None:
+    """Add a line. After one that a crash cut off it begins a line of its own."""
+    with path.open("a+b") as file:
+        cut_off = file.tell() > 0
+        if cut_off:
+            file.seek(-1, os.SEEK_END)
+            cut_off = file.read(1) != b"\n"
+        file.write((("\n" if cut_off else "") + json.dumps(facts) + "\n").encode())
+
+
+def read(path: Path) -> Iterator[Json]:
+    """The lines of a history file, oldest first; a line that a crash cut off is left out."""
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
+
+
+def comparable(rows: Iterable[Json]) -> list[Json]:
+    """The newest rows that know the same labels and never had fewer of their answers."""
+    found: list[Json] = []
+    for row in reversed(list(rows)):
+        if found and (not _same_labels(row, found[-1]) or row["labels"] > found[-1]["labels"]):
+            break
+        found.append(row)
+    return found[::-1]
+
+
+def _same_labels(first: Json, second: Json) -> bool:
+    return (first["kind"], first["classes"]) == (second["kind"], second["classes"])
+
+
+def reached(folder: Path, settings: Settings) -> list[Reason]:
+    """Why labelling in this project may stop, if it may. Only told: nothing stops by itself."""
+    return reasons(comparable(read(folder / "history.jsonl")), settings)
+
+
+def reasons(rows: list[Json], settings: Settings) -> list[Reason]:
+    """The same, from the comparable rows of the history."""
+    if not rows:
+        return []
+    kind: Kind = rows[-1]["kind"] or "single"
+    metric: Any = settings.goal_metric
+    goals = Goals(
+        metric=DEFAULT_METRIC[kind] if metric == "auto" else metric,
+        target=settings.goal_score or None,
+        labels=settings.goal_labels or None,
+        rounds=settings.goal_rounds or None,
+        kappa=settings.goal_kappa or None,
+    )
+    return reasons_to_stop([_past(row, goals.metric) for row in rows], goals)
+
+
+def _past(row: Json, metric: Metric) -> PastRound:
+    measured = row["measured"].get(metric)
+    return PastRound(
+        version=row["version"],
+        labels=row["labels"],
+        open_tasks=row["open_tasks"],
+        measured=Measured(**measured) if measured else None,
+        kappa=row.get("kappa"),
+    )

@@ -1,0 +1,181 @@
+"""One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk."""
+
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from backend.interface.preannotations import shortlist_score
+from backend.interface.questions import LabelConfig
+from backend.mirror.pool import Labelling
+from backend.mirror.targets import given
+from backend.project.spans import learn_spans
+from backend.project.versions import least_confidence
+from backend.project.whole_tasks import Learnt, Texts, learn_labels
+from backend.settings import Settings
+from backend.types import Json
+from model.heads.head import Head
+from model.learner import resolve_strategy
+from model.snapshot import Policy
+from model.storage.facts import VersionFacts
+from model.storage.store import Store, Version, version_key
+from model.storage.vectors import content_key
+from model.types import Bools, Ints
+
+
+@dataclass(frozen=True)
+class Round:
+    """A finished fast round: the version, and the predictions to write into Label Studio.
+
+    sample (n,), answers (n, c): ids of tasks drawn by lot, and the labels that the version gives
+    them (None without a head), to compare versions with each other.
+    """
+
+    version: Version
+    predictions: list[Json]
+    sample: Ints
+    answers: Bools | None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a round ranks with.
+
+    encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
+    which the new name differs; previous: the version before, where the fit begins; pinned: a
+    version of this encoder whose head ranks unchanged, nothing is learnt then.
+    """
+
+    encoder: int
+    size: int
+    taken: set[str]
+    previous: Version | None = None
+    pinned: Version | None = None
+
+    def start(self) -> Head | None:
+        """The head where a fit begins: of the version before, if that has the same encoder."""
+        before = self.previous
+        if before is None or before.encoder != self.encoder:
+            return None
+        return before.fitted or before.head
+
+
+class FastRounds:
+    """The fast rounds of a project with this labelling config."""
+
+    def __init__(self, store: Store, config: LabelConfig, settings: Settings, texts: Texts) -> None:
+        """`texts`: ids of tasks -> what they show."""
+        self._store = store
+        self._config = config
+        self._settings = settings
+        self._texts = texts
+
+    def play(self, labelling: Labelling, setup: Setup) -> Round | None:
+        """Learn from what is labelled and rank what is open; None when no task can be read yet.
+
+        When nothing is open the version has no predictions to write, but knows the last labels.
+        Raises ValueError when a pinned version has other labels than the labelling config.
+        """
+        began = time.monotonic()
+        learnt = self._learn(labelling, setup)
+        if len(learnt.ids) == 0:
+            return None
+        version = self._version(learnt, labelling, setup, began)
+        self._store.save_version(version)
+        results = learnt.results(self._texts, partial(least_confidence, version))
+        predictions = predictions_of(version, results)
+        return Round(version, predictions, learnt.ids[learnt.sample], learnt.answers)
+
+    def _learn(self, labelling: Labelling, setup: Setup) -> Learnt:
+        settings, config = self._settings, self._config
+        policy = Policy(
+            self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
+        )
+        fixed = setup.pinned.head if setup.pinned else None
+        learn = learn_spans if config.kind == "spans" else learn_labels
+        taught = config if settings.label_names else config.nameless()
+        return learn(self._store, labelling, taught, setup.encoder, policy, setup.start(), fixed)
+
+    @property
+    def _strategy(self) -> str:
+        return resolve_strategy(self._settings.strategy)
+
+    def _version(self, learnt: Learnt, labelling: Labelling, setup: Setup, began: float) -> Version:
+        ids, outcome, config = learnt.ids, learnt.outcome, self._config
+        pinned = setup.pinned
+        return Version(
+            name=next_name(self._store, setup.encoder, setup.taken),
+            encoder=setup.encoder,
+            head=outcome.head,
+            training=pinned.training if pinned else ids[outcome.training],
+            validation=ids[outcome.validation],
+            shortlist=ids[outcome.rows],
+            facts=VersionFacts(
+                created_at=time.time(),
+                strategy=self._strategy,
+                random_share=round(outcome.random_share, 3),
+                labels=len(labelling.answers),
+                pool=len(labelling.ids),
+                ranked=learnt.ranked,
+                undecided=labelling.undecided,
+                empty=labelling.empty,
+                skipped=labelling.skipped,
+                validation=outcome.metrics,
+                # What is learnt grows; what is asked stays the same.
+                label_set=label_set(config.labels) if config.is_learnt_in_parts else None,
+                names=names_share(outcome.fitted),
+                unanswered=tuple(unanswered(labelling, config)),
+                seconds=round(time.monotonic() - began, 3),
+                head_of=pinned.name if pinned else None,
+            ),
+            fitted=outcome.fitted,
+        )
+
+
+def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
+    """The names of the questions, of several, that nobody has answered yet."""
+    if len(config.questions) == 1:
+        return []
+    answered = given(labelling.answers.values())
+    return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
+
+
+def names_share(fitted: Head | None) -> float | None:
+    """How much of the names of the labels the head holds, 1 before any label; None where names are
+    not used."""
+    if fitted is None or fitted.name_shares is None:
+        return None
+    return round(float(fitted.name_shares.mean()), 2)
+
+
+def label_set(labels: tuple[str, ...]) -> str:
+    """A short name for these very labels."""
+    return f"{len(labels)} labels, {content_key(json.dumps(labels)):x}"
+
+
+def predictions_of(version: Version, results: list[list[Json]]) -> list[Json]:
+    """One prediction for each task of the shortlist, scored by its rank."""
+    size = len(version.shortlist)
+    return [
+        {
+            "task": task,
+            "result": result,
+            "score": shortlist_score(rank, size),
+            "model_version": version.name,
+        }
+        for rank, (task, result) in enumerate(zip(version.shortlist.tolist(), results, strict=True))
+    ]
+
+
+def next_name(store: Store, encoder: int, taken: set[str]) -> str:
+    """The next version of this encoder. A name is never used twice, not even when our folder was
+    lost while Label Studio kept its predictions: two sets under one name would mix their scores."""
+    refits = [0]
+    for name in {*store.version_names(), *taken}:
+        try:
+            major, refit = version_key(name)
+        except ValueError:
+            continue  # somebody else's predictions
+        if major == encoder:
+            refits.append(refit)
+    return f"{encoder}.{max(refits) + 1}"

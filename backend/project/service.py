@@ -1,0 +1,226 @@
+"""All projects of this backend: who is connected, and the one loop of each."""
+
+import gc
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.errors import BackendError, BadRequest, UnknownProject
+from backend.interface.preannotations import demand_score
+from backend.project.context import ProjectContext
+from backend.project.loop import Hint, ProjectLoop, Work
+from backend.queue.publish import as_we_left_it
+from backend.settings import Settings, from_env
+from backend.studio.connection import Connection
+from backend.trainer.process import Trainer
+from backend.types import Json
+
+if TYPE_CHECKING:
+    from backend.project.predictor import Predictor
+
+log = logging.getLogger(__name__)
+
+NOTHING_SERVED = "0.0"
+"""The version before the first one."""
+
+MAX_PROJECTS = 1000
+"""Each has a thread, and who can reach us can name projects that do not exist."""
+
+HINTS: dict[str, Hint] = {
+    "ANNOTATION_CREATED": "labels",
+    "ANNOTATIONS_CREATED": "labels",
+    "ANNOTATION_UPDATED": "labels",
+    "ANNOTATIONS_DELETED": "labels",
+    "ANNOTATION_DELETED": "labels",
+    "TASKS_CREATED": "tasks",
+    "TASKS_DELETED": "tasks",
+    "PROJECT_UPDATED": "project",
+    "START_TRAINING": "train",
+}
+"""What each of Label Studio's webhook events tells the loop. Others are not our business."""
+
+
+class Service:
+    """Owns the projects' loops. All methods may be called from any thread.
+
+    The learning libraries take seconds to import. Only the loops' threads and the first prediction
+    import them, so that the server answers `/health` and `/setup` meanwhile.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.is_starting = False
+        """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
+        self._loops: dict[int, ProjectLoop] = {}
+        self._lock = threading.Lock()
+        self._trainer = Trainer()
+
+    def resume(self, libraries: Sequence[str]) -> None:
+        """Start the trainer and the loops of all projects that were connected before.
+
+        libraries: modules to import now, and not while the first webhook waits for them.
+        """
+        self.is_starting = True
+        self._trainer.start()
+        for folder in sorted(self.settings.model_dir.glob("*")):
+            if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
+                self.connect(int(folder.name), "", "", "")
+        for library in libraries:
+            import_module(library)
+        # What the libraries hold stays. Without this, each full garbage collection goes through it
+        # all and stops every thread meanwhile: 0.23 s measured, a quarter of a webhook's time.
+        gc.collect()
+        gc.freeze()
+        self.is_starting = False
+
+    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
+        """Start the project's loop, or tell it how Label Studio and we reach each other now.
+
+        The settings' address and key win over what Label Studio says of itself; a key is never
+        sent to an address that came with a request.
+        """
+        settings = self.settings
+        connection = Connection(
+            settings.label_studio_url or hostname,
+            settings.label_studio_api_key or token,
+            backend_url,
+            spare_token=token,
+            studio_address=hostname,
+        )
+        with self._lock:
+            loop = self._loops.get(project)
+            if loop is None and len(self._loops) >= MAX_PROJECTS:
+                raise BackendError(
+                    f"{MAX_PROJECTS} projects are connected; one backend has no more"
+                )
+            if loop is None:
+                loop = ProjectLoop(project, connection, self._make_work, settings.poll_seconds)
+                self._loops[project] = loop
+                loop.start()
+                log.info("project %d: connected", project)
+        loop.connect(connection)
+
+    def version_of(self, project: int) -> str:
+        """The served version's name; NOTHING_SERVED before there is one. Never waits."""
+        loop = self._loops.get(project)
+        served = None if loop is None else loop.served
+        return NOTHING_SERVED if served is None else served.version.name
+
+    def versions_of(self, project: int) -> list[str]:
+        """Names of the project's versions on disk, oldest first; [] before there is one."""
+        loop = self._loops.get(project)
+        served = None if loop is None else loop.served
+        return [] if served is None else served.store.version_names()
+
+    def loops(self) -> list[ProjectLoop]:
+        """The loops of all connected projects, by number."""
+        return [loop for _, loop in sorted(self._loops.items())]
+
+    def loop(self, project: int) -> ProjectLoop:
+        """The project's loop. Raises UnknownProject when it is not connected."""
+        loop = self._loops.get(project)
+        if loop is None:
+            raise UnknownProject(
+                f"Project {project} is not connected to this backend. Open its Settings > Model in "
+                f"Label Studio, or run: python -m backend connect --project {project}"
+            )
+        return loop
+
+    def folder(self, project: int) -> Path:
+        """Where all that is known of a project is kept."""
+        return self.settings.model_dir / str(project)
+
+    def pin(self, project: int, version: str | None) -> None:
+        """Go back to a version, or with None on to the newest again. Raises UnknownProject, and
+        BackendError when the version cannot be served."""
+        from backend.project.pin import pin, unpin  # noqa: PLC0415 (see the class)
+        from backend.project.versions import store_of, version_of  # noqa: PLC0415
+
+        loop = self.loop(project)
+        store = store_of(self.settings.model_dir, project)
+        if version is None:
+            unpin(store)
+        else:
+            pin(store, version_of(store, version))
+        loop.wake("project")
+
+    def predict(self, project: int, tasks: list[Json]) -> list[Json]:
+        """One prediction a task; without results while the project has no version yet."""
+        served = self.loop(project).served
+        if served is None:
+            score = demand_score(0.0)
+            return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
+        return self._predictor.predict(served, tasks)
+
+    def notify(
+        self, project: int, event: str, described: object = None, secret: object = None
+    ) -> None:
+        """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to
+        look there; losing one costs nothing but time.
+
+        `described`: the project as the event describes it. Our own switch of the version comes
+        back to us as PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook
+        carries; without it nothing that the event says is believed.
+        """
+        loop = self.loop(project)
+        if event == "PROJECT_UPDATED" and isinstance(described, dict):
+            served = loop.served
+            if loop.inbox.knows(secret):
+                loop.inbox.report(described)
+            if served is not None and as_we_left_it(described, served.version.name, served.xml):
+                return
+        if event in HINTS:
+            loop.wake(HINTS[event])
+
+    def stop(self) -> None:
+        """End all loops and the trainer process."""
+        with self._lock:
+            loops, self._loops = list(self._loops.values()), {}
+        self._trainer.stop()
+        for loop in loops:
+            loop.stop()
+
+    @cached_property
+    def _predictor(self) -> "Predictor":
+        from backend.project.predictor import Predictor  # noqa: PLC0415 (see the class)
+
+        return Predictor()
+
+    def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
+        from backend.project.turn import Turns  # noqa: PLC0415 (see the class)
+
+        context = ProjectContext(
+            number=loop.project,
+            folder=self.folder(loop.project),
+            connection=connection,
+            settings=self.settings,
+            trainer=self._trainer,
+            inbox=loop.inbox,
+            progress=loop.progress,
+            troubles=loop.troubles,
+            status=loop.status,
+            wake=loop.wake,
+        )
+        return Turns(context)
+
+
+def default_service() -> Service:
+    """A service made from the process's environment, its earlier projects running."""
+    service = Service(from_env(os.environ))
+    service.resume(["backend.project.turn"])
+    return service
+
+
+def project_id(value: object) -> int:
+    """Label Studio's "7.1795306715", "7" or 7 as 7. Raises BadRequest for anything else."""
+    if isinstance(value, dict):
+        value = value.get("id")
+    text = str(value).split(".", 1)[0]
+    if not (text.isascii() and text.isdigit()) or len(text) > 15 or isinstance(value, bool):
+        raise BadRequest(f"'project' must be a project id such as 7, not {str(value)[:50]!r}")
+    return int(text)

@@ -1,0 +1,247 @@
+"""What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
+
+import json
+import logging
+import math
+import time
+from hashlib import sha256
+
+from backend.errors import BackendError
+from backend.interface.names import keys_of, names_of
+from backend.interface.questions import LabelConfig, SourceKind
+from backend.media.access import access_of
+from backend.mirror.pool import Labelling
+from backend.mirror.targets import given
+from backend.project.context import ProjectContext
+from backend.settings import Settings
+from backend.trainer.messages import (
+    AddBase,
+    Advanced,
+    Done,
+    Embed,
+    Request,
+    Review,
+    Subject,
+    Tune,
+    kind_of,
+)
+from backend.trainer.process import Job
+from model.choosing.choice import SCORED_ROWS
+from model.learner import deep_round_due
+from model.storage.store import EncoderMeta, Store
+from model.types import EncoderSpec, Ints, Layout
+
+log = logging.getLogger(__name__)
+
+
+RETRY_SECONDS = 600.0
+"""A deep round that failed is tried again after so long, even without further labels, and so is a
+base encoder that could not be loaded."""
+
+NONE = "none"
+"""In place of an encoder's name: what it would read is left out."""
+
+
+def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
+    """The encoder that the settings name for what a project shows."""
+    text = settings.encoder if {"text", "tokens"} & set(layout) else ""
+    image = settings.image_encoder if {"image", "video"} & set(layout) else ""
+    audio = settings.audio_encoder if "audio" in layout else ""
+    return EncoderSpec(layout, text, image, settings.max_tokens, audio)
+
+
+def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
+    """The media that the settings name no encoder for."""
+    ignored: list[SourceKind] = []
+    if settings.image_encoder == NONE:
+        ignored += ["image", "video"]
+    if settings.audio_encoder == NONE:
+        ignored += ["audio"]
+    return tuple(ignored)
+
+
+def is_tunable(layout: Layout) -> bool:
+    """Whether deep rounds teach the encoder anything: sounds alone take too long for that. Networks
+    of texts and pictures are tuned, and of clips single frames are learnt from."""
+    return set(layout) != {"audio"}
+
+
+class Training:
+    """Used by the loop's thread alone. Nothing waits for the trainer: the same is asked at each
+    turn until it is there, and what is asked already is not asked twice."""
+
+    def __init__(self, context: ProjectContext, store: Store) -> None:
+        settings = context.settings
+        self._project = context.number
+        self._progress = context.progress
+        self._troubles = context.troubles
+        self._wake = context.wake
+        self._trainer = context.trainer
+        self._settings = settings
+        self._access = access_of(context.connection, settings)
+        self._store = store
+        self._xml = ""
+        self._config: LabelConfig | None = None
+        self._asked = ""
+        """Identifies what people are asked and which of their labels are audit labels: for any
+        other value an encoder's labels count as none, because they say nothing of what is asked
+        now, or it has learnt some that are to measure it."""
+        self._spec = spec_of(("text",), settings)
+        self._name_keys = keys_of(())
+        """Content keys of what the labels are called."""
+        self.ignored = ignored_by(settings)
+        """Kinds of media that nobody here can read."""
+        self._base_failed_at = -math.inf
+        self._failed_at = (0, 0.0)
+        """Labels and time (time.monotonic) of the last deep round that failed."""
+        self._failed_review: int | None = None
+
+    def see(self, xml: str, config: LabelConfig) -> None:
+        """The labelling config as it is now: it tells the trainer what to read."""
+        self._xml, self._config = xml, config
+        self._spec = spec_of(config.layout, self._settings)
+        settings = self._settings
+        self._name_keys = keys_of(names_of(config).values() if settings.label_names else ())
+        asked = [[one.from_name, one.kind, one.labels] for one in config.questions]
+        known = json.dumps([asked, settings.audit_share, settings.seed])
+        self._asked = sha256(known.encode()).hexdigest()[:16]
+
+    def newest_encoder(self) -> int | None:
+        """The number of the encoder to rank with; None while the first is being prepared.
+
+        The newest one that has encoded the whole pool, or enough of a large one; before any has,
+        the oldest, whose vectors come while we rank.
+        """
+        known = self._store.encoders()
+        fitting = [number for number, meta in known.items() if meta.spec == self._spec]
+        if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
+            self._submit("base", AddBase(self._subject()))
+        ready = [number for number in fitting if self._store.is_ready(number)]
+        # While the first one for other settings comes, one that reads the same will do.
+        alike = [number for number in known if known[number].spec.layout == self._spec.layout]
+        usable = ready[-1:] or fitting[:1] or alike[-1:]
+        return usable[0] if usable else None
+
+    def request_vectors(self, encoder: int, keys: Ints) -> int:
+        """Have encoded what has no vector, by `encoder` and by the newest one, names of labels
+        among it. Returns how many of the tasks with these content keys have one by `encoder`.
+
+        Of a very large pool, one that a newer follows need not encode the rest.
+        """
+        newest = self._newest_that_reads_the_same()
+        covered = {
+            number: int((self._store.encoded(number).rows(keys) >= 0).sum())
+            for number in {encoder, newest}
+        }
+        for number, count in covered.items():
+            enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
+            has_names = self.names_known(number) == len(self._name_keys)
+            if count < enough or not has_names or not self._store.is_ready(number):
+                names = self._settings.label_names
+                self._submit(f"embed {number}", Embed(self._subject(), number, names))
+        return covered[encoder]
+
+    def names_known(self, encoder: int) -> int:
+        """How many of the labels' names have a vector by `encoder`."""
+        if len(self._name_keys) == 0:
+            return 0
+        return int((self._store.vectors(encoder).rows(self._name_keys) >= 0).sum())
+
+    def _newest_that_reads_the_same(self) -> int:
+        known = self._store.encoders().items()
+        return max(number for number, meta in known if meta.spec.layout == self._spec.layout)
+
+    def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
+        """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
+        settings = self._settings
+        labels = len(labelling.answers)
+        if not is_tunable(self._spec.layout):
+            return
+        known = self._store.encoders().values()
+        if all(meta.spec != self._spec for meta in known):
+            return  # the base encoder of other settings or another interface comes first
+        first, growth = settings.deep_round_first, settings.deep_round_growth
+        tuned = [meta.labels for meta in known if self._asks_the_same(meta)]
+        # One with many more labels than there are has learnt from others, which are gone.
+        tuned_on = max((count for count in tuned if count <= labels * (1.0 + growth)), default=0)
+        classes = self._classes(labelling)
+        is_due = deep_round_due(labels, tuned_on, first, growth, classes)
+        enough = is_due and self._may_succeed(labels)
+        if len(set(labelling.answers.values())) < 2:
+            if forced:
+                log.warning("project %d: training needs two different labels", self._project)
+            return
+        if forced or (settings.deep_rounds and enough):
+            request = Tune(
+                self._subject(),
+                labels=labels,
+                asked=self._asked,
+                audit_share=settings.audit_share,
+                empty_is_none=settings.empty_is_none,
+                label_names=settings.label_names,
+            )
+            self._submit("tune", request)
+
+    def _classes(self, labelling: Labelling) -> int:
+        """How many labels a deep round would learn."""
+        if self._config is None:
+            return 0
+        return len(self._config.learnable(given(labelling.answers.values())).labels)
+
+    def _asks_the_same(self, meta: EncoderMeta) -> bool:
+        return meta.spec == self._spec and meta.asked in ("", self._asked)
+
+    def request_review(self, encoder: int) -> None:
+        """Have the labels looked at once more after the deep round that made this encoder."""
+        if encoder != self._failed_review:
+            empty_is_none = self._settings.empty_is_none
+            self._submit("review", Review(self._subject(), encoder, empty_is_none))
+
+    def _may_succeed(self, labels: int) -> bool:
+        """Not at once after a failure: without further labels or some time it would fail again."""
+        failed_labels, failed_at = self._failed_at
+        return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
+
+    def _subject(self) -> Subject:
+        return Subject(
+            folder=self._store.folder.resolve(),
+            interface=self._xml,
+            ignored=self.ignored,
+            spec=self._spec,
+            access=self._access,
+            seed=self._settings.seed,
+        )
+
+    def _submit(self, what: str, request: Request) -> None:
+        name = (self._project, what)
+        if self._trainer.knows(name):
+            return
+        # A new encoder gets its number when it is made, mostly this one.
+        number = self._store.next_encoder()
+        if isinstance(request, Embed | Review):
+            number = request.encoder
+        log.info("project %d: %s (encoder %d) is queued", self._project, what, number)
+        self._trainer.submit(Job(name, request, self._advanced, self._done, self._failed))
+
+    # The trainer's thread calls these three; all they do is report and leave hints.
+
+    def _advanced(self, job: Job, answer: Advanced) -> None:
+        self._progress.advance(kind_of(job.request), answer.share)
+        if isinstance(job.request, Embed):
+            self._wake("vectors")
+
+    def _done(self, job: Job, answer: Done) -> None:
+        log.info("project %d: %s is done: %s", self._project, job.name[1], answer.facts)
+        self._progress.finish()
+        self._wake("vectors")
+
+    def _failed(self, job: Job, error: BackendError) -> None:
+        log.error("project %d: %s failed: %s", self._project, job.name[1], error)
+        self._progress.fail(str(error))
+        self._troubles.note(str(error))
+        if isinstance(job.request, AddBase):
+            self._base_failed_at = time.monotonic()
+        if isinstance(job.request, Tune):
+            self._failed_at = (job.request.labels, time.monotonic())
+        if isinstance(job.request, Review):
+            self._failed_review = job.request.encoder

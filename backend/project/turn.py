@@ -1,0 +1,362 @@
+"""One turn of a project's loop: notice what changed, learn, rank, publish."""
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from safetensors import SafetensorError
+
+from backend.errors import NotConnected
+from backend.interface.names import unnamed
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig
+from backend.mirror.identity import is_of, set_aside
+from backend.mirror.pool import Labelling, Pool
+from backend.project.context import ProjectContext
+from backend.project.history import History
+from backend.project.loop import Hint
+from backend.project.pin import pinned_version
+from backend.project.reconcile import is_read, reconcile, synchronise
+from backend.project.round import FastRounds, Round, Setup
+from backend.project.status import Served, Status, Unreadable
+from backend.project.training import Training
+from backend.queue.cleanup import clean_up
+from backend.queue.publish import write
+from backend.queue.upkeep import MISSED, Upkeep
+from backend.studio.api import Studio
+from backend.types import Json
+from model.storage.store import Store, Version
+
+log = logging.getLogger(__name__)
+
+THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
+"""Hints after which the project itself is looked at, not only its newest annotations."""
+
+SHOWN_UNREADABLE = 50
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the last published order was made from; a new one is due when this differs.
+
+    covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
+    labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
+    labels.
+    """
+
+    revision: int
+    config: LabelConfig
+    encoder: int
+    covered: int
+    total: int
+    names: int
+    pinned: str | None
+
+
+def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
+    """Whether anything changed that changes the order. Tasks and vectors that are still coming
+    count each time they have doubled, and when they are all there; all_read: whether all tasks are
+    known."""
+    if before is None or before.config != now.config or before.names < now.names:
+        return True
+    if all_read and before.revision != now.revision:
+        return True
+    enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
+    grown = now.covered > before.covered and enough
+    return before.encoder != now.encoder or before.pinned != now.pinned or grown
+
+
+class Turns:
+    """The work on one project: it owns the session, the mirror, and what was ranked last. Used by
+    the loop's thread alone."""
+
+    def __init__(self, context: ProjectContext) -> None:
+        connection, settings = context.connection, context.settings
+        if not connection.url or not connection.token:
+            raise NotConnected(
+                "Label Studio's address or token is unknown. Set LABEL_STUDIO_URL and "
+                "LABEL_STUDIO_API_KEY, so that the backend can read labels and set the order"
+            )
+        self._context = context
+        self._project = context.number
+        self._settings = settings
+        server = Studio(connection.url, connection.token, connection.spare_token)
+        self._studio = server.of(context.number)
+        self._pool = _opened_mirror(context, self._studio.describe())
+        self._store = Store(context.folder)
+        if not context.trainer.is_busy_with(self._project):  # it may be writing an encoder just now
+            self._store.clear_unfinished()
+        self._training = Training(context, self._store)
+        self._history = History(context.folder)
+        self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection, settings)
+        self._status = replace(context.status, studio_address=self._upkeep.studio_address)
+        self._xml = ""
+        self._config: LabelConfig | None = None
+        self._ranked: Ranked | None = None
+        self._is_all_labelled = False
+        """Whether the last round had nothing to put in order."""
+
+    def close(self) -> None:
+        """Close files and connections."""
+        self._pool.close()
+        self._history.close()
+        self._studio.session.close()
+
+    def turn(self, hints: set[Hint]) -> Iterator[Status]:
+        """Do all that the hints ask for: look, learn and rank where the order would change, ask the
+        trainer for what is due. Yields the status as soon as others should see it."""
+        try:
+            yield from self._turn(hints)
+        except Exception:
+            yield self._status  # with all that was seen before it failed
+            raise
+
+    def _turn(self, hints: set[Hint]) -> Iterator[Status]:
+        self._status = replace(self._status, publish_seconds=0.0)
+        self._note_what_was_missed()
+        if hints & {"start", "train"}:
+            self._pool.forgive_all_unreadable()
+        config = self._look(hints)
+        pinned = pinned_version(self._pool, self._store, config)
+        now = self._look_at_pool(config, pinned)
+        yield self._status
+        if now is None:
+            return
+        labelling = self._pool.labelling(config, self._settings.empty_is_none)
+        if now.covered > 0 and is_due(self._ranked, now, is_read(self._pool)):
+            yield from self._fast_round(now, labelling, pinned)
+        self._look_after_review(labelling)
+        self._request_deep_round(hints, labelling, pinned)
+        if hints & THOROUGH:
+            self._clean_up()
+        self._note_what_was_missed()
+        yield self._status
+
+    def _look(self, hints: set[Hint]) -> LabelConfig:
+        """Bring the mirror up to date, after some hints by a look at the project itself."""
+        if self._config is None or hints & THOROUGH:
+            config = self._look_thoroughly()
+        else:
+            config = self._config
+            synchronise(self._pool, self._studio, config)
+        if not is_read(self._pool):  # go on after this turn, and train when all labels are known
+            for hint in {"tasks", *(hints & {"train"})}:
+                self._context.wake(hint)
+        return config
+
+    def _look_thoroughly(self) -> LabelConfig:
+        """Look at the project itself, too: its labelling config, its counts, its settings."""
+        before = self._pool.annotation_count()
+        project = self._upkeep.look()
+        config = self._look_after_project(project)
+        self._pool.forgive_unreadable(time.time())
+        reconcile(self._pool, self._studio, project, config, before)
+        if not self._pool.count():
+            self._upkeep.forget_tab()
+        share = min(1.0, self._pool.count() / max(1, int(project["task_number"])))
+        reading = None if is_read(self._pool) else share
+        self._status = replace(self._status, reading=reading)
+        return config
+
+    def _look_after_project(self, project: Json) -> LabelConfig:
+        """Read the labelling config again and restore what settings pages have overwritten."""
+        self._status = replace(self._status, title=str(project.get("title") or ""))
+        config = self._read_interface(project["label_config"])
+        self._upkeep.put_webhook_right(self._xml)
+        served = self._status.served
+        if served is None:
+            served = self._serve(self._last_published(config), config)
+        if served is not None and not self._upkeep.put_order_right(project, served.version.name):
+            self._notice_gone(served.version)
+        return config
+
+    def _read_interface(self, xml: str) -> LabelConfig:
+        before, config = self._config, parse(xml, self._training.ignored)
+        self._xml, self._config = xml, config
+        if config != before:
+            self._log_limits(config)
+        self._training.see(xml, config)
+        reads = [[source.kind, source.data_key] for source in config.sources]
+        if self._pool.fact("reads") not in (None, reads):
+            self._pool.rekey(config)
+        self._pool.remember("reads", reads)
+        return config
+
+    def _log_limits(self, config: LabelConfig) -> None:
+        """Say what is left to people, and which names cannot stand in for the first labels."""
+        if config.left_out:
+            log.info("project %d: left to people: %s", self._project, "; ".join(config.left_out))
+        found = unnamed(config) if self._settings.label_names else []
+        if found:
+            log.info(
+                "project %d: the names of %d of %d labels say nothing to a reader, such as '%s'; a "
+                "hint in the <Choice> would",
+                self._project,
+                len(found),
+                len(config.labels),
+                found[0],
+            )
+
+    def _last_published(self, config: LabelConfig) -> Version | None:
+        """The version that was published last: after a start, it is what Label Studio serves."""
+        published = self._pool.published()
+        names = [name for name in self._store.version_names() if name in published]
+        for name in sorted(names, key=lambda name: published[name], reverse=True):
+            try:
+                version = self._store.load_version(name)
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
+                log.error("project %d: version %s is damaged: %s", self._project, name, error)
+                continue
+            encoder = self._store.encoders().get(version.encoder)
+            if encoder is not None and encoder.spec.layout == config.layout:
+                log.info("project %d: version %s is served again", self._project, name)
+                return version
+        return None
+
+    def _serve(self, version: Version | None, config: LabelConfig) -> Served | None:
+        """Have the status name this version; nothing changes for None."""
+        if version is not None:
+            served = Served(version, config, self._xml, self._store)
+            self._status = replace(self._status, served=served)
+        return self._status.served
+
+    def _notice_gone(self, version: Version) -> None:
+        """Its predictions were deleted, or a crash came before they were written."""
+        if not self._is_all_labelled:  # another round would write none either
+            log.warning("project %d: version %s is gone", self._project, version.name)
+            self._ranked = None
+
+    def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
+        """What an order would be made from now; None while the first encoder is being prepared."""
+        encoder = pinned.encoder if pinned else self._training.newest_encoder()
+        if encoder is None:
+            return None
+        _, keys = self._pool.keys(config, self._settings.seed)
+        unreadable = Unreadable(*self._pool.unreadable(SHOWN_UNREADABLE))
+        self._status = replace(self._status, unreadable=unreadable)
+        covered = self._training.request_vectors(encoder, keys)
+        names = self._training.names_known(encoder)
+        name = pinned.name if pinned else None
+        return Ranked(self._pool.revision(), config, encoder, covered, len(keys), names, name)
+
+    def _fast_round(
+        self, now: Ranked, labelling: Labelling, pinned: Version | None
+    ) -> Iterator[Status]:
+        """Learn and rank, then publish the order; or see that nothing is left to order."""
+        began = time.monotonic()
+        played = self._rounds(now.config).play(labelling, self._setup(now, pinned))
+        if played is None:
+            return
+        learnt = time.monotonic()
+        self._is_all_labelled = not played.predictions
+        if played.predictions:
+            yield from self._publish(played, now)
+        else:
+            log.info("project %d: nothing is left to label", self._project)
+            self._follow_pin_without_order(now, pinned)
+        self._history.add(played)
+        if played.predictions:
+            self._log_published(played, learnt - began)
+
+    def _rounds(self, config: LabelConfig) -> FastRounds:
+        return FastRounds(
+            self._store, config, self._settings, lambda ids: self._pool.parts(ids, config)
+        )
+
+    def _setup(self, now: Ranked, pinned: Version | None) -> Setup:
+        served = self._status.served
+        is_deep = served is None or served.version.encoder != now.encoder
+        return Setup(
+            encoder=now.encoder,
+            size=self._settings.deep_shortlist if is_deep else self._settings.shortlist,
+            taken=self._versions_there() if served is None else set(),
+            previous=None if served is None else served.version,
+            pinned=pinned,
+        )
+
+    def _publish(self, played: Round, now: Ranked) -> Iterator[Status]:
+        """Write the predictions, serve the version, and have Label Studio switch to it."""
+        is_first, began = self._status.served is None, time.monotonic()
+        write(self._studio, self._pool, played.predictions)
+        # Others see it before the switch, so that its webhook is recognised as our own doing.
+        self._serve(played.version, now.config)
+        yield self._status
+        self._upkeep.switch(played.version.name)
+        self._ranked = now
+        if is_first:
+            self._upkeep.finish_connecting(played.version.name)
+        self._status = replace(self._status, publish_seconds=time.monotonic() - began)
+
+    def _log_published(self, played: Round, seconds: float) -> None:
+        log.info(
+            "project %d: version %s is served: %d labels, %d of them audit; %d of %d tasks in "
+            "order; learnt in %.2f s, published in %.2f s",
+            self._project,
+            played.version.name,
+            played.version.facts.labels,
+            len(played.version.validation),
+            len(played.predictions),
+            played.version.facts.ranked,
+            seconds,
+            self._status.publish_seconds,
+        )
+
+    def _versions_there(self) -> set[str]:
+        """Version names that Label Studio holds. Those that we know but forgot to have written (a
+        damaged mirror was begun again) are taken back into our care, to be deleted in time."""
+        names = set(self._studio.model_versions())
+        for name in names & set(self._store.version_names()) - set(self._pool.published()):
+            self._pool.add_published(name, time.time())
+        return names
+
+    def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> None:
+        """Nothing is left to put in order; predictions on demand follow the pin all the same."""
+        if pinned is not None:
+            self._serve(pinned, now.config)
+        elif self._ranked is not None and self._ranked.pinned is not None:
+            self._serve(self._last_published(now.config), now.config)
+        self._ranked = now
+
+    def _look_after_review(self, labelling: Labelling) -> None:
+        """After each deep round the labels are reviewed, and the tab for that is filled again."""
+        served = self._status.served
+        if served is None or not labelling.answers:
+            return
+        encoder = served.version.encoder
+        if not self._upkeep.show_review(self._store, encoder):
+            self._training.request_review(encoder)
+
+    def _request_deep_round(
+        self, hints: set[Hint], labelling: Labelling, pinned: Version | None
+    ) -> None:
+        is_forced = "train" in hints
+        if pinned is None and is_read(self._pool):
+            self._training.request_deep_round(labelling, forced=is_forced)
+        elif pinned is not None and is_forced:
+            log.warning("project %d: no training while a version is pinned", self._project)
+
+    def _clean_up(self) -> None:
+        served = self._status.served
+        if served is not None:
+            keep_hours = self._settings.keep_predictions_hours
+            clean_up(self._studio, self._pool, self._store, served.version, keep_hours)
+
+    def _note_what_was_missed(self) -> None:
+        if self._upkeep.missed():
+            self._context.troubles.note(MISSED)
+
+
+def _opened_mirror(context: ProjectContext, described: Json) -> Pool:
+    """The mirror in the project's folder. Raises ProjectReplaced when it is one of another project.
+
+    Label Studio has described the project before, so nothing is written for requests that name
+    projects that do not exist.
+    """
+    context.folder.mkdir(parents=True, exist_ok=True)
+    pool = Pool.mended(context.folder / "pool.sqlite")
+    if not is_of(pool, described):
+        pool.close()
+        context.trainer.cancel(context.number)
+        raise set_aside(context.folder)
+    return pool

@@ -1,0 +1,42 @@
+"""What webhooks reported of a project, and the secret that tells our own webhook from others."""
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from hmac import compare_digest
+from secrets import token_urlsafe
+
+from backend.types import Json
+
+REMEMBERED = 16
+"""The last changes of the project that are remembered, each with the whole project."""
+
+
+@dataclass(frozen=True)
+class ProjectState:
+    """A project as Label Studio described it, and when (time.monotonic)."""
+
+    project: Json
+    at: float
+
+
+class Inbox:
+    """Requests write into it, the loop's thread reads it. All methods may be called from any
+    thread."""
+
+    def __init__(self) -> None:
+        self.secret = token_urlsafe()
+        """What our own webhook carries; what comes without it is not believed."""
+        self._changes: deque[ProjectState] = deque(maxlen=REMEMBERED)
+
+    def knows(self, secret: object) -> bool:
+        """Whether this is our secret. Compared in constant time."""
+        return isinstance(secret, str) and compare_digest(secret.encode(), self.secret.encode())
+
+    def report(self, project: Json) -> None:
+        """A webhook of ours reported a change of the project, possibly one that we made."""
+        self._changes.append(ProjectState(project, time.monotonic()))
+
+    def changes(self) -> list[ProjectState]:
+        """The last changes, newest last."""
+        return list(self._changes)

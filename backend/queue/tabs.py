@@ -1,0 +1,89 @@
+"""Our tabs in the Data Manager: the first one in the queue's order, and *Review labels*."""
+
+from typing import Any
+
+from backend.studio.project import StudioProject
+from backend.types import Json
+
+FIRST_TITLE = "Label next"
+REVIEW_TITLE = "Review labels"
+DEFAULT_TITLES = ("Default", "New Tab")
+ORDERING = ["tasks:predictions_score"]
+HIDDEN_IN_EXPLORE = [
+    "tasks:inner_id",
+    "tasks:annotations_results",
+    "tasks:annotations_ids",
+    "tasks:predictions_model_versions",
+    "tasks:predictions_results",
+    "tasks:file_upload",
+    "tasks:storage_filename",
+    "tasks:created_at",
+    "tasks:updated_at",
+    "tasks:updated_by",
+    "tasks:avg_lead_time",
+    "tasks:draft_exists",
+]
+HIDDEN_IN_LABELING = [
+    *HIDDEN_IN_EXPLORE,
+    "tasks:id",
+    "tasks:completed_at",
+    "tasks:cancelled_annotations",
+    "tasks:total_predictions",
+    "tasks:annotators",
+]
+SHOWN: Json = {
+    "type": "list",
+    "target": "tasks",
+    "hiddenColumns": {"explore": HIDDEN_IN_EXPLORE, "labeling": HIDDEN_IN_LABELING},
+}
+UNLABELLED: Json = {
+    "filter": "filter:tasks:total_annotations",
+    "operator": "equal",
+    "type": "Number",
+    "value": 0,
+}
+
+
+def ensure_first_tab(studio: StudioProject) -> bool:
+    """Order the first Data Manager tab like the queue, because direct links follow that tab.
+
+    A tab that somebody has ordered or filtered already is left alone. True if it was changed.
+    """
+    tabs = studio.tabs()
+    if not tabs:
+        studio.create_tab(_in_order({"title": FIRST_TITLE}))
+        return True
+    first = tabs[0]
+    data: dict[str, Any] = first.get("data") or {}
+    if data.get("ordering") or (data.get("filters") or {}).get("items"):
+        return False
+    if data.get("title", "Default") in DEFAULT_TITLES:
+        data = {**data, "title": FIRST_TITLE}
+    studio.update_tab(first["id"], _in_order(data))
+    return True
+
+
+def ensure_review_tab(studio: StudioProject, annotations: list[int]) -> None:
+    """Show the tasks of these annotations in a tab of their own, made when there is none yet.
+
+    Label Studio cannot order a tab by what it does not store, so the tab shows the right tasks and
+    the status page says which to begin with.
+    """
+    item = {
+        "filter": "filter:tasks:annotations_ids",
+        "operator": "contains",
+        "type": "String",
+        "value": " ".join(map(str, annotations)) or "0",
+    }
+    wanted = {"filters": {"conjunction": "and", "items": [item]}}
+    tabs = studio.tabs()
+    ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == REVIEW_TITLE]
+    if ours:
+        studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
+    elif annotations and tabs:  # never the first one, which direct links follow
+        studio.create_tab({"title": REVIEW_TITLE, **SHOWN, **wanted})
+
+
+def _in_order(data: Json) -> Json:
+    filters = {"conjunction": "and", "items": [UNLABELLED]}
+    return {**data, **SHOWN, "ordering": ORDERING, "filters": filters}

@@ -1,0 +1,1 @@
+"""The trainer process: it encodes pools, fine-tunes encoders and reviews labels."""

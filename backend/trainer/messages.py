@@ -1,0 +1,146 @@
+"""What the server and the trainer process say to each other: one JSON object a line.
+
+All messages are frozen dataclasses, and this file alone knows how they are written.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from backend.interface.questions import SourceKind
+from backend.media.access import Access
+from backend.types import Json
+from model.types import EncoderSpec
+
+JobKind = Literal["base", "embed", "tune", "review"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The project that a job is about.
+
+    folder: where all that is known of it is kept; interface: its labelling interface (XML);
+    ignored: kinds of media that no encoder reads; spec: the encoder that the settings name for it;
+    access: how media are fetched; seed: of everything random.
+    """
+
+    folder: Path
+    interface: str
+    ignored: tuple[SourceKind, ...]
+    spec: EncoderSpec
+    access: Access
+    seed: int
+
+
+@dataclass(frozen=True)
+class AddBase:
+    """Add the pretrained encoder to the project's encoders."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Encode everything in the pool that has no vector by `encoder` yet, the names of labels among
+    it if `label_names`."""
+
+    subject: Subject
+    encoder: int
+    label_names: bool
+
+
+@dataclass(frozen=True)
+class Tune:
+    """Fine-tune a new encoder on all labels.
+
+    labels: how many there are; asked: identifies the questions and the audit tasks, see
+    `EncoderMeta`; the rest: the settings of the same names.
+    """
+
+    subject: Subject
+    labels: int
+    asked: str
+    audit_share: float
+    empty_is_none: bool
+    label_names: bool
+
+
+@dataclass(frozen=True)
+class Review:
+    """Look for labels to check after the deep round that made `encoder`."""
+
+    subject: Subject
+    encoder: int
+    empty_is_none: bool
+
+
+Request = AddBase | Embed | Tune | Review
+KINDS: dict[JobKind, type[Request]] = {
+    "base": AddBase,
+    "embed": Embed,
+    "tune": Tune,
+    "review": Review,
+}
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """This share of the job is done, in [0, 1]."""
+
+    share: float
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job is done; `facts` are for the log."""
+
+    facts: Json
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The job failed for this reason, a sentence for people."""
+
+    reason: str
+
+
+Answer = Advanced | Done | Failed
+EVENTS: dict[str, type[Answer]] = {"advanced": Advanced, "done": Done, "failed": Failed}
+
+
+def kind_of(request: Request) -> JobKind:
+    """The short name of the job that is asked for."""
+    return next(kind for kind, one in KINDS.items() if isinstance(request, one))
+
+
+def line_of(message: Request | Answer) -> str:
+    """The message as a line, without its end."""
+    known = [*KINDS.items(), *EVENTS.items()]
+    name = next(name for name, one in known if isinstance(message, one))
+    return json.dumps({"message": name, **asdict(message)}, default=str)
+
+
+def request_of(line: str) -> Request:
+    """The request that was written as this line."""
+    values = json.loads(line)
+    kind = KINDS[values.pop("message")]
+    return kind(**{**values, "subject": _subject_of(values["subject"])})
+
+
+def answer_of(line: str) -> Answer:
+    """The answer that was written as this line."""
+    values = json.loads(line)
+    return EVENTS[values.pop("message")](**values)
+
+
+def _subject_of(values: dict[str, Any]) -> Subject:
+    spec, access = values["spec"], values["access"]
+    return Subject(
+        folder=Path(values["folder"]),
+        interface=values["interface"],
+        ignored=tuple(values["ignored"]),
+        spec=EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
+        access=Access(**{**access, "hosts": tuple(access["hosts"])}),
+        seed=values["seed"],
+    )

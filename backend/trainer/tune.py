@@ -1,0 +1,102 @@
+"""The job that fine-tunes an encoder on all labels: a deep round."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from backend.interface.names import names_of
+from backend.interface.parse import parse
+from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.media.reading import Reader
+from backend.media.shown import Shown
+from backend.mirror.pool import Pool
+from backend.mirror.targets import given, targets_of
+from backend.trainer.encoders import Report, meta_of
+from backend.trainer.messages import Tune
+from backend.types import Json
+from model.choosing.audit import SELF_LOT, by_lot, in_reserve
+from model.encoders.finetune import Examples, Step
+from model.encoders.joint import JointEncoder
+from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
+from model.spans.tags import tags_of
+from model.storage.store import HERE, Store, write_encoder_meta
+from model.tracking import Tracker
+from model.types import Ints
+
+
+def tune_encoder(job: Tune, report: Report) -> Json:
+    """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
+    subject, folder = job.subject, job.subject.folder
+    config, spec = parse(subject.interface, subject.ignored), subject.spec
+    store, pool = Store(folder), Pool(folder / "pool.sqlite")
+    encoder = JointEncoder(spec)
+    reader = Reader(encoder, spec, store, subject.access)
+    answers = pool.labelling(config, job.empty_is_none).answers
+    asked = config.learnable(given(answers.values()))
+    ids = np.array(sorted(answers), dtype=np.int64)
+    held_out = in_reserve(ids, job.audit_share, subject.seed)
+
+    def labelled(chosen: Ints) -> Examples:
+        shown = Shown(pool, reader, chosen, config)
+        given_to = [answers[task] for task in shown.ids]
+        if asked.kind == "spans":
+            return _span_examples(encoder, shown, given_to, asked.labels)
+        return Examples(shown, targets_of(given_to, asked.labels), shown.lengths)
+
+    # Numbered now: other encoders may have come while this job waited for its turn.
+    number = store.next_encoder()
+    found: Json = {}
+    with closing(reader), closing(Tracker(folder / "tensorboard" / f"encoder-{number}")) as tracker:
+
+        def observe(step: Step) -> None:
+            tracker.step(len(ids), step)
+            report(step.number / step.total)
+
+        training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
+        encoder.learn_clips(training.items, training.targets)
+        if encoder.is_tunable:
+            kinds = asked.groups or asked.kind
+            unlabelled = Unlabelled([])
+            if config.layout == ("text",):
+                called = names_of(asked) if job.label_names else {}
+                texts = Shown(pool, reader, _open_sample(pool, config, job), config)
+                unlabelled = Unlabelled(texts, [called.get(label) for label in asked.labels])
+            seed = subject.seed
+            result = deep_round(
+                encoder, training, validation, unlabelled, kinds, seed=seed, observe=observe
+            )
+            found = asdict(result)
+    meta = replace(
+        meta_of(spec, encoder), source=HERE, labels=len(ids), asked=job.asked, report=found
+    )
+    with store.new_encoder(number) as aside:
+        encoder.save(aside)
+        write_encoder_meta(aside, meta)
+    return {"encoder": number, "labels": len(ids), **found}
+
+
+def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:
+    """Tasks without annotations for self-training, at random; none of the audit reserve, which is
+    to measure what is learnt."""
+    seed = job.subject.seed
+    ids, _ = pool.keys(config, seed)
+    is_audit = in_reserve(ids, job.audit_share, seed)
+    ids = ids[~is_audit & ~np.isin(ids, pool.annotated())]
+    return ids[by_lot(ids, POOL_SAMPLE, seed + SELF_LOT)]
+
+
+def _span_examples(
+    encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], labels: tuple[str, ...]
+) -> Examples:
+    """Texts with the tags of their tokens, to fine-tune on."""
+    places = encoder.token_places(shown[:])
+    tags: list[Ints] = [
+        tags_of(spans_in(answer), where, labels)
+        for answer, where in zip(answers, places, strict=True)
+    ]
+    bounds = np.cumsum([0, *map(len, tags)])
+    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
+    targets = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
+    return Examples(shown, targets, shown.lengths, bounds)

@@ -1,0 +1,5 @@
+"""Types that all rooms share."""
+
+from typing import Any
+
+Json = dict[str, Any]

@@ -1,0 +1,1 @@
+"""The web application: Label Studio's wire contract, the plugin class and the pages."""

@@ -1,0 +1,131 @@
+"""What the status page tells of a project beside its state: curve, figures, versions, reasons."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.project.history import comparable, read, reasons
+from backend.project.pin import pinned_name
+from backend.project.versions import least_confidence
+from backend.settings import Settings
+from backend.types import Json
+from model.measuring.savings import labels_saved
+from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
+from model.storage.store import Store, version_key
+
+if TYPE_CHECKING:
+    from backend.project.status import Served
+
+NEWEST, SHOWN = 50, 5
+"""Versions in the table, and those of them that are shown at once, beside each encoder's last."""
+
+SHOWN_LABELS = 50
+"""A taxonomy may have thousands."""
+
+LEAST_EXAMPLES = 5
+"""The curve begins with so many audit labels: before, it jumps between 0 and 1."""
+
+
+NOTHING_YET: Json = {
+    "metric": METRIC_NAMES["accuracy"],
+    "measured": None,
+    "pinned": None,
+    "saved": None,
+    "least_confidence": 0.0,
+    "curve": [],
+    "by_label": {},
+    "labels_in_all": 0,
+    "reasons": [],
+    "versions": [],
+}
+"""The report on a project that serves no version."""
+
+
+def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
+    """Everything that the page shows beside the state, ready for JSON.
+
+    metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
+    measured: the metric of the served version, or None; by_label: precision, recall and support in
+    it of the SHOWN_LABELS best known of all labels (labels_in_all); saved: from how many to how
+    many labels the order saved, or None, see `saved`; least_confidence: see `needed`; reasons: why
+    labelling may stop; versions: newest first; pinned: a version's name, or None. Reads the
+    history, not the versions: there may be thousands of them.
+    """
+    if served is None:
+        return NOTHING_YET
+    history = list(read(folder / "history.jsonl"))
+    rows = comparable(history)
+    metric = metric_of(served, settings)
+    measured = served.version.facts.validation
+    return {
+        "metric": METRIC_NAMES[metric],
+        "measured": measured.get(metric),
+        "pinned": pinned_name(folder),
+        "saved": saved(served),
+        "least_confidence": needed(served),
+        "curve": curve_of(rows, metric),
+        "by_label": best_known(measured.get("labels", {})),
+        "labels_in_all": len(measured.get("labels", {})),
+        "reasons": [reason.sentence for reason in reasons(rows, settings)],
+        "versions": versions_of(history, served.store, metric),
+    }
+
+
+def saved(served: "Served") -> tuple[int, int] | None:
+    """`labels_saved` where whole texts are labelled, as in the sets that its factors come from."""
+    is_alike = served.config.layout == ("text",)
+    return labels_saved(served.version.facts.labels) if is_alike else None
+
+
+def needed(served: "Served") -> float:
+    """The probability from which on a label is pre-annotated; 0 for all, and where there is none to
+    tell of."""
+    if served.version.head is None or served.config.kind == "spans":
+        return 0.0
+    return least_confidence(served.version)
+
+
+def best_known(by_label: Json) -> Json:
+    """The figures of the SHOWN_LABELS labels with the most audit labels, in their order."""
+    by_support = sorted(by_label, key=lambda label: -int(by_label[label]["support"]))
+    shown = set(by_support[:SHOWN_LABELS])
+    return {label: one for label, one in by_label.items() if label in shown}
+
+
+def metric_of(served: "Served", settings: Settings) -> Any:
+    """The metric that people look at: GOAL_METRIC, or the usual one of the kind of labels."""
+    if settings.goal_metric != "auto":
+        return settings.goal_metric
+    return DEFAULT_METRIC[served.config.kind]
+
+
+def curve_of(rows: list[Json], metric: str) -> list[Json]:
+    """The metric over the labels in comparable rows of the history, one point for each number of
+    labels: the newest version's."""
+    points = {
+        row["labels"]: {"labels": row["labels"], **row["measured"][metric]}
+        for row in rows
+        if metric in row["measured"] and row["measured"][metric]["examples"] >= LEAST_EXAMPLES
+    }
+    return [points[labels] for labels in sorted(points)]
+
+
+def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
+    """The last versions, newest first. can_serve: whether one may go back to it; is_shown: whether
+    it is one of those that people look at."""
+    there, encoders = set(store.version_names()), store.encoders()
+    rows = history[: -NEWEST - 1 : -1]
+    newest = {version_key(row["version"])[0]: row["version"] for row in reversed(rows)}
+    return [
+        {
+            "is_shown": place < SHOWN or row["version"] in newest.values(),
+            "name": row["version"],
+            "made": datetime.fromtimestamp(row["created_at"]).strftime("%Y-%m-%d %H:%M"),
+            "labels": row["labels"],
+            "score": row["measured"].get(metric),
+            "can_serve": row["kind"] is not None
+            and row["version"] in there
+            and version_key(row["version"])[0] in encoders,
+        }
+        for place, row in enumerate(rows)
+    ]

@@ -1,0 +1,109 @@
+"""What people look at: the status page, the same as JSON, and figures for Prometheus."""
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+)
+from werkzeug.wrappers import Response as AnyResponse
+
+from backend.mirror.review import read as read_review
+from backend.project.loop import ProjectLoop
+from backend.project.service import Service
+from backend.types import Json
+from backend.web.pages.chart import learning_curve
+from backend.web.pages.state import metrics, state_of
+
+pages = Blueprint("pages", __name__, template_folder="templates")
+
+
+@pages.get("/status")
+def projects() -> str:
+    return render_template("projects.html", projects=_states())
+
+
+@pages.get("/status/<int:project>")
+def project_page(project: int) -> str:
+    loop = _service().loop(project)
+    found = _report(loop)
+    return render_template(
+        "project.html",
+        state=state_of(loop),
+        report=found,
+        chart=learning_curve(found["curve"]),
+        link=_link(loop),
+        moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+@pages.get("/status.json")
+def statuses() -> Response:
+    return jsonify(projects=_states())
+
+
+@pages.get("/status/<int:project>.json")
+def status(project: int) -> Response:
+    loop = _service().loop(project)
+    return jsonify(**state_of(loop), **_report(loop))
+
+
+@pages.get("/metrics")
+def prometheus() -> Response:
+    figures = metrics(_service().loops())
+    return Response(figures, content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@pages.post("/status/<int:project>/rollback/<version>")
+def rollback(project: int, version: str) -> AnyResponse:
+    _refuse_other_sites()
+    _service().pin(project, version)
+    return redirect(f"../../{project}", 303)
+
+
+@pages.post("/status/<int:project>/latest")
+def latest(project: int) -> AnyResponse:
+    _refuse_other_sites()
+    _service().pin(project, None)
+    return redirect(f"../{project}", 303)
+
+
+def _refuse_other_sites() -> None:
+    """A browser sends our password along, whichever page makes it ask; only ours may."""
+    if request.headers.get("Sec-Fetch-Site") == "same-origin":
+        return  # browsers say so themselves, also where a proxy has changed our host
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.host:
+        abort(403, "This can only be asked from the status page itself")
+
+
+def _states() -> list[Json]:
+    return [state_of(loop) for loop in _service().loops()]
+
+
+def _report(loop: ProjectLoop) -> Json:
+    """Curve, figures, versions and the last review."""
+    # Not at import: it loads the learning libraries, and the server starts without them.
+    from backend.web.pages.report import report  # noqa: PLC0415
+
+    folder = _service().folder(loop.project)
+    found = report(folder, _service().settings, loop.served)
+    return {**found, "review": read_review(folder)}
+
+
+def _link(loop: ProjectLoop) -> str:
+    """The project's page in Label Studio, as browsers reach it; "" while it is not known."""
+    address = loop.status.studio_address.rstrip("/")
+    return f"{address}/projects/{loop.project}/data" if address else ""
+
+
+def _service() -> Service:
+    service: Service = current_app.extensions["service"]
+    return service

@@ -1,0 +1,132 @@
+"""How each project is doing at the moment, in figures and in a sentence."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from backend.project.loop import ProjectLoop
+from backend.project.progress import Activity
+from backend.types import Json
+from model.measuring.stopping import DEFAULT_METRIC
+
+if TYPE_CHECKING:
+    from backend.project.status import Served
+
+DOING = {
+    "base": "The encoder is being loaded",
+    "embed": "Tasks are being encoded",
+    "tune": "Fine-tuning",
+    "review": "Labels are being reviewed",
+}
+
+TOLD_OF_NAMES = 200
+"""With more labels than this, what they are called hardly matters any more."""
+
+GAUGES = {
+    "labels": "Labels that the served version knows",
+    "audit_labels": "Labels held out to measure the model",
+    "open_tasks": "Tasks that are not labelled",
+    "score": "Accuracy, or micro-F1 where a task has several labels, on the audit labels",
+    "in_trouble": "1 while something is wrong; the status page says what",
+}
+
+
+def state_of(loop: ProjectLoop) -> Json:
+    """What is to be known of a project now.
+
+    unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
+    with the reason; trouble: what is wrong and how to mend it, or None; training_trouble: why the
+    trainer's last job failed, or None; reading: the share of the tasks that is known while they are
+    read from Label Studio for the first time, or None; activity: what the trainer does, with the
+    share that is done, or None.
+    """
+    status, activity = loop.status, loop.progress.activity
+    served, unreadable = status.served, status.unreadable
+    return {
+        "project": loop.project,
+        "title": status.title,
+        "served": None if served is None else served.version.name,
+        "labels": 0 if served is None else served.version.facts.labels,
+        "audit_labels": 0 if served is None else len(served.version.validation),
+        "open_tasks": 0 if served is None else served.version.facts.ranked,
+        "unreadable": unreadable.count,
+        "unreadable_tasks": [
+            {"task": task, "reason": why} for task, why in unreadable.reasons.items()
+        ],
+        "sentence": sentence_of(served, activity, status.reading),
+        "trouble": loop.trouble,
+        "training_trouble": loop.progress.trouble,
+        "reading": status.reading,
+        "activity": None if activity is None else vars(activity),
+        "troubles": [vars(trouble) for trouble in loop.troubles.newest()],
+    }
+
+
+def sentence_of(
+    served: "Served | None", activity: Activity | None, reading: float | None = None
+) -> str:
+    """The state of the loop in a few sentences."""
+    parts = ["No version is served yet."]
+    if served is None and activity is None and reading is None:
+        parts.append("The first one comes when there are tasks that can be read.")
+    if served is not None:
+        labels, audits = served.version.facts.labels, len(served.version.validation)
+        parts = [f"Version {served.version.name} is served."]
+        parts.append(f"{labels} labels, {audits} of them audit.")
+        parts += _of_names(served.version.facts.names, labels, labels - audits)
+    if reading is not None:
+        parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
+    if activity is not None:
+        parts.append(f"{DOING[activity.job]}, {100 * activity.share:.0f} %{_left(activity)}.")
+    return " ".join(parts)
+
+
+def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
+    """How much the names of the labels count, in a sentence, while they may; `learnt`: how many
+    labels are no audit labels, which only measure."""
+    if share is None or labels >= TOLD_OF_NAMES:
+        return []
+    if learnt <= 0:
+        return ["So far the model knows only what the labels are called."]
+    if share < 0.1:
+        return ["The names of the labels do not help here."]
+    much = "a lot" if share >= 0.5 else "a little"
+    return [f"The names of the labels help {much} (weight {share:g})."]
+
+
+def _left(activity: Activity) -> str:
+    """ ", about 30 s left", from the pace so far; "" while it tells nothing."""
+    gained = activity.share - activity.from_share
+    if gained < 0.05 or activity.share >= 1.0:
+        return ""
+    passed = time.time() - activity.began
+    return f", about {passed * (1.0 - activity.share) / gained:.0f} s left"
+
+
+def metrics(loops: Iterable[ProjectLoop]) -> str:
+    """The states as Prometheus's text format, version 0.0.4."""
+    rows = [(loop, state_of(loop)) for loop in loops]
+    lines = []
+    for name, help_text in GAUGES.items():
+        lines += [
+            f"# HELP active_learning_{name} {help_text}.",
+            f"# TYPE active_learning_{name} gauge",
+        ]
+        for loop, state in rows:
+            value = _gauge(name, loop, state)
+            if value is not None:
+                lines.append(f'active_learning_{name}{{project="{loop.project}"}} {value:g}')
+    return "\n".join(lines) + "\n"
+
+
+def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
+    if name == "in_trouble":
+        return float(bool(state["trouble"] or state["training_trouble"]))
+    if name != "score":
+        return float(state[name])
+    served = loop.served
+    if served is None or served.version.head is None:
+        return None
+    metric = DEFAULT_METRIC[served.version.head.kind]
+    measured = served.version.facts.validation.get(metric)
+    return None if measured is None else float(measured["value"])

@@ -1,0 +1,22 @@
+"""Errors of loading an encoder, in a module that loads no network library."""
+
+from model.types import Medium
+
+KINDS: dict[Medium, str] = {
+    "text": "text",
+    "tokens": "text",
+    "image": "image",
+    "video": "image",
+    "audio": "audio",
+}
+"""Which kind of encoder reads each medium."""
+
+
+class NotAnEncoder(OSError):
+    """`name`, a folder or a hub name, cannot be loaded as an encoder of `medium`; `reason` says why
+    and what is expected."""
+
+    def __init__(self, name: str, medium: Medium, reason: str) -> None:
+        super().__init__(f"{name} is no {KINDS[medium]} encoder: {reason}")
+        self.name = name
+        self.medium = medium

@@ -1,0 +1,55 @@
+"""What is known of a version beside its arrays, and how it stands in the version's meta.json."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+FORMAT = 2
+"""Grows when meta.json changes so that older code cannot read it. Release 0.1 wrote no number."""
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """Facts of one version.
+
+    created_at: Unix time; strategy: the query strategy; random_share: of the shortlist, drawn at
+    random; labels: tasks with an agreed answer; pool, ranked: tasks that show something, and those
+    of them that were open and had a vector; undecided, empty, skipped: tasks without an agreed
+    answer, by reason; validation: metrics on the audit labels, see `model.measuring.metrics`, {}
+    without any; label_set: identifies the labels that are asked, where fewer are learnt; names: how
+    much the names of the labels count, 1 before any label; unanswered: questions, of several, that
+    nobody has answered; seconds: what the round took; head_of: the pinned version whose head ranks.
+    None: does not apply.
+    """
+
+    created_at: float = 0.0
+    strategy: str = ""
+    random_share: float = 0.0
+    labels: int = 0
+    pool: int = 0
+    ranked: int = 0
+    undecided: int = 0
+    empty: int = 0
+    skipped: int = 0
+    validation: dict[str, Any] = field(default_factory=dict)
+    label_set: str | None = None
+    names: float | None = None
+    unanswered: tuple[str, ...] = ()
+    seconds: float = 0.0
+    head_of: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written, without what does not apply."""
+        values = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"format": FORMAT, **values, "unanswered": list(self.unanswered)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "VersionFacts":
+        """As it was written by this or an earlier release. Raises ValueError for a later one's."""
+        if values.get("format", 1) > FORMAT:
+            raise ValueError(
+                f"it has format {values['format']}, and this release reads formats up to {FORMAT}: "
+                "a later release wrote it"
+            )
+        known = {one.name for one in fields(cls)}
+        found = {name: value for name, value in values.items() if name in known}
+        return cls(**{**found, "unanswered": tuple(found.get("unanswered", ()))})
