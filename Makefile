@@ -4,7 +4,7 @@ BACKEND_PORT ?= 9090
 MINUTES ?= 5
 SEED ?= 0
 
-.PHONY: help install demo format lint types test benchmark pictures soak audit clean
+.PHONY: help install demo format lint types test benchmark pictures docs soak audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -44,6 +44,10 @@ pictures: install  ## the browser tests, and the README's pictures from them
 	cp build/screenshots/task-10.png docs/labelling.png
 	cp build/screenshots/status-desktop.png docs/status.png
 
+docs: install  ## the documentation as a site, in site/; a broken link fails
+	.venv/bin/pip install --quiet --editable '.[docs]'
+	.venv/bin/mkdocs build
+
 soak: install  ## label while servers are killed and lines cut, then prove that nothing is lost [MINUTES SEED]
 	rm -rf build/soak
 	.venv/bin/python -m tests.soak --folder build/soak --label-studio .venv-studio/bin/label-studio \
@@ -55,4 +59,4 @@ audit: install  ## look the installed packages up among the known vulnerabilitie
 	.venv/bin/pip-audit --strict --no-deps --disable-pip -r build/installed.txt
 
 clean:  ## remove what make made; the backend's own data stays
-	rm -rf .venv .venv-studio demo-data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-studio demo-data build site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -30,6 +30,16 @@ def record(required: list[str], **properties: Any) -> dict[str, Any]:
     }
 
 
+SETTINGS = {each.name.upper() for each in fields(Settings)}
+"""The environment variables that the backend reads."""
+
+ENV_FILE = {
+    "type": "object",
+    "properties": {"path": TEXT, "required": {"type": "boolean"}},
+    "required": ["path"],
+    "additionalProperties": False,
+}
+
 SERVICE = {
     **record(
         ["restart", "environment", "volumes"],
@@ -44,6 +54,7 @@ SERVICE = {
         },
         ports=TEXTS,
         volumes=TEXTS,
+        env_file={"type": "array", "items": ENV_FILE},
         environment=TEXT_BY_NAME,
         networks=record(["default"], default=record(["aliases"], aliases=TEXTS)),
         healthcheck=record(
@@ -91,10 +102,21 @@ def test_the_compose_file_is_valid() -> None:
         assert set(service.get("depends_on", {})) <= set(compose["services"])
 
 
-def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
-    used = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
-    offered = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert sorted(set(used)) == sorted(offered)
+def offered() -> set[str]:
+    """The variables that .env.example offers, without those that stand in a comment."""
+    return set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_offers_what_the_compose_file_uses_and_the_settings_and_no_more() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert used <= offered()
+    assert offered() - used <= SETTINGS
+
+
+def test_the_example_names_every_setting() -> None:
+    """Those that the compose file sets itself stand in comments, for other ways to run it."""
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) >= SETTINGS
 
 
 def test_no_secret_has_a_default() -> None:
@@ -105,15 +127,22 @@ def test_no_secret_has_a_default() -> None:
     assert all(f"\n{name}=\n" in example for name, _ in secrets)
 
 
-def test_the_backend_knows_every_variable_that_it_is_given(services: dict[str, Any]) -> None:
-    known = {each.name.upper() for each in fields(Settings)}
-    assert set(services["ml-backend"]["environment"]) <= known
+def test_every_setting_in_env_reaches_the_backend(services: dict[str, Any]) -> None:
+    """A setting stands in .env, or the compose file fixes it; none is offered and then ignored."""
+    backend = services["ml-backend"]
+    assert backend["env_file"] == [{"path": ".env", "required": False}]
+    fixed = set(backend["environment"]) & SETTINGS
+    assert fixed | offered() >= SETTINGS
+    assert not fixed & offered()
 
 
-def test_the_backend_is_given_every_setting(services: dict[str, Any]) -> None:
-    """What stands in .env and is not passed on would be ignored. HOST and PORT are fixed there."""
-    given = set(services["ml-backend"]["environment"]) | {"HOST", "PORT"}
-    assert given >= {each.name.upper() for each in fields(Settings)}
+def test_no_secret_of_others_reaches_the_backend(services: dict[str, Any]) -> None:
+    """The whole of .env does, so what is not a setting of the backend is emptied there."""
+    environment = services["ml-backend"]["environment"]
+    secrets = {name for name in offered() - SETTINGS if name.endswith("PASSWORD")}
+    assert secrets == {"LABEL_STUDIO_PASSWORD", "POSTGRES_PASSWORD"}
+    assert {environment[name] for name in secrets} == {""}
+    assert set(environment) == (set(environment) & SETTINGS) | secrets
 
 
 def test_the_backend_has_an_address_that_label_studio_accepts(services: dict[str, Any]) -> None:
