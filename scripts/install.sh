@@ -84,7 +84,9 @@ pytorch() {
 }
 
 build_of_pytorch() {
-    if "$python" -m pip config list | grep -Eq '\.(index-url|extra-index-url|find-links)='; then
+    local told
+    told=$("$python" -m pip config list)
+    if grep -Eq '\.(index-url|extra-index-url|find-links)=' <<<"$told"; then
         echo pip
     else
         echo auto

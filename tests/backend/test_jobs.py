@@ -36,6 +36,7 @@ def job(what: str, answers: Answers, **request: object) -> Job:
     )
 
 
+@pytest.mark.slow
 def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer, tmp_path: Path) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
@@ -46,6 +47,7 @@ def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer, tmp_path:
         assert name in str(error)
 
 
+@pytest.mark.slow
 def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for _ in range(5):
@@ -56,6 +58,7 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     assert "other nonsense" in str(answers.get(timeout=120)), "only one of the five has run"
 
 
+@pytest.mark.slow
 def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """No job runs then, but the next ones do when there is room again."""
     real, refusals = subprocess.Popen, [OSError(errno.EAGAIN, "no room")] * (1 + TRIES)
@@ -75,6 +78,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.stop()
 
 
+@pytest.mark.slow
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
     """The project is gone from Label Studio: what it still asked for is forgotten."""
     trainer, answers = Trainer(), queue.Queue[Json | BackendError]()

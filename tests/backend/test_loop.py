@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from backend.errors import StudioError
 from backend.loop.loop import BACKOFF_LIMIT, Allowance, Connection, Hint, ProjectLoop
 
@@ -76,6 +78,7 @@ def test_a_failed_turn_is_told_and_tried_again_with_its_hints() -> None:
     assert loop.trouble is None
 
 
+@pytest.mark.slow
 def test_other_hints_do_not_put_off_the_beat() -> None:
     """Deleted tasks and overwritten settings are noticed at a beat, however busy people are."""
     work = FakeWork()
