@@ -35,7 +35,7 @@ types: tools  ## check types
 
 # Two test processes with their servers and trainers: a thread each, or they wait for one another.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest --ignore tests/benchmarks \
-	-n 2 --dist loadgroup --no-loadscope-reorder
+	-n 2 --dist loadscope --no-loadscope-reorder
 
 quick: lint types  ## all checks, and the tests without servers, browser and training: a minute
 	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.1 $(PYTEST) -q -m "not studio and not slow" --durations=5
