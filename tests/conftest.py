@@ -25,17 +25,28 @@ MARKERS = {"label_studio_program": "studio", "browser": "browser"}
 ones."""
 
 
-# First of all, so that pytest picks tests by these markers.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with servers come first, so that many short ones even out in the end what several
-    processes have to do."""
+# Around all others: the markers before pytest picks tests by them, the order after pytest's own.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests with servers come first, the largest group before all, so that many short ones even out
+    in the end what several processes have to do."""
     for item in items:
         asked_for = getattr(item, "fixturenames", ())
         for fixture, marker in MARKERS.items():
             if fixture in asked_for:
                 item.add_marker(marker)
-    items.sort(key=lambda item: item.get_closest_marker("studio") is None)
+    yield
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if is_on_postgresql(item.nodeid):
+        return 0
+    return 1 if item.get_closest_marker("studio") else 2
+
+
+def is_on_postgresql(nodeid: str) -> bool:
+    return "postgresql" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
@@ -46,9 +57,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        module, _, rest = nodeid.partition("::")
-        parameters = re.split(r"[-\[\]]", rest)
-        return "postgresql" if "postgresql" in parameters else module
+        return "postgresql" if is_on_postgresql(nodeid) else nodeid.partition("::")[0]
 
 
 @pytest.hookimpl(optionalhook=True)
