@@ -2,13 +2,18 @@
 
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from backend.settings import Settings
 from backend.studio.api import IMPORT_FLAG
@@ -175,7 +180,121 @@ def test_label_studio_and_its_database_agree(services: dict[str, Any]) -> None:
 
 def test_the_versions_of_label_studio_agree(services: dict[str, Any]) -> None:
     _, version = services["label-studio"]["image"].split(":")
-    assert f"label-studio=={version}\n" in (ROOT / "scripts" / "install.sh").read_text()
+    assert [str(pin) for pin in locked("studio")["label-studio"]] == [f"label-studio=={version}"]
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = ("uv", "backend", "dev", "studio")
+NOWHERE = "torch"
+"""Its build, and with it its hash, depends on the machine."""
+
+
+def requirements(*lines: str) -> list[Requirement]:
+    """What is asked for by lines of a requirements file."""
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def pins_of(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The packages of a lock, and the rest of what is said of each: hashes, each on a line."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    for entry in re.split(r"\n(?=\S)", "\n".join(lines)):
+        pin, *rest = re.split(r"\s*\\\n\s*", entry.rstrip())
+        yield pin, rest
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    """The versions of a lock by package: one, or several with a condition each."""
+    pins: dict[str, list[Requirement]] = {}
+    for pin, _ in pins_of(name):
+        required = Requirement(pin)
+        pins.setdefault(canonicalize_name(required.name), []).append(required)
+    return pins
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_gives_each_package_one_version_with_hashes(name: str) -> None:
+    for pin, hashes in pins_of(name):
+        (specifier,) = Requirement(pin).specifier
+        assert specifier.operator == "==" and "*" not in specifier.version
+        assert hashes, f"{pin} has no hash"
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
+    assert "://" not in (ROOT / "requirements" / f"{name}.lock").read_text()
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_at_most_one_version_for_a_machine(name: str, python: str) -> None:
+    """Two packages of one name cannot be installed together."""
+    short = python.rpartition(".")[0]
+    machine = {"python_version": short, "python_full_version": python, "sys_platform": "linux"}
+    for package, pins in locked(name).items():
+        held = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(machine)]
+        assert len(held) <= 1, package
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("uv", requirements(*(ROOT / "requirements/uv.in").read_text().splitlines())),
+        ("studio", requirements(*(ROOT / "requirements/studio.in").read_text().splitlines())),
+        (
+            "backend",
+            requirements(
+                *PROJECT["project"]["dependencies"],
+                *(ROOT / "requirements/backend.in").read_text().splitlines(),
+                *PROJECT["build-system"]["requires"],
+            ),
+        ),
+        (
+            "dev",
+            requirements(
+                *PROJECT["project"]["optional-dependencies"]["dev"],
+                *(ROOT / "requirements/dev.in").read_text().splitlines(),
+            ),
+        ),
+    ],
+    ids=LOCKS,
+)
+def test_a_lock_has_what_is_asked_for(name: str, asked: list[Requirement]) -> None:
+    """`make lock` after a change of what is asked for puts this right."""
+    pins = locked(name)
+    for required in asked:
+        if required.name == NOWHERE:
+            continue
+        found = pins[canonicalize_name(required.name)]
+        for pin in found:
+            (specifier,) = pin.specifier
+            assert required.specifier.contains(specifier.version), f"{pin} is not {required}"
+
+
+def test_the_tools_are_locked_beside_the_same_backend() -> None:
+    """Tests tell of what is deployed."""
+    dev = locked("dev")
+    for package, pins in locked("backend").items():
+        assert [pin.specifier for pin in dev[package]] == [pin.specifier for pin in pins]
+
+
+def test_the_locks_leave_the_build_of_pytorch_to_the_machine() -> None:
+    """CUDA's packages are gigabytes, and come with the builds that need them."""
+    for name in LOCKS:
+        foreign = [one for one in locked(name) if re.match("torch$|nvidia-|cuda-|triton", one)]
+        assert not foreign
+    (torch,) = requirements(*(ROOT / "requirements" / "torch.in").read_text().splitlines())
+    (specifier,) = torch.specifier
+    asked = {one.name: one for one in requirements(*PROJECT["project"]["dependencies"])}
+    assert asked["torch"].specifier.contains(specifier.version)
+    installed = requires("torch") or []
+    always = {Requirement(line).name for line in installed if ";" not in line}
+    assert always <= set(locked("backend")), "all that every build needs"
+
+
+def test_every_package_is_typed() -> None:
+    """Who imports us sees our types."""
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    for package in ("backend", "model"):
+        assert (ROOT / package / "py.typed").exists()
+        assert "py.typed" in data[package]
 
 
 def test_the_image_installs_with_the_script_and_runs_without_rights() -> None:
@@ -186,7 +305,7 @@ def test_the_image_installs_with_the_script_and_runs_without_rights() -> None:
     assert dockerfile.index(f"\nUSER {user}") < dockerfile.index("\nCMD ")
 
 
-@pytest.mark.parametrize("script", ["scripts/install.sh", ".ci/run"])
+@pytest.mark.parametrize("script", ["scripts/install.sh", "scripts/lock.sh", ".ci/run"])
 def test_a_script_is_valid_and_can_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / script], check=True)
     assert (ROOT / script).stat().st_mode & 0o111

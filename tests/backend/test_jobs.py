@@ -42,6 +42,7 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     )
 
 
+@pytest.mark.slow
 def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
@@ -51,6 +52,7 @@ def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
         assert name in str(error)
 
 
+@pytest.mark.slow
 def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     answers: Answers = queue.Queue()
     for _ in range(5):
@@ -60,6 +62,7 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     assert "no/such/other" in str(answers.get(timeout=120)), "only one of the five has run"
 
 
+@pytest.mark.slow
 def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """No job runs then, but the next ones do when there is room again.
 
@@ -83,6 +86,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.stop()
 
 
+@pytest.mark.slow
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
     """The project is gone from Label Studio: what it still asked for is forgotten."""
     trainer, answers = Trainer(), queue.Queue[Answer | BackendError]()
