@@ -27,7 +27,7 @@ from model.types import Bools, Ints
 class Round:
     """A finished fast round: the version, and the predictions to write into Label Studio.
 
-    sample (n,), answers (n, c): ids of tasks drawn by lot, and the labels that the version gives
+    sample (n,), answers (n, c): ids of tasks drawn at random, and the labels that the version gives
     them (None without a head), to compare versions with each other.
     """
 

@@ -16,4 +16,4 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Number": Number,
     "Labels": Labels,
 }
-"""Tag -> control, in the order in which people are told of them."""
+"""Tag -> control, in the order in which messages list them."""
