@@ -23,11 +23,11 @@ from model.measuring.stopping import (
     Goals,
     Measured,
     Metric,
+    PastRound,
     Reason,
     comparison_due,
     reasons_to_stop,
 )
-from model.measuring.stopping import Round as PastRound
 from model.storage.store import Version
 from model.storage.vectors import content_key
 from model.types import Bools, Ints, Kind
