@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from backend.commands.access import add_access_arguments, studio_of
 from backend.doctor.checks import findings
 from backend.doctor.finding import Finding
-from backend.doctor.seen import Seen, look
+from backend.doctor.observation import Observation, look
 from backend.errors import BackendError
 from backend.progress import counting
 from backend.settings import Settings, from_env
@@ -34,20 +34,20 @@ def run(arguments: Namespace) -> int:
     studio = studio_of(arguments, settings)
     seen = look(studio, settings, arguments.project, arguments.backend_url)
     found = findings(seen)
-    if arguments.fix and any(map(is_mendable, found)):
-        tell(found)
-        for line in mended(found, studio, seen, settings):
+    if arguments.fix and any(map(is_fixable, found)):
+        print_findings(found)
+        for line in apply_fixes(found, studio, seen, settings):
             print(line)
         print()
         seen = look(studio, settings, arguments.project, arguments.backend_url)
         found = findings(seen)
-    tell(found)
+    print_findings(found)
     if arguments.project is None and not (seen.unreachable or seen.refused):
         list_projects(studio)
     return int(any(finding.verdict == "wrong" for finding in found))
 
 
-def tell(found: list[Finding]) -> None:
+def print_findings(found: list[Finding]) -> None:
     for finding in found:
         print(line_of(finding))
 
@@ -57,11 +57,13 @@ def line_of(finding: Finding) -> str:
     return f"{finding.verdict:<6}{finding.name:<16}{finding.sentence}{fix}"
 
 
-def is_mendable(finding: Finding) -> bool:
+def is_fixable(finding: Finding) -> bool:
     return finding.verdict == "wrong" and finding.repair is not None
 
 
-def mended(found: list[Finding], studio: Studio, seen: Seen, settings: Settings) -> Iterator[str]:
+def apply_fixes(
+    found: list[Finding], studio: Studio, seen: Observation, settings: Settings
+) -> Iterator[str]:
     """Mend what can be mended; yields a line for each."""
     for finding in found:
         if finding.repair is None:

@@ -132,7 +132,7 @@ class Demo:
             time.sleep(0.02)
         raise BackendError(f"No version learnt from task {task} within two minutes; see the log")
 
-    def look_before(self) -> None:
+    def measure_before(self) -> None:
         """Measure what is served before any label, as soon as it has read all articles."""
         until = time.monotonic() + ENCODING_LIMIT
         version = self.version()
@@ -280,7 +280,7 @@ def _connected(studio: Studio, backend_url: str, folder: Path) -> Demo:
 
 def annotate(demo: Demo, labels: int, pace: float) -> None:
     """Label tasks as an annotator would, one each `pace` seconds at the fastest."""
-    demo.look_before()
+    demo.measure_before()
     if demo.f1_before is not None:
         print(f"F1 before any label, from what the topics are called: {demo.f1_before:.3f}")
     print(f"{'labels':>6}  {'version':>8}  {'F1':>6}  {'submit to new order':>20}")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from backend.doctor import project_checks, server_checks
 from backend.doctor.finding import Finding
-from backend.doctor.seen import Seen
+from backend.doctor.observation import Observation
 
-Check = Callable[[Seen], Finding | None]
+Check = Callable[[Observation], Finding | None]
 
 OF_ACCESS: tuple[Check, ...] = (server_checks.server, server_checks.token)
 OF_SERVER: tuple[Check, ...] = (
@@ -33,7 +33,7 @@ OF_PROJECT: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)
 
 
-def findings(seen: Seen) -> list[Finding]:
+def findings(seen: Observation) -> list[Finding]:
     """What all checks found, in their order, as far as could be seen."""
     checks = CHECKS if seen.project else (*OF_ACCESS, *OF_SERVER)
     if seen.unreachable or seen.refused:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.doctor.seen import Seen
+from backend.doctor.observation import Observation
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 
-Repair = Callable[[StudioProject, Seen, Settings], str]
+Repair = Callable[[StudioProject, Observation, Settings], str]
 """Mends something through Label Studio's API; returns what it did. Raises BackendError."""
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from defusedxml.ElementTree import fromstring
 
 from backend.doctor.finding import Finding
+from backend.doctor.observation import Observation
 from backend.doctor.repairs import (
     delete_left_webhooks,
+    fix_webhook,
     left_webhooks,
-    mend_webhook,
     order_first_tab,
     set_sampling,
     set_version,
 )
-from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
 from backend.interface.controls import CONTROLS
 from backend.interface.parse import parse
@@ -25,7 +25,7 @@ from backend.queue.webhook import events_for
 from backend.types import Json
 
 
-def connection(seen: Seen) -> Finding:
+def connection(seen: Observation) -> Finding:
     number, rows = seen.project["id"], seen.own_backends()
     if not rows:
         return Finding(
@@ -44,7 +44,7 @@ def connection(seen: Seen) -> Finding:
     return Finding("connection", "ok", f"Project {number} is connected to {seen.backend_url}")
 
 
-def only_backend(seen: Seen) -> Finding:
+def only_backend(seen: Observation) -> Finding:
     if len(seen.backends) < 2:
         return Finding("only backend", "ok", "No other backend is connected")
     others = sorted(row["url"] for row in seen.backends if row["url"] != seen.backend_url)
@@ -56,7 +56,7 @@ def only_backend(seen: Seen) -> Finding:
     )
 
 
-def labelling_interface(seen: Seen) -> Finding:
+def labelling_interface(seen: Observation) -> Finding:
     try:
         config = parse(seen.project["label_config"])
     except UnsupportedConfig as error:
@@ -88,7 +88,7 @@ def _described(config: LabelConfig) -> str:
     return f"{len(config.labels)} labels, {kind}"
 
 
-def loop(seen: Seen) -> Finding | None:
+def loop(seen: Observation) -> Finding | None:
     if seen.health.status != 200:
         return None
     trouble = seen.state.get("trouble") or seen.state.get("training_trouble")
@@ -104,25 +104,25 @@ def loop(seen: Seen) -> Finding | None:
     )
 
 
-def webhook(seen: Seen) -> Finding | None:
+def webhook(seen: Observation) -> Finding | None:
     if not seen.own_backends():
         return None
     own = seen.own_webhooks()
     faults = list(_faults(own[0], seen)) if own else ["it is missing"]
     if not faults:
         return Finding("webhook", "ok", "All events are sent to the backend")
-    can_mend = seen.webhook_refusal is None
+    can_fix = seen.webhook_refusal is None
     return Finding(
         "webhook",
         "wrong",
         f"The webhook to {seen.backend_url}/webhook does not work ({'; '.join(faults)}): the "
         "backend hears of labels only at its next look",
-        "Run the doctor with --fix" if can_mend else "Mend first what is wrong above",
-        mend_webhook if can_mend else None,
+        "Run the doctor with --fix" if can_fix else "Mend first what is wrong above",
+        fix_webhook if can_fix else None,
     )
 
 
-def _faults(row: Json, seen: Seen) -> Iterator[str]:
+def _faults(row: Json, seen: Observation) -> Iterator[str]:
     missing = sorted(set(events_for(seen.project["label_config"])) - set(row.get("actions") or []))
     if missing and not row.get("send_for_all_actions"):
         yield f"without {', '.join(missing)}"
@@ -134,7 +134,7 @@ def _faults(row: Json, seen: Seen) -> Iterator[str]:
         yield "without the backend's password"
 
 
-def removed_backends(seen: Seen) -> Finding:
+def removed_backends(seen: Observation) -> Finding:
     left = left_webhooks(seen)
     if not left:
         return Finding("left webhooks", "ok", "No webhook of a removed backend is left")
@@ -148,7 +148,7 @@ def removed_backends(seen: Seen) -> Finding:
     )
 
 
-def sampling(seen: Seen) -> Finding:
+def sampling(seen: Observation) -> Finding:
     mode = seen.project["sampling"]
     if mode == SAMPLING:
         return Finding("sampling", "ok", f'The sampling mode is "{SAMPLING}"')
@@ -161,7 +161,7 @@ def sampling(seen: Seen) -> Finding:
     )
 
 
-def version(seen: Seen) -> Finding | None:
+def version(seen: Observation) -> Finding | None:
     named, served = seen.project["model_version"] or "", seen.served
     if named and named in [row.get("title") for row in seen.backends]:
         sentence = (
@@ -182,7 +182,7 @@ def version(seen: Seen) -> Finding | None:
     return Finding("model_version", "wrong", sentence, "Run the doctor with --fix", set_version)
 
 
-def first_tab(seen: Seen) -> Finding:
+def first_tab(seen: Observation) -> Finding:
     ordering = (seen.tabs[0].get("data") or {}).get("ordering") if seen.tabs else None
     if ordering == ORDERING:
         return Finding("first tab", "ok", "The first Data Manager tab has the order, too")
@@ -196,7 +196,7 @@ def first_tab(seen: Seen) -> Finding:
     )
 
 
-def overlap(seen: Seen) -> Finding:
+def overlap(seen: Observation) -> Finding:
     number = seen.project["maximum_annotations"]
     if number <= 1:
         return Finding("overlap", "ok", "One annotation a task")
@@ -208,7 +208,7 @@ def overlap(seen: Seen) -> Finding:
     )
 
 
-def required(seen: Seen) -> Finding | None:
+def required(seen: Observation) -> Finding | None:
     if not seen.project["show_collab_predictions"]:
         return Finding("required", "ok", "Choices are not ticked beforehand")
     xml = seen.project["label_config"]
@@ -233,7 +233,7 @@ def required(seen: Seen) -> Finding | None:
     )
 
 
-def entrance(seen: Seen) -> Finding:
+def entrance(seen: Observation) -> Finding:
     return Finding(
         "entrance",
         "hint",

@@ -7,20 +7,20 @@ it impossible to tell.
 from urllib.parse import urlsplit
 
 from backend.doctor.finding import Finding
-from backend.doctor.seen import Seen
+from backend.doctor.observation import Observation
 from backend.studio.api import IMPORT_FLAG
 
 PATIENCE = 1.0
 """Seconds that Label Studio waits for /health and for webhooks."""
 
 
-def server(seen: Seen) -> Finding:
+def server(seen: Observation) -> Finding:
     if seen.unreachable:
         return Finding("server", "wrong", seen.unreachable, "Start it, or correct --url")
     return Finding("server", "ok", f"Label Studio {seen.release} answers at {seen.studio_url}")
 
 
-def token(seen: Seen) -> Finding | None:
+def token(seen: Observation) -> Finding | None:
     if seen.unreachable:
         return None
     if not seen.refused:
@@ -34,7 +34,7 @@ def token(seen: Seen) -> Finding | None:
     )
 
 
-def local_backends(seen: Seen) -> Finding:
+def local_backends(seen: Observation) -> Finding:
     refusal, url = seen.backend_refusal, seen.backend_url
     if refusal is None:
         return Finding("local backends", "ok", f"Label Studio may connect {url}")
@@ -49,7 +49,7 @@ def local_backends(seen: Seen) -> Finding:
     )
 
 
-def local_webhooks(seen: Seen) -> Finding | None:
+def local_webhooks(seen: Observation) -> Finding | None:
     refusal = seen.webhook_refusal
     if refusal is None:
         return Finding("local webhooks", "ok", f"Webhooks to {seen.backend_url} are allowed")
@@ -64,7 +64,7 @@ def local_webhooks(seen: Seen) -> Finding | None:
     )
 
 
-def host_name(seen: Seen) -> Finding:
+def host_name(seen: Observation) -> Finding:
     refusal, host = seen.webhook_refusal, urlsplit(seen.backend_url).hostname
     if refusal is None or refusal.status != 400:
         return Finding("host name", "ok", f"{host} will do for webhooks")
@@ -78,7 +78,7 @@ def host_name(seen: Seen) -> Finding:
     )
 
 
-def import_flag(seen: Seen) -> Finding:
+def import_flag(seen: Observation) -> Finding:
     fix = f"Start Label Studio with {IMPORT_FLAG}=1"
     if seen.import_flag:
         return Finding("import flag", "ok", "Writing an order recounts only the tasks in it")
@@ -94,7 +94,7 @@ def import_flag(seen: Seen) -> Finding:
     )
 
 
-def backend(seen: Seen) -> Finding:
+def backend(seen: Observation) -> Finding:
     health, url = seen.health, seen.backend_url
     if health.status == 200 and health.seconds <= PATIENCE:
         return Finding("backend", "ok", f"{url} answers in {1000 * health.seconds:.0f} ms")

@@ -8,7 +8,7 @@ from functools import partial
 from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import given
+from backend.mirror.targets import given_labels
 from backend.project.spans import learn_spans
 from backend.project.versions import least_confidence
 from backend.project.whole_tasks import Learnt, Texts, learn_labels
@@ -136,7 +136,7 @@ def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
     """The names of the questions, of several, that nobody has answered yet."""
     if len(config.questions) == 1:
         return []
-    answered = given(labelling.answers.values())
+    answered = given_labels(labelling.answers.values())
     return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
 
 

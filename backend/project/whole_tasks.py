@@ -9,7 +9,7 @@ from backend.interface.content import Parts
 from backend.interface.preannotations import Needed, results_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import given, targets_of
+from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.types import Json
 from model.choosing.audit import by_lot
@@ -54,7 +54,7 @@ def learn_labels(
 ) -> Learnt:
     """A round on the labels of whole tasks, and on what the labels are called."""
     named = rows_of(store, encoder, config).keys()
-    asked = config.learnable(given(labelling.answers.values()), named)
+    asked = config.learnable(given_labels(labelling.answers.values()), named)
     if config.is_learnt_in_parts and fixed is not None:
         asked = config.of_labels(fixed.labels)
     snapshot = snapshot_of(store, labelling, asked, encoder)

@@ -7,11 +7,11 @@ import numpy as np
 
 from backend.interface.parse import parse
 from backend.interface.questions import spans_in
+from backend.media.contents import TaskContents
 from backend.media.reading import Reader
-from backend.media.shown import Shown
 from backend.mirror.pool import Pool
 from backend.mirror.review import write
-from backend.mirror.targets import given, targets_of
+from backend.mirror.targets import given_labels, targets_of
 from backend.trainer.doubts import disagreement, doubted, doubted_spans
 from backend.trainer.encoders import Report, encoded, loaded
 from backend.trainer.messages import Review
@@ -33,11 +33,11 @@ def review_labels(job: Review, report: Report) -> Json:
         closing(Reader(encoder, spec, store, subject.access)) as reader,
     ):
         answers = pool.labelling(config, job.empty_is_none).answers
-        asked = config.learnable(given(answers.values()))
+        asked = config.learnable(given_labels(answers.values()))
         ids = np.array(sorted(answers), dtype=np.int64)
         if asked.kind == "spans":
             ids = np.sort(ids[by_lot(ids, REVIEWED_TEXTS, subject.seed)])
-        shown = Shown(pool, reader, ids, config)
+        shown = TaskContents(pool, reader, ids, config)
         given_to = [answers[task] for task in shown.ids]
         if asked.kind == "spans":
             texts: list[Any] = [example[0] for example in shown]

@@ -9,10 +9,10 @@ import numpy as np
 from backend.interface.names import names_of
 from backend.interface.parse import parse
 from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.media.contents import TaskContents
 from backend.media.reading import Reader
-from backend.media.shown import Shown
 from backend.mirror.pool import Pool
-from backend.mirror.targets import given, targets_of
+from backend.mirror.targets import given_labels, targets_of
 from backend.trainer.encoders import Report, meta_of
 from backend.trainer.messages import Tune
 from backend.types import Json
@@ -34,12 +34,12 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     encoder = JointEncoder(spec)
     reader = Reader(encoder, spec, store, subject.access)
     answers = pool.labelling(config, job.empty_is_none).answers
-    asked = config.learnable(given(answers.values()))
+    asked = config.learnable(given_labels(answers.values()))
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job.audit_share, subject.seed)
 
     def labelled(chosen: Ints) -> Examples:
-        shown = Shown(pool, reader, chosen, config)
+        shown = TaskContents(pool, reader, chosen, config)
         given_to = [answers[task] for task in shown.ids]
         if asked.kind == "spans":
             return _span_examples(encoder, shown, given_to, asked.labels)
@@ -61,7 +61,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
             unlabelled = Unlabelled([])
             if config.layout == ("text",):
                 called = names_of(asked) if job.label_names else {}
-                texts = Shown(pool, reader, _open_sample(pool, config, job), config)
+                texts = TaskContents(pool, reader, _open_sample(pool, config, job), config)
                 unlabelled = Unlabelled(texts, [called.get(label) for label in asked.labels])
             seed = subject.seed
             result = deep_round(
@@ -88,7 +88,7 @@ def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:
 
 
 def _span_examples(
-    encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], labels: tuple[str, ...]
+    encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], labels: tuple[str, ...]
 ) -> Examples:
     """Texts with the tags of their tokens, to fine-tune on."""
     places = encoder.token_places(shown[:])

@@ -8,16 +8,16 @@ import pytest
 from backend.commands.doctor import line_of
 from backend.doctor.checks import CHECKS, findings
 from backend.doctor.finding import Finding
+from backend.doctor.observation import Health, Observation
 from backend.doctor.probes import Refusal
 from backend.doctor.repairs import (
     delete_left_webhooks,
+    fix_webhook,
     left_webhooks,
-    mend_webhook,
     order_first_tab,
     set_sampling,
     set_version,
 )
-from backend.doctor.seen import Health, Seen
 from backend.queue.tabs import ORDERING
 from backend.queue.webhook import EVENTS, SECRET_HEADER
 from backend.types import Json
@@ -46,7 +46,7 @@ WEBHOOK: Json = {
     "headers": {SECRET_HEADER: "secret", "Authorization": "Basic dTpw"},
 }
 LEFT: Json = {**WEBHOOK, "url": "http://old.local:9090/webhook"}
-HEALTHY = Seen(
+HEALTHY = Observation(
     "http://studio:8080",
     URL,
     release="1.23.2",
@@ -237,7 +237,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "The webhook to http://ml.local:9090/webhook does not work (it is missing): the "
                 "backend hears of labels only at its next look",
                 "Run the doctor with --fix",
-                mend_webhook,
+                fix_webhook,
             ),
             id="no webhook",
         ),
@@ -260,7 +260,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "ANNOTATION_CREATED; switched off; without payload; without the backend's "
                 "password): the backend hears of labels only at its next look",
                 "Run the doctor with --fix",
-                mend_webhook,
+                fix_webhook,
             ),
             id="webhook changed",
         ),

@@ -19,7 +19,7 @@ DOING = {
     "review": "Labels are being reviewed",
 }
 
-TOLD_OF_NAMES = 200
+NAMES_MATTER_BELOW = 200
 """With more labels than this, what they are called hardly matters any more."""
 
 GAUGES = {
@@ -73,7 +73,7 @@ def sentence_of(
         labels, audits = served.version.facts.labels, len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]
         parts.append(f"{labels} labels, {audits} of them audit.")
-        parts += _of_names(served.version.facts.names, labels, labels - audits)
+        parts += _about_names(served.version.facts.names, labels, labels - audits)
     if reading is not None:
         parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
@@ -81,10 +81,10 @@ def sentence_of(
     return " ".join(parts)
 
 
-def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
+def _about_names(share: float | None, labels: int, learnt: int) -> list[str]:
     """How much the names of the labels count, in a sentence, while they may; `learnt`: how many
     labels are no audit labels, which only measure."""
-    if share is None or labels >= TOLD_OF_NAMES:
+    if share is None or labels >= NAMES_MATTER_BELOW:
         return []
     if learnt <= 0:
         return ["So far the model knows only what the labels are called."]

@@ -35,7 +35,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """What could be seen; what could not, because of something seen before, has its default.
 
     unreachable: why Label Studio does not answer; refused: why it does not take the token;
@@ -75,7 +75,7 @@ class Seen:
         return [webhook for webhook in self.webhooks if address(webhook["url"]) == ours]
 
 
-def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Seen:
+def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Observation:
     """Look at one project (None: only at the server). `backend_url` "": the connected backend's.
 
     Raises StudioError when Label Studio answers but has no such project.
@@ -83,12 +83,12 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
     try:
         release = probes.release(studio.session)
     except StudioError as error:
-        return Seen(studio.url, unreachable=str(error))
+        return Observation(studio.url, unreachable=str(error))
     known: dict[str, Any] = {"release": release, "token_kind": probes.kind_of_token(studio.session)}
     try:
         probes.user(studio.session)
     except StudioError as error:
-        return Seen(studio.url, refused=str(error), **known)
+        return Observation(studio.url, refused=str(error), **known)
     described = {} if project is None else studio.of(project).describe()
     backends = () if project is None else tuple(studio.of(project).backends())
     url = (
@@ -97,7 +97,7 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)
-    return Seen(
+    return Observation(
         studio.url,
         url,
         **known,
