@@ -1,6 +1,7 @@
-"""Find what keeps active learning from working in Label Studio, and say how to mend it.
+"""Find what keeps active learning from working in Label Studio, and say how to fix it.
 
-Exit code 0: all is well (hints do not count); 1: something is wrong; 2: it could not be looked at.
+Exit code 0: all is well (hints do not count); 1: something is wrong; 2: the checks could not be
+made.
 """
 
 import os
@@ -18,15 +19,17 @@ from backend.studio.api import Studio
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--project", type=int, help="the project's number (default: none)")
+    parser.add_argument(
+        "--project", type=int, help="the project's number (default: check only the server)"
+    )
     add_access_arguments(parser)
     parser.add_argument(
         "--backend-url",
         default="",
-        help="this backend as Label Studio reaches it (default: the connected one, or "
-        "this machine at PORT)",
+        help="this backend's address as Label Studio reaches it (default: that of the "
+        "connected one, or this machine at PORT)",
     )
-    parser.add_argument("--fix", action="store_true", help="mend what Label Studio's API can mend")
+    parser.add_argument("--fix", action="store_true", help="fix what Label Studio's API can fix")
 
 
 def run(arguments: Namespace) -> int:
@@ -64,7 +67,7 @@ def is_fixable(finding: Finding) -> bool:
 def apply_fixes(
     found: list[Finding], studio: Studio, seen: Observation, settings: Settings
 ) -> Iterator[str]:
-    """Mend what can be mended; yields a line for each."""
+    """Fix what can be fixed; yields a line for each finding."""
     for finding in found:
         if finding.repair is None:
             continue

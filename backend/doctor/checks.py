@@ -1,4 +1,4 @@
-"""Everything that makes active learning fail in Label Studio without a word, one check each."""
+"""One check for each thing that makes active learning fail silently in Label Studio."""
 
 from collections.abc import Callable
 
@@ -34,8 +34,8 @@ CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)
 
 
 def findings(seen: Observation) -> list[Finding]:
-    """What all checks found, in their order, as far as could be seen."""
+    """The findings of all checks, in their order, as far as they could be made."""
     checks = CHECKS if seen.project else (*OF_ACCESS, *OF_SERVER)
     if seen.unreachable or seen.refused:
         checks = OF_ACCESS
-    return [found for check in checks if (found := check(seen)) is not None]
+    return [finding for check in checks if (finding := check(seen)) is not None]

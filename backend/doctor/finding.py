@@ -9,14 +9,14 @@ from backend.settings import Settings
 from backend.studio.project import StudioProject
 
 Repair = Callable[[StudioProject, Observation, Settings], str]
-"""Mends something through Label Studio's API; returns what it did. Raises BackendError."""
+"""Fixes something through Label Studio's API; returns what it did. Raises BackendError."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The sentence says what is found and why it matters, `fix` what to do about it.
+    """`sentence` says what was found and why it matters, `fix` what to do about it.
 
-    A hint is nothing wrong. repair: what --fix does about it, if it can do anything.
+    A hint is not an error. repair: what --fix does about it, if it can do anything.
     """
 
     name: str

@@ -39,7 +39,7 @@ def connection(seen: Observation) -> Finding:
             "connection",
             "wrong",
             f"Label Studio cannot use the backend: {rows[0].get('error_message') or 'no answer'}",
-            f"Mend it, then open Settings > Model of project {number}",
+            f"Fix that, then open Settings > Model of project {number}",
         )
     return Finding("connection", "ok", f"Project {number} is connected to {seen.backend_url}")
 
@@ -52,7 +52,7 @@ def only_backend(seen: Observation) -> Finding:
         "only backend",
         "wrong",
         f"{len(seen.backends)} backends are connected: each sets the order, and the last one wins",
-        f"Delete in Settings > Model: {', '.join(others) or 'all but one of the same address'}",
+        f"Delete in Settings > Model: {', '.join(others) or 'all but one with this address'}",
     )
 
 
@@ -63,25 +63,25 @@ def labelling_interface(seen: Observation) -> Finding:
         return Finding(
             "interface",
             "wrong",
-            f"The labelling interface cannot be learnt: {error}",
+            f"Nothing in the labelling interface can be learnt: {error}",
             "Change it in Settings > Labeling Interface",
         )
     if config.left_out:
         return Finding(
             "interface",
             "hint",
-            f"Left to people: {'; '.join(config.left_out)}",
-            f"Nothing, if that is meant; {_described(config)} are learnt",
+            f"Left to annotators: {'; '.join(config.left_out)}",
+            f"None needed if this is intended; what is learnt: {_described(config)}",
         )
     return Finding("interface", "ok", _described(config))
 
 
 def _described(config: LabelConfig) -> str:
     kind = {
-        "single": "one label a task",
-        "ordered": "one label a task, of an order",
-        "multiple": "several labels a task",
-        "spans": "spans of texts",
+        "single": "one label per task",
+        "ordered": "one label per task, on an ordered scale",
+        "multiple": "several labels per task",
+        "spans": "spans of text",
     }[config.kind]
     if len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"
@@ -100,7 +100,7 @@ def loop(seen: Observation) -> Finding | None:
         "loop",
         "wrong",
         f"The backend is in trouble: {trouble}",
-        "Do what it says, then open Settings > Model",
+        "Follow its advice, then open Settings > Model",
     )
 
 
@@ -116,8 +116,8 @@ def webhook(seen: Observation) -> Finding | None:
         "webhook",
         "wrong",
         f"The webhook to {seen.backend_url}/webhook does not work ({'; '.join(faults)}): the "
-        "backend hears of labels only at its next look",
-        "Run the doctor with --fix" if can_fix else "Mend first what is wrong above",
+        "backend notices labels only at its next poll",
+        "Run the doctor with --fix" if can_fix else "First fix what is wrong above",
         fix_webhook if can_fix else None,
     )
 
@@ -156,7 +156,7 @@ def sampling(seen: Observation) -> Finding:
         "sampling",
         "wrong",
         f'The sampling mode is "{mode}": Label All Tasks ignores the scores',
-        f'Run the doctor with --fix; the settings page cannot choose "{SAMPLING}"',
+        f'Run the doctor with --fix; the settings page does not offer "{SAMPLING}"',
         set_sampling,
     )
 
@@ -173,11 +173,15 @@ def version(seen: Observation) -> Finding | None:
     elif served == NOTHING_SERVED:
         sentence = "The backend serves no version yet: the queue is random"
     elif named != served:
-        sentence = f'model_version is "{named}", served is "{served}": the queue is random or old'
+        sentence = (
+            f'model_version is "{named}" but "{served}" is served: the queue is random or outdated'
+        )
     else:
-        return Finding("model_version", "ok", f'model_version is "{named}", the one served')
+        return Finding(
+            "model_version", "ok", f'model_version is "{named}", the version that is served'
+        )
     if served in ("", NOTHING_SERVED):
-        fix = "Wait for the first version (tasks are needed), or mend what is wrong above"
+        fix = "Wait for the first version (tasks are needed), or fix what is wrong above"
         return Finding("model_version", "wrong", sentence, fix)
     return Finding("model_version", "wrong", sentence, "Run the doctor with --fix", set_version)
 
@@ -185,7 +189,7 @@ def version(seen: Observation) -> Finding | None:
 def first_tab(seen: Observation) -> Finding:
     ordering = (seen.tabs[0].get("data") or {}).get("ordering") if seen.tabs else None
     if ordering == ORDERING:
-        return Finding("first tab", "ok", "The first Data Manager tab has the order, too")
+        return Finding("first tab", "ok", "The first Data Manager tab follows the order, too")
     return Finding(
         "first tab",
         "wrong",
@@ -199,18 +203,19 @@ def first_tab(seen: Observation) -> Finding:
 def overlap(seen: Observation) -> Finding:
     number = seen.project["maximum_annotations"]
     if number <= 1:
-        return Finding("overlap", "ok", "One annotation a task")
+        return Finding("overlap", "ok", "One annotation per task")
     return Finding(
         "overlap",
-        "hint",  # several opinions of a task may be what people want
-        f"{number} annotations a task: tasks in progress come first, in random order",
-        f"PATCH /api/projects/{seen.project['id']}/ with maximum_annotations 1",
+        "hint",  # several annotations per task may be intended
+        f"{number} annotations per task: tasks in progress come first, in random order",
+        f"PATCH /api/projects/{seen.project['id']}/ with maximum_annotations 1, if that is "
+        "what you want",
     )
 
 
 def required(seen: Observation) -> Finding | None:
     if not seen.project["show_collab_predictions"]:
-        return Finding("required", "ok", "Choices are not ticked beforehand")
+        return Finding("required", "ok", "Choices are not pre-annotated")
     xml = seen.project["label_config"]
     try:
         questions = parse(xml).questions
@@ -218,7 +223,7 @@ def required(seen: Observation) -> Finding | None:
         return None
     asked = {one.from_name for one in questions if not may_be_empty(one.kind, seen.empty_is_none)}
     if not asked:
-        return Finding("required", "ok", "An empty answer is an answer, too")
+        return Finding("required", "ok", "An empty answer counts as an answer")
     tags = fromstring(xml, forbid_dtd=True).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]
@@ -227,9 +232,9 @@ def required(seen: Observation) -> Finding | None:
     return Finding(
         "required",
         "wrong",
-        "Choices are ticked beforehand and not required: pressing the ticked one's key unticks it, "
-        "and an empty annotation is saved, which counts as no label",
-        f'Write required="true" into <{optional[0]}> in Settings > Labeling Interface',
+        "Choices are pre-annotated and not required: the hotkey of a ticked choice unticks "
+        "it, and an empty annotation is saved, which counts as no label",
+        f'Add required="true" to <{optional[0]}> in Settings > Labeling Interface',
     )
 
 
@@ -237,7 +242,7 @@ def entrance(seen: Observation) -> Finding:
     return Finding(
         "entrance",
         "hint",
-        "Only Label All Tasks has the order with locks: through other entrances two people may "
-        "get one task",
-        f"Have annotators begin on the project's page, /projects/{seen.project['id']}/data",
+        "Only Label All Tasks has both the order and locks: through other entrances two people "
+        "may get the same task",
+        f"Have annotators start on the project's page, /projects/{seen.project['id']}/data",
     )

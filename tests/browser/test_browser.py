@@ -75,7 +75,7 @@ def test_connect_by_hand_and_label_ten_tasks_with_the_keyboard(
         tick(browser, news.topics[shown[-1]])
         browser.keep(f"task-{number:02}")
         submit_and_see_the_next(bench, browser, news, shown)
-    assert prefilled >= 2, "what the topics are called says enough of some of the first tasks"
+    assert prefilled >= 2, "the names of the topics suffice for some of the first tasks"
     assert answers(bench, news, shown) == [news.topics[task] for task in shown]
 
 
