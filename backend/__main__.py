@@ -10,9 +10,12 @@ COMMANDS = {
     "serve": ("backend.commands.serve", "run the web server that Label Studio connects to"),
     "settings": ("backend.commands.settings", "print every setting, its value and its meaning"),
     "connect": ("backend.commands.connect", "connect a project of a running Label Studio"),
-    "doctor": ("backend.commands.doctor", "find, name and mend what keeps the order from working"),
+    "doctor": ("backend.commands.doctor", "find and fix what keeps the order from working"),
     "versions": ("backend.commands.versions", "list a project's versions, or show one"),
-    "rollback": ("backend.commands.rollback", "go back to an earlier version, or on to the newest"),
+    "rollback": (
+        "backend.commands.rollback",
+        "go back to an earlier version, or forward to the newest",
+    ),
     "export": ("backend.commands.export", "write a version as a plain transformers folder"),
     "demo": (
         "backend.dev.demo",
@@ -20,7 +23,7 @@ COMMANDS = {
     ),
 }
 """Command -> the module that has its `add_arguments(parser)` and `run(arguments)`, and a line of
-help. `run` may return an exit code. Only the module of the chosen command is imported."""
+help. `run` may return an exit code. Only the chosen command's module is imported."""
 
 
 def main() -> int:
@@ -42,8 +45,8 @@ def main() -> int:
         return 2
     except PermissionError as error:
         print(
-            f"error: {error.filename} may not be written ({error.strerror}). Name a folder that "
-            "you may write to; in the container that is /data",
+            f"error: {error.filename} cannot be written ({error.strerror}). Choose a folder that "
+            "you may write to; in the container this is /data",
             file=sys.stderr,
         )
         return 2

@@ -1,4 +1,4 @@
-"""Everything that can go wrong by name. A message says what is wrong, why, and how to fix it."""
+"""The errors of the backend. Each message says what is wrong, why, and how to fix it."""
 
 import errno
 
@@ -24,7 +24,7 @@ class BadSetting(BackendError):
 
 
 class BadRequest(BackendError):
-    """A caller sent something that is not what Label Studio sends."""
+    """A request is not of the form that Label Studio sends."""
 
 
 class UnknownProject(BackendError):
@@ -32,13 +32,13 @@ class UnknownProject(BackendError):
 
 
 class UnknownVersion(BackendError):
-    """A version that is not there, or not whole enough to be served."""
+    """A version that does not exist, or is too incomplete to be served."""
 
 
 class UnsupportedConfig(BackendError):
-    """A labelling config that we cannot learn from.
+    """A labelling interface that we cannot learn from.
 
-    `reason` is the short form: Label Studio's settings page shows nothing but the HTTP reason.
+    `reason` is the short form: Label Studio's settings page shows only the HTTP reason phrase.
     """
 
     def __init__(self, reason: str, advice: str) -> None:
@@ -59,7 +59,7 @@ class NotConnected(BackendError):
 
 
 class ProjectReplaced(BackendError):
-    """Label Studio has another project of the same number than the one that we learnt about."""
+    """The project with this number in Label Studio is not the one that we learnt about."""
 
 
 class TrainerDied(BackendError):
@@ -74,19 +74,19 @@ def is_disk_full(error: BaseException) -> bool:
     """Whether an error means that there is no room to write."""
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    # SQLite and safetensors have errors of their own for it, and tell it in words.
+    # SQLite and safetensors have their own errors for this, and only the text says so.
     return any(words in str(error) for words in ("disk is full", "No space left"))
 
 
 def explained(error: BaseException) -> str:
-    """What to tell people of an error, our own or another."""
+    """The sentence that people see for an error, ours or another."""
     if isinstance(error, BackendError):
         return str(error)
     if isinstance(error, NotAnEncoder):
         return f"{ENCODER_SETTINGS[error.medium]}={error}"
     if is_disk_full(error):
         return (
-            f"The disk of MODEL_DIR is full ({error}). The last version is served on, and every "
-            "label is safe in Label Studio; learning goes on by itself once there is room"
+            f"The disk of MODEL_DIR is full ({error}). The last version is still served, and every "
+            "label is safe in Label Studio; learning resumes by itself once there is room"
         )
     return f"{type(error).__name__}: {error}"

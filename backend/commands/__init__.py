@@ -1,1 +1,1 @@
-"""What people start by hand: python -m backend COMMAND."""
+"""The commands that people run: python -m backend COMMAND."""

@@ -1,4 +1,4 @@
-"""Which Label Studio a command speaks to, and with which token."""
+"""Which Label Studio a command calls, and with which token."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -13,7 +13,7 @@ def add_access_arguments(parser: ArgumentParser) -> None:
 
 
 def studio_of(arguments: Namespace, settings: Settings) -> Studio:
-    """Raises NotConnected when neither the arguments nor the settings name one."""
+    """Raises NotConnected when neither the arguments nor the settings name both."""
     url = arguments.url or settings.label_studio_url
     key = arguments.key or settings.label_studio_api_key
     if not url or not key:

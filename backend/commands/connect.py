@@ -23,9 +23,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--backend-url",
         default="http://localhost:9090",
-        help="this backend as Label Studio reaches it; the host name needs a dot or is localhost",
+        help="this backend's address as Label Studio reaches it; a host name needs a dot, except "
+        "localhost",
     )
-    parser.add_argument("--title", default="Active learning", help="the backend's name there")
+    parser.add_argument(
+        "--title", default="Active learning", help="the backend's name in Label Studio"
+    )
 
 
 def run(arguments: Namespace) -> None:
@@ -33,7 +36,7 @@ def run(arguments: Namespace) -> None:
     studio = studio_of(arguments, settings)
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
     if not studio.of(arguments.project).describe()["task_number"]:
-        print("Connected. The project has no tasks yet; when you import some, the order follows.")
+        print("Connected. The project has no tasks yet; the order follows when you import some.")
         return
     wait_for_order(studio, arguments.project)
     print(
@@ -42,7 +45,7 @@ def run(arguments: Namespace) -> None:
 
 
 def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:
-    """Register the backend with the project; the backend does all the rest when it hears of it."""
+    """Register the backend with the project; the backend does the rest when it is called."""
     address, own = backend_url.rstrip("/"), studio.of(project)
     if any(known["url"].rstrip("/") == address for known in own.backends()):
         return
@@ -68,7 +71,7 @@ def wait_for_order(studio: Studio, project: int) -> None:
             if time.monotonic() > until:
                 raise BackendError(
                     "There is no order after ten minutes. The backend's page /status and its log "
-                    "say what it does, and `python -m backend doctor` what is wrong"
+                    "say what it is doing, and `python -m backend doctor` says what is wrong"
                 )
             line.update()
             time.sleep(0.5)

@@ -1,6 +1,7 @@
-"""Find what keeps active learning from working in Label Studio, and say how to mend it.
+"""Find what keeps active learning from working in Label Studio, and say how to fix it.
 
-Exit code 0: all is well (hints do not count); 1: something is wrong; 2: it could not be looked at.
+Exit code 0: all is well (hints do not count); 1: something is wrong; 2: the checks could not be
+made.
 """
 
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from backend.commands.access import add_access_arguments, studio_of
 from backend.doctor.checks import findings
 from backend.doctor.finding import Finding
-from backend.doctor.seen import Seen, look
+from backend.doctor.observation import Observation, look
 from backend.errors import BackendError
 from backend.progress import counting
 from backend.settings import Settings, from_env
@@ -18,15 +19,17 @@ from backend.studio.api import Studio
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--project", type=int, help="the project's number (default: none)")
+    parser.add_argument(
+        "--project", type=int, help="the project's number (default: check only the server)"
+    )
     add_access_arguments(parser)
     parser.add_argument(
         "--backend-url",
         default="",
-        help="this backend as Label Studio reaches it (default: the connected one, or "
-        "this machine at PORT)",
+        help="this backend's address as Label Studio reaches it (default: that of the "
+        "connected one, or this machine at PORT)",
     )
-    parser.add_argument("--fix", action="store_true", help="mend what Label Studio's API can mend")
+    parser.add_argument("--fix", action="store_true", help="fix what Label Studio's API can fix")
 
 
 def run(arguments: Namespace) -> int:
@@ -34,20 +37,20 @@ def run(arguments: Namespace) -> int:
     studio = studio_of(arguments, settings)
     seen = look(studio, settings, arguments.project, arguments.backend_url)
     found = findings(seen)
-    if arguments.fix and any(map(is_mendable, found)):
-        tell(found)
-        for line in mended(found, studio, seen, settings):
+    if arguments.fix and any(map(is_fixable, found)):
+        print_findings(found)
+        for line in apply_fixes(found, studio, seen, settings):
             print(line)
         print()
         seen = look(studio, settings, arguments.project, arguments.backend_url)
         found = findings(seen)
-    tell(found)
+    print_findings(found)
     if arguments.project is None and not (seen.unreachable or seen.refused):
         list_projects(studio)
     return int(any(finding.verdict == "wrong" for finding in found))
 
 
-def tell(found: list[Finding]) -> None:
+def print_findings(found: list[Finding]) -> None:
     for finding in found:
         print(line_of(finding))
 
@@ -57,12 +60,14 @@ def line_of(finding: Finding) -> str:
     return f"{finding.verdict:<6}{finding.name:<16}{finding.sentence}{fix}"
 
 
-def is_mendable(finding: Finding) -> bool:
+def is_fixable(finding: Finding) -> bool:
     return finding.verdict == "wrong" and finding.repair is not None
 
 
-def mended(found: list[Finding], studio: Studio, seen: Seen, settings: Settings) -> Iterator[str]:
-    """Mend what can be mended; yields a line for each."""
+def apply_fixes(
+    found: list[Finding], studio: Studio, seen: Observation, settings: Settings
+) -> Iterator[str]:
+    """Fix what can be fixed; yields a line for each finding."""
     for finding in found:
         if finding.repair is None:
             continue

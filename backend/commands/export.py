@@ -1,6 +1,6 @@
-"""Write a version as a plain transformers folder, for use without Label Studio and without us.
+"""Write a version as a plain transformers folder, for use without Label Studio and this backend.
 
-pipeline("text-classification", DIR, truncation=True) loads it; of a version that marks spans
+pipeline("text-classification", DIR, truncation=True) loads it; if the version marks spans,
 pipeline("token-classification", DIR, aggregation_strategy="simple").
 """
 
@@ -21,23 +21,23 @@ from model.types import is_of_text
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, required=True, help="the project's number")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write: new or empty")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write, new or empty")
     parser.add_argument("--version", default="", help="for example 2.13 (default: the newest)")
 
 
 def run(arguments: Namespace) -> None:
     folder: Path = arguments.out
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise BackendError(f"{folder} exists and is no empty folder; name another with --out")
+        raise BackendError(f"{folder} exists and is not an empty folder; choose another with --out")
     store = store_of(from_env(os.environ).model_dir, arguments.project)
     version, head = chosen(store, arguments.version)
     encoder, meta = encoder_of(store, version, head)
     export(encoder, head, folder, facts_of(version, meta))
-    print(f"Version {version.name} stands in {folder}; its README.md says how to use it")
+    print(f"Version {version.name} was written to {folder}; its README.md says how to use it")
 
 
 def chosen(store: Store, name: str) -> tuple[Version, Head]:
-    """The version of that name, or the newest that has a head. Raises BackendError without one."""
+    """The version of that name, or the newest that has a head. Raises BackendError."""
     candidates = [version_of(store, name)] if name else versions_of(store)
     for version in reversed(candidates):
         if version.head is not None:
@@ -57,7 +57,7 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
     if not is_of_text(meta.spec.layout):
         raise BackendError(
             f"Version {version.name} reads {' and '.join(meta.spec.layout)}; only versions that "
-            "read nothing but texts can be exported"
+            "read nothing but text can be exported"
         )
     try:
         encoder = TextEncoder(
@@ -70,7 +70,7 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
 
 
 def facts_of(version: Version, encoder: EncoderMeta) -> Json:
-    """What the folder's README tells of a version."""
+    """What the folder's README says about a version."""
     return {
         "version": version.name,
         "made": moment(version),

@@ -1,6 +1,6 @@
-"""Go back to an earlier version, or on to the newest again; without either, say what is pinned.
+"""Go back to an earlier version, or forward to the newest; with neither, print what is pinned.
 
-A pinned version serves as it is: predictions and the queue come from its encoder and its head.
+A pinned version is served as it is: predictions and the queue come from its encoder and its head.
 Labels are still collected and audit tasks still measured, but nothing is trained until --latest.
 """
 
@@ -14,14 +14,14 @@ from backend.project.versions import store_of, version_of
 from backend.settings import Settings, from_env
 
 TIMEOUT = 5.0
-"""Seconds. The server answers a webhook in milliseconds, unless it is just starting."""
+"""Seconds. The server answers a webhook in milliseconds, except while it is starting."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, required=True, help="the project's number")
     wanted = parser.add_mutually_exclusive_group()
     wanted.add_argument("--to", metavar="VERSION", help="pin this version, for example 2.13")
-    wanted.add_argument("--latest", action="store_true", help="remove the pin and learn again")
+    wanted.add_argument("--latest", action="store_true", help="remove the pin and resume learning")
 
 
 def run(arguments: Namespace) -> None:
@@ -38,12 +38,12 @@ def run(arguments: Namespace) -> None:
 
 def state(name: str | None) -> str:
     if name is None:
-        return "No version is pinned: the newest encoder and all labels make the order"
-    return f"Version {name} is pinned: its encoder and its head make the order; nothing is learnt"
+        return "No version is pinned: the newest encoder and all labels determine the order"
+    return f"Version {name} is pinned: its encoder and head determine the order; nothing is learnt"
 
 
 def give_hint(settings: Settings, project: int) -> str:
-    """Have a running server look at the project now. Returns a line on how that went."""
+    """Make a running server look at the project now. Returns a line that says whether it did."""
     url = f"http://localhost:{settings.port}/webhook"
     user = settings.basic_auth_user
     try:
@@ -54,9 +54,9 @@ def give_hint(settings: Settings, project: int) -> str:
             timeout=TIMEOUT,
         )
         if answer.ok:
-            return "The server follows now"
+            return "The server applies this now"
         trouble = f"{url} answers {answer.status_code}"
     except requests.RequestException:
-        trouble = f"nobody answers at {url}"
+        trouble = f"nothing answers at {url}"
     wait = f"(POLL_SECONDS={settings.poll_seconds:g})"
-    return f"The server follows at its next look {wait} or start: {trouble}"
+    return f"The server applies this at its next poll {wait} or start: {trouble}"

@@ -11,7 +11,7 @@ ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.epilog = "Everything is set by environment variables: python -m backend settings"
+    parser.epilog = "All settings are environment variables: python -m backend settings"
 
 
 def run(_: Namespace) -> None:
@@ -19,7 +19,7 @@ def run(_: Namespace) -> None:
     command = [
         sys.executable, "-m", "gunicorn",
         "--bind", f"{settings.host}:{settings.port}",
-        # One process: the loops, and the models that they serve, live in it.
+        # One process: it holds the loops and the models that they serve.
         "--workers", "1", "--worker-class", "gthread", "--threads", str(settings.threads),
         "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
         "--log-level", settings.log_level.lower(),

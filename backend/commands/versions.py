@@ -1,4 +1,4 @@
-"""List a project's versions, or show all that is known of one."""
+"""List a project's versions, or show everything known about one."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> None:
 
 
 def everything_of(store: Store, version: Version) -> Json:
-    """A version's meta and its encoder's, with numbers in place of the lists of tasks."""
+    """The metadata of a version and its encoder, with counts in place of the lists of tasks."""
     encoder = store.encoders().get(version.encoder)
     return {
         "version": version.name,
@@ -55,9 +55,9 @@ def listing(
     encoders: Mapping[int, EncoderMeta],
     marks: Mapping[str | None, str],
 ) -> str:
-    """A table of the versions, newest last and some of them marked; a line on each encoder."""
+    """A table of the versions, newest last, with marks; then a line on each encoder."""
     if not versions:
-        return "There is no version yet: the first comes with the first order"
+        return "There is no version yet: the first one comes with the first order"
     rows = [row_of(version, marks.get(version.name, "")) for version in versions]
     header = list(dict.fromkeys(name for row in rows for name in row))
     table = aligned([header, *([row.get(name, "") for name in header] for row in rows)])
@@ -66,7 +66,7 @@ def listing(
 
 
 def row_of(version: Version, mark: str) -> dict[str, str]:
-    """The table's cells by the name of their column."""
+    """The table's cells by column name."""
     training, audit = len(version.training), len(version.validation)
     return {
         "version": _marked(version, mark),
@@ -87,7 +87,7 @@ def _marked(version: Version, mark: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines in which the columns stand below each other."""
+    """Rows of cells as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

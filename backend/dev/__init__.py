@@ -1,1 +1,1 @@
-"""A Label Studio and a backend on this machine: for the demo and the tests."""
+"""A Label Studio and a backend on this machine, for the demo and the tests."""

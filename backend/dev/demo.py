@@ -1,6 +1,6 @@
-"""make demo: a real Label Studio, 2,225 real news articles and the live loop, in one command.
+"""make demo: a real Label Studio, 2,225 real news articles and the live loop in one command.
 
-With `--annotate N` the demo then labels N tasks itself through Label Studio's API, from the true
+With `--annotate N` the demo then labels N tasks itself through Label Studio's API, with their true
 topics, and reports how good the model became and how fast the order followed.
 """
 
@@ -46,10 +46,10 @@ RANDOM_DRAWS_HEAD, RANDOM_DRAWS_DEEP = 20, 3
 """Draws for f1_random: fine-tuning takes a minute a draw, a head milliseconds."""
 
 ENCODING_LIMIT = 600.0
-"""Seconds in which all articles must be encoded."""
+"""Seconds within which all articles must be encoded."""
 
 TUNED_TEST_ARTICLES = 500
-"""A fine-tuned encoder of a random draw is measured on so many untouched articles."""
+"""A random draw's fine-tuned encoder is measured on this many unlabelled articles."""
 
 
 def articles() -> list[tuple[str, str]]:
@@ -74,7 +74,7 @@ def label_config(topics: Sequence[str]) -> str:
 
 @dataclass
 class Demo:
-    """One running demo: both servers, the project, and what the articles' topics really are."""
+    """One running demo: both servers, the project, and the true topics of the articles."""
 
     studio: Studio
     backend_url: str
@@ -103,7 +103,7 @@ class Demo:
 
     def label_next(self) -> float:
         """Take the next task, check that it is the right one, submit its topic, and wait for the
-        order that knows of it. Returns the seconds from submit to that order."""
+        order that includes the label. Returns the seconds from submit to that order."""
         expected = {self.studio.of(self.project).lowest_scored()}
         task = self.studio.of(self.project).next_task()
         if task is None:
@@ -132,8 +132,8 @@ class Demo:
             time.sleep(0.02)
         raise BackendError(f"No version learnt from task {task} within two minutes; see the log")
 
-    def look_before(self) -> None:
-        """Measure what is served before any label, as soon as it has read all articles."""
+    def measure_before(self) -> None:
+        """Measure the version before the first label, once it has read all articles."""
         until = time.monotonic() + ENCODING_LIMIT
         version = self.version()
         with waiting("encoding the other articles") as line:
@@ -149,7 +149,7 @@ class Demo:
         return np.array(sorted(set(self.truth) - set(self.labelled)), dtype=np.int64)
 
     def f1(self, version: Version) -> float:
-        """Macro-F1 of a version on the articles that nobody has labelled."""
+        """Macro-F1 of a version on the unlabelled articles."""
         ids = self.untouched()
         return macro_f1(
             decisions(_head_of(version).probs(self.vectors(version.encoder, ids)), "single"),
@@ -172,8 +172,9 @@ class Demo:
         return parse(label_config(self.topics))
 
     def f1_random(self, labels: int, version: Version, settings: Settings) -> tuple[float, int]:
-        """Mean macro-F1 of the same learner on as many articles drawn at random, and the number of
-        draws. If the served encoder was fine-tuned on m labels, so is each draw's on its first m.
+        """Mean macro-F1 of the same learner on this many random articles, and the number of draws.
+
+        If the served encoder was fine-tuned on m labels, so is each draw's on its first m.
         """
         tuned_on = self.store().encoders()[version.encoder].labels
         draws = RANDOM_DRAWS_DEEP if tuned_on else RANDOM_DRAWS_HEAD
@@ -239,20 +240,20 @@ def _head_of(version: Version) -> Head:
 
 @contextmanager
 def running(folder: Path, label_studio: str, ports: tuple[int, int]) -> Iterator[Demo]:
-    """Start both servers, make the project, connect, and wait for the first order.
+    """Start both servers, create the project, connect it, and wait for the first order.
 
     Raises BackendError when one of the ports is taken.
     """
     for port in ports:
         if local.is_taken(port):
             raise BackendError(
-                f"Something else uses port {port} already, perhaps a Label Studio of yours. Name "
+                f"Port {port} is already in use, perhaps by a Label Studio of yours. Choose "
                 "two free ports: make demo PORT=8090 BACKEND_PORT=9190"
             )
     studio_server = local.label_studio(folder, ports[0], label_studio)
     backend_server = local.backend(folder, ports[1], studio_server.url)
     with studio_server, backend_server:
-        with waiting("Label Studio starts (a minute at the first time)") as line:
+        with waiting("starting Label Studio (a minute the first time)") as line:
             studio_server.wait_until_up(line.update)
             backend_server.wait_until_up(line.update)
         studio = Studio(studio_server.url, local.TOKEN)
@@ -263,7 +264,7 @@ def _connected(studio: Studio, backend_url: str, folder: Path) -> Demo:
     rows = articles()
     topics = sorted({topic for _, topic in rows})
     project = studio.create_project(title=TITLE, label_config=label_config(topics))["id"]
-    with counting("import articles", len(rows), "article") as bar:
+    with counting("importing articles", len(rows), "article") as bar:
         for start in range(0, len(rows), 250):
             batch = rows[start : start + 250]
             studio.of(project).import_tasks(
@@ -279,10 +280,10 @@ def _connected(studio: Studio, backend_url: str, folder: Path) -> Demo:
 
 
 def annotate(demo: Demo, labels: int, pace: float) -> None:
-    """Label tasks as an annotator would, one each `pace` seconds at the fastest."""
-    demo.look_before()
+    """Label tasks as an annotator would, one every `pace` seconds at most."""
+    demo.measure_before()
     if demo.f1_before is not None:
-        print(f"F1 before any label, from what the topics are called: {demo.f1_before:.3f}")
+        print(f"F1 before the first label, from the names of the topics: {demo.f1_before:.3f}")
     print(f"{'labels':>6}  {'version':>8}  {'F1':>6}  {'submit to new order':>20}")
     for done in range(1, labels + 1):
         began = time.monotonic()
@@ -310,10 +311,14 @@ def report(demo: Demo) -> Json:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--annotate", type=int, default=0, help="label so many tasks by itself")
+    parser.add_argument(
+        "--annotate", type=int, default=0, help="label this many tasks automatically"
+    )
     parser.add_argument("--exit", action="store_true", help="stop everything at the end")
-    parser.add_argument("--pace", type=float, default=2.0, help="seconds a label, at the least")
-    parser.add_argument("--folder", type=Path, default=Path("demo-data"), help="where to keep it")
+    parser.add_argument("--pace", type=float, default=2.0, help="seconds per label, at least")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo-data"), help="where to keep the data"
+    )
     parser.add_argument("--label-studio", default="label-studio", help="its executable")
     parser.add_argument("--port", type=int, default=8080, help="port of Label Studio")
     parser.add_argument("--backend-port", type=int, default=9090, help="port of the backend")
@@ -322,7 +327,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """A real Label Studio with 2,225 news articles and this backend, ready to label."""
     logging.basicConfig(level=logging.WARNING)
-    for end in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl+C: the servers must not stay behind
+    for end in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl+C: the servers must not keep running
         signal.signal(end, signal.default_int_handler)
     folder = arguments.folder.resolve()
     ports = (arguments.port, arguments.backend_port)
@@ -341,7 +346,7 @@ def run(arguments: Namespace) -> None:
             print("Press Ctrl+C to stop both servers.", flush=True)
             _wait_for_interrupt()
     if result and arguments.exit:
-        print(json.dumps(result))  # the last line, after all that the servers say
+        print(json.dumps(result))  # the last line, after all output of the servers
 
 
 def _wait_for_interrupt() -> None:

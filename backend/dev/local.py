@@ -1,4 +1,4 @@
-"""A Label Studio and a backend as processes on this machine: for the demo and the tests."""
+"""A Label Studio and a backend as processes on this machine, for the demo and the tests."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ STARTING_LIMIT = 300.0
 
 
 class LocalProcess:
-    """A server in a process group of its own, its output in a log file."""
+    """A server in its own process group, with its output in a log file."""
 
     def __init__(
         self, name: str, command: list[str], environ: Mapping[str, str], url: str, folder: Path
@@ -64,7 +64,7 @@ class LocalProcess:
         return self._process.pid
 
     def kill(self) -> None:
-        """SIGKILL to the whole group: what a power cut would do."""
+        """SIGKILL to the whole group, like a power failure."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -87,7 +87,7 @@ class LocalProcess:
             status = requests.get(f"{self.url}/health", timeout=2.0).status_code
         except requests.RequestException:
             return False
-        return status in (200, 401)  # 401: it is up and wants a password
+        return status in (200, 401)  # 401: it is up and asks for a password
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._process, None
@@ -108,7 +108,7 @@ def label_studio(
 ) -> LocalProcess:
     """Label Studio on sqlite with all its data in `folder`, ready for a backend on this machine.
 
-    executable: its name or path. Raises BackendError when there is none.
+    executable: its name or path. Raises BackendError if it does not exist.
     """
     settings = {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
@@ -132,12 +132,12 @@ def label_studio(
 
 
 def _whole_path(executable: str) -> str:
-    """Where it is, whatever folder its process gets."""
+    """Its absolute path, valid in whatever folder its process runs."""
     found = shutil.which(executable)
     if found is None:
         raise BackendError(
             f"There is no program {executable!r}, so Label Studio cannot be started. Install it "
-            "(pip install label-studio) or say where it is, with --label-studio PATH"
+            "(pip install label-studio) or give its path with --label-studio PATH"
         )
     return str(Path(found).absolute())
 
@@ -157,7 +157,7 @@ def backend(folder: Path, port: int, studio_url: str, **settings: object) -> Loc
 
 
 def is_taken(port: int) -> bool:
-    """Whether something answers on this port of this machine already."""
+    """Whether something on this machine already answers on this port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,1 +1,1 @@
-"""What makes active learning silently fail in Label Studio: looked at, named, mended."""
+"""Finds, names and fixes what makes active learning fail silently in Label Studio."""

@@ -1,12 +1,12 @@
-"""Everything that makes active learning fail in Label Studio without a word, one check each."""
+"""One check for each thing that makes active learning fail silently in Label Studio."""
 
 from collections.abc import Callable
 
 from backend.doctor import project_checks, server_checks
 from backend.doctor.finding import Finding
-from backend.doctor.seen import Seen
+from backend.doctor.observation import Observation
 
-Check = Callable[[Seen], Finding | None]
+Check = Callable[[Observation], Finding | None]
 
 OF_ACCESS: tuple[Check, ...] = (server_checks.server, server_checks.token)
 OF_SERVER: tuple[Check, ...] = (
@@ -33,9 +33,9 @@ OF_PROJECT: tuple[Check, ...] = (
 CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)
 
 
-def findings(seen: Seen) -> list[Finding]:
-    """What all checks found, in their order, as far as could be seen."""
+def findings(seen: Observation) -> list[Finding]:
+    """The findings of all checks, in their order, as far as they could be made."""
     checks = CHECKS if seen.project else (*OF_ACCESS, *OF_SERVER)
     if seen.unreachable or seen.refused:
         checks = OF_ACCESS
-    return [found for check in checks if (found := check(seen)) is not None]
+    return [finding for check in checks if (finding := check(seen)) is not None]

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.doctor.seen import Seen
+from backend.doctor.observation import Observation
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 
-Repair = Callable[[StudioProject, Seen, Settings], str]
-"""Mends something through Label Studio's API; returns what it did. Raises BackendError."""
+Repair = Callable[[StudioProject, Observation, Settings], str]
+"""Fixes something through Label Studio's API; returns what it did. Raises BackendError."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The sentence says what is found and why it matters, `fix` what to do about it.
+    """`sentence` says what was found and why it matters, `fix` what to do about it.
 
-    A hint is nothing wrong. repair: what --fix does about it, if it can do anything.
+    A hint is not an error. repair: what --fix does about it, if it can do anything.
     """
 
     name: str

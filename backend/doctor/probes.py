@@ -1,4 +1,4 @@
-"""Questions about Label Studio itself that only the doctor asks. None of them changes anything."""
+"""Requests about Label Studio itself that only the doctor makes. None of them changes anything."""
 
 import json
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ from backend.types import Json
 
 @dataclass(frozen=True)
 class Refusal:
-    """What Label Studio has against an address: its HTTP status and its words."""
+    """Why Label Studio refuses an address: its HTTP status and message."""
 
     status: int
     reason: str
 
 
 def release(session: Session) -> str:
-    """Label Studio's own version. Asked without the token."""
+    """Label Studio's version. Requested without the token."""
     response = session.answer("GET", "/api/version/", READ_TIMEOUT)
     raise_for(response, "GET /api/version/")
     return str(decoded(response).get("release", ""))
 
 
 def kind_of_token(session: Session) -> str:
-    """In words."""
+    """The kind of the token, in words."""
     return "personal access token" if session.is_personal() else "legacy token"
 
 
 def user(session: Session) -> Json:
-    """Whom the token belongs to."""
+    """The user to whom the token belongs."""
     return session.json("GET", "/api/current-user/whoami")
 
 
 def feature_flag(session: Session, name: str) -> bool | None:
-    """Whether a feature is on; None when Label Studio does not tell, as with legacy tokens."""
+    """Whether a feature is on; None where Label Studio does not show it, as with legacy tokens."""
     response = session.call("GET", "/feature-flags/", allowed=(401, 403, 404))
     if response.status_code != 200:
         return None
@@ -42,15 +42,15 @@ def feature_flag(session: Session, name: str) -> bool | None:
 
 
 def backend_refusal(session: Session, url: str) -> Refusal | None:
-    """Why no ML backend could be connected at this address; None when one could.
+    """Why no ML backend can be connected at this address; None if one can.
 
-    Creates nothing: the request is invalid in another place, too.
+    Creates nothing: the request is also invalid in another field.
     """
     return _refusal(session, "/api/ml/", {"url": url, "auth_method": "NONE OF THESE"})
 
 
 def webhook_refusal(session: Session, url: str) -> Refusal | None:
-    """Why there could be no webhook to this address; None when there could. Creates nothing."""
+    """Why no webhook to this address can be created; None if one can. Creates nothing."""
     return _refusal(session, "/api/webhooks/", {"url": url, "actions": ["NONE OF THESE"]})
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from defusedxml.ElementTree import fromstring
 
 from backend.doctor.finding import Finding
+from backend.doctor.observation import Observation
 from backend.doctor.repairs import (
     delete_left_webhooks,
+    fix_webhook,
     left_webhooks,
-    mend_webhook,
     order_first_tab,
     set_sampling,
     set_version,
 )
-from backend.doctor.seen import Seen
 from backend.errors import UnsupportedConfig
 from backend.interface.controls import CONTROLS
 from backend.interface.parse import parse
@@ -25,7 +25,7 @@ from backend.queue.webhook import events_for
 from backend.types import Json
 
 
-def connection(seen: Seen) -> Finding:
+def connection(seen: Observation) -> Finding:
     number, rows = seen.project["id"], seen.own_backends()
     if not rows:
         return Finding(
@@ -39,12 +39,12 @@ def connection(seen: Seen) -> Finding:
             "connection",
             "wrong",
             f"Label Studio cannot use the backend: {rows[0].get('error_message') or 'no answer'}",
-            f"Mend it, then open Settings > Model of project {number}",
+            f"Fix that, then open Settings > Model of project {number}",
         )
     return Finding("connection", "ok", f"Project {number} is connected to {seen.backend_url}")
 
 
-def only_backend(seen: Seen) -> Finding:
+def only_backend(seen: Observation) -> Finding:
     if len(seen.backends) < 2:
         return Finding("only backend", "ok", "No other backend is connected")
     others = sorted(row["url"] for row in seen.backends if row["url"] != seen.backend_url)
@@ -52,43 +52,43 @@ def only_backend(seen: Seen) -> Finding:
         "only backend",
         "wrong",
         f"{len(seen.backends)} backends are connected: each sets the order, and the last one wins",
-        f"Delete in Settings > Model: {', '.join(others) or 'all but one of the same address'}",
+        f"Delete in Settings > Model: {', '.join(others) or 'all but one with this address'}",
     )
 
 
-def labelling_interface(seen: Seen) -> Finding:
+def labelling_interface(seen: Observation) -> Finding:
     try:
         config = parse(seen.project["label_config"])
     except UnsupportedConfig as error:
         return Finding(
             "interface",
             "wrong",
-            f"The labelling interface cannot be learnt: {error}",
+            f"Nothing in the labelling interface can be learnt: {error}",
             "Change it in Settings > Labeling Interface",
         )
     if config.left_out:
         return Finding(
             "interface",
             "hint",
-            f"Left to people: {'; '.join(config.left_out)}",
-            f"Nothing, if that is meant; {_described(config)} are learnt",
+            f"Left to annotators: {'; '.join(config.left_out)}",
+            f"None needed if this is intended; what is learnt: {_described(config)}",
         )
     return Finding("interface", "ok", _described(config))
 
 
 def _described(config: LabelConfig) -> str:
     kind = {
-        "single": "one label a task",
-        "ordered": "one label a task, of an order",
-        "multiple": "several labels a task",
-        "spans": "spans of texts",
+        "single": "one label per task",
+        "ordered": "one label per task, on an ordered scale",
+        "multiple": "several labels per task",
+        "spans": "spans of text",
     }[config.kind]
     if len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"
     return f"{len(config.labels)} labels, {kind}"
 
 
-def loop(seen: Seen) -> Finding | None:
+def loop(seen: Observation) -> Finding | None:
     if seen.health.status != 200:
         return None
     trouble = seen.state.get("trouble") or seen.state.get("training_trouble")
@@ -100,29 +100,29 @@ def loop(seen: Seen) -> Finding | None:
         "loop",
         "wrong",
         f"The backend is in trouble: {trouble}",
-        "Do what it says, then open Settings > Model",
+        "Follow its advice, then open Settings > Model",
     )
 
 
-def webhook(seen: Seen) -> Finding | None:
+def webhook(seen: Observation) -> Finding | None:
     if not seen.own_backends():
         return None
     own = seen.own_webhooks()
     faults = list(_faults(own[0], seen)) if own else ["it is missing"]
     if not faults:
         return Finding("webhook", "ok", "All events are sent to the backend")
-    can_mend = seen.webhook_refusal is None
+    can_fix = seen.webhook_refusal is None
     return Finding(
         "webhook",
         "wrong",
         f"The webhook to {seen.backend_url}/webhook does not work ({'; '.join(faults)}): the "
-        "backend hears of labels only at its next look",
-        "Run the doctor with --fix" if can_mend else "Mend first what is wrong above",
-        mend_webhook if can_mend else None,
+        "backend notices labels only at its next poll",
+        "Run the doctor with --fix" if can_fix else "First fix what is wrong above",
+        fix_webhook if can_fix else None,
     )
 
 
-def _faults(row: Json, seen: Seen) -> Iterator[str]:
+def _faults(row: Json, seen: Observation) -> Iterator[str]:
     missing = sorted(set(events_for(seen.project["label_config"])) - set(row.get("actions") or []))
     if missing and not row.get("send_for_all_actions"):
         yield f"without {', '.join(missing)}"
@@ -134,7 +134,7 @@ def _faults(row: Json, seen: Seen) -> Iterator[str]:
         yield "without the backend's password"
 
 
-def removed_backends(seen: Seen) -> Finding:
+def removed_backends(seen: Observation) -> Finding:
     left = left_webhooks(seen)
     if not left:
         return Finding("left webhooks", "ok", "No webhook of a removed backend is left")
@@ -148,7 +148,7 @@ def removed_backends(seen: Seen) -> Finding:
     )
 
 
-def sampling(seen: Seen) -> Finding:
+def sampling(seen: Observation) -> Finding:
     mode = seen.project["sampling"]
     if mode == SAMPLING:
         return Finding("sampling", "ok", f'The sampling mode is "{SAMPLING}"')
@@ -156,12 +156,12 @@ def sampling(seen: Seen) -> Finding:
         "sampling",
         "wrong",
         f'The sampling mode is "{mode}": Label All Tasks ignores the scores',
-        f'Run the doctor with --fix; the settings page cannot choose "{SAMPLING}"',
+        f'Run the doctor with --fix; the settings page does not offer "{SAMPLING}"',
         set_sampling,
     )
 
 
-def version(seen: Seen) -> Finding | None:
+def version(seen: Observation) -> Finding | None:
     named, served = seen.project["model_version"] or "", seen.served
     if named and named in [row.get("title") for row in seen.backends]:
         sentence = (
@@ -173,19 +173,23 @@ def version(seen: Seen) -> Finding | None:
     elif served == NOTHING_SERVED:
         sentence = "The backend serves no version yet: the queue is random"
     elif named != served:
-        sentence = f'model_version is "{named}", served is "{served}": the queue is random or old'
+        sentence = (
+            f'model_version is "{named}" but "{served}" is served: the queue is random or outdated'
+        )
     else:
-        return Finding("model_version", "ok", f'model_version is "{named}", the one served')
+        return Finding(
+            "model_version", "ok", f'model_version is "{named}", the version that is served'
+        )
     if served in ("", NOTHING_SERVED):
-        fix = "Wait for the first version (tasks are needed), or mend what is wrong above"
+        fix = "Wait for the first version (tasks are needed), or fix what is wrong above"
         return Finding("model_version", "wrong", sentence, fix)
     return Finding("model_version", "wrong", sentence, "Run the doctor with --fix", set_version)
 
 
-def first_tab(seen: Seen) -> Finding:
+def first_tab(seen: Observation) -> Finding:
     ordering = (seen.tabs[0].get("data") or {}).get("ordering") if seen.tabs else None
     if ordering == ORDERING:
-        return Finding("first tab", "ok", "The first Data Manager tab has the order, too")
+        return Finding("first tab", "ok", "The first Data Manager tab follows the order, too")
     return Finding(
         "first tab",
         "wrong",
@@ -196,21 +200,22 @@ def first_tab(seen: Seen) -> Finding:
     )
 
 
-def overlap(seen: Seen) -> Finding:
+def overlap(seen: Observation) -> Finding:
     number = seen.project["maximum_annotations"]
     if number <= 1:
-        return Finding("overlap", "ok", "One annotation a task")
+        return Finding("overlap", "ok", "One annotation per task")
     return Finding(
         "overlap",
-        "hint",  # several opinions of a task may be what people want
-        f"{number} annotations a task: tasks in progress come first, in random order",
-        f"PATCH /api/projects/{seen.project['id']}/ with maximum_annotations 1",
+        "hint",  # several annotations per task may be intended
+        f"{number} annotations per task: tasks in progress come first, in random order",
+        f"PATCH /api/projects/{seen.project['id']}/ with maximum_annotations 1, if that is "
+        "what you want",
     )
 
 
-def required(seen: Seen) -> Finding | None:
+def required(seen: Observation) -> Finding | None:
     if not seen.project["show_collab_predictions"]:
-        return Finding("required", "ok", "Choices are not ticked beforehand")
+        return Finding("required", "ok", "Choices are not pre-annotated")
     xml = seen.project["label_config"]
     try:
         questions = parse(xml).questions
@@ -218,7 +223,7 @@ def required(seen: Seen) -> Finding | None:
         return None
     asked = {one.from_name for one in questions if not may_be_empty(one.kind, seen.empty_is_none)}
     if not asked:
-        return Finding("required", "ok", "An empty answer is an answer, too")
+        return Finding("required", "ok", "An empty answer counts as an answer")
     tags = fromstring(xml, forbid_dtd=True).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]
@@ -227,17 +232,17 @@ def required(seen: Seen) -> Finding | None:
     return Finding(
         "required",
         "wrong",
-        "Choices are ticked beforehand and not required: pressing the ticked one's key unticks it, "
-        "and an empty annotation is saved, which counts as no label",
-        f'Write required="true" into <{optional[0]}> in Settings > Labeling Interface',
+        "Choices are pre-annotated and not required: the hotkey of a ticked choice unticks "
+        "it, and an empty annotation is saved, which counts as no label",
+        f'Add required="true" to <{optional[0]}> in Settings > Labeling Interface',
     )
 
 
-def entrance(seen: Seen) -> Finding:
+def entrance(seen: Observation) -> Finding:
     return Finding(
         "entrance",
         "hint",
-        "Only Label All Tasks has the order with locks: through other entrances two people may "
-        "get one task",
-        f"Have annotators begin on the project's page, /projects/{seen.project['id']}/data",
+        "Only Label All Tasks has both the order and locks: through other entrances two people "
+        "may get the same task",
+        f"Have annotators start on the project's page, /projects/{seen.project['id']}/data",
     )

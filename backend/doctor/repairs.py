@@ -1,6 +1,6 @@
-"""What the doctor can mend through Label Studio's API. Each says in a sentence what it did."""
+"""What the doctor can fix through Label Studio's API. Each returns a sentence on what it did."""
 
-from backend.doctor.seen import Seen, address
+from backend.doctor.observation import Observation, address
 from backend.errors import BackendError
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import ORDERING, ensure_first_tab
@@ -10,44 +10,44 @@ from backend.studio.project import StudioProject
 from backend.types import Json
 
 
-def mend_webhook(studio: StudioProject, seen: Seen, settings: Settings) -> str:
-    """Keeps the secret that the backend put into it; into a new one it puts it at its next look."""
-    found = seen.own_webhooks()
-    secret = found[0]["headers"].get(SECRET_HEADER, "") if found else ""
+def fix_webhook(studio: StudioProject, seen: Observation, settings: Settings) -> str:
+    """Keeps the backend's secret in it; into a new webhook the backend puts it at its next poll."""
+    own = seen.own_webhooks()
+    secret = own[0]["headers"].get(SECRET_HEADER, "") if own else ""
     events = events_for(seen.project["label_config"])
     headers = webhook_headers(settings, secret)
     if not ensure_webhook(studio, seen.backend_url, headers, events):
         raise BackendError("Label Studio refuses the webhook")
-    return f"the webhook to {seen.backend_url}/webhook is there, with its events and header"
+    return f"the webhook to {seen.backend_url}/webhook is in place, with its events and headers"
 
 
-def delete_left_webhooks(studio: StudioProject, seen: Seen, _: Settings) -> str:
+def delete_left_webhooks(studio: StudioProject, seen: Observation, _: Settings) -> str:
     left = left_webhooks(seen)
     for webhook in left:
         studio.delete_webhook(webhook["id"])
     return "deleted the webhooks to " + ", ".join(webhook["url"] for webhook in left)
 
 
-def set_sampling(studio: StudioProject, seen: Seen, _: Settings) -> str:
+def set_sampling(studio: StudioProject, seen: Observation, _: Settings) -> str:
     studio.update(sampling=SAMPLING)
     return f'set the sampling mode to "{SAMPLING}"'
 
 
-def set_version(studio: StudioProject, seen: Seen, _: Settings) -> str:
+def set_version(studio: StudioProject, seen: Observation, _: Settings) -> str:
     studio.update(model_version=seen.served)
     return f'set model_version to "{seen.served}"'
 
 
-def order_first_tab(studio: StudioProject, seen: Seen, _: Settings) -> str:
-    """Keeps the filters of a tab that somebody has filtered or ordered."""
+def order_first_tab(studio: StudioProject, seen: Observation, _: Settings) -> str:
+    """Keeps the filters of a tab that somebody has already filtered or ordered."""
     if not ensure_first_tab(studio):
         first = seen.tabs[0]
         studio.update_tab(first["id"], {**first["data"], "ordering": ORDERING})
     return "ordered the first Data Manager tab by score, lowest first"
 
 
-def left_webhooks(seen: Seen) -> list[Json]:
-    """Webhooks of ours to backends that are no longer connected."""
+def left_webhooks(seen: Observation) -> list[Json]:
+    """Our webhooks to backends that are no longer connected."""
     connected = {address(f"{backend['url']}/webhook") for backend in seen.backends}
     return [
         webhook

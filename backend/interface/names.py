@@ -20,7 +20,7 @@ MOST_NAMES = 10_000
 
 
 @lru_cache(maxsize=2 * MOST_NAMES)
-def said(called: Called) -> str:
+def spoken_name(called: Called) -> str:
     """The name as the encoder reads it, such as "beauty: hair care"; "" when neither the answer's
     own name nor its hint says anything, whatever stands above it. Remembered, for it is asked for
     at each round."""
@@ -51,7 +51,7 @@ def _texts(config: LabelConfig) -> Iterable[tuple[str, str]]:
     for question in config.questions:
         for label, answer in question.of_label.items():
             if answer in question.called:
-                yield label, said(question.called[answer])
+                yield label, spoken_name(question.called[answer])
 
 
 def keys_of(names: Iterable[Parts]) -> Ints:

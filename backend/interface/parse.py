@@ -29,7 +29,7 @@ CONDITIONS = ("perRegion", "perItem", "whenTagName")
 DATA_KEY = re.compile(r"\$([^\s$]+)")
 
 
-def _in_words(names: Iterable[str], last: str) -> str:
+def _joined(names: Iterable[str], last: str) -> str:
     """Such as "a, b and c", with `last` before the last one."""
     *others, final = names
     return f"{', '.join(others)} {last} {final}" if others else final
@@ -41,13 +41,13 @@ def _supported() -> str:
     for tag, control in CONTROLS.items():
         over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
     return ", and ".join(
-        f"{_in_words(tags, 'and')} over {_in_words([f'<{tag}>' for tag in objects], 'and')}"
+        f"{_joined(tags, 'and')} over {_joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
     )
 
 
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
-NOTHING_ASKED = f"No {_in_words(CONTROLS, 'or')} tag found in the labelling interface"
+NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interface"
 
 
 def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
@@ -79,14 +79,14 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     sources = _sources(root, targets[0], ignored)
     if not of_tasks:
         sources = (replace(sources[0], kind="tokens"),)
-    return LabelConfig(_told_apart(asked), sources, tuple(left_out))
+    return LabelConfig(_with_prefixes(asked), sources, tuple(left_out))
 
 
 def _named(question: Question) -> str:
     return f"{question.control.tag} '{question.from_name}'"
 
 
-def _told_apart(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+def _with_prefixes(questions: tuple[Question, ...]) -> tuple[Question, ...]:
     """Several questions may have the same answers; their names tell them apart."""
     if len(questions) == 1:
         return questions
@@ -116,7 +116,7 @@ def _question(
     if control.objects and target.tag not in control.objects:
         raise UnsupportedConfig(
             f"{element.tag} '{name}' {control.asks} in a <{target.tag}>",
-            f"Only those in a {_in_words([f'<{tag}>' for tag in control.objects], 'or')}. {ADVICE}",
+            f"Only those in a {_joined([f'<{tag}>' for tag in control.objects], 'or')}. {ADVICE}",
         )
     asked = control.parse(element)
     _check_answers(element, asked)

@@ -23,7 +23,7 @@ MAX_SCORE = 0.5
 Needed = Callable[[str], float]
 """The name of a question -> the probability from which on its answers are pre-annotated."""
 
-Said = tuple[Question, list[str], Floats, Floats | float]
+QuestionProbs = tuple[Question, list[str], Floats, Floats | float]
 """A question, those of its answers that the head knows (c), the probabilities of these (n, c), and
 the thresholds that they need where several may be given, (c,) or one."""
 
@@ -39,7 +39,7 @@ def results_of(
     one's.
     """
     results: list[list[Json]] = [[] for _ in probs]
-    for question, answers, mine, thresholds in _said(probs, head, config):
+    for question, answers, mine, thresholds in _by_question(probs, head, config):
         is_given = decisions(mine, question.kind, thresholds)
         is_given &= mine >= needed(question.from_name)
         regions = _regions(question, answers, mine, is_given)
@@ -53,7 +53,7 @@ def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
     0 where it knows no label of the config. probs (n, c) of the head's labels."""
     sure = [
         confidence(mine, question.kind, thresholds)
-        for question, _, mine, thresholds in _said(probs, head, config)
+        for question, _, mine, thresholds in _by_question(probs, head, config)
     ]
     return np.min(sure, axis=0) if sure else np.zeros(len(probs))
 
@@ -64,7 +64,7 @@ def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConf
     return [_region(question, [span], sure, text) for span, sure in found]
 
 
-def _said(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[Said]:
+def _by_question(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:
     """What the head says of each question of which it knows answers."""
     for question in config.questions:
         of_label = question.of_label

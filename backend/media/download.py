@@ -19,19 +19,19 @@ PLAIN = {"Accept-Encoding": "identity"}
 """Compressed answers have no length that tells whether all of them came."""
 
 
-class BrokenOff(Exception):
+class IncompleteDownload(Exception):
     """The answer ended before it was whole, or did not come within the time."""
 
 
 def body(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """The answer's bytes in chunks. Raises BrokenOff, at the latest at `deadline` (of
+    """The answer's bytes in chunks. Raises IncompleteDownload, at the latest at `deadline` (of
     time.monotonic), however slowly they come."""
     raw: HTTPResponse = response.raw
     try:
         with _cut_after(deadline - time.monotonic(), raw.shutdown):
             yield from raw.stream(CHUNK, decode_content=True)
     except (HTTPError, OSError, ValueError) as error:
-        raise BrokenOff(type(error).__name__) from error
+        raise IncompleteDownload(type(error).__name__) from error
 
 
 @contextmanager

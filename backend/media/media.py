@@ -12,7 +12,7 @@ import requests
 
 from backend.errors import StudioError
 from backend.media.cache import FileCache
-from backend.media.download import CHUNK, PLAIN, BrokenOff, TimedAdapter, body
+from backend.media.download import CHUNK, PLAIN, IncompleteDownload, TimedAdapter, body
 from backend.media.places import Place, Places, Unreachable
 from backend.studio.session import CONNECT_TIMEOUT, Session
 
@@ -28,7 +28,7 @@ WHOLE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 INLINE = re.compile(r"data:(image|audio|video)/[^,]*;base64", re.IGNORECASE)
 
-PASSING = (401, 408, 424, 425, 429)
+TEMPORARY = (401, 408, 424, 425, 429)
 """Refusals that mend without the task: a token, a rate, a storage that does not answer."""
 
 ADVICE = {
@@ -63,7 +63,7 @@ class MediaLimits:
 class Media:
     """Made for one thread; any process may share the folder.
 
-    `session`: best one with `repeats=0`, as the caller repeats what is passing. `address`: where
+    `session`: best one with `repeats=0`, as the caller repeats what is temporary. `address`: where
     browsers find the same Label Studio.
     """
 
@@ -120,7 +120,7 @@ class Media:
             self._refuse_if_too_large(_announced(response))
             try:
                 yield from body(response, deadline)
-            except BrokenOff as error:
+            except IncompleteDownload as error:
                 raise Unreachable(
                     f"The file did not come whole within {self._limits.seconds:g} seconds", True
                 ) from error
@@ -141,7 +141,9 @@ class Media:
 
     def _ask(self, place: Place, seconds_left: float) -> requests.Response:
         if seconds_left <= 0:
-            raise Unreachable("The servers on the way to the file answer too slowly", passing=True)
+            raise Unreachable(
+                "The servers on the way to the file answer too slowly", temporary=True
+            )
         seconds = min(HEAD_TIMEOUT, seconds_left)
         return (
             self._ask_studio(place.path, seconds) if place.path else self._get(place.url, seconds)
@@ -154,7 +156,7 @@ class Media:
             )
         except StudioError as error:
             if error.status in (None, 401):  # the session's own advice is the right one
-                raise Unreachable(str(error).partition(": ")[2], passing=True) from error
+                raise Unreachable(str(error).partition(": ")[2], temporary=True) from error
             raise _refused("Label Studio", error.status, _advice(path, error.status)) from error
 
     def _get(self, url: str, seconds: float) -> requests.Response:
@@ -167,7 +169,7 @@ class Media:
             raise Unreachable(
                 f"No answer from {urlsplit(url).netloc} ({type(error).__name__}). Check that it "
                 "can be reached from where the backend runs",
-                passing=True,
+                temporary=True,
             ) from error
 
 
@@ -185,8 +187,8 @@ def _announced(response: requests.Response) -> int:
 
 
 def _refused(who: str, status: int | None, advice: str) -> Unreachable:
-    is_passing = status is not None and (status >= 500 or status in PASSING)
-    return Unreachable(f"{who} answered {status} when asked for the file: {advice}", is_passing)
+    is_temporary = status is not None and (status >= 500 or status in TEMPORARY)
+    return Unreachable(f"{who} answered {status} when asked for the file: {advice}", is_temporary)
 
 
 def _advice(path: str, status: int | None) -> str:

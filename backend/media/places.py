@@ -26,11 +26,11 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Unreachable(BackendError):
-    """A file that cannot be had. `passing`: a later attempt may do without anybody's help."""
+    """A file that cannot be had. `temporary`: a later attempt may do without anybody's help."""
 
-    def __init__(self, message: str, passing: bool = False) -> None:
+    def __init__(self, message: str, temporary: bool = False) -> None:
         super().__init__(message)
-        self.passing = passing
+        self.temporary = temporary
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,11 @@ Decoded = TypeVar("Decoded")
 
 
 class CannotRead(Exception):
-    """Why a task's media cannot be read; `passing`: it may be otherwise in a while."""
+    """Why a task's media cannot be read; `temporary`: it may be otherwise in a while."""
 
-    def __init__(self, reason: str, passing: bool) -> None:
+    def __init__(self, reason: str, temporary: bool) -> None:
         super().__init__(reason)
-        self.passing = passing
+        self.temporary = temporary
 
 
 class Reader:
@@ -67,13 +67,13 @@ class Reader:
                 for medium, part in zip(self._layout, parts, strict=True)
             )
         except Unreachable as error:
-            raise CannotRead(str(error), error.passing) from error
+            raise CannotRead(str(error), error.temporary) from error
         except UnreadableMedia as error:
-            raise CannotRead(str(error), passing=False) from error
+            raise CannotRead(str(error), temporary=False) from error
         except Exception as error:  # whatever else a file makes a library do is that task's trouble
             if is_disk_full(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
-            raise CannotRead(explained(error), passing=False) from error
+            raise CannotRead(explained(error), temporary=False) from error
 
     def _part(self, medium: Medium, part: str, task: int) -> Part:
         if medium in ("text", "tokens"):

@@ -86,7 +86,7 @@ class Pool:
             raise
 
     @classmethod
-    def mended(cls, path: Path) -> "Pool":
+    def repaired(cls, path: Path) -> "Pool":
         """The pool in this file. A damaged file is set aside and a new one begun: all that matters
         in it is in Label Studio, too."""
         try:
@@ -313,11 +313,11 @@ class Pool:
         query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
         return count, dict(self._db.execute(query, (most,)).fetchall())
 
-    def forgive_unreadable(self, now: float) -> None:
+    def retry_unreadable(self, now: float) -> None:
         """Have what could not be read tried again where its time has come."""
         self._db.execute("DELETE FROM unreadable WHERE again_at <= ?", (now,))
 
-    def forgive_all_unreadable(self) -> None:
+    def retry_all_unreadable(self) -> None:
         """Have everything that could not be read tried again."""
         self._db.execute("DELETE FROM unreadable")
 

@@ -8,7 +8,7 @@ from backend.interface.questions import Answer, labels_in
 from model.types import Floats
 
 
-def given(answers: Iterable[Answer]) -> set[str]:
+def given_labels(answers: Iterable[Answer]) -> set[str]:
     """All labels of whole tasks that somebody gave."""
     return {label for answer in answers for label in labels_in(answer)}
 

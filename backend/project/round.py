@@ -8,7 +8,7 @@ from functools import partial
 from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import given
+from backend.mirror.targets import given_labels
 from backend.project.unit import Learnt, Setup, Texts
 from backend.project.units import unit_of
 from backend.project.versions import least_confidence
@@ -111,7 +111,7 @@ def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
     """The names of the questions, of several, that nobody has answered yet."""
     if len(config.questions) == 1:
         return []
-    answered = given(labelling.answers.values())
+    answered = given_labels(labelling.answers.values())
     return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
 
 

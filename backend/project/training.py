@@ -11,7 +11,7 @@ from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
 from backend.media.access import access_of
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import given
+from backend.mirror.targets import given_labels
 from backend.project.context import ProjectContext
 from backend.settings import Settings
 from backend.trainer.messages import (
@@ -186,7 +186,7 @@ class Training:
         """How many labels a deep round would learn."""
         if self._config is None:
             return 0
-        return len(self._config.learnable(given(labelling.answers.values())).labels)
+        return len(self._config.learnable(given_labels(labelling.answers.values())).labels)
 
     def _asks_the_same(self, meta: EncoderMeta) -> bool:
         return meta.spec == self._spec and meta.asked in ("", self._asked)

@@ -86,7 +86,7 @@ class Turns:
         self._status = replace(self._status, publish_seconds=0.0)
         self._note_what_was_missed()
         if hints & {"start", "train"}:
-            self._pool.forgive_all_unreadable()
+            self._pool.retry_all_unreadable()
         config = self._look(hints)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
@@ -120,7 +120,7 @@ class Turns:
         before = self._pool.annotation_count()
         project = self._upkeep.look()
         config = self._look_after_project(project)
-        self._pool.forgive_unreadable(time.time())
+        self._pool.retry_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
         if not self._pool.count():
             self._upkeep.forget_tab()
@@ -133,11 +133,11 @@ class Turns:
         """Read the labelling config again and restore what settings pages have overwritten."""
         self._status = replace(self._status, title=str(project.get("title") or ""))
         config = self._read_interface(project["label_config"])
-        self._upkeep.put_webhook_right(self._xml)
+        self._upkeep.ensure_webhook(self._xml)
         served = self._status.served
         if served is None:
             served = self._serve(last_published(self._pool, self._store, config), config)
-        if served is not None and not self._upkeep.put_order_right(project, served.version.name):
+        if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
         return config
 
@@ -300,7 +300,7 @@ def _opened_mirror(context: ProjectContext, described: Json) -> Pool:
     projects that do not exist.
     """
     context.folder.mkdir(parents=True, exist_ok=True)
-    pool = Pool.mended(context.folder / "pool.sqlite")
+    pool = Pool.repaired(context.folder / "pool.sqlite")
     if not is_of(pool, described):
         pool.close()
         context.trainer.cancel(context.number)

@@ -11,7 +11,7 @@ from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, confidence_of, results_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
-from backend.mirror.targets import given, targets_of
+from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.project.unit import Encode, Learnt, Said, Setup, Texts
 from backend.project.versions import least_confidence
@@ -39,7 +39,7 @@ class WholeTasks:
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
         config, fixed = self._config, setup.fixed
         named = rows_of(self._store, setup.encoder, config).keys()
-        asked = config.learnable(given(labelling.answers.values()), named)
+        asked = config.learnable(given_labels(labelling.answers.values()), named)
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
         snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)

@@ -62,18 +62,18 @@ class Overwritten:
 
     def __init__(self) -> None:
         self._seen = ProjectState({}, -math.inf)
-        """The project as `found` saw and left it."""
+        """The project as `to_restore` saw and left it."""
         self._heard = -math.inf
-        """When the newest change came that `found` has seen."""
+        """When the newest change came that `to_restore` has seen."""
         self._write: Write | None = None
         self._missed = 0
         """How many changes are missing since our last write, as reported already."""
 
-    def wrote(self, changes: Json, row: Json, began: float, ended: float) -> None:
+    def record_write(self, changes: Json, row: Json, began: float, ended: float) -> None:
         """We changed the project, see Write. What was missed at the write before is forgotten."""
         self._write, self._missed = Write(changes, row, began, ended, self._seen), 0
 
-    def found(self, reports: Sequence[ProjectState], now: ProjectState) -> Json:
+    def to_restore(self, reports: Sequence[ProjectState], now: ProjectState) -> Json:
         """The settings to save once more. `reports`: the last changes, each of which is looked at
         once: who turns one back afterwards means it; `now`: the project as Label Studio describes
         it, and when it was asked."""

@@ -74,7 +74,7 @@ class Upkeep:
         project = self._studio.describe()
         if not is_of(self._pool, project):
             raise ProjectReplaced(f"Label Studio has another project {self._studio.number} now")
-        lost = self._overwritten.found(self._inbox.changes(), ProjectState(project, asked))
+        lost = self._overwritten.to_restore(self._inbox.changes(), ProjectState(project, asked))
         if lost:
             self._write(lost)
         return project | lost
@@ -91,7 +91,7 @@ class Upkeep:
         log.warning("project %d: %s", self._studio.number, MISSED)
         return True
 
-    def put_webhook_right(self, interface: str) -> None:
+    def ensure_webhook(self, interface: str) -> None:
         """Label Studio must report what happens to what this labelling interface asks."""
         seen = self._backend_url
         if not seen:
@@ -100,7 +100,7 @@ class Upkeep:
         headers = webhook_headers(self._settings, self._inbox.secret)
         ensure_webhook(self._studio, self._typed or seen, headers, events_for(interface))
 
-    def put_order_right(self, project: Json, version: str) -> bool:
+    def restore_order(self, project: Json, version: str) -> bool:
         """Restore what settings pages have overwritten in the project as it was described. Returns
         False, and changes nothing, when Label Studio has no predictions of the version."""
         wrong = out_of_order(project, version)
@@ -137,7 +137,7 @@ class Upkeep:
         self._missed = self._missed or self._notice_missed()  # at the write before this one
         began = time.monotonic()
         row = self._studio.update(**changes)
-        self._overwritten.wrote(changes, row, began, time.monotonic())
+        self._overwritten.record_write(changes, row, began, time.monotonic())
 
     def _put_tab_in_order(self) -> None:
         """Once only: what people make of the tab afterwards is theirs."""

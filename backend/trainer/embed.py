@@ -10,8 +10,8 @@ from backend.interface.content import key_of
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
+from backend.media.contents import readable
 from backend.media.reading import Reader
-from backend.media.shown import readable
 from backend.mirror.pool import Pool
 from backend.trainer.encoders import TEXT_CHUNKS, Report, chunks_for, loaded
 from backend.trainer.messages import Embed

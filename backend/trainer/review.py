@@ -5,11 +5,11 @@ from contextlib import closing
 import numpy as np
 
 from backend.interface.parse import parse
+from backend.media.contents import TaskContents
 from backend.media.reading import Reader
-from backend.media.shown import Shown
 from backend.mirror.pool import Pool
 from backend.mirror.review import write
-from backend.mirror.targets import given
+from backend.mirror.targets import given_labels
 from backend.trainer.disagreement import disagreement
 from backend.trainer.encoders import Report, loaded
 from backend.trainer.messages import Review
@@ -28,9 +28,9 @@ def review_labels(job: Review, report: Report) -> Json:
         closing(Reader(encoder, spec, store, subject.access)) as reader,
     ):
         answers = pool.labelling(config, job.empty_is_none).answers
-        unit = unit_of(config.learnable(given(answers.values())))
+        unit = unit_of(config.learnable(given_labels(answers.values())))
         ids = unit.reviewed(np.array(sorted(answers), dtype=np.int64), subject.seed)
-        shown = Shown(pool, reader, ids, config)
+        shown = TaskContents(pool, reader, ids, config)
         known = [answers[task] for task in shown.ids]
         found = unit.doubts(encoder, shown, known, subject.seed)
         differing = disagreement(pool.votes(config, job.empty_is_none), unit_of(config))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig, spans_in
-from backend.media.shown import Shown
+from backend.media.contents import TaskContents
 from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
 from backend.types import Json
 from model.choosing.audit import by_lot
@@ -29,7 +29,9 @@ class Spans:
     def __init__(self, config: LabelConfig) -> None:
         self._labels = config.labels
 
-    def examples(self, encoder: JointEncoder, shown: Shown, answers: Sequence[Answer]) -> Examples:
+    def examples(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
+    ) -> Examples:
         """Texts with the tags of their tokens."""
         places = encoder.token_places(shown[:])
         tags: list[Ints] = [
@@ -45,22 +47,23 @@ class Spans:
         return np.sort(ids[by_lot(ids, REVIEWED_TEXTS, seed)])
 
     def doubts(
-        self, encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], seed: int
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
     ) -> Json:
         texts: list[Any] = [example[0] for example in shown]
         tokens: Any = encoder.encode(shown)
         spans = [spans_in(answer) for answer in answers]
         return doubted_spans(shown.ids, texts, tokens, spans, self._labels, seed)
 
-    def differences(self, answers: Sequence[Answer]) -> set[tuple[str, ...]]:
+    def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """Each pair of labels that two people gave to the same piece of a text, "" where one of
         them gave none; other boundaries are not another label."""
         marked = [set(spans_in(answer)) for answer in answers]
-        return {
+        found = {
             tuple(sorted(pair))
             for first, second in combinations(marked, 2)
             for pair in _taken_for(sorted(first - second), sorted(second - first))
         }
+        return sorted(found)
 
     def readable(self, answer: Answer) -> list[str]:
         return [f"{span.label} {span.start}-{span.end}" for span in spans_in(answer)]

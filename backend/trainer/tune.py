@@ -8,10 +8,10 @@ import numpy as np
 from backend.interface.names import names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
+from backend.media.contents import TaskContents
 from backend.media.reading import Reader
-from backend.media.shown import Shown
 from backend.mirror.pool import Pool
-from backend.mirror.targets import given
+from backend.mirror.targets import given_labels
 from backend.trainer.encoders import Report, meta_of
 from backend.trainer.messages import Tune
 from backend.trainer.unit import unit_of
@@ -33,12 +33,12 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     encoder = JointEncoder(spec)
     reader = Reader(encoder, spec, store, subject.access)
     answers = pool.labelling(config, job.empty_is_none).answers
-    asked = config.learnable(given(answers.values()))
+    asked = config.learnable(given_labels(answers.values()))
     ids = np.array(sorted(answers), dtype=np.int64)
     held_out = in_reserve(ids, job.audit_share, subject.seed)
 
     def labelled(chosen: Ints) -> Examples:
-        shown = Shown(pool, reader, chosen, config)
+        shown = TaskContents(pool, reader, chosen, config)
         return unit_of(asked).examples(encoder, shown, [answers[task] for task in shown.ids])
 
     # Numbered now: other encoders may have come while this job waited for its turn.
@@ -57,7 +57,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
             unlabelled = Unlabelled([])
             if config.layout == ("text",):
                 called = names_of(asked) if job.label_names else {}
-                texts = Shown(pool, reader, _open_sample(pool, config, job), config)
+                texts = TaskContents(pool, reader, _open_sample(pool, config, job), config)
                 unlabelled = Unlabelled(texts, [called.get(label) for label in asked.labels])
             seed = subject.seed
             result = deep_round(

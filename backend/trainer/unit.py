@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from backend.interface.questions import Answer, LabelConfig
-from backend.media.shown import Shown
+from backend.media.contents import TaskContents
 from backend.trainer.spans import Spans
 from backend.trainer.whole_tasks import WholeTasks
 from backend.types import Json
@@ -19,21 +19,24 @@ Pair = tuple[str, ...]
 class TrainingUnit(Protocol):
     """What is labelled in a project. Made with the labelling config of what is learnt."""
 
-    def examples(self, encoder: JointEncoder, shown: Shown, answers: Sequence[Answer]) -> Examples:
+    def examples(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
+    ) -> Examples:
         """What the tasks show, with the targets to fine-tune on."""
 
     def reviewed(self, ids: Ints, seed: int) -> Ints:
         """The tasks to review: all, or a random sample where all would fill the memory."""
 
     def doubts(
-        self, encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], seed: int
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
     ) -> Json:
         """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
         `confusions`: what is taken for what. Both empty while there are too few labels to say.
         `encoder`: the pretrained one."""
 
-    def differences(self, answers: Sequence[Answer]) -> set[Pair]:
-        """The pairs of labels in which the answers to one task differ, each once."""
+    def differences(self, answers: Sequence[Answer]) -> list[Pair]:
+        """The pairs of labels in which the answers to one task differ, each once, always in the
+        same order."""
 
     def readable(self, answer: Answer) -> list[str]:
         """An answer in words, for the status page."""

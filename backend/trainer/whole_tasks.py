@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig, Question, labels_in
-from backend.media.shown import Shown
+from backend.media.contents import TaskContents
 from backend.mirror.targets import targets_of
 from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
 from backend.trainer.encoders import encoded
@@ -24,22 +24,23 @@ class WholeTasks:
     def __init__(self, config: LabelConfig) -> None:
         self._config = config
 
-    def examples(self, _: JointEncoder, shown: Shown, answers: Sequence[Answer]) -> Examples:
+    def examples(self, _: JointEncoder, shown: TaskContents, answers: Sequence[Answer]) -> Examples:
         return Examples(shown, targets_of(answers, self._config.labels), shown.lengths)
 
     def reviewed(self, ids: Ints, _: int) -> Ints:
         return ids
 
     def doubts(
-        self, encoder: JointEncoder, shown: Shown, answers: Sequence[Answer], seed: int
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
     ) -> Json:
         targets = targets_of(answers, self._config.labels)
         return doubted(shown.ids, encoded(encoder, shown), targets, self._config, seed)
 
-    def differences(self, answers: Sequence[Answer]) -> set[tuple[str, ...]]:
-        found: set[tuple[str, ...]] = set()
+    def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
+        """One question after the other."""
+        found: list[tuple[str, ...]] = []
         for question in self._config.questions:
-            found |= _pairs(_of_question(answers, question, self._config))
+            found += sorted(_pairs(_of_question(answers, question, self._config)))
         return found
 
     def readable(self, answer: Answer) -> list[str]:

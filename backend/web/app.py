@@ -13,7 +13,7 @@ from backend.web.wire import install
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The web application; unfinished work of an earlier process goes on in the background.
+    """The web application; unfinished work of an earlier process resumes in the background.
 
     Raises BadSetting when an environment variable cannot be used.
     """

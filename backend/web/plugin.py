@@ -1,4 +1,4 @@
-"""The plugin that Label Studio's machine learning interface asks for: predict and fit."""
+"""The model class that label-studio-ml expects, with predict and fit."""
 
 import inspect
 from typing import Any, ClassVar
@@ -13,16 +13,16 @@ SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__
 
 
 class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
-    """Translates between Label Studio's calls and the project's loop; holds nothing of its own.
+    """Translates between Label Studio's calls and the project's loop; holds no state of its own.
 
-    Works under both generations of label-studio-ml. 1.0.9 makes it with `(label_config,
-    train_output)`, asks `predict(tasks)` and `fit((), event=..., data=...)`; 2.x makes it for each
-    request with `(project_id, label_config)`, asks `predict(tasks, context)` and
+    Works with both generations of label-studio-ml. 1.0.9 creates it with `(label_config,
+    train_output)` and calls `predict(tasks)` and `fit((), event=..., data=...)`; 2.x creates it for
+    each request with `(project_id, label_config)` and calls `predict(tasks, context)` and
     `fit(event, data)`.
     """
 
     service: ClassVar[Service | None] = None
-    """Set by `bound_to`; under label-studio-ml's own server made from the environment at the
+    """Set by `bound_to`; under label-studio-ml's own server, created from the environment at the
     first use."""
 
     def __init__(
@@ -36,14 +36,14 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
             super().__init__(label_config=label_config, **kwargs)
 
     def setup(self) -> None:
-        """Called by 2.x: tell its cache our version, as a string."""
+        """Called by 2.x: store our version in its cache, as a string."""
         if self._project:
             self.set("model_version", self._service().version_of(project_id(self._project)))
 
     def predict(self, tasks: list[Json], context: Json | None = None, **kwargs: Any) -> list[Json]:
-        """One `{"result", "score", "model_version"}` a task, in the tasks' order.
+        """One `{"result", "score", "model_version"}` per task, in the tasks' order.
 
-        Scores lie in [0.5, 1]: the places before that belong to the shortlist that a round wrote.
+        Scores are in [0.5, 1]: lower ones belong to the shortlist that a round wrote.
         Raises UnknownProject when the project is not connected.
         """
         if not tasks:
@@ -52,7 +52,7 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         return self._service().predict(project, tasks)
 
     def fit(self, *args: Any, **kwargs: Any) -> Json:
-        """An event of Label Studio's webhook: let the project's loop know and return at once.
+        """Handle a webhook event of Label Studio: notify the project's loop and return at once.
 
         2.x calls `fit(event, data)`, 1.0.9 calls `fit((), event=..., data=...)`.
         Raises UnknownProject when the project is not connected, BadRequest without a project.
@@ -71,5 +71,5 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
 
 
 def bound_to(service: Service) -> type[ActiveLearningBackend]:
-    """The plugin's class with its service, for one application."""
+    """The plugin class bound to the service of one application."""
     return type("ActiveLearningBackend", (ActiveLearningBackend,), {"service": service})

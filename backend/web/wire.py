@@ -1,4 +1,4 @@
-"""The wire contract: exactly what Label Studio 1.23 sends and expects, and nothing of ours in it.
+"""The wire contract: exactly what Label Studio 1.23 sends and expects, and nothing else.
 
 Every handler answers at once. Training, encoding and writing happen in the project's loop.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes. `/predict` brings all selected tasks in one request."""
+"""Bytes. `/predict` receives all selected tasks in one request."""
 
 STATUS: dict[type[BackendError], int] = {
     BadRequest: 400,
@@ -44,7 +44,7 @@ wire = Blueprint("wire", __name__)
 
 
 def install(app: Flask, service: Service) -> None:
-    """Give the app its routes, its checks and its error answers."""
+    """Add the routes, the password check and the error handlers to the app."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.extensions["service"] = service
     app.before_request(_check_password)
@@ -63,8 +63,8 @@ def health() -> Response:
 
 @wire.post("/setup")
 def setup() -> Response:
-    """Label Studio connects, or looks whether we are well. The configuration of the project goes on
-    in its loop; a labelling config that we cannot learn is refused here."""
+    """Label Studio connects, or checks that we are well. The rest of the setup runs in the loop of
+    the project; a labelling interface that we cannot learn from is refused here."""
     body = _body()
     project = project_id(body.get("project"))
     parse(_text(body, "schema"))
@@ -90,7 +90,9 @@ def webhook() -> tuple[Response, int]:
     event = _text(body, "action")
     project = project_id(body.get("project"))
     secret = request.headers.get(SECRET_HEADER)
-    if _service().is_starting:  # Label Studio and its annotator wait for at most a second
+    if (
+        _service().is_starting
+    ):  # Label Studio, and the annotator with it, waits for at most a second
         _service().notify(project, event, body.get("project"), secret)
     else:
         _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
@@ -120,7 +122,7 @@ def _service() -> Service:
 
 
 def _plugin(project: int) -> "ActiveLearningBackend":
-    """The plugin, made anew for each request, as label-studio-ml does it."""
+    """A new plugin for each request, as in label-studio-ml."""
     # Not at import: label-studio-ml imports torch, and /health must not wait for it.
     from backend.web.plugin import bound_to  # noqa: PLC0415
 
@@ -137,7 +139,7 @@ def _check_password() -> Response | None:
         return None
     sent = request.authorization
     user, password = ("", "") if sent is None else (sent.username or "", sent.password or "")
-    # Both are compared always, so that the time tells nothing about which one was wrong.
+    # Both are always compared, so that the time does not reveal which one was wrong.
     right_user = hmac.compare_digest(user.encode(), settings.basic_auth_user.encode())
     right_password = hmac.compare_digest(password.encode(), settings.basic_auth_pass.encode())
     if right_user and right_password:
@@ -161,7 +163,7 @@ def _body() -> Json:
 def _text(body: Json, name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
-        raise BadRequest(f"'{name}' must be a text")
+        raise BadRequest(f"'{name}' must be a string")
     return value
 
 
@@ -170,7 +172,7 @@ def _string(value: object) -> str:
 
 
 def _address(value: object) -> str:
-    """A http(s) address that Label Studio gives of itself; "" for anything else."""
+    """The http(s) address at which Label Studio says it is; "" for anything else."""
     text = _string(value)
     try:
         scheme = urlsplit(text).scheme
@@ -182,7 +184,7 @@ def _address(value: object) -> str:
 def _explain(error: BackendError) -> Response:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     answer = jsonify(error=str(error))
-    # Label Studio's settings page shows the reason phrase and nothing else.
+    # Label Studio's settings page shows only the reason phrase.
     reason = error.reason if isinstance(error, UnsupportedConfig) else type(error).__name__
     answer.status = f"{status} {_one_line(reason)}"
     return answer
@@ -194,7 +196,7 @@ def _explain_http(error: HTTPException) -> tuple[Response, int]:
 
 def _explain_bug(error: Exception) -> tuple[Response, int]:
     log.exception("%s %s failed", request.method, request.path)
-    return jsonify(error=f"A bug in the backend ({type(error).__name__}); its log says more"), 500
+    return jsonify(error=f"The backend has a bug ({type(error).__name__}); see its log"), 500
 
 
 def _one_line(reason: str) -> str:

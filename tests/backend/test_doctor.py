@@ -1,4 +1,4 @@
-"""What the doctor says: each fault has its own sentence and fix, and a healthy project none."""
+"""What the doctor reports: a sentence and a fix for each fault, none for a healthy project."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,16 +8,16 @@ import pytest
 from backend.commands.doctor import line_of
 from backend.doctor.checks import CHECKS, findings
 from backend.doctor.finding import Finding
+from backend.doctor.observation import Health, Observation
 from backend.doctor.probes import Refusal
 from backend.doctor.repairs import (
     delete_left_webhooks,
+    fix_webhook,
     left_webhooks,
-    mend_webhook,
     order_first_tab,
     set_sampling,
     set_version,
 )
-from backend.doctor.seen import Health, Seen
 from backend.queue.tabs import ORDERING
 from backend.queue.webhook import EVENTS, SECRET_HEADER
 from backend.types import Json
@@ -46,7 +46,7 @@ WEBHOOK: Json = {
     "headers": {SECRET_HEADER: "secret", "Authorization": "Basic dTpw"},
 }
 LEFT: Json = {**WEBHOOK, "url": "http://old.local:9090/webhook"}
-HEALTHY = Seen(
+HEALTHY = Observation(
     "http://studio:8080",
     URL,
     release="1.23.2",
@@ -65,7 +65,7 @@ LOCAL = Refusal(403, "URL resolves to a reserved network address (block: 127.0.0
 
 
 def unwell(**changes: Any) -> list[Finding]:
-    """What is not ok when these fields are seen instead, without the hint that always stands."""
+    """What is not ok with these fields changed, without the hint that is always there."""
     found = findings(replace(HEALTHY, **changes))
     return [each for each in found if each.verdict != "ok" and each.name != "entrance"]
 
@@ -80,24 +80,24 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
     assert [line_of(each) for each in found] == [
         "ok    server          Label Studio 1.23.2 answers at http://studio:8080",
         "ok    token           The personal access token is accepted",
-        "ok    local backends  Label Studio may connect http://ml.local:9090",
+        "ok    local backends  Label Studio may connect to http://ml.local:9090",
         "ok    local webhooks  Webhooks to http://ml.local:9090 are allowed",
-        "ok    host name       ml.local will do for webhooks",
-        "ok    import flag     Writing an order recounts only the tasks in it",
+        "ok    host name       Label Studio accepts ml.local for webhooks",
+        "ok    import flag     Label Studio recounts only the tasks of a new order",
         "ok    backend         http://ml.local:9090 answers in 4 ms",
         "ok    connection      Project 7 is connected to http://ml.local:9090",
         "ok    only backend    No other backend is connected",
-        "ok    interface       2 labels, one label a task",
+        "ok    interface       2 labels, one label per task",
         "ok    loop            Version 3.12 is served. 212 labels, 21 audit",
         "ok    webhook         All events are sent to the backend",
         "ok    left webhooks   No webhook of a removed backend is left",
         'ok    sampling        The sampling mode is "Uncertainty sampling"',
-        'ok    model_version   model_version is "3.12", the one served',
-        "ok    first tab       The first Data Manager tab has the order, too",
-        "ok    overlap         One annotation a task",
+        'ok    model_version   model_version is "3.12", the version that is served',
+        "ok    first tab       The first Data Manager tab follows the order, too",
+        "ok    overlap         One annotation per task",
         "ok    required        The choices are required",
-        "hint  entrance        Only Label All Tasks has the order with locks: through other "
-        "entrances two people may get one task. Fix: Have annotators begin on "
+        "hint  entrance        Only Label All Tasks has both the order and locks: through other "
+        "entrances two people may get the same task. Fix: Have annotators start on "
         "the project's page, /projects/7/data",
     ]
 
@@ -110,7 +110,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "local backends",
                 "wrong",
-                "Label Studio connects no backend at http://ml.local:9090 (URL resolves to a "
+                "Label Studio refuses a backend at http://ml.local:9090 (URL resolves to a "
                 "reserved network address (block: 127.0.0.0/8))",
                 "Start Label Studio with ML_BLOCK_LOCAL_IP=false",
             ),
@@ -121,7 +121,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "local backends",
                 "wrong",
-                "Label Studio connects no backend at http://ml.local:9090 (Can't resolve hostname "
+                "Label Studio refuses a backend at http://ml.local:9090 (Can't resolve hostname "
                 "ml.local)",
                 "Give the backend an address that Label Studio's machine can resolve, not "
                 "http://ml.local:9090",
@@ -134,8 +134,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "local webhooks",
                 "wrong",
                 "Label Studio sends no webhooks to http://ml.local:9090 (URL resolves to a "
-                "reserved network address (block: 127.0.0.0/8)): the backend hears of labels only "
-                "at its next look",
+                "reserved network address (block: 127.0.0.0/8)): the backend notices labels only "
+                "at its next poll",
                 "Start Label Studio with SSRF_PROTECTION_ENABLED=false",
             ),
             id="SSRF_PROTECTION_ENABLED",
@@ -148,8 +148,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "host name",
                 "wrong",
-                "Label Studio makes no webhook to ml-backend and says nothing of it (Enter a valid "
-                "URL.): the backend hears of labels only at its next look",
+                "Label Studio silently refuses a webhook to ml-backend (Enter a valid URL.): "
+                "the backend notices labels only at its next poll",
                 "Connect the backend under a host name with a dot, such as ml-backend.local, "
                 "localhost, or an IP address",
             ),
@@ -160,8 +160,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "import flag",
                 "wrong",
-                "Each new order makes Label Studio recount the whole project: seconds instead of "
-                "a fraction of one",
+                "Each new order makes Label Studio recount the whole project, which takes seconds "
+                "instead of a fraction of a second",
                 "Start Label Studio with "
                 "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
             ),
@@ -172,11 +172,11 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "import flag",
                 "hint",
-                "Label Studio tells its feature flags only to personal access tokens",
+                "Label Studio shows its feature flags only to personal access tokens",
                 "Start Label Studio with "
                 "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
             ),
-            id="import flag not told",
+            id="import flag not shown",
         ),
         pytest.param(
             {"health": Health(200, 1.26)},
@@ -184,8 +184,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "backend",
                 "wrong",
                 "http://ml.local:9090 took 1.3 s to answer; Label Studio waits for 1 s and then "
-                "loses webhooks",
-                "Give the backend more processor time, or a machine nearer to Label Studio",
+                "gives up on a webhook",
+                "Give the backend more processor time, or move it closer to Label Studio",
             ),
             id="slow",
         ),
@@ -205,7 +205,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "connection",
                 "wrong",
                 "Label Studio cannot use the backend: 400 Client Error",
-                "Mend it, then open Settings > Model of project 7",
+                "Fix that, then open Settings > Model of project 7",
             ),
             id="state",
         ),
@@ -225,7 +225,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "loop",
                 "wrong",
                 "The backend is in trouble: Label Studio is down",
-                "Do what it says, then open Settings > Model",
+                "Follow its advice, then open Settings > Model",
             ),
             id="trouble",
         ),
@@ -235,9 +235,9 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "webhook",
                 "wrong",
                 "The webhook to http://ml.local:9090/webhook does not work (it is missing): the "
-                "backend hears of labels only at its next look",
+                "backend notices labels only at its next poll",
                 "Run the doctor with --fix",
-                mend_webhook,
+                fix_webhook,
             ),
             id="no webhook",
         ),
@@ -258,9 +258,9 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "wrong",
                 "The webhook to http://ml.local:9090/webhook does not work (without "
                 "ANNOTATION_CREATED; switched off; without payload; without the backend's "
-                "password): the backend hears of labels only at its next look",
+                "password): the backend notices labels only at its next poll",
                 "Run the doctor with --fix",
-                mend_webhook,
+                fix_webhook,
             ),
             id="webhook changed",
         ),
@@ -270,7 +270,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "sampling",
                 "wrong",
                 'The sampling mode is "Sequential sampling": Label All Tasks ignores the scores',
-                'Run the doctor with --fix; the settings page cannot choose "Uncertainty sampling"',
+                "Run the doctor with --fix; the settings page does not offer "
+                '"Uncertainty sampling"',
                 set_sampling,
             ),
             id="sampling",
@@ -280,7 +281,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "model_version",
                 "wrong",
-                'model_version is "3.11", served is "3.12": the queue is random or old',
+                'model_version is "3.11" but "3.12" is served: the queue is random or outdated',
                 "Run the doctor with --fix",
                 set_version,
             ),
@@ -304,7 +305,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "model_version",
                 "wrong",
                 "The backend serves no version yet: the queue is random",
-                "Wait for the first version (tasks are needed), or mend what is wrong above",
+                "Wait for the first version (tasks are needed), or fix what is wrong above",
             ),
             id="nothing served",
         ),
@@ -325,8 +326,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "overlap",
                 "hint",
-                "2 annotations a task: tasks in progress come first, in random order",
-                "PATCH /api/projects/7/ with maximum_annotations 1",
+                "2 annotations per task: tasks in progress come first, in random order",
+                "PATCH /api/projects/7/ with maximum_annotations 1, if that is what you want",
             ),
             id="overlap",
         ),
@@ -335,9 +336,9 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "required",
                 "wrong",
-                "Choices are ticked beforehand and not required: pressing the ticked one's key "
+                "Choices are pre-annotated and not required: the hotkey of a ticked choice "
                 "unticks it, and an empty annotation is saved, which counts as no label",
-                'Write required="true" into <Choices> in Settings > Labeling Interface',
+                'Add required="true" to <Choices> in Settings > Labeling Interface',
             ),
             id="not required",
         ),
@@ -362,7 +363,7 @@ def test_each_fault_has_its_sentence_and_its_fix(
 
 
 def test_a_fault_is_named_once() -> None:
-    """One cause, one line: a reader mends the first and is not sent after its consequences."""
+    """One cause, one line: a reader fixes the first and is not sent after its consequences."""
     assert [each.name for each in unwell(webhook_refusal=LOCAL)] == ["local webhooks"]
     assert [each.name for each in unwell(backend_refusal=LOCAL)] == ["local backends"]
     assert [each.name for each in unwell(**in_project(sampling="Uniform sampling"))] == ["sampling"]
@@ -376,27 +377,29 @@ def test_a_fault_is_named_once() -> None:
     [
         (
             Health(trouble="ConnectTimeout"),
-            "Nobody answers at http://ml.local:9090 from here (ConnectTimeout): nothing is learnt",
+            "Nothing answers at http://ml.local:9090 from here (ConnectTimeout), so "
+            "nothing is learnt",
         ),
-        (Health(401), "http://ml.local:9090 asks for another password than the doctor has"),
+        (Health(401), "http://ml.local:9090 does not accept the doctor's user name and password"),
         (
             Health(404),
-            "http://ml.local:9090/health answers 404: this is no backend of ours, or a sick one",
+            "http://ml.local:9090/health answers 404: this is not our backend, or it is failing",
         ),
     ],
 )
-def test_a_backend_that_does_not_answer_well_is_told(health: Health, sentence: str) -> None:
+def test_a_backend_that_does_not_answer_well_is_reported(health: Health, sentence: str) -> None:
     assert unwell(health=health)[0].sentence == sentence
 
 
-def test_without_label_studio_nothing_else_is_said() -> None:
+def test_without_label_studio_nothing_else_is_reported() -> None:
     (only,) = unwell(unreachable="GET /api/version/: no answer")
     assert only == Finding(
-        "server", "wrong", "GET /api/version/: no answer", "Start it, or correct --url"
+        "server", "wrong", "GET /api/version/: no answer", "Start Label Studio, or correct --url"
     )
     (only,) = unwell(refused="GET /api/current-user/whoami: 401")
     assert only.sentence == (
-        "The personal access token is not accepted: neither labels can be read nor an order written"
+        "The personal access token is not accepted: labels cannot be read and no order can "
+        "be written"
     )
 
 
@@ -407,7 +410,7 @@ def test_without_a_project_only_the_server_is_checked() -> None:
 
 
 def test_where_an_empty_answer_counts_it_must_be_possible() -> None:
-    """With required="true" nobody could say that none of several labels holds."""
+    """With required="true" nobody could say that none of several labels applies."""
     optional = CONFIG.replace(' required="true"', "")
     several = optional.replace("<Choices ", '<Choices choice="multiple" ')
     assert [each.name for each in unwell(**in_project(label_config=several))] == ["required"]
@@ -417,7 +420,7 @@ def test_where_an_empty_answer_counts_it_must_be_possible() -> None:
 
 
 def test_a_webhook_without_https_is_another_address() -> None:
-    """A proxy leads it on to https, and on the way it is lost."""
+    """A proxy redirects it to https, and the redirect loses it."""
     url = URL.replace("http:", "https:")
     changes = {"backend_url": url, "backends": ({**BACKEND, "url": url},)}
     assert "webhook" in [each.name for each in unwell(**changes)]
@@ -428,30 +431,30 @@ def test_webhooks_of_other_people_are_left_alone() -> None:
     assert left_webhooks(replace(HEALTHY, webhooks=(theirs, LEFT))) == [LEFT]
 
 
-def test_a_webhook_that_label_studio_refuses_cannot_be_mended() -> None:
+def test_a_webhook_that_label_studio_refuses_cannot_be_fixed() -> None:
     found = unwell(webhooks=(), webhook_refusal=LOCAL)
     (webhook,) = (each for each in found if each.name == "webhook")
-    assert (webhook.repair, webhook.fix) == (None, "Mend first what is wrong above")
+    assert (webhook.repair, webhook.fix) == (None, "First fix what is wrong above")
 
 
 def test_one_that_sends_every_event_needs_no_list() -> None:
-    """Label Studio's own webhooks are such; the password is all that they lack."""
+    """Label Studio's own webhooks do that; all they lack is the password."""
     assert unwell(webhooks=({**WEBHOOK, "actions": [], "send_for_all_actions": True},)) == []
 
 
-def test_choices_that_are_not_ticked_beforehand_need_not_be_required() -> None:
+def test_choices_that_are_not_pre_annotated_need_not_be_required() -> None:
     config = CONFIG.replace(' required="true"', "")
     assert unwell(**in_project(label_config=config, show_collab_predictions=False)) == []
 
 
 @pytest.mark.parametrize("tag", ["Taxonomy", "Choices"])
-def test_whatever_asks_must_be_required(tag: str) -> None:
+def test_every_control_must_be_required(tag: str) -> None:
     config = CONFIG.replace(' required="true"', "").replace("Choices", tag)
     (found,) = unwell(**in_project(label_config=config))
-    assert found.fix == f'Write required="true" into <{tag}> in Settings > Labeling Interface'
+    assert found.fix == f'Add required="true" to <{tag}> in Settings > Labeling Interface'
 
 
-def test_spans_are_not_said_to_be_required() -> None:
+def test_spans_need_not_be_required() -> None:
     spans = (
         '<View><Labels name="e" toName="t"><Label value="x"/></Labels>'
         '<Text name="t" value="$t"/></View>'
@@ -459,10 +462,10 @@ def test_spans_are_not_said_to_be_required() -> None:
     seen = replace(HEALTHY, project={**PROJECT, "label_config": spans})
     (found,) = (each for each in findings(seen) if each.name == "required")
     assert found.verdict == "ok"
-    assert found.sentence == "An empty answer is an answer, too"
+    assert found.sentence == "An empty answer counts as an answer"
 
 
-def test_of_a_large_interface_changed_settings_are_not_told() -> None:
+def test_for_a_large_interface_changed_settings_are_not_reported() -> None:
     """Label Studio describes the whole project in that event, at each of our switches."""
     choices = "".join(f'<Choice value="choice {number}"/>' for number in range(4000))
     large = CONFIG.replace("</Choices>", f"{choices}</Choices>")

@@ -39,18 +39,18 @@ def test_label_studio_is_found_by_a_path_from_here(
 
 
 def test_a_demo_beside_another_server_is_refused(tmp_path: Path) -> None:
-    """It would have asked that one for its project, and told of a token that is not accepted."""
+    """It would have used that one, and reported that the token is not accepted."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         ports = (other.getsockname()[1], local.free_port())
         with (
-            pytest.raises(BackendError, match=f"uses port {ports[0]} already"),
+            pytest.raises(BackendError, match=f"Port {ports[0]} is already in use"),
             demo.running(tmp_path, "no-such-program", ports),
         ):
             pass
 
 
-def test_a_label_studio_that_is_not_installed_is_told(tmp_path: Path) -> None:
+def test_a_label_studio_that_is_not_installed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="pip install label-studio"):
         local.label_studio(tmp_path, local.free_port(), "no-such-program")

@@ -94,7 +94,7 @@ def test_an_allowed_host_gets_no_token(other: Web, media: Make) -> None:
 
 def test_a_host_that_is_not_allowed_is_not_asked(other: Web, media: Make) -> None:
     refused = refusal(media(), f"{other.url}/cat.png?secret=1")
-    assert not refused.passing
+    assert not refused.temporary
     assert "add it to MEDIA_HOSTS" in str(refused) and "secret" not in str(refused)
     assert other.seen == []
 
@@ -115,7 +115,7 @@ def test_redirect_to_a_host_that_is_not_allowed_is_not_followed(
     inner = Web()
     studio.answers[UPLOAD] = other.answers["/cat.png"] = redirect(f"{inner.url}/admin")
     reference = UPLOAD if first == "studio" else f"{other.url}/cat.png"
-    assert not refusal(media(hosts=(other.host,)), reference).passing
+    assert not refusal(media(hosts=(other.host,)), reference).temporary
     inner.close()
     assert inner.seen == []
 
@@ -192,7 +192,7 @@ def test_too_large_a_file_is_refused(
     studio.answers[UPLOAD] = answer
     size = len(PICTURE * 10)
     refused = refusal(media(max_bytes=size - 1), UPLOAD)
-    assert not refused.passing
+    assert not refused.temporary
     assert "larger than" in str(refused)
     assert list((tmp_path / "media").iterdir()) == []
     assert media(max_bytes=size).fetch(UPLOAD, 5).read_bytes() == PICTURE * 10
@@ -205,7 +205,7 @@ def test_a_server_that_drips_does_not_hold_us_up(
     studio.answers[UPLOAD] = other.answers["/cat.png"] = dripping(b"HTTP/1.1 200 OK\r\n\r\n")
     reference = UPLOAD if server == "studio" else f"{other.url}/cat.png"
     refused = refusal(media(hosts=(other.host,), seconds=0.5), reference)
-    assert "within 0.5 seconds" in str(refused) and refused.passing
+    assert "within 0.5 seconds" in str(refused) and refused.temporary
     assert list((tmp_path / "media").iterdir()) == []
 
 
@@ -229,7 +229,7 @@ def ranged(body: bytes, sent: int) -> Callable[[BaseHTTPRequestHandler], None]:
 
 def test_half_a_file_is_no_file(studio: Web, media: Make, tmp_path: Path) -> None:
     studio.answers[UPLOAD] = ranged(PICTURE, 4)
-    assert refusal(media(), UPLOAD).passing
+    assert refusal(media(), UPLOAD).temporary
     assert list((tmp_path / "media").iterdir()) == []
     studio.answers[UPLOAD] = ranged(PICTURE, len(PICTURE))
     assert media().fetch(UPLOAD, 5).read_bytes() == PICTURE
@@ -242,25 +242,25 @@ def test_a_part_of_a_file_is_no_file(studio: Web, media: Make, told: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("status", "passing"),
+    ("status", "temporary"),
     [
         *((status, False) for status in (204, 400, 403, 404, 410)),
         *((status, True) for status in (401, 408, 424, 429, 500, 503)),
     ],
 )
 def test_what_may_pass_and_what_will_not(
-    studio: Web, other: Web, media: Make, status: int, passing: bool
+    studio: Web, other: Web, media: Make, status: int, temporary: bool
 ) -> None:
     studio.answers[UPLOAD] = other.answers["/cat.png"] = Answer(status=status)
-    assert refusal(media(), UPLOAD).passing is passing
-    assert refusal(media(hosts=(other.host,)), f"{other.url}/cat.png").passing is passing
+    assert refusal(media(), UPLOAD).temporary is temporary
+    assert refusal(media(hosts=(other.host,)), f"{other.url}/cat.png").temporary is temporary
 
 
 def test_nobody_answers(media: Make, tmp_path: Path) -> None:
     nobody = f"127.0.0.1:{local.free_port()}"
-    assert refusal(media(hosts=(nobody,)), f"http://{nobody}/cat.png").passing
+    assert refusal(media(hosts=(nobody,)), f"http://{nobody}/cat.png").temporary
     refused = refusal(media(url=f"http://{nobody}"), UPLOAD)
-    assert refused.passing
+    assert refused.temporary
     assert str(refused).startswith("no answer from Label Studio")
 
 
@@ -282,7 +282,7 @@ def test_the_advice_is_about_the_kind_of_link(studio: Web, media: Make) -> None:
 def test_what_is_no_file(studio: Web, media: Make, answer: Answer, words: str) -> None:
     studio.answers[UPLOAD] = answer
     refused = refusal(media(), UPLOAD)
-    assert words in str(refused) and not refused.passing
+    assert words in str(refused) and not refused.temporary
 
 
 def test_a_file_inside_the_task(media: Make, tmp_path: Path) -> None:

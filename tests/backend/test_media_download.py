@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 import requests
 
-from backend.media.download import CHUNK, BrokenOff, TimedAdapter, body
+from backend.media.download import CHUNK, IncompleteDownload, TimedAdapter, body
 from tests.backend.web import Answer, Web, dripping
 
 
@@ -44,7 +44,7 @@ def test_a_compressed_file_comes_in_chunks(client: requests.Session, web: Web) -
 @pytest.mark.parametrize("head", [b"", b"Content-Length: 1000\r\n"])
 def test_a_body_that_drips_is_cut(client: requests.Session, web: Web, head: bytes) -> None:
     web.answers["/file"] = dripping(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
-    with pytest.raises(BrokenOff):
+    with pytest.raises(IncompleteDownload):
         read(client, web, seconds=0.3)
 
 
@@ -61,7 +61,7 @@ def test_half_a_file_is_broken_off(client: requests.Session, web: Web) -> None:
         handler.close_connection = True
 
     web.answers["/file"] = half
-    with pytest.raises(BrokenOff):
+    with pytest.raises(IncompleteDownload):
         read(client, web)
 
 
@@ -69,5 +69,5 @@ def test_what_is_not_compressed_as_it_says_is_broken_off(
     client: requests.Session, web: Web
 ) -> None:
     web.answers["/file"] = Answer(b"plain", headers={"Content-Encoding": "gzip"})
-    with pytest.raises(BrokenOff):
+    with pytest.raises(IncompleteDownload):
         read(client, web)

@@ -79,7 +79,7 @@ def test_allowed(url: str) -> None:
 def test_refused(url: str) -> None:
     with pytest.raises(Unreachable) as refused:
         PLACES.named(url, 5)
-    assert not refused.value.passing
+    assert not refused.value.temporary
 
 
 def test_without_hosts_there_is_label_studio_alone() -> None:

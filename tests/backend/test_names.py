@@ -7,7 +7,7 @@ import pytest
 
 from backend.interface import names
 from backend.interface.controls.control import Called
-from backend.interface.names import keys_of, names_of, said, unnamed
+from backend.interface.names import keys_of, names_of, spoken_name, unnamed
 from backend.interface.questions import LabelConfig, Question, Source, SourceKind
 from backend.project.name_vectors import name_vectors, rows_of
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
@@ -38,7 +38,7 @@ def asking(*kinds: SourceKind) -> LabelConfig:
 )
 def test_a_name_is_read_as_words(called: Called, text: str) -> None:
     """A node that only its parent gives a name would be taken for it."""
-    assert said(called) == text
+    assert spoken_name(called) == text
 
 
 def test_a_name_is_an_example_that_shows_nothing_else() -> None:

@@ -62,33 +62,33 @@ def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, poo
 def test_a_setting_that_our_switch_turned_back_is_found(at: float, now: Json, lost: Json) -> None:
     """Somebody who turns a setting back by hand, earlier or later, means it."""
     reports = [State(SAVED, at)]
-    assert Overwritten().found(reports, State(now, 101.0)) == {}, "nothing was written"
+    assert Overwritten().to_restore(reports, State(now, 101.0)) == {}, "nothing was written"
     overwritten = switched()
-    assert overwritten.found(reports, State(now, 101.0)) == lost
-    assert overwritten.found(reports, State(OLD, 102.0)) == {}, "a change is looked at once"
+    assert overwritten.to_restore(reports, State(now, 101.0)) == lost
+    assert overwritten.to_restore(reports, State(OLD, 102.0)) == {}, "a change is looked at once"
 
 
 def test_what_was_saved_after_our_switch_is_not_lost_to_it() -> None:
-    assert switched().found([State({**SAVED, **SWITCH}, 100.4)], State(OLD, 101.0)) == {}
+    assert switched().to_restore([State({**SAVED, **SWITCH}, 100.4)], State(OLD, 101.0)) == {}
 
 
 def test_what_somebody_turned_back_just_before_our_switch_stays_so() -> None:
     reports = [State(SAVED, 99.0), State(OLD, 99.5)]
-    assert switched().found(reports, State(OLD, 101.0)) == {}
+    assert switched().to_restore(reports, State(OLD, 101.0)) == {}
 
 
 def test_what_somebody_saved_over_another_just_before_our_switch_is_not_undone() -> None:
     """Only the webhook of the second save came after the switch, whose row has it already."""
     third = {**OLD, "label_config": "<third/>", **SWITCH}
     overwritten = Overwritten()
-    overwritten.found([], State(OLD, 95.0))
-    overwritten.wrote(SWITCH, third, 100.0, 100.5)
+    overwritten.to_restore([], State(OLD, 95.0))
+    overwritten.record_write(SWITCH, third, 100.0, 100.5)
     reports = [State(SAVED, 99.5), State(third, 100.3), State(third, 100.4)]
-    assert overwritten.found(reports, State(third, 101.0)) == {}
+    assert overwritten.to_restore(reports, State(third, 101.0)) == {}
     assert not overwritten.missed(reports)
     lost = {**third, "label_config": "<fourth/>", "model_version": "0.3"}
     reports += [State(lost, 100.45)]
-    assert overwritten.found(reports, State(third, 102.0)) == {"label_config": "<fourth/>"}
+    assert overwritten.to_restore(reports, State(third, 102.0)) == {"label_config": "<fourth/>"}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_second_save_that_left_no_trace_is_told_too() -> None:
     overwritten = switched()
     assert overwritten.missed([ours] * 2)
     assert overwritten.missed([ours] * 3)
-    overwritten.wrote(SWITCH, WRITE.row, 101.0, 101.5)
+    overwritten.record_write(SWITCH, WRITE.row, 101.0, 101.5)
     assert not overwritten.missed([ours] * 4), "they belong to the write before"
 
 
@@ -161,8 +161,8 @@ def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> 
 def switched() -> Overwritten:
     """After WRITE, and nothing told yet."""
     made = Overwritten()
-    made.found([], WRITE.seen)
-    made.wrote(WRITE.changes, WRITE.row, WRITE.began, WRITE.ended)
+    made.to_restore([], WRITE.seen)
+    made.record_write(WRITE.changes, WRITE.row, WRITE.began, WRITE.ended)
     return made
 
 
@@ -170,6 +170,6 @@ def test_what_others_changed_meanwhile_is_left_alone() -> None:
     """The title was changed once more by somebody else: it is not what it was before."""
     reports = {**SAVED, "title": "Mine", "is_published": True}
     now = {**OLD, "title": "Theirs", "is_published": False}
-    assert switched().found([State(reports, 100.2)], State(now, 101.0)) == {
+    assert switched().to_restore([State(reports, 100.2)], State(now, 101.0)) == {
         "label_config": "<new/>"
     }

@@ -66,10 +66,10 @@ def client(folder: Path, loop: ProjectLoop) -> FlaskClient:
     return app.test_client()
 
 
-def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient) -> None:
+def test_the_page_shows_state_score_versions_and_where_to_label(client: FlaskClient) -> None:
     page = client.get("/status/7").text
-    for said in (
-        "Version 0.3 is served. 42 labels, 5 of them audit.",
+    for sentence in (
+        "Version 0.3 is served. 42 labels, 5 of them audit labels.",
         "<b>42</b>labels",
         '<b>0.90</b><span class="name">accuracy</span>',
         "<b>158</b>tasks not labelled",
@@ -77,12 +77,12 @@ def test_page_tells_state_score_versions_and_where_to_label(client: FlaskClient)
         "<polyline",
         "News &amp; &lt;b&gt;more&lt;/b&gt;",
     ):
-        assert said in page
+        assert sentence in page
     assert "<b>more</b>" not in page, "what people type is text, not markup"
     assert "http" not in page.replace("http://studio.example:8080", "").replace("http-equiv", "")
 
 
-def test_page_tells_what_is_worth_a_second_look(client: FlaskClient, folder: Path) -> None:
+def test_the_page_shows_what_is_worth_a_second_look(client: FlaskClient, folder: Path) -> None:
     doubted = {"task": 31, "doubt": 0.93, "given": ["Yes"], "said": ["No"]}
     people = {
         **{"asked": 4, "agreed": 3, "pairs": [{"labels": ["No", "Yes"], "count": 1}]},
@@ -108,14 +108,15 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
     loop.status = replace(
         loop.status, served=replace(loop.served, version=replace(loop.served.version, facts=facts))
     )
-    assert f"<b>{saved[0]} to {saved[1]}</b>labels saved, about" in client.get("/status/7").text
+    assert f"<b>{saved[0]} to {saved[1]}</b>labels saved (estimate)" in client.get("/status/7").text
+    assert "1.4 to 3.4 times as many labels" in client.get("/status/7").text
     config = loop.served.config
     pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
     loop.status = replace(loop.status, served=replace(loop.served, config=pictures))
     assert "labels saved" not in client.get("/status/7").text, "the public sets are of texts"
 
 
-def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -> None:
+def test_progress_and_trouble_are_shown(client: FlaskClient, loop: ProjectLoop) -> None:
     loop.progress.activity = Activity("tune", 0.4, began=0.0, from_share=0.4)
     loop.trouble = "Label Studio is away"
     loop.troubles.note("Label Studio is away")
@@ -133,18 +134,18 @@ def test_progress_and_trouble_are_told(client: FlaskClient, loop: ProjectLoop) -
 
 
 @pytest.mark.parametrize(
-    ("share", "labels", "told"),
+    ("share", "labels", "ending"),
     [
-        (1.0, 0, "audit. So far the model knows only what the labels are called."),
+        (1.0, 0, "audit labels. So far the model knows only the names of the labels."),
         (1.2, 42, "The names of the labels help a lot (weight 1.2)."),
         (0.3, 42, "The names of the labels help a little (weight 0.3)."),
         (0.09, 42, "The names of the labels do not help here."),
-        (1.2, 200, "5 of them audit."),
-        (None, 42, "5 of them audit."),
+        (1.2, 200, "5 of them audit labels."),
+        (None, 42, "5 of them audit labels."),
     ],
 )
-def test_how_much_the_names_of_labels_count_is_told(
-    client: FlaskClient, loop: ProjectLoop, share: float | None, labels: int, told: str
+def test_how_much_the_label_names_contribute_is_shown(
+    client: FlaskClient, loop: ProjectLoop, share: float | None, labels: int, ending: str
 ) -> None:
     assert loop.served is not None
     facts = replace(loop.served.version.facts, labels=labels, names=share)
@@ -153,22 +154,22 @@ def test_how_much_the_names_of_labels_count_is_told(
     )
     state = client.get("/status/7.json").json
     assert state is not None
-    assert state["sentence"].endswith(told)
+    assert state["sentence"].endswith(ending)
 
 
 @pytest.mark.parametrize("trained_on", [8, 80])
-def test_that_the_first_versions_pre_annotate_little_is_told(
+def test_that_the_first_versions_pre_annotate_little_is_shown(
     client: FlaskClient, loop: ProjectLoop, trained_on: int
 ) -> None:
     """People would wonder why so few tasks come with an answer."""
     assert loop.served is not None
     version = replace(loop.served.version, training=np.arange(trained_on))
     loop.status = replace(loop.status, served=replace(loop.served, version=version))
-    is_told = "at least 80 % sure of is pre-annotated" in client.get("/status/7").text
-    assert is_told == (trained_on == 8)
+    is_shown = "a probability of at least 80 % are pre-annotated" in client.get("/status/7").text
+    assert is_shown == (trained_on == 8)
 
 
-def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop) -> None:
+def test_reading_a_large_project_is_shown(client: FlaskClient, loop: ProjectLoop) -> None:
     loop.status = replace(loop.status, reading=0.25)
     loop.progress.activity = Activity("embed", 0.4, began=0.0, from_share=0.4)
     state = client.get("/status/7.json").json
@@ -177,7 +178,7 @@ def test_reading_a_large_project_is_told(client: FlaskClient, loop: ProjectLoop)
     assert "read from Label Studio, 25 %. Tasks are being encoded, 40 %." in state["sentence"]
 
 
-def test_tasks_that_cannot_be_read_stand_there_with_the_reason(
+def test_tasks_that_cannot_be_read_are_listed_with_the_reason(
     client: FlaskClient, loop: ProjectLoop
 ) -> None:
     unreadable = Unreadable(7, {31: "the picture is damaged or cut off"})
@@ -216,7 +217,7 @@ def test_one_can_go_back_and_on_again(client: FlaskClient, folder: Path, loop: P
     answer = client.post("/status/7/rollback/0.3")
     assert (answer.status_code, answer.location) == (303, "../../7")
     assert pinned_name(folder) == "0.3"
-    assert "Learn on" in client.get("/status/7").text
+    assert "Resume learning" in client.get("/status/7").text
     assert client.post("/status/7/latest").status_code == 303
     assert pinned_name(folder) is None
 
@@ -233,7 +234,7 @@ def test_other_sites_cannot_press_our_buttons(client: FlaskClient, folder: Path)
     assert client.post("/status/7/rollback/0.3", headers=behind_a_proxy).status_code == 403
 
 
-def test_a_version_that_is_not_there_is_named(client: FlaskClient) -> None:
+def test_a_version_that_does_not_exist_is_named(client: FlaskClient) -> None:
     answer = client.post("/status/7/rollback/9.9")
     assert answer.status_code == 404
     assert "There is no version 9.9" in json.loads(answer.text)["error"]

@@ -184,7 +184,7 @@ def test_what_is_remembered_survives(tmp_path: Path) -> None:
 def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:
     path = tmp_path / "pool.sqlite"
     path.write_bytes(b"this is no database" * 1000)
-    with closing(Pool.mended(path)) as pool:
+    with closing(Pool.repaired(path)) as pool:
         assert pool.count() == 0
     (damaged,) = tmp_path.glob("pool.damaged-*")
     assert damaged.read_bytes().startswith(b"this is no database")
@@ -192,7 +192,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None
 
 def test_a_whole_file_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "pool.sqlite"
-    with closing(Pool.mended(path)) as pool:
+    with closing(Pool.repaired(path)) as pool:
         pool.update([task(1, annotation(1, "a"), annotation(2, was_cancelled=True))], CONFIG)
-    with closing(Pool.mended(path)) as pool:
+    with closing(Pool.repaired(path)) as pool:
         assert (pool.count(), pool.annotation_count()) == (1, 2)

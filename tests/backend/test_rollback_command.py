@@ -105,43 +105,43 @@ def server(store: Store, monkeypatch: pytest.MonkeyPatch, command: Command) -> I
 
 
 def test_a_pin_is_set_shown_and_removed(store: Store, command: Command) -> None:
-    status, (said, _) = command("rollback", "--to", "2.12")
+    status, (line, _) = command("rollback", "--to", "2.12")
     assert status == 0
-    assert said.startswith("Version 2.12 is pinned")
+    assert line.startswith("Version 2.12 is pinned")
     assert pinned_name(store.folder) == "2.12"
-    assert command("rollback") == (0, [said])
+    assert command("rollback") == (0, [line])
 
-    status, (said, _) = command("rollback", "--latest")
+    status, (line, _) = command("rollback", "--latest")
     assert status == 0
-    assert said.startswith("No version is pinned")
+    assert line.startswith("No version is pinned")
     assert pinned_name(store.folder) is None
-    assert command("rollback") == (0, [said])
+    assert command("rollback") == (0, [line])
 
 
-def test_without_a_server_it_says_when_one_will_follow(
+def test_without_a_server_it_says_when_one_will_apply_it(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PORT", port := str(local.free_port()))
     monkeypatch.setenv("POLL_SECONDS", "2.5")
     assert command("rollback", "--to", "2.12")[1][1:] == [
-        "The server follows at its next look (POLL_SECONDS=2.5) or start: "
-        f"nobody answers at http://localhost:{port}/webhook"
+        "The server applies this at its next poll (POLL_SECONDS=2.5) or start: "
+        f"nothing answers at http://localhost:{port}/webhook"
     ]
 
 
-def test_a_running_server_is_told_at_once(server: Noted, command: Command) -> None:
+def test_a_running_server_is_notified_at_once(server: Noted, command: Command) -> None:
     for change in (["--to", "2.12"], ["--latest"]):
-        assert command("rollback", *change)[1][1:] == ["The server follows now"]
+        assert command("rollback", *change)[1][1:] == ["The server applies this now"]
         assert server.began.acquire(timeout=30)
         assert server.hints == {"project"}
     command("rollback")
-    assert not server.began.acquire(blocking=False), "a question is no hint"
+    assert not server.began.acquire(blocking=False), "a query is not a change"
 
 
 def test_a_server_that_refuses_is_named_with_its_answer(
     server: Noted, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pin is stored all the same: the server looks by itself."""
+    """The pin is stored all the same: the server polls by itself."""
     monkeypatch.setenv("BASIC_AUTH_PASS", "wrong")
     status, lines = command("rollback", "--to", "2.12")
     assert status == 0
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_is_named_with_its_answer(
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "sentence"),
     [
         ("2.14", "There is no version 2.14; known are 0.1, 1.4, 2.12, 2.13"),
         ("0.1", "Version 0.1 was made before the first label"),
@@ -158,12 +158,12 @@ def test_a_server_that_refuses_is_named_with_its_answer(
     ],
 )
 def test_what_cannot_serve_is_refused_and_the_pin_stays(
-    command: Command, store: Store, version: str, told: str
+    command: Command, store: Store, version: str, sentence: str
 ) -> None:
     command("rollback", "--to", "2.12")
     status, lines = command("rollback", "--to", version)
     assert status == 2
-    assert told in lines[0]
+    assert sentence in lines[0]
     assert pinned_name(store.folder) == "2.12"
 
 

@@ -183,28 +183,28 @@ def test_train_says_where_to_go(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "status", "told"),
+    ("path", "body", "status", "sentence"),
     [
         ("/setup", "not json", 400, "must be a JSON object"),
         ("/setup", "[1]", 400, "must be a JSON object"),
         ("/setup", "[" * 100_000, 400, "nested too deeply"),
         ("/setup", "{}", 400, "'project' must be a project id"),
-        ("/setup", '{"project": "7"}', 400, "'schema' must be a text"),
+        ("/setup", '{"project": "7"}', 400, "'schema' must be a string"),
         ("/setup", '{"project": "../7", "schema": ""}', 400, "'project' must be a project id"),
         ("/predict", '{"project": "7"}', 400, "'tasks' must be a list"),
         ("/predict", '{"project": "7", "tasks": [1]}', 400, "'tasks' must be a list"),
         ("/predict", '{"project": "8", "tasks": [{}]}', 404, "Project 8 is not connected"),
-        ("/webhook", '{"project": {"id": 7}}', 400, "'action' must be a text"),
+        ("/webhook", '{"project": {"id": 7}}', 400, "'action' must be a string"),
         ("/webhook", '{"action": "X", "project": {"id": 99}}', 404, "Settings > Model"),
         ("/nowhere", "{}", 404, "not found"),
     ],
 )
 def test_bad_input_gets_one_sentence(
-    url: str, path: str, body: str, status: int, told: str
+    url: str, path: str, body: str, status: int, sentence: str
 ) -> None:
     answer = requests.post(url + path, data=body, timeout=60)
     assert answer.status_code == status
-    assert told in answer.json()["error"]
+    assert sentence in answer.json()["error"]
 
 
 JSON = st.recursive(

@@ -162,7 +162,7 @@ def test_the_exported_folder_gives_the_probabilities_of_the_newest_version(
     out = tmp_path / "out"
     status, printed = command("export", "--out", out)
     assert status == 0
-    assert f"Version 0.4 stands in {out}" in printed
+    assert f"Version 0.4 was written to {out}" in printed
     assert newest is not None
     encoder = TextEncoder(BUNDLED, 32)
     encoder.low_precision = False
@@ -187,7 +187,7 @@ def test_an_older_version_is_exported_by_its_name(
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "sentence"),
     [
         ("0.6", "There is no version 0.6; known are 0.1, 3.1"),
         ("0.1", "Version 0.1 was made before the first label"),
@@ -195,13 +195,13 @@ def test_an_older_version_is_exported_by_its_name(
     ],
 )
 def test_what_cannot_be_exported_is_refused_with_the_reason(
-    store: Store, command: Command, tmp_path: Path, version: str, told: str
+    store: Store, command: Command, tmp_path: Path, version: str, sentence: str
 ) -> None:
     add_version(store, "0.1", 0)
     add_version(store, "3.1", 20)
     status, printed = command("export", "--out", tmp_path / "out", "--version", version)
     assert status == 2
-    assert told in printed
+    assert sentence in printed
     assert not (tmp_path / "out").exists()
 
 
@@ -240,5 +240,5 @@ def test_a_folder_with_files_is_never_written_into(
     for out in (taken.parent, taken):
         status, printed = command("export", "--out", out)
         assert status == 2
-        assert f"{out} exists and is no empty folder" in printed
+        assert f"{out} exists and is not an empty folder" in printed
     assert [path.read_text() for path in taken.parent.iterdir()] == ["somebody's"]

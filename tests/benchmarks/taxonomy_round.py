@@ -15,8 +15,7 @@ import numpy as np
 
 from backend.interface.controls.taxonomy import Taxonomy
 from backend.interface.questions import LabelConfig, Question, Source
-from backend.mirror.targets import given as given_labels
-from backend.mirror.targets import targets_of
+from backend.mirror.targets import given_labels, targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
 from model.snapshot import Policy, Snapshot
 

@@ -56,8 +56,8 @@ def test_connect_by_hand_and_label_ten_tasks_with_the_keyboard(
     wait_for_order(bench, news)
     first_order = [int(row["task"]) for row in order(bench.studio, news.project)]
     browser.enter(f"{bench.server.url}/status/{news.project}", USER, PASSWORD)
-    browser.wait_for_text("the model knows only what the labels are called")
-    browser.wait_for_text("at least 80 % sure of is pre-annotated")
+    browser.wait_for_text("the model knows only the names of the labels")
+    browser.wait_for_text("a probability of at least 80 % are pre-annotated")
     look_at_both_sizes(browser, "status-before-labels")
 
     browser.open_data_manager(news.project)
@@ -75,7 +75,7 @@ def test_connect_by_hand_and_label_ten_tasks_with_the_keyboard(
         tick(browser, news.topics[shown[-1]])
         browser.keep(f"task-{number:02}")
         submit_and_see_the_next(bench, browser, news, shown)
-    assert prefilled >= 2, "what the topics are called says enough of some of the first tasks"
+    assert prefilled >= 2, "the names of the topics suffice for some of the first tasks"
     assert answers(bench, news, shown) == [news.topics[task] for task in shown]
 
 

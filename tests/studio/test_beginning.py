@@ -49,8 +49,8 @@ def test_names_give_an_order_and_pre_annotations_before_any_label(bench: Bench) 
         assert version.head is not None, f"version {name} knows the names, as the first one must"
         assert version.head.labels == tuple(CALLED.values())
     assert bench.labels_known(project) == set()
-    told = bench.state(project)["sentence"]
-    assert "So far the model knows only what the labels are called." in told
+    sentence = bench.state(project)["sentence"]
+    assert "So far the model knows only the names of the labels." in sentence
     first, is_in_order = bench.next_in_order(project)
     assert is_in_order
 
@@ -78,7 +78,7 @@ def test_without_names_nothing_is_said_before_the_first_label(nameless: Bench) -
     queue = predictions(nameless, project)
     assert len(queue) == len(tasks)
     assert not [row for row in queue.values() if row["result"]]
-    assert "called" not in nameless.state(project)["sentence"]
+    assert "the names of the labels" not in nameless.state(project)["sentence"]
     nameless.delete_projects()
 
 

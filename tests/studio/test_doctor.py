@@ -1,4 +1,4 @@
-"""The doctor on a real Label Studio: things are broken one by one, it names them and mends them."""
+"""The doctor on a real Label Studio: things are broken one by one, and it names and fixes them."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ HEADERS = {"Authorization": f"Token {local.TOKEN}"}
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
-    """A backend that looks by itself so rarely that it does not mend what the tests break."""
+    """A backend that polls so rarely that it does not fix what the tests break."""
     return {"poll_seconds": 3600, "basic_auth_user": "studio", "basic_auth_pass": "s3cret"}
 
 
@@ -55,13 +55,13 @@ def _name(line: str) -> str:
 
 
 def healthy_project(bench: Bench) -> int:
-    """A connected project to which the backend has nothing more to do."""
+    """A connected project in which the backend has nothing left to do."""
     project = bench.connected(stories(8))
     until("a healthy project", lambda: Doctor(bench, "--project", str(project)).code == 0)
     return project
 
 
-def test_what_is_broken_is_named_and_mended(bench: Bench) -> None:
+def test_what_is_broken_is_named_and_fixed(bench: Bench) -> None:
     project, studio = healthy_project(bench), bench.studio
     number = ["--project", str(project)]
     broken: list[str] = []
@@ -72,7 +72,7 @@ def test_what_is_broken_is_named_and_mended(bench: Bench) -> None:
         assert (set(found.wrong), found.code) == (set(broken), 1)
 
     own = studio.of(project)
-    own.delete_webhook(own.webhooks()[0]["id"])  # and the backend hears of nothing
+    own.delete_webhook(own.webhooks()[0]["id"])  # and the backend receives no events
     names("webhook")
     studio.of(project).update(sampling="Sequential sampling")
     names("sampling")
@@ -87,9 +87,15 @@ def test_what_is_broken_is_named_and_mended(bench: Bench) -> None:
     studio.of(project).update(label_config=SINGLE.replace(' required="true"', ""))
     names("required")
 
-    mended = Doctor(bench, *number, "--fix")
-    assert mended.fixed() == ["webhook", "left webhooks", "sampling", "model_version", "first tab"]
-    assert (mended.wrong, mended.code) == (["required"], 1)
+    repaired = Doctor(bench, *number, "--fix")
+    assert repaired.fixed() == [
+        "webhook",
+        "left webhooks",
+        "sampling",
+        "model_version",
+        "first tab",
+    ]
+    assert (repaired.wrong, repaired.code) == (["required"], 1)
     (webhook,) = studio.of(project).webhooks()
     assert webhook["headers"]["Authorization"].startswith("Basic ")
     assert studio.of(project).describe()["model_version"] == bench.served(project)
@@ -104,8 +110,8 @@ def test_changed_webhook_keeps_the_secret_of_the_backend(bench: Bench) -> None:
     bench.studio.of(project).update_webhook(webhook["id"], changed)
     assert Doctor(bench, "--project", str(project)).wrong == ["webhook"]
     assert Doctor(bench, "--project", str(project), "--fix").code == 0
-    (mended,) = bench.studio.of(project).webhooks()
-    assert mended["headers"] == webhook["headers"]
+    (fixed,) = bench.studio.of(project).webhooks()
+    assert fixed["headers"] == webhook["headers"]
 
 
 def test_interface_that_cannot_be_learnt_and_a_second_backend(bench: Bench) -> None:

@@ -115,7 +115,7 @@ def test_upload_that_was_deleted(studio: Studio, media: Media, project: int) -> 
     # Label Studio stumbles over it, and does so over other things that pass.
     with pytest.raises(Unreachable, match=r"500 .* their uploaded files were deleted") as refused:
         media.fetch(reference, task)
-    assert refused.value.passing
+    assert refused.value.temporary
 
 
 def test_local_file(studio: Studio, media: Media, project: int, documents: Path) -> None:
@@ -134,7 +134,7 @@ def test_local_file_that_no_storage_covers(media: Media, documents: Path) -> Non
     (documents / "secret.png").write_bytes(PICTURE)
     with pytest.raises(Unreachable, match="no local storage of the project covers") as refused:
         media.fetch("/data/local-files/?d=secret.png", 1)
-    assert not refused.value.passing
+    assert not refused.value.temporary
 
 
 @pytest.fixture
@@ -168,10 +168,10 @@ def test_cloud_file(
         assert media.fetch(name, task).read_bytes() == PICTURE
     with pytest.raises(Unreachable, match="404" if presign else "424") as refused:
         media.fetch("s3://cats/gone.png", task)
-    assert refused.value.passing is not presign
+    assert refused.value.temporary is not presign
     with pytest.raises(Unreachable, match="no source storage") as refused:
         media.fetch("s3://dogs/1.png", task)
-    assert not refused.value.passing
+    assert not refused.value.temporary
     assert local.TOKEN not in str(storage.seen)
 
 
@@ -184,6 +184,6 @@ def test_a_token_that_is_refused_is_no_fault_of_the_file(
     media = Media(tmp_path / "media", session)
     with pytest.raises(Unreachable, match="access token is not accepted") as refused:
         media.fetch(reference, task)
-    assert refused.value.passing
+    assert refused.value.temporary
     media.close()
     session.close()

@@ -21,7 +21,7 @@ from tests.studio.bench import SINGLE, Bench, stories, until
 
 AUTH = ("studio", "s3cret")
 
-# A pin stands in our own files; Label Studio's database makes no difference to it.
+# A pin is in our own files; Label Studio's database makes no difference to it.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
@@ -43,7 +43,7 @@ def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
     label(bench, project, 15)
     until("the deep round's version", lambda: bench.served(project).startswith("1."), 180)
     pinned = newest_of_first_encoder(bench, project)
-    assert "The server follows now" in rollback(bench, project, "--to", pinned.name)
+    assert "The server applies this now" in rollback(bench, project, "--to", pinned.name)
     serves_pinned(bench, project, pinned)
 
     label(bench, project, 5)

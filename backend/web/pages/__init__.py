@@ -1,1 +1,1 @@
-"""The status page, the same as JSON, and figures for Prometheus."""
+"""The status page, its JSON form, and metrics for Prometheus."""

@@ -1,4 +1,4 @@
-"""The learning curve as SVG: a page that works offline and without scripts needs nothing else."""
+"""The learning curve as SVG, which works offline and without scripts."""
 
 from collections.abc import Sequence
 from typing import Any

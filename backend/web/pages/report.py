@@ -1,4 +1,4 @@
-"""What the status page tells of a project beside its state: curve, figures, versions, reasons."""
+"""What the status page shows of a project besides its state: curve, scores, versions, reasons."""
 
 from datetime import datetime
 from pathlib import Path
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from backend.project.status import Served
 
 NEWEST, SHOWN = 50, 5
-"""Versions in the table, and those of them that are shown at once, beside each encoder's last."""
+"""Versions in the table, and how many are shown at first, besides each encoder's last."""
 
 SHOWN_LABELS = 50
-"""A taxonomy may have thousands."""
+"""At most this many labels are listed: a taxonomy may have thousands."""
 
 LEAST_EXAMPLES = 5
-"""The curve begins with so many audit labels: before, it jumps between 0 and 1."""
+"""The curve starts at this many audit labels: with fewer it jumps between 0 and 1."""
 
 
 NOTHING_YET: Json = {
@@ -44,12 +44,12 @@ NOTHING_YET: Json = {
 def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """Everything that the page shows beside the state, ready for JSON.
 
-    metric: what the curve shows, in words; curve: rows of `labels`, `value`, `low`, `high`;
-    measured: the metric of the served version, or None; by_label: precision, recall and support in
-    it of the SHOWN_LABELS best known of all labels (labels_in_all); saved: from how many to how
-    many labels the order saved, or None, see `saved`; least_confidence: see `needed`; reasons: why
-    labelling may stop; versions: newest first; pinned: a version's name, or None. Reads the
-    history, not the versions: there may be thousands of them.
+    metric: the name of the metric that the curve shows; curve: rows of `labels`, `value`, `low`,
+    `high`; measured: the metric of the served version, or None; by_label: its precision, recall and
+    support for the SHOWN_LABELS labels with the most support, of all labels (labels_in_all); saved:
+    the least and the most labels that the order saved, or None, see `saved`; least_confidence: see
+    `confidence_needed`; reasons: why labelling may stop; versions: newest first; pinned: a
+    version's name, or None. Reads the history, not the versions: there may be thousands of them.
     """
     if served is None:
         return NOTHING_YET
@@ -62,7 +62,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
         "saved": saved(served),
-        "least_confidence": needed(served),
+        "least_confidence": confidence_needed(served),
         "curve": curve_of(rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
@@ -72,14 +72,13 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
 
 
 def saved(served: "Served") -> tuple[int, int] | None:
-    """`labels_saved` where whole texts are labelled, as in the sets that its factors come from."""
+    """`labels_saved` where whole texts are labelled, as in the data sets that it rests on."""
     is_alike = served.config.layout == ("text",)
     return labels_saved(served.version.facts.labels) if is_alike else None
 
 
-def needed(served: "Served") -> float:
-    """The probability from which on a label is pre-annotated; 0 for all, and where there is none to
-    tell of."""
+def confidence_needed(served: "Served") -> float:
+    """The least probability at which a label is pre-annotated; 0 where there is no such limit."""
     if served.version.head is None or served.config.kind == "spans":
         return 0.0
     return least_confidence(served.version)
@@ -93,15 +92,15 @@ def best_known(by_label: Json) -> Json:
 
 
 def metric_of(served: "Served", settings: Settings) -> Any:
-    """The metric that people look at: GOAL_METRIC, or the usual one of the kind of labels."""
+    """The metric that is shown: GOAL_METRIC, or the default for this kind of labels."""
     if settings.goal_metric != "auto":
         return settings.goal_metric
     return DEFAULT_METRIC[served.config.kind]
 
 
 def curve_of(rows: list[Json], metric: str) -> list[Json]:
-    """The metric over the labels in comparable rows of the history, one point for each number of
-    labels: the newest version's."""
+    """The metric by the number of labels, from comparable rows of the history; of several versions
+    with the same number of labels, the newest."""
     points = {
         row["labels"]: {"labels": row["labels"], **row["measured"][metric]}
         for row in rows
@@ -111,9 +110,9 @@ def curve_of(rows: list[Json], metric: str) -> list[Json]:
 
 
 def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
-    """The last versions, newest first. can_serve: whether one may go back to it; is_shown: whether
-    it is one of those that people look at."""
-    there, encoders = set(store.version_names()), store.encoders()
+    """The last versions, newest first. can_serve: whether people can go back to it; is_shown:
+    whether it is shown at first, or only in the full list."""
+    stored, encoders = set(store.version_names()), store.encoders()
     rows = history[: -NEWEST - 1 : -1]
     newest = {version_key(row["version"])[0]: row["version"] for row in reversed(rows)}
     return [
@@ -124,7 +123,7 @@ def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
             "labels": row["labels"],
             "score": row["measured"].get(metric),
             "can_serve": row["kind"] is not None
-            and row["version"] in there
+            and row["version"] in stored
             and version_key(row["version"])[0] in encoders,
         }
         for place, row in enumerate(rows)

@@ -1,4 +1,4 @@
-"""What people look at: the status page, the same as JSON, and figures for Prometheus."""
+"""The status page, its JSON form, and metrics for Prometheus."""
 
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from backend.project.service import Service
 from backend.types import Json
 from backend.web.pages.chart import learning_curve
 from backend.web.pages.state import metrics, state_of
+from model.measuring.savings import FACTORS
 
 pages = Blueprint("pages", __name__, template_folder="templates")
 
@@ -33,13 +34,14 @@ def projects() -> str:
 @pages.get("/status/<int:project>")
 def project_page(project: int) -> str:
     loop = _service().loop(project)
-    found = _report(loop)
+    reported = _report(loop)
     return render_template(
         "project.html",
         state=state_of(loop),
-        report=found,
-        chart=learning_curve(found["curve"]),
+        report=reported,
+        chart=learning_curve(reported["curve"]),
         link=_link(loop),
+        factors=(min(FACTORS.values()), max(FACTORS.values())),
         moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
     )
 
@@ -57,8 +59,8 @@ def status(project: int) -> Response:
 
 @pages.get("/metrics")
 def prometheus() -> Response:
-    figures = metrics(_service().loops())
-    return Response(figures, content_type="text/plain; version=0.0.4; charset=utf-8")
+    text = metrics(_service().loops())
+    return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @pages.post("/status/<int:project>/rollback/<version>")
@@ -76,12 +78,12 @@ def latest(project: int) -> AnyResponse:
 
 
 def _refuse_other_sites() -> None:
-    """A browser sends our password along, whichever page makes it ask; only ours may."""
+    """Against cross-site requests: browsers send our password whichever page makes them."""
     if request.headers.get("Sec-Fetch-Site") == "same-origin":
-        return  # browsers say so themselves, also where a proxy has changed our host
+        return  # the browser says so itself, even if a proxy has changed our host name
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
-        abort(403, "This can only be asked from the status page itself")
+        abort(403, "This action is only allowed from the status page itself")
 
 
 def _states() -> list[Json]:
@@ -89,7 +91,7 @@ def _states() -> list[Json]:
 
 
 def _report(loop: ProjectLoop) -> Json:
-    """Curve, figures, versions and the last review."""
+    """The report, and the last review."""
     # Not at import: it loads the learning libraries, and the server starts without them.
     from backend.web.pages.report import report  # noqa: PLC0415
 
@@ -99,7 +101,7 @@ def _report(loop: ProjectLoop) -> Json:
 
 
 def _link(loop: ProjectLoop) -> str:
-    """The project's page in Label Studio, as browsers reach it; "" while it is not known."""
+    """The project's page in Label Studio as browsers reach it; "" while unknown."""
     address = loop.status.studio_address.rstrip("/")
     return f"{address}/projects/{loop.project}/data" if address else ""
 

@@ -1,4 +1,4 @@
-"""How each project is doing at the moment, in figures and in a sentence."""
+"""The current state of each project, in figures and in a sentence."""
 
 import time
 from collections.abc import Iterable
@@ -19,8 +19,8 @@ DOING = {
     "review": "Labels are being reviewed",
 }
 
-TOLD_OF_NAMES = 200
-"""With more labels than this, what they are called hardly matters any more."""
+NAMES_MATTER_BELOW = 200
+"""From this many labelled tasks on, the label names hardly matter."""
 
 GAUGES = {
     "labels": "Labels that the served version knows",
@@ -32,13 +32,13 @@ GAUGES = {
 
 
 def state_of(loop: ProjectLoop) -> Json:
-    """What is to be known of a project now.
+    """The current state of a project.
 
     unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
-    with the reason; trouble: what is wrong and how to mend it, or None; training_trouble: why the
-    trainer's last job failed, or None; reading: the share of the tasks that is known while they are
-    read from Label Studio for the first time, or None; activity: what the trainer does, with the
-    share that is done, or None.
+    with the reason; trouble: what is wrong and how to fix it, or None; training_trouble: why the
+    trainer's last job failed, or None; reading: the share of the tasks that has been read while
+    they are read from Label Studio for the first time, or None; activity: what the trainer is
+    doing, with the share that is done, or None.
     """
     status, activity = loop.status, loop.progress.activity
     served, unreadable = status.served, status.unreadable
@@ -68,12 +68,12 @@ def sentence_of(
     """The state of the loop in a few sentences."""
     parts = ["No version is served yet."]
     if served is None and activity is None and reading is None:
-        parts.append("The first one comes when there are tasks that can be read.")
+        parts.append("The first one is made once there are tasks that can be read.")
     if served is not None:
         labels, audits = served.version.facts.labels, len(served.version.validation)
         parts = [f"Version {served.version.name} is served."]
-        parts.append(f"{labels} labels, {audits} of them audit.")
-        parts += _of_names(served.version.facts.names, labels, labels - audits)
+        parts.append(f"{labels} labels, {audits} of them audit labels.")
+        parts += _about_names(served.version.facts.names, labels, labels - audits)
     if reading is not None:
         parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
@@ -81,13 +81,13 @@ def sentence_of(
     return " ".join(parts)
 
 
-def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
-    """How much the names of the labels count, in a sentence, while they may; `learnt`: how many
-    labels are no audit labels, which only measure."""
-    if share is None or labels >= TOLD_OF_NAMES:
+def _about_names(share: float | None, labels: int, learnt: int) -> list[str]:
+    """A sentence on how much the label names contribute, while they do; `learnt`: the number of
+    labels other than audit labels, which only measure."""
+    if share is None or labels >= NAMES_MATTER_BELOW:
         return []
     if learnt <= 0:
-        return ["So far the model knows only what the labels are called."]
+        return ["So far the model knows only the names of the labels."]
     if share < 0.1:
         return ["The names of the labels do not help here."]
     much = "a lot" if share >= 0.5 else "a little"
@@ -95,7 +95,7 @@ def _of_names(share: float | None, labels: int, learnt: int) -> list[str]:
 
 
 def _left(activity: Activity) -> str:
-    """ ", about 30 s left", from the pace so far; "" while it tells nothing."""
+    """ ", about 30 s left", from the pace so far; "" while there is too little to estimate from."""
     gained = activity.share - activity.from_share
     if gained < 0.05 or activity.share >= 1.0:
         return ""
@@ -104,7 +104,7 @@ def _left(activity: Activity) -> str:
 
 
 def metrics(loops: Iterable[ProjectLoop]) -> str:
-    """The states as Prometheus's text format, version 0.0.4."""
+    """The states in Prometheus's text format, version 0.0.4."""
     rows = [(loop, state_of(loop)) for loop in loops]
     lines = []
     for name, help_text in GAUGES.items():

@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 READ_PAUSES = (1.0, 5.0, 20.0)
 """Seconds before a file that was read once and is no longer kept is asked for again: a deep round
 must not end because a server was busy for a moment."""
-AGAIN_SECONDS = 600.0
-"""Media whose server had a passing trouble are fetched again after so long."""
+RETRY_SECONDS = 600.0
+"""Media whose server had a temporary trouble are fetched again after so long."""
 
 
-class Shown(Sequence[Example]):
+class TaskContents(Sequence[Example]):
     """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
 
     ids: those of the tasks that can be read; lengths (n,): how long their texts are, see
@@ -54,7 +54,7 @@ class Shown(Sequence[Example]):
             try:
                 return self._reader.read(self.ids[row], self._parts[row])
             except CannotRead as error:
-                if not error.passing:
+                if not error.temporary:
                     raise
                 time.sleep(pause)
         return self._reader.read(self.ids[row], self._parts[row])
@@ -71,5 +71,5 @@ def readable(
             yield task, parts, reader.read(task, parts)
         except CannotRead as error:
             log.info("task %d: %s", task, error)
-            again_at = time.time() + AGAIN_SECONDS if error.passing else None
+            again_at = time.time() + RETRY_SECONDS if error.temporary else None
             pool.add_unreadable(key_of(parts), task, str(error), again_at)

@@ -1,6 +1,6 @@
-"""What the doctor looks at: everything in Label Studio and the backend that the order depends on.
+"""What the doctor observes: everything in Label Studio and the backend that the order depends on.
 
-Looking changes nothing.
+Observing changes nothing.
 """
 
 import time
@@ -19,15 +19,15 @@ from backend.studio.api import IMPORT_FLAG, Studio
 from backend.types import Json
 
 TIMEOUT = 5.0
-"""Seconds that the backend gets to answer the doctor; Label Studio itself waits for less."""
+"""Seconds that the backend has to answer the doctor; Label Studio itself waits less."""
 
 LOOKS = 3
-"""A version is served by the backend part of a second before Label Studio switches to it."""
+"""Attempts: the backend serves a version shortly before Label Studio switches to it."""
 
 
 @dataclass(frozen=True)
 class Health:
-    """The backend's answer on /health: its HTTP status and how long it took, or why none came."""
+    """The backend's answer to /health: HTTP status and time taken, or why there was none."""
 
     status: int | None = None
     seconds: float = 0.0
@@ -35,13 +35,13 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What could be seen; what could not, because of something seen before, has its default.
+class Observation:
+    """What the doctor saw. What it could not see, because something else failed, has its default.
 
-    unreachable: why Label Studio does not answer; refused: why it does not take the token;
-    import_flag: None when it is not told; served: the version that the backend serves, "" while
-    unknown; state: the project as backend.web.pages.state describes it; project, backends,
-    webhooks, tabs: in Label Studio's words; empty_is_none: the setting.
+    unreachable: why Label Studio does not answer; refused: why it does not accept the token;
+    import_flag: None if Label Studio does not show it; served: the version that the backend serves,
+    "" while unknown; state: the project as backend.web.pages.state describes it; project, backends,
+    webhooks, tabs: as Label Studio's API returns them; empty_is_none: the setting.
     """
 
     studio_url: str
@@ -62,7 +62,7 @@ class Seen:
     tabs: tuple[Json, ...] = ()
     empty_is_none: bool = False
     headers: dict[str, str] = field(default_factory=dict)
-    """What the webhook must carry, as far as the doctor knows it."""
+    """The headers that the webhook must send, as far as the doctor knows them."""
 
     def own_backends(self) -> list[Json]:
         """The project's connections to our address."""
@@ -75,20 +75,20 @@ class Seen:
         return [webhook for webhook in self.webhooks if address(webhook["url"]) == ours]
 
 
-def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Seen:
-    """Look at one project (None: only at the server). `backend_url` "": the connected backend's.
+def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Observation:
+    """Observe one project (None: only the server). `backend_url` "": that of the connected backend.
 
-    Raises StudioError when Label Studio answers but has no such project.
+    Raises StudioError if Label Studio answers but has no such project.
     """
     try:
         release = probes.release(studio.session)
     except StudioError as error:
-        return Seen(studio.url, unreachable=str(error))
+        return Observation(studio.url, unreachable=str(error))
     known: dict[str, Any] = {"release": release, "token_kind": probes.kind_of_token(studio.session)}
     try:
         probes.user(studio.session)
     except StudioError as error:
-        return Seen(studio.url, refused=str(error), **known)
+        return Observation(studio.url, refused=str(error), **known)
     described = {} if project is None else studio.of(project).describe()
     backends = () if project is None else tuple(studio.of(project).backends())
     url = (
@@ -97,7 +97,7 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)
-    return Seen(
+    return Observation(
         studio.url,
         url,
         **known,
@@ -112,13 +112,13 @@ def look(studio: Studio, settings: Settings, project: int | None, backend_url: s
 
 
 def address(url: str) -> tuple[str, str, str]:
-    """Scheme, host with port, and path: what two writings of one address have in common."""
+    """Scheme, host with port, and path: equal for two spellings of the same address."""
     parts = urlsplit(url)
     return parts.scheme, parts.netloc, parts.path.rstrip("/")
 
 
 def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[str, Any]:
-    """The fields that tell of the project, in Label Studio and in the backend."""
+    """The fields that describe the project, in Label Studio and in the backend."""
     number: int = described["id"]
     served = backend.served(number)
     for _ in range(LOOKS - 1):
@@ -136,13 +136,13 @@ def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[st
 
 
 def _headers(settings: Settings) -> dict[str, str]:
-    """Without the backend's secret, which is nobody else's business."""
+    """Without the backend's secret, which only the backend knows."""
     headers = webhook_headers(settings, "")
     return {name: value for name, value in headers.items() if value}
 
 
 class _Backend:
-    """The backend's pages, with the password of the settings."""
+    """The backend's routes, called with the password from the settings."""
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
@@ -161,7 +161,7 @@ class _Backend:
         return str(self.json("/versions", project=project).get("served", ""))
 
     def json(self, path: str, **params: Any) -> Json:
-        """The answer; {} for none, or one that is no JSON object."""
+        """The answer; {} if there is none, or it is not a JSON object."""
         try:
             value = self._get(path, **params).json()
         except (requests.RequestException, ValueError):
