@@ -168,7 +168,7 @@ def test_the_mirror_is_kept_with_its_tasks_and_labels(folder: Path) -> None:
     """A mirror that is taken for damaged is read again from Label Studio: hours for a large
     project, in which predictions of versions that we no longer know would stay there for good."""
     before = sorted(path.name for path in folder.iterdir())
-    with closing(Pool.mended(folder / "pool.sqlite")) as pool:
+    with closing(Pool.repaired(folder / "pool.sqlite")) as pool:
         assert (pool.count(), pool.annotation_count()) == (40, 31)
         assert list(pool.published()) == PUBLISHED
         seen = pool.labelling(ASKED, empty_is_none=False)
