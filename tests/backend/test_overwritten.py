@@ -41,7 +41,9 @@ def test_a_mirror_belongs_to_the_project_that_it_was_made_for(pool: Pool) -> Non
 
 
 def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, pool: Pool) -> None:
-    with pytest.raises(ProjectReplaced, match="another project 7"):
+    with pytest.raises(
+        ProjectReplaced, match="Project 7 in Label Studio is not the same as before"
+    ):
         raise set_aside(tmp_path / "7")
     (aside,) = tmp_path.iterdir()
     assert aside.name.startswith("7.replaced-")
