@@ -137,7 +137,7 @@ class Media:
         """The response after all redirects. Raises Unreachable."""
         for _ in range(REDIRECTS + 1):
             response = self._ask(place, deadline - time.monotonic())
-            if _is_whole(response):
+            if _is_complete(response):
                 return response
             with response:
                 if not response.is_redirect:
@@ -179,7 +179,7 @@ class Media:
             ) from error
 
 
-def _is_whole(response: requests.Response) -> bool:
+def _is_complete(response: requests.Response) -> bool:
     if response.status_code != 206:
         return response.status_code == 200
     sent = WHOLE.fullmatch(response.headers.get("Content-Range", ""))

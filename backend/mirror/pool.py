@@ -91,7 +91,7 @@ class Pool:
         that matters in it is also in Label Studio."""
         try:
             pool = cls(path)
-            if pool.is_whole():
+            if pool.is_intact():
                 return pool
             pool.close()
         except sqlite3.OperationalError:
@@ -105,8 +105,8 @@ class Pool:
             path.with_name(path.name + rest).unlink(missing_ok=True)
         return cls(path)
 
-    def is_whole(self) -> bool:
-        """SQLite's own check of the file. Reads all of it."""
+    def is_intact(self) -> bool:
+        """Whether the file passes SQLite's own check, which reads all of it."""
         return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
 
     def close(self) -> None:
