@@ -41,7 +41,7 @@ def _supported() -> str:
     for tag, control in CONTROLS.items():
         over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
     return ", and ".join(
-        f"{_joined(tags, 'and')} over {_joined([f'<{tag}>' for tag in objects], 'and')}"
+        f"{_joined(tags, 'and')} for {_joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
     )
 
@@ -133,7 +133,7 @@ def _question(
 
 
 def _check_answers(element: Element, asked: Asked) -> None:
-    """Raises UnsupportedConfig if the answers are too few, empty, duplicated or loaded."""
+    """Raises UnsupportedConfig if the answers are too few, empty, duplicate or not in the XML."""
     which = f"{element.tag} '{element.get('name', '')}'"
     if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
         raise UnsupportedConfig(

@@ -100,7 +100,7 @@ def _region(
 
 
 def shortlist_score(rank: int, size: int) -> float:
-    """The score at a rank of the shortlist. Label Studio serves the lowest first."""
+    """Label Studio serves the lowest score first: rank 0 of a shortlist gets 0."""
     return MAX_SCORE * rank / size
 
 

@@ -58,8 +58,8 @@ class Question:
         return dict(zip(self.labels, self.answers, strict=True))
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
-        """The labels to learn, of which some were `given` and the `named` have usable names: in a
-        taxonomy only these, else all of them as soon as there is one of these."""
+        """The labels to learn when some were `given` and the `named` have usable names: in a
+        taxonomy exactly these, else all labels as soon as there is one of these."""
         is_in_parts = self.control.is_learnt_in_parts
         if is_in_parts and len(self.labels) > MOST_NAMED_NODES:
             named = frozenset()
@@ -123,7 +123,7 @@ class LabelConfig:
         return len(self.questions) > 1 or self.questions[0].control.is_learnt_in_parts
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> "LabelConfig":
-        """The questions with the labels to learn, of which some were `given` and the `named` have
+        """The questions with the labels to learn when some were `given` and the `named` have
         usable names; at least one label, without its name if there is nothing to learn."""
         if not self.is_learnt_in_parts:
             return self

@@ -12,7 +12,7 @@ CREATED = "born"
 
 
 def is_of(pool: Pool, described: Json) -> bool:
-    """Whether the mirror is of this very project; a new mirror is made one.
+    """Whether the mirror is of this very project; a new mirror is assigned to it.
 
     Label Studio numbers its projects from 1 again when it starts with an empty database.
     """
