@@ -4,14 +4,17 @@ BACKEND_PORT ?= 9090
 MINUTES ?= 5
 SEED ?= 0
 
-.PHONY: help install demo format lint types test benchmark pictures soak audit clean
+.PHONY: help install tools quick demo format lint types test benchmark pictures docs soak lock hooks audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
 
-install:  ## everything, into .venv and .venv-studio (quick when nothing changed)
-	@scripts/install.sh backend .venv dev
+install: tools  ## everything, into .venv and .venv-studio (quick when nothing changed)
 	@scripts/install.sh studio .venv-studio
+
+# What needs no Label Studio waits for no Label Studio.
+tools:
+	@scripts/install.sh backend .venv dev
 
 demo: install  ## Label Studio with 2,225 news articles [ANNOTATE=labels PACE=seconds EXIT=1 KEEP=1 PORT BACKEND_PORT]
 	$(if $(KEEP),,rm -rf demo-data)
@@ -19,21 +22,26 @@ demo: install  ## Label Studio with 2,225 news articles [ANNOTATE=labels PACE=se
 		--port $(PORT) --backend-port $(BACKEND_PORT) \
 		$(if $(ANNOTATE),--annotate $(ANNOTATE)) $(if $(PACE),--pace $(PACE)) $(if $(EXIT),--exit)
 
-format: install  ## put the code into its standard form
+format: tools  ## put the code into its standard form
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-lint: install  ## check form and common mistakes
+lint: tools  ## check form and common mistakes
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 
-types: install  ## check types
+types: tools  ## check types
 	.venv/bin/mypy
 
 # Two test processes with their servers and trainers: a thread each, or they wait for one another.
-test: lint types  ## all checks and tests, with a Label Studio of its own
-	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio OMP_NUM_THREADS=1 \
-		.venv/bin/pytest --ignore tests/benchmarks -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest --ignore tests/benchmarks \
+	-n 2 --dist loadscope --no-loadscope-reorder
+
+quick: lint types  ## all checks, and the tests without servers, browser and training: a minute
+	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.1 $(PYTEST) -q -m "not studio and not slow" --durations=5
+
+test: install lint types docs  ## all checks and tests, with a Label Studio of its own
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio $(PYTEST) --durations=15
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s
@@ -44,15 +52,24 @@ pictures: install  ## the browser tests, and the README's pictures from them
 	cp build/screenshots/task-10.png docs/labelling.png
 	cp build/screenshots/status-desktop.png docs/status.png
 
+docs: tools  ## the documentation as a site, in site/; a broken link fails
+	.venv/bin/mkdocs build --strict
+
 soak: install  ## label while servers are killed and lines cut, then prove that nothing is lost [MINUTES SEED]
 	rm -rf build/soak
 	.venv/bin/python -m tests.soak --folder build/soak --label-studio .venv-studio/bin/label-studio \
 		--minutes $(MINUTES) --seed $(SEED)
 
-audit: install  ## look the installed packages up among the known vulnerabilities
+lock: tools  ## lock what is installed to exact versions [UPGRADE=1: the newest that fit]
+	PYTHON=.venv/bin/python UPGRADE=$(UPGRADE) scripts/lock.sh
+
+hooks: tools  ## check the form, common mistakes and types before each commit
+	.venv/bin/pre-commit install
+
+audit: tools  ## look the installed packages up among the known vulnerabilities
 	.venv/bin/pip install --quiet pip-audit
 	mkdir -p build && .venv/bin/pip freeze --exclude-editable >build/installed.txt
 	.venv/bin/pip-audit --strict --no-deps --disable-pip -r build/installed.txt
 
 clean:  ## remove what make made; the backend's own data stays
-	rm -rf .venv .venv-studio demo-data build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-studio demo-data build site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

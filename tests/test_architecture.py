@@ -1,4 +1,4 @@
-"""What may import what: `model` never knows `backend`, and the server starts without torch."""
+"""What may import what: the rooms of `backend/`, `model` and `backend`, the server and torch."""
 
 import ast
 import subprocess
@@ -14,6 +14,43 @@ ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "model").rglob("*.py"))
 STUDIO_SIDE = {"backend", "flask", "gunicorn", "requests", "label_studio_ml", "urllib", "http"}
 HEAVY = {"torch", "transformers", "sklearn", "scipy"}
+
+
+ROOMS = {
+    # leaves
+    "types": set(),
+    "progress": set(),
+    "errors": set(),
+    "settings": {"errors"},
+    # what is asked, and Label Studio's own pages
+    "interface": {"errors", "types"},
+    "studio": {"errors", "types"},
+    # what is known of a project, and what it shows
+    "mirror": {"errors", "types", "interface"},
+    "media": {"errors", "settings", "interface", "studio", "mirror"},
+    # our state in Label Studio, and the process that encodes and fine-tunes
+    "queue": {"errors", "types", "settings", "studio", "mirror"},
+    "trainer": {"errors", "types", "interface", "mirror", "media"},
+    # the loop, and its pages
+    "project": {
+        *("errors", "types", "settings", "interface", "studio"),
+        *("mirror", "media", "queue", "trainer"),
+    },
+    "web": {"errors", "types", "settings", "interface", "mirror", "queue", "project"},
+    # what people call
+    "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
+    "commands": {
+        *("errors", "types", "settings", "progress", "studio"),
+        *("queue", "trainer", "project", "doctor"),
+    },
+    "dev": {
+        *("errors", "types", "settings", "progress", "interface", "studio"),
+        *("project", "commands"),
+    },
+    "__main__": {"errors"},
+}
+"""Each room of backend/, lowest first -> the rooms that it may import from. Arrows point upwards in
+this table and nowhere else, so there are no circles."""
 
 
 def imported_packages(source: str) -> set[str]:
@@ -43,6 +80,46 @@ def late():
 """
     assert imported_packages(source) == {"a", "b", "c"}
     assert {path.name for path in MODULES} >= {"learner.py", "store.py", "text.py"}
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """The rooms of backend/ that a file imports from, also inside its functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("backend."):
+            names.add(str(node.module).split(".")[1])
+        elif isinstance(node, ast.ImportFrom) and node.module == "backend":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+            names |= {parts[1] for parts in dotted if parts[0] == "backend" and len(parts) > 1}
+    return names
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "backend").parts[0].removesuffix(".py")
+
+
+def test_each_room_imports_only_what_the_table_allows() -> None:
+    files = [path for path in (ROOT / "backend").rglob("*.py") if path.parent != ROOT / "backend"]
+    files += [path for path in (ROOT / "backend").glob("*.py") if path.name != "__init__.py"]
+    found: dict[str, set[str]] = {}
+    for path in files:
+        room = room_of(path)
+        found.setdefault(room, set()).update(imported_rooms(path) - {room})
+    assert found == ROOMS, (
+        "a new arrow is a decision: write it into the table, if it points upwards"
+    )
+
+
+def test_the_arrows_between_rooms_point_one_way() -> None:
+    order = list(ROOMS)
+    assert not [
+        (room, other)
+        for room, others in ROOMS.items()
+        for other in others
+        if order.index(other) >= order.index(room)
+    ]
 
 
 def test_the_server_starts_without_the_learning_libraries() -> None:

@@ -2,13 +2,18 @@
 
 import re
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from backend.settings import Settings
 from backend.studio.api import IMPORT_FLAG
@@ -30,6 +35,16 @@ def record(required: list[str], **properties: Any) -> dict[str, Any]:
     }
 
 
+SETTINGS = {each.name.upper() for each in fields(Settings)}
+"""The environment variables that the backend reads."""
+
+ENV_FILE = {
+    "type": "object",
+    "properties": {"path": TEXT, "required": {"type": "boolean"}},
+    "required": ["path"],
+    "additionalProperties": False,
+}
+
 SERVICE = {
     **record(
         ["restart", "environment", "volumes"],
@@ -44,6 +59,7 @@ SERVICE = {
         },
         ports=TEXTS,
         volumes=TEXTS,
+        env_file={"type": "array", "items": ENV_FILE},
         environment=TEXT_BY_NAME,
         networks=record(["default"], default=record(["aliases"], aliases=TEXTS)),
         healthcheck=record(
@@ -91,10 +107,21 @@ def test_the_compose_file_is_valid() -> None:
         assert set(service.get("depends_on", {})) <= set(compose["services"])
 
 
-def test_every_variable_of_the_compose_file_is_explained_in_the_example() -> None:
-    used = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
-    offered = re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert sorted(set(used)) == sorted(offered)
+def offered() -> set[str]:
+    """The variables that .env.example offers, without those that stand in a comment."""
+    return set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_offers_what_the_compose_file_uses_and_the_settings_and_no_more() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert used <= offered()
+    assert offered() - used <= SETTINGS
+
+
+def test_the_example_names_every_setting() -> None:
+    """Those that the compose file sets itself stand in comments, for other ways to run it."""
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)) >= SETTINGS
 
 
 def test_no_secret_has_a_default() -> None:
@@ -105,15 +132,22 @@ def test_no_secret_has_a_default() -> None:
     assert all(f"\n{name}=\n" in example for name, _ in secrets)
 
 
-def test_the_backend_knows_every_variable_that_it_is_given(services: dict[str, Any]) -> None:
-    known = {each.name.upper() for each in fields(Settings)}
-    assert set(services["ml-backend"]["environment"]) <= known
+def test_every_setting_in_env_reaches_the_backend(services: dict[str, Any]) -> None:
+    """A setting stands in .env, or the compose file fixes it; none is offered and then ignored."""
+    backend = services["ml-backend"]
+    assert backend["env_file"] == [{"path": ".env", "required": False}]
+    fixed = set(backend["environment"]) & SETTINGS
+    assert fixed | offered() >= SETTINGS
+    assert not fixed & offered()
 
 
-def test_the_backend_is_given_every_setting(services: dict[str, Any]) -> None:
-    """What stands in .env and is not passed on would be ignored. HOST and PORT are fixed there."""
-    given = set(services["ml-backend"]["environment"]) | {"HOST", "PORT"}
-    assert given >= {each.name.upper() for each in fields(Settings)}
+def test_no_secret_of_others_reaches_the_backend(services: dict[str, Any]) -> None:
+    """The whole of .env does, so what is not a setting of the backend is emptied there."""
+    environment = services["ml-backend"]["environment"]
+    secrets = {name for name in offered() - SETTINGS if name.endswith("PASSWORD")}
+    assert secrets == {"LABEL_STUDIO_PASSWORD", "POSTGRES_PASSWORD"}
+    assert {environment[name] for name in secrets} == {""}
+    assert set(environment) == (set(environment) & SETTINGS) | secrets
 
 
 def test_the_backend_has_an_address_that_label_studio_accepts(services: dict[str, Any]) -> None:
@@ -146,7 +180,121 @@ def test_label_studio_and_its_database_agree(services: dict[str, Any]) -> None:
 
 def test_the_versions_of_label_studio_agree(services: dict[str, Any]) -> None:
     _, version = services["label-studio"]["image"].split(":")
-    assert f"label-studio=={version}\n" in (ROOT / "scripts" / "install.sh").read_text()
+    assert [str(pin) for pin in locked("studio")["label-studio"]] == [f"label-studio=={version}"]
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCKS = ("uv", "backend", "dev", "studio")
+NOWHERE = "torch"
+"""Its build, and with it its hash, depends on the machine."""
+
+
+def requirements(*lines: str) -> list[Requirement]:
+    """What is asked for by lines of a requirements file."""
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def pins_of(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The packages of a lock, and the rest of what is said of each: hashes, each on a line."""
+    text = (ROOT / "requirements" / f"{name}.lock").read_text()
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    for entry in re.split(r"\n(?=\S)", "\n".join(lines)):
+        pin, *rest = re.split(r"\s*\\\n\s*", entry.rstrip())
+        yield pin, rest
+
+
+def locked(name: str) -> dict[str, list[Requirement]]:
+    """The versions of a lock by package: one, or several with a condition each."""
+    pins: dict[str, list[Requirement]] = {}
+    for pin, _ in pins_of(name):
+        required = Requirement(pin)
+        pins.setdefault(canonicalize_name(required.name), []).append(required)
+    return pins
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_gives_each_package_one_version_with_hashes(name: str) -> None:
+    for pin, hashes in pins_of(name):
+        (specifier,) = Requirement(pin).specifier
+        assert specifier.operator == "==" and "*" not in specifier.version
+        assert hashes, f"{pin} has no hash"
+        assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", line) for line in hashes)
+    assert "://" not in (ROOT / "requirements" / f"{name}.lock").read_text()
+
+
+@pytest.mark.parametrize("python", ["3.11.2", "3.12.0", "3.13.0"])
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_has_at_most_one_version_for_a_machine(name: str, python: str) -> None:
+    """Two packages of one name cannot be installed together."""
+    short = python.rpartition(".")[0]
+    machine = {"python_version": short, "python_full_version": python, "sys_platform": "linux"}
+    for package, pins in locked(name).items():
+        held = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(machine)]
+        assert len(held) <= 1, package
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("uv", requirements(*(ROOT / "requirements/uv.in").read_text().splitlines())),
+        ("studio", requirements(*(ROOT / "requirements/studio.in").read_text().splitlines())),
+        (
+            "backend",
+            requirements(
+                *PROJECT["project"]["dependencies"],
+                *(ROOT / "requirements/backend.in").read_text().splitlines(),
+                *PROJECT["build-system"]["requires"],
+            ),
+        ),
+        (
+            "dev",
+            requirements(
+                *PROJECT["project"]["optional-dependencies"]["dev"],
+                *(ROOT / "requirements/dev.in").read_text().splitlines(),
+            ),
+        ),
+    ],
+    ids=LOCKS,
+)
+def test_a_lock_has_what_is_asked_for(name: str, asked: list[Requirement]) -> None:
+    """`make lock` after a change of what is asked for puts this right."""
+    pins = locked(name)
+    for required in asked:
+        if required.name == NOWHERE:
+            continue
+        found = pins[canonicalize_name(required.name)]
+        for pin in found:
+            (specifier,) = pin.specifier
+            assert required.specifier.contains(specifier.version), f"{pin} is not {required}"
+
+
+def test_the_tools_are_locked_beside_the_same_backend() -> None:
+    """Tests tell of what is deployed."""
+    dev = locked("dev")
+    for package, pins in locked("backend").items():
+        assert [pin.specifier for pin in dev[package]] == [pin.specifier for pin in pins]
+
+
+def test_the_locks_leave_the_build_of_pytorch_to_the_machine() -> None:
+    """CUDA's packages are gigabytes, and come with the builds that need them."""
+    for name in LOCKS:
+        foreign = [one for one in locked(name) if re.match("torch$|nvidia-|cuda-|triton", one)]
+        assert not foreign
+    (torch,) = requirements(*(ROOT / "requirements" / "torch.in").read_text().splitlines())
+    (specifier,) = torch.specifier
+    asked = {one.name: one for one in requirements(*PROJECT["project"]["dependencies"])}
+    assert asked["torch"].specifier.contains(specifier.version)
+    installed = requires("torch") or []
+    always = {Requirement(line).name for line in installed if ";" not in line}
+    assert always <= set(locked("backend")), "all that every build needs"
+
+
+def test_every_package_is_typed() -> None:
+    """Who imports us sees our types."""
+    data = PROJECT["tool"]["setuptools"]["package-data"]
+    for package in ("backend", "model"):
+        assert (ROOT / package / "py.typed").exists()
+        assert "py.typed" in data[package]
 
 
 def test_the_image_installs_with_the_script_and_runs_without_rights() -> None:
@@ -157,7 +305,7 @@ def test_the_image_installs_with_the_script_and_runs_without_rights() -> None:
     assert dockerfile.index(f"\nUSER {user}") < dockerfile.index("\nCMD ")
 
 
-@pytest.mark.parametrize("script", ["scripts/install.sh", ".ci/run"])
+@pytest.mark.parametrize("script", ["scripts/install.sh", "scripts/lock.sh", ".ci/run"])
 def test_a_script_is_valid_and_can_be_run(script: str) -> None:
     subprocess.run(["bash", "-n", ROOT / script], check=True)
     assert (ROOT / script).stat().st_mode & 0o111

@@ -7,6 +7,7 @@ from dataclasses import fields
 from backend.settings import Settings, from_env
 
 SECRETS = ("label_studio_api_key", "basic_auth_pass")
+HEADINGS = {False: "# Settings", True: "\n# Advanced: hardly anybody needs these"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -15,7 +16,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_: Namespace) -> None:
     current = from_env(os.environ)
-    for each in fields(Settings):
-        value = getattr(current, each.name)
-        shown = "(set)" if value and each.name in SECRETS else value
-        print(f"{each.name.upper()}={shown}\n    {each.metadata['help']}")
+    for advanced, heading in HEADINGS.items():
+        print(heading)
+        for each in fields(Settings):
+            if each.metadata["advanced"] == advanced:
+                print(_line(each.name, getattr(current, each.name), each.metadata["help"]))
+
+
+def _line(name: str, value: object, help: str) -> str:
+    shown = "(set)" if value and name in SECRETS else value
+    return f"{name.upper()}={shown}\n    {help}"

@@ -11,7 +11,7 @@ from backend.project.troubles import Troubles
 from backend.queue.inbox import Inbox
 from backend.settings import Settings
 from backend.studio.connection import Connection
-from backend.trainer.process import Trainer
+from backend.trainer.process import TrainerProcess
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ProjectContext:
     folder: Path
     connection: Connection
     settings: Settings
-    trainer: Trainer
+    trainer: TrainerProcess
     inbox: Inbox
     progress: Progress
     troubles: Troubles

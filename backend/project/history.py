@@ -1,4 +1,4 @@
-"""What each version left behind: learning curve, agreement with earlier ones, goals reached.
+"""What is kept of each version: learning curve, agreement with earlier ones, goals reached.
 
 Versions are deleted half a day after they were replaced; their figures stay, a line each, in
 `history.jsonl`, and TensorBoard shows them (tensorboard --logdir MODEL_DIR/<project>/tensorboard).
@@ -23,11 +23,11 @@ from model.measuring.stopping import (
     Goals,
     Measured,
     Metric,
+    PastRound,
     Reason,
     comparison_due,
     reasons_to_stop,
 )
-from model.measuring.stopping import Round as PastRound
 from model.storage.store import Version
 from model.storage.vectors import content_key
 from model.types import Bools, Ints, Kind
@@ -53,7 +53,7 @@ class History:
         facts = facts_of(played.version)
         head, labels = played.version.head, facts["labels"]
         if self._compared_at is not None and labels < self._compared_at:
-            self._compared_at = None  # labels were deleted: begin anew
+            self._compared_at = None  # labels were deleted: start again
         # A pinned head would only be compared with itself.
         is_new = head is not None and played.version.facts.head_of is None
         if is_new and played.answers is not None and comparison_due(self._compared_at, labels):
@@ -98,7 +98,7 @@ class History:
 
 
 def facts_of(version: Version) -> Json:
-    """A line of the history: what may be told of a version when it is gone."""
+    """A line of the history: what is kept of a version when it is gone."""
     head, measured = version.head, version.facts.validation
     return {
         "version": version.name,
@@ -159,7 +159,7 @@ def _same_labels(first: Json, second: Json) -> bool:
 
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:
-    """Why labelling in this project may stop, if it may. Only told: nothing stops by itself."""
+    """Why labelling in this project may stop, if it may. Only reported: nothing stops by itself."""
     return reasons(comparable(read(folder / "history.jsonl")), settings)
 
 

@@ -14,13 +14,13 @@ OVERLAP_SECONDS = 10
 """Each look goes back a little: what was being saved during the last one must not be missed."""
 
 CURSOR = "cursor"
-"""The fact that holds the time from which on to ask for changes."""
+"""The fact that holds the time since which changes are asked for."""
 
 READING = "reading"
 """The fact that holds after which id the first look at all tasks goes on; None when it is done."""
 
 MOST_AT_ONCE = 50_000
-"""So many tasks are read in one turn, about a minute of Label Studio's time."""
+"""Tasks that are read in one turn at most, about a minute of Label Studio's time."""
 
 EXCESS = "excess"
 """The fact that holds how many annotations Label Studio counts beyond those that it shows: what a
@@ -77,10 +77,10 @@ def reconcile(
     pool: Pool, studio: StudioProject, described: Json, config: LabelConfig, before: int
 ) -> int:
     """Bring the mirror up to date, then compare its counts with Label Studio's own, and read
-    everything anew where they differ. Returns the number of tasks that changed.
+    everything again where they differ. Returns the number of tasks that changed.
 
-    Deleted tasks leave no trace but a smaller count. And whatever `updated_at` does not tell (a
-    backup put back, a clock set back) shows in the number of annotations.
+    Deleted tasks leave no trace but a smaller count. And whatever `updated_at` does not show (a
+    restored backup, a clock set back) shows in the number of annotations.
 
     described: the project as Label Studio described it before this look; before: the mirror's
     annotations at that time. People are at work meanwhile, so only a number outside of what the
@@ -97,7 +97,7 @@ def reconcile(
     excess = there - min(max(there, min(before, after)), max(before, after))
     if excess and excess != pool.fact(EXCESS):
         log.warning(
-            "project %d: Label Studio has %d annotations, the mirror %d; all are read anew",
+            "project %d: Label Studio has %d annotations, the mirror %d; all are read again",
             studio.number,
             there,
             after,
@@ -109,7 +109,7 @@ def reconcile(
 
 
 def _complete(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
-    """Forget the tasks that are gone, and read those that no look at changes shows: put back from a
+    """Forget the tasks that are gone, and read those that no look at changes shows: restored from a
     backup, or imported in a transaction that took longer than OVERLAP_SECONDS."""
     ids = studio.task_ids()
     changed = pool.keep_only(ids) + synchronise(pool, studio, config)

@@ -9,9 +9,9 @@ from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels
-from backend.project.spans import learn_spans
+from backend.project.unit import Learnt, Setup, Texts
+from backend.project.units import unit_of
 from backend.project.versions import least_confidence
-from backend.project.whole_tasks import Learnt, Texts, learn_labels
 from backend.settings import Settings
 from backend.types import Json
 from model.heads.head import Head
@@ -27,7 +27,7 @@ from model.types import Bools, Ints
 class Round:
     """A finished fast round: the version, and the predictions to write into Label Studio.
 
-    sample (n,), answers (n, c): ids of tasks drawn by lot, and the labels that the version gives
+    sample (n,), answers (n, c): ids of tasks drawn at random, and the labels that the version gives
     them (None without a head), to compare versions with each other.
     """
 
@@ -35,29 +35,6 @@ class Round:
     predictions: list[Json]
     sample: Ints
     answers: Bools | None
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a round ranks with.
-
-    encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
-    which the new name differs; previous: the version before, where the fit begins; pinned: a
-    version of this encoder whose head ranks unchanged, nothing is learnt then.
-    """
-
-    encoder: int
-    size: int
-    taken: set[str]
-    previous: Version | None = None
-    pinned: Version | None = None
-
-    def start(self) -> Head | None:
-        """The head where a fit begins: of the version before, if that has the same encoder."""
-        before = self.previous
-        if before is None or before.encoder != self.encoder:
-            return None
-        return before.fitted or before.head
 
 
 class FastRounds:
@@ -82,7 +59,7 @@ class FastRounds:
             return None
         version = self._version(learnt, labelling, setup, began)
         self._store.save_version(version)
-        results = learnt.results(self._texts, partial(least_confidence, version))
+        results = learnt.results(partial(least_confidence, version))
         predictions = predictions_of(version, results)
         return Round(version, predictions, learnt.ids[learnt.sample], learnt.answers)
 
@@ -91,10 +68,8 @@ class FastRounds:
         policy = Policy(
             self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
         )
-        fixed = setup.pinned.head if setup.pinned else None
-        learn = learn_spans if config.kind == "spans" else learn_labels
         taught = config if settings.label_names else config.nameless()
-        return learn(self._store, labelling, taught, setup.encoder, policy, setup.start(), fixed)
+        return unit_of(self._store, taught, self._texts).learn(labelling, setup, policy)
 
     @property
     def _strategy(self) -> str:

@@ -17,7 +17,7 @@ from backend.project.loop import Hint, ProjectLoop, Work
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.studio.connection import Connection
-from backend.trainer.process import Trainer
+from backend.trainer.process import TrainerProcess
 from backend.types import Json
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Service:
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._loops: dict[int, ProjectLoop] = {}
         self._lock = threading.Lock()
-        self._trainer = Trainer()
+        self._trainer = TrainerProcess()
 
     def resume(self, libraries: Sequence[str]) -> None:
         """Start the trainer and the loops of all projects that were connected before.

@@ -1,57 +1,107 @@
-"""What a round learns from the spans that people marked in texts, and what it marks itself."""
+"""Labelled spans of texts: what a round learns from them, and what the model marks itself."""
+
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from backend.errors import explained
+from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, regions_of
 from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.pool import Labelling
-from backend.project.whole_tasks import Learnt, Texts
+from backend.project.unit import Encode, Learnt, Said, Setup, Texts
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy
 from model.spans.learner import SpanSnapshot, predicted_spans, span_round
-from model.spans.tags import counts_of
-from model.storage.store import Store
+from model.spans.tags import Tokens, counts_of
+from model.storage.store import Store, Version
+from model.types import Ints
+
+log = logging.getLogger(__name__)
 
 COMPARED_TEXTS = 500
-"""Two versions are compared by what they find in at most so many texts."""
+"""Two versions are compared by what they find in at most this many texts."""
 
 
-def learn_spans(
-    store: Store,
-    labelling: Labelling,
-    config: LabelConfig,
-    encoder: int,
-    policy: Policy,
-    start: Head | None,
-    fixed: Head | None,
-) -> Learnt:
-    """A round on the spans of texts."""
+class Spans:
+    """See backend.project.unit.Unit."""
+
+    def __init__(self, store: Store, config: LabelConfig, texts: Texts) -> None:
+        self._store = store
+        self._config = config
+        self._texts = texts
+
+    def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
+        snapshot = snapshot_of(self._store, labelling, self._config, setup.encoder)
+        outcome = span_round(snapshot, policy, setup.start, setup.fixed)
+        ids, labels = snapshot.ids, self._config.labels
+        head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
+        if head is not None:
+            marked = predicted_spans(head, snapshot.take(sample), labels)
+            answers = counts_of([[span for span, _ in spans] for spans in marked], labels) > 0
+
+        def results(_: Needed) -> list[list[Json]]:
+            if head is None:
+                return [[] for _ in outcome.rows]
+            shown = self._texts(ids[outcome.rows])
+            return self._regions(head, snapshot.take(outcome.rows), shown)
+
+        return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
+
+    def predict(
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+    ) -> dict[int, Said]:
+        """Sure as of the least certain token."""
+        tokens = self._tokens(version.encoder, list(shown.values()), encode)
+        surest = head.probs(tokens.states).max(axis=1)
+        confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
+        results = self._regions(head, tokens, list(shown.values()))
+        return dict(zip(shown, zip(results, confidence, strict=True), strict=True))
+
+    def _regions(self, head: Head, tokens: Tokens, shown: Sequence[Parts]) -> list[list[Json]]:
+        marked = predicted_spans(head, tokens, self._config.labels)
+        return [
+            regions_of(spans, parts[0] or "", self._config)
+            for spans, parts in zip(marked, shown, strict=True)
+        ]
+
+    def _tokens(self, encoder: int, shown: Sequence[Parts], encode: Encode) -> Tokens:
+        """The tokens of these texts, encoded now where they are missing."""
+        keys = np.array([key_of(parts) for parts in shown], dtype=np.int64)
+        known = self._store.tokens(encoder)
+        missing = np.flatnonzero(known.rows(keys) < 0)
+        if len(missing):
+            found: Tokens = encode([shown[row] for row in missing.tolist()])
+            try:
+                known.append(keys[missing], found)
+            except OSError as error:  # no room: the next prediction takes longer
+                log.warning("tokens are not kept: %s", explained(error))
+                whole: Tokens = found if len(missing) == len(shown) else encode(shown)
+                return whole
+        return known.take(known.rows(keys))
+
+
+def snapshot_of(
+    store: Store, labelling: Labelling, config: LabelConfig, encoder: int
+) -> SpanSnapshot:
+    """The part of the pool whose tokens are known."""
     tokens = store.tokens(encoder)
     rows = tokens.rows(labelling.keys)
-    seen = rows >= 0
-    ids, rows, is_open = labelling.ids[seen], rows[seen], labelling.open[seen]
+    has_tokens = rows >= 0
+    ids, rows = labelling.ids[has_tokens], rows[has_tokens]
     answered = [place for place, task in enumerate(ids.tolist()) if task in labelling.answers]
-    snapshot = SpanSnapshot(
+
+    def take(places: Ints) -> Tokens:
+        return tokens.take(rows[places])
+
+    return SpanSnapshot(
         ids=ids,
-        take=lambda places: tokens.take(rows[places]),
-        open=is_open,
+        take=take,
+        open=labelling.open[has_tokens],
         answered=np.array(answered, dtype=np.int64),
         spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
         labels=config.labels,
     )
-    outcome = span_round(snapshot, policy, start, fixed)
-    head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
-    if head is not None:
-        said = predicted_spans(head, snapshot.take(sample), config.labels)
-        answers = counts_of([[span for span, _ in one] for one in said], config.labels) > 0
-
-    def results(texts: Texts, _: Needed) -> list[list[Json]]:
-        if head is None:
-            return [[] for _ in outcome.rows]
-        said = predicted_spans(head, snapshot.take(outcome.rows), config.labels)
-        shown = [parts[0] or "" for parts in texts(ids[outcome.rows])]
-        return [regions_of(one, text, config) for one, text in zip(said, shown, strict=True)]
-
-    return Learnt(ids, int(is_open.sum()), outcome, sample, answers, results)

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 
 
 RETRY_SECONDS = 600.0
-"""A deep round that failed is tried again after so long, even without further labels, and so is a
-base encoder that could not be loaded."""
+"""A deep round that failed is tried again after this time, even without further labels, and so is
+a base encoder that could not be loaded."""
 
 NONE = "none"
 """In place of an encoder's name: what it would read is left out."""

@@ -3,9 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
-from safetensors import SafetensorError
+from dataclasses import replace
 
 from backend.errors import NotConnected
 from backend.interface.names import unnamed
@@ -14,13 +12,16 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Labelling, Pool
 from backend.project.context import ProjectContext
+from backend.project.due import Ranked, is_due
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.pin import pinned_version
+from backend.project.published import last_published, names_there
 from backend.project.reconcile import is_read, reconcile, synchronise
-from backend.project.round import FastRounds, Round, Setup
+from backend.project.round import FastRounds, Round
 from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
+from backend.project.unit import Setup
 from backend.queue.cleanup import clean_up
 from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep
@@ -34,37 +35,6 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
 SHOWN_UNREADABLE = 50
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """What the last published order was made from; a new one is due when this differs.
-
-    covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
-    labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
-    labels.
-    """
-
-    revision: int
-    config: LabelConfig
-    encoder: int
-    covered: int
-    total: int
-    names: int
-    pinned: str | None
-
-
-def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
-    """Whether anything changed that changes the order. Tasks and vectors that are still coming
-    count each time they have doubled, and when they are all there; all_read: whether all tasks are
-    known."""
-    if before is None or before.config != now.config or before.names < now.names:
-        return True
-    if all_read and before.revision != now.revision:
-        return True
-    enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
-    grown = now.covered > before.covered and enough
-    return before.encoder != now.encoder or before.pinned != now.pinned or grown
 
 
 class Turns:
@@ -166,7 +136,7 @@ class Turns:
         self._upkeep.ensure_webhook(self._xml)
         served = self._status.served
         if served is None:
-            served = self._serve(self._last_published(config), config)
+            served = self._serve(last_published(self._pool, self._store, config), config)
         if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
         return config
@@ -197,22 +167,6 @@ class Turns:
                 len(config.labels),
                 found[0],
             )
-
-    def _last_published(self, config: LabelConfig) -> Version | None:
-        """The version that was published last: after a start, it is what Label Studio serves."""
-        published = self._pool.published()
-        names = [name for name in self._store.version_names() if name in published]
-        for name in sorted(names, key=lambda name: published[name], reverse=True):
-            try:
-                version = self._store.load_version(name)
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
-                log.error("project %d: version %s is damaged: %s", self._project, name, error)
-                continue
-            encoder = self._store.encoders().get(version.encoder)
-            if encoder is not None and encoder.spec.layout == config.layout:
-                log.info("project %d: version %s is served again", self._project, name)
-                return version
-        return None
 
     def _serve(self, version: Version | None, config: LabelConfig) -> Served | None:
         """Have the status name this version; nothing changes for None."""
@@ -270,7 +224,7 @@ class Turns:
         return Setup(
             encoder=now.encoder,
             size=self._settings.deep_shortlist if is_deep else self._settings.shortlist,
-            taken=self._versions_there() if served is None else set(),
+            taken=names_there(self._studio, self._pool, self._store) if served is None else set(),
             previous=None if served is None else served.version,
             pinned=pinned,
         )
@@ -302,20 +256,12 @@ class Turns:
             self._status.publish_seconds,
         )
 
-    def _versions_there(self) -> set[str]:
-        """Version names that Label Studio holds. Those that we know but forgot to have written (a
-        damaged mirror was begun again) are taken back into our care, to be deleted in time."""
-        names = set(self._studio.model_versions())
-        for name in names & set(self._store.version_names()) - set(self._pool.published()):
-            self._pool.add_published(name, time.time())
-        return names
-
     def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> None:
         """Nothing is left to put in order; predictions on demand follow the pin all the same."""
         if pinned is not None:
             self._serve(pinned, now.config)
         elif self._ranked is not None and self._ranked.pinned is not None:
-            self._serve(self._last_published(now.config), now.config)
+            self._serve(last_published(self._pool, self._store, now.config), now.config)
         self._ranked = now
 
     def _look_after_review(self, labelling: Labelling) -> None:

@@ -1,4 +1,4 @@
-"""A project's versions, and what is said of them by commands and pages. Imports no torch."""
+"""A project's versions, and what commands and pages say about them. Imports no torch."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,14 +8,13 @@ from backend.errors import UnknownProject, UnknownVersion
 from model.storage.store import EncoderMeta, Store, Version
 
 FIRST_CONFIDENCE = 0.8
-"""What the first versions pre-annotate: people follow a wrong suggestion, and what is so sure by
-the names of the labels alone is right in at least 94 % of the texts on seven public sets with one
-label."""
+"""The least probability that the first versions pre-annotate, because people follow a wrong
+suggestion. Answers of this probability from the names of the labels alone were right for at least
+94 % of the texts on seven public sets with one label."""
 CALIBRATED_BY, SETTLED_BY = 10, 30
-"""With so many audit labels, which calibrate the probabilities, or so many labels in all, a version
-is no longer one of the first. Audit labels alone would not do: with one task in ten they come with
-the hundredth label, the tasks on top of the queue are those that no model is sure of, and with
-AUDIT_SHARE=0 there are none."""
+"""With this many audit labels, which calibrate the probabilities, or this many labels in all, a
+version is no longer one of the first. Audit labels alone would not do: with one task in ten they
+come with the hundredth label, and with AUDIT_SHARE=0 there are none."""
 
 
 def store_of(model_dir: Path, project: int) -> Store:
@@ -25,7 +24,7 @@ def store_of(model_dir: Path, project: int) -> Store:
         raise UnknownProject(
             f"MODEL_DIR={model_dir} holds no project {project}; "
             f"it holds {', '.join(map(str, known)) or 'none'}. Give this command the MODEL_DIR of "
-            "the server and, if that is no whole path, start it in the same folder"
+            "the server; if that is a relative path, run it in the same folder"
         )
     return Store(model_dir / str(project))
 
@@ -45,9 +44,9 @@ def versions_of(store: Store) -> list[Version]:
 
 
 def least_confidence(version: Version, question: str = "") -> float:
-    """The probability from which on a version pre-annotates a label, as an answer to the question
-    of this name: one that nobody has answered yet stays with that of the first versions, for
-    nothing but names speaks for its answers."""
+    """The least probability with which a version pre-annotates an answer to the question of this
+    name. A question that nobody has answered yet keeps that of the first versions, because nothing
+    but names supports its answers."""
     if question in version.facts.unanswered:
         return FIRST_CONFIDENCE
     audits = len(version.validation)

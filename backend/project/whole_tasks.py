@@ -1,89 +1,104 @@
-"""What a round learns from the labels of whole tasks, and what it says of them."""
+"""Labels of whole tasks: what a round learns from them, and what the model says of a task."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from backend.interface.content import Parts
-from backend.interface.preannotations import Needed, results_of
+from backend.errors import explained
+from backend.interface.content import Parts, key_of
+from backend.interface.preannotations import Needed, confidence_of, results_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
+from backend.project.unit import Encode, Learnt, Said, Setup, Texts
+from backend.project.versions import least_confidence
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
-from model.learner import Outcome, fast_round
+from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
-from model.storage.store import Store
-from model.types import Bools, Ints
+from model.storage.store import Store, Version
+from model.types import Floats, Ints
+
+log = logging.getLogger(__name__)
 
 COMPARED_TASKS = 5000
-"""Two versions are compared by their answers on at most so many tasks."""
-
-Texts = Callable[[Ints], list[Parts]]
-"""Ids of tasks -> what they show."""
+"""Two versions are compared by their answers on at most this many tasks."""
 
 
-@dataclass(frozen=True)
-class Learnt:
-    """What came out of a round, in rows of `ids` (n,).
+class WholeTasks:
+    """See backend.project.unit.Unit."""
 
-    ranked: how many open tasks have vectors; sample (k,), answers (k, c): rows drawn by lot, and
-    the labels that the head gives them (None without a head); results: what the tasks show, and the
-    least probability to pre-annotate -> the pre-annotations of the rows to ask for.
-    """
+    def __init__(self, store: Store, config: LabelConfig, _: Texts) -> None:
+        self._store = store
+        self._config = config
 
-    ids: Ints
-    ranked: int
-    outcome: Outcome
-    sample: Ints
-    answers: Bools | None
-    results: Callable[[Texts, Needed], list[list[Json]]]
+    def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
+        config, fixed = self._config, setup.fixed
+        named = rows_of(self._store, setup.encoder, config).keys()
+        asked = config.learnable(given_labels(labelling.answers.values()), named)
+        if config.is_learnt_in_parts and fixed is not None:
+            asked = config.of_labels(fixed.labels)
+        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)
+        outcome = fast_round(snapshot, policy, setup.start, fixed)
+        # Mostly the same tasks at each round.
+        head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
+        answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
 
+        def results(needed: Needed) -> list[list[Json]]:
+            if head is None:
+                return [[] for _ in outcome.rows]
+            return results_of(head.probs(snapshot.vectors[outcome.rows]), head, config, needed)
 
-def learn_labels(
-    store: Store,
-    labelling: Labelling,
-    config: LabelConfig,
-    encoder: int,
-    policy: Policy,
-    start: Head | None,
-    fixed: Head | None,
-) -> Learnt:
-    """A round on the labels of whole tasks, and on what the labels are called."""
-    named = rows_of(store, encoder, config).keys()
-    asked = config.learnable(given_labels(labelling.answers.values()), named)
-    if config.is_learnt_in_parts and fixed is not None:
-        asked = config.of_labels(fixed.labels)
-    snapshot = snapshot_of(store, labelling, asked, encoder)
-    outcome = fast_round(snapshot, policy, start, fixed)
-    # Mostly the same ones at each round.
-    head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
-    answers = None if head is None else head.answers(head.probs(snapshot.vectors[sample]))
+        ranked = int(snapshot.open.sum())
+        return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
 
-    def results(_: Texts, needed: Needed) -> list[list[Json]]:
-        if head is None:
-            return [[] for _ in outcome.rows]
-        return results_of(head.probs(snapshot.vectors[outcome.rows]), head, config, needed)
+    def predict(
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+    ) -> dict[int, Said]:
+        rows, vectors = self._vectors(version.encoder, list(shown.values()), encode)
+        places = [list(shown)[row] for row in rows]
+        probs = head.probs(vectors)
+        results = results_of(probs, head, self._config, partial(least_confidence, version))
+        confidence = confidence_of(probs, head, self._config).tolist()
+        return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
-    ranked = int(snapshot.open.sum())
-    return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
+    def _vectors(self, encoder: int, shown: Sequence[Parts], encode: Encode) -> tuple[Ints, Floats]:
+        """The rows of `shown` that have a vector, and these: from the store, and where one is
+        missing encoded now. Not pictures and clips: nobody should wait for their download, and the
+        trainer encodes them soon."""
+        keys = np.array([key_of(parts) for parts in shown], dtype=np.int64)
+        vectors = self._store.vectors(encoder)
+        rows = vectors.rows(keys)
+        known, missing = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+        found = np.zeros((len(shown), vectors.dimension), dtype=np.float16)
+        found[known] = vectors.take(rows[known])
+        if self._config.layout != ("text",):
+            return known, found[known]
+        if len(missing):
+            found[missing] = encode([shown[row] for row in missing.tolist()])
+            try:
+                vectors.append(keys[missing], found[missing])
+            except OSError as error:  # no room: the next prediction takes longer
+                log.warning("vectors are not kept: %s", explained(error))
+        return np.arange(len(shown)), found
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
     """The part of the pool that has vectors, as arrays, and the names of the labels."""
     vectors = store.vectors(encoder)
     rows = vectors.rows(labelling.keys)
-    seen = rows >= 0
-    ids = labelling.ids[seen]
+    has_vector = rows >= 0
+    ids = labelling.ids[has_vector]
     answered = np.flatnonzero(np.isin(ids, list(labelling.answers)))
     answers = [labelling.answers[task] for task in ids[answered].tolist()]
     return Snapshot(
         ids=ids,
-        vectors=vectors.view(rows[seen]),
-        open=labelling.open[seen],
+        vectors=vectors.view(rows[has_vector]),
+        open=labelling.open[has_vector],
         answered=answered,
         targets=targets_of(answers, config.labels),
         labels=config.labels,

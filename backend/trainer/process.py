@@ -52,7 +52,7 @@ class Job:
     on_error: "Callable[[Job, BackendError], None]"
 
 
-class Trainer:
+class TrainerProcess:
     """Owns the trainer process. All methods may be called from any thread."""
 
     def __init__(self) -> None:

@@ -1,6 +1,5 @@
 """The job that fine-tunes an encoder on all labels: a deep round."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 
@@ -8,19 +7,19 @@ import numpy as np
 
 from backend.interface.names import names_of
 from backend.interface.parse import parse
-from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.interface.questions import LabelConfig
 from backend.media.contents import TaskContents
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
-from backend.mirror.targets import given_labels, targets_of
+from backend.mirror.targets import given_labels
 from backend.trainer.encoders import Report, meta_of
 from backend.trainer.messages import Tune
+from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.choosing.audit import SELF_LOT, by_lot, in_reserve
 from model.encoders.finetune import Examples, Step
 from model.encoders.joint import JointEncoder
 from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
-from model.spans.tags import tags_of
 from model.storage.store import HERE, Store, write_encoder_meta
 from model.tracking import Tracker
 from model.types import Ints
@@ -40,10 +39,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
 
     def labelled(chosen: Ints) -> Examples:
         shown = TaskContents(pool, reader, chosen, config)
-        given_to = [answers[task] for task in shown.ids]
-        if asked.kind == "spans":
-            return _span_examples(encoder, shown, given_to, asked.labels)
-        return Examples(shown, targets_of(given_to, asked.labels), shown.lengths)
+        return unit_of(asked).examples(encoder, shown, [answers[task] for task in shown.ids])
 
     # Numbered now: other encoders may have come while this job waited for its turn.
     number = store.next_encoder()
@@ -85,18 +81,3 @@ def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:
     is_audit = in_reserve(ids, job.audit_share, seed)
     ids = ids[~is_audit & ~np.isin(ids, pool.annotated())]
     return ids[by_lot(ids, POOL_SAMPLE, seed + SELF_LOT)]
-
-
-def _span_examples(
-    encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], labels: tuple[str, ...]
-) -> Examples:
-    """Texts with the tags of their tokens, to fine-tune on."""
-    places = encoder.token_places(shown[:])
-    tags: list[Ints] = [
-        tags_of(spans_in(answer), where, labels)
-        for answer, where in zip(answers, places, strict=True)
-    ]
-    bounds = np.cumsum([0, *map(len, tags)])
-    wanted = np.concatenate([np.zeros(0, np.int64), *tags])
-    targets = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
-    return Examples(shown, targets, shown.lengths, bounds)

@@ -49,7 +49,8 @@ JOBS: dict[type[Request], Callable[[Any, Report], Json]] = {
 
 def main() -> None:
     os.nice(NICENESS)
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="trainer: %(message)s")
+    level = os.environ.get("LOG_LEVEL") or "INFO"  # an empty variable counts as not set
+    logging.basicConfig(level=level, format="trainer: %(message)s")
     logging.getLogger("PIL").setLevel(logging.INFO)  # it logs each piece of each picture
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # Whatever a library prints must not end up between our lines.

@@ -37,7 +37,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Round:
+class PastRound:
     """The record of one round.
 
     labels: labels in use when it was made, those of the audit reserve included; open_tasks: tasks
@@ -77,7 +77,7 @@ class Reason:
     sentence: str
 
 
-def reasons_to_stop(history: Sequence[Round], goals: Goals) -> list[Reason]:
+def reasons_to_stop(history: Sequence[PastRound], goals: Goals) -> list[Reason]:
     """All reasons to stop after the rounds of `history`, oldest first; none for no rounds."""
     if not history:
         return []
@@ -89,12 +89,12 @@ def comparison_due(compared: int | None, labels: int) -> bool:
     """Whether a version with `labels` labels should be compared with the last that was.
 
     `compared`: the labels of that one, None if there is none yet. Keep the answers of the first
-    version and of each one that is compared; `Round.kappa` is `metrics.cohen_kappa` with them.
+    version and of each one that is compared; `PastRound.kappa` is `metrics.cohen_kappa` with them.
     """
     return compared is None or labels >= compared + max(STEP, math.ceil(GROWTH * compared))
 
 
-def target_reached(history: Sequence[Round], goals: Goals) -> Reason | None:
+def target_reached(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """The lower end of the metric's interval has reached the target."""
     measured = history[-1].measured
     if goals.target is None or measured is None or measured.low < goals.target:
@@ -107,7 +107,7 @@ def target_reached(history: Sequence[Round], goals: Goals) -> Reason | None:
     )
 
 
-def budget_used(history: Sequence[Round], goals: Goals) -> Reason | None:
+def budget_used(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """As many labels as were allowed are given."""
     labels = history[-1].labels
     if goals.labels is None or labels < goals.labels:
@@ -117,7 +117,7 @@ def budget_used(history: Sequence[Round], goals: Goals) -> Reason | None:
     )
 
 
-def predictions_stable(history: Sequence[Round], goals: Goals) -> Reason | None:
+def predictions_stable(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """The last comparisons of versions all found nearly the same answers.
 
     Stabilizing predictions (Bloodgood & Vijay-Shanker 2009, aclanthology.org/W09-1107).
@@ -132,14 +132,14 @@ def predictions_stable(history: Sequence[Round], goals: Goals) -> Reason | None:
     )
 
 
-def pool_exhausted(history: Sequence[Round], goals: Goals) -> Reason | None:
+def pool_exhausted(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """No task is left to ask for. Reported whatever the goals."""
     if history[-1].open_tasks > 0:
         return None
     return Reason("pool_exhausted", "The pool is exhausted: no task is left to label.")
 
 
-def last_round(history: Sequence[Round], goals: Goals) -> Reason | None:
+def last_round(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """As many rounds as were allowed are done."""
     if goals.rounds is None or len(history) < goals.rounds:
         return None
@@ -147,7 +147,7 @@ def last_round(history: Sequence[Round], goals: Goals) -> Reason | None:
     return Reason("last_round", f"The last round is done: {len(history)} of {rounds}.")
 
 
-RULES: tuple[Callable[[Sequence[Round], Goals], Reason | None], ...] = (
+RULES: tuple[Callable[[Sequence[PastRound], Goals], Reason | None], ...] = (
     target_reached,
     budget_used,
     predictions_stable,

@@ -231,7 +231,10 @@ def test_single_radio_is_single() -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<View/>", "No Choices, Taxonomy, Rating or Labels tag found in the labelling interface"),
+        (
+            "<View/>",
+            "No Choices, Taxonomy, Rating, Number or Labels tag found in the labelling interface",
+        ),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),

@@ -15,15 +15,15 @@ from backend.media.access import access_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.messages import AddBase, Answer, Subject
-from backend.trainer.process import TRIES, Job, Trainer
+from backend.trainer.process import TRIES, Job, TrainerProcess
 from model.types import EncoderSpec
 
 Answers = queue.Queue[Answer | BackendError]
 
 
 @pytest.fixture(scope="module")
-def trainer() -> Iterator[Trainer]:
-    made = Trainer()
+def trainer() -> Iterator[TrainerProcess]:
+    made = TrainerProcess()
     made.start()
     yield made
     made.stop()
@@ -42,7 +42,8 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     )
 
 
-def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
+@pytest.mark.slow
+def test_a_failed_job_says_why_and_the_next_one_runs(trainer: TrainerProcess) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):
         trainer.submit(job(name, answers))
@@ -51,7 +52,8 @@ def test_a_failed_job_says_why_and_the_next_one_runs(trainer: Trainer) -> None:
         assert name in str(error)
 
 
-def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
+@pytest.mark.slow
+def test_a_waiting_job_is_not_queued_twice(trainer: TrainerProcess) -> None:
     answers: Answers = queue.Queue()
     for _ in range(5):
         trainer.submit(job("no/such/encoder", answers))
@@ -60,8 +62,13 @@ def test_a_waiting_job_is_not_queued_twice(trainer: Trainer) -> None:
     assert "no/such/other" in str(answers.get(timeout=120)), "only one of the five has run"
 
 
+@pytest.mark.slow
 def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No job runs then, but the next ones do when there is room again."""
+    """No job runs then, but the next ones do when there is room again.
+
+    An empty LOG_LEVEL, as Docker Compose passes it on, made the trainer die at its start.
+    """
+    monkeypatch.setenv("LOG_LEVEL", "")
     real, refusals = subprocess.Popen, [OSError(errno.EAGAIN, "no room")] * (1 + TRIES)
 
     def popen(*arguments: Any, **options: Any) -> Any:
@@ -70,7 +77,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
         return real(*arguments, **options)
 
     monkeypatch.setattr("backend.trainer.process.subprocess.Popen", popen)
-    trainer, answers = Trainer(), queue.Queue[Answer | BackendError]()
+    trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
     trainer.submit(job("no/first", answers))
     trainer.start()
     assert isinstance(answers.get(timeout=120), TrainerDied)
@@ -79,9 +86,10 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.stop()
 
 
+@pytest.mark.slow
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
     """The project is gone from Label Studio: what it still asked for is forgotten."""
-    trainer, answers = Trainer(), queue.Queue[Answer | BackendError]()
+    trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
     for what in ("no/first", "no/second"):
         trainer.submit(job(what, answers))
     trainer.submit(job("of/another-project", answers, project=2))

@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pytest
+
 from backend.errors import StudioError
 from backend.project.loop import BACKOFF_LIMIT, Allowance, Hint, ProjectLoop
 from backend.project.status import Status
@@ -80,6 +82,7 @@ def test_a_failed_turn_is_reported_and_retried_with_its_hints() -> None:
     assert loop.trouble is None
 
 
+@pytest.mark.slow
 def test_other_hints_do_not_put_off_the_beat() -> None:
     """Deleted tasks and overwritten settings are noticed at a beat, however busy people are."""
     work = FakeWork()

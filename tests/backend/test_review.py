@@ -7,7 +7,10 @@ import numpy as np
 from backend.interface.controls.labels import Labels
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.review import read, write
-from backend.trainer.doubts import disagreement, doubted, doubted_spans
+from backend.trainer.disagreement import disagreement
+from backend.trainer.spans import doubted_spans
+from backend.trainer.unit import unit_of
+from backend.trainer.whole_tasks import doubted
 from model.spans.tags import Span, Tokens
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
@@ -21,7 +24,7 @@ def test_annotators_who_differ_are_reported_with_labels_and_tasks() -> None:
         4: [("a", "c"), ("b", "c"), ("b", "c")],
         5: [(), ("c",)],
     }
-    assert disagreement(votes, CONFIG) == {
+    assert disagreement(votes, unit_of(CONFIG)) == {
         "asked": 4,
         "agreed": 1,
         "pairs": [{"labels": ["a", "b"], "count": 2}, {"labels": ["", "c"], "count": 1}],
@@ -72,7 +75,7 @@ def test_each_of_several_questions_is_reviewed_for_itself() -> None:
 
 def test_people_differ_about_one_question_at_a_time() -> None:
     votes = {7: [("one: a", "two: a"), ("one: b", "two: a"), ("two: b",)]}
-    pairs = disagreement(votes, BOTH)["pairs"]
+    pairs = disagreement(votes, unit_of(BOTH))["pairs"]
     assert [(one["labels"], one["count"]) for one in pairs] == [
         (["one: a", "one: b"], 1),
         (["two: a", "two: b"], 1),
@@ -124,7 +127,7 @@ def test_annotators_who_mark_differently_are_reported_with_labels_only() -> None
         2: [(Span(0, 3, "Person"),), ()],
         3: [(Span(0, 3, "Person"),), (Span(0, 3, "Person"),)],
     }
-    found = disagreement(votes, config)
+    found = disagreement(votes, unit_of(config))
     assert (found["asked"], found["agreed"]) == (3, 1)
     assert found["pairs"] == [
         {"labels": ["Person", "Place"], "count": 1},

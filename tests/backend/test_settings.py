@@ -1,12 +1,12 @@
+from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from backend.commands.settings import run
 from backend.errors import BadSetting
 from backend.settings import Settings, from_env
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def test_empty_variables_count_as_not_set() -> None:
@@ -38,8 +38,15 @@ def test_bad_values_are_refused_by_name(name: str, value: str, message: str) -> 
         from_env({name: value})
 
 
-def test_every_setting_stands_in_the_readme_with_its_default_and_meaning() -> None:
-    readme = README.read_text()
+def test_the_command_prints_every_setting_once_and_the_advanced_ones_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASIC_AUTH_USER", "me")
+    monkeypatch.setenv("BASIC_AUTH_PASS", "s3cret")
+    run(Namespace())
+    first, advanced = capsys.readouterr().out.split("# Advanced")
     for each in fields(Settings):
-        shown = f"`{each.default}`" if str(each.default) else ""
-        assert f"| `{each.name.upper()}` | {shown} | {each.metadata['help']} |" in readme
+        lines = [part.count(f"\n{each.name.upper()}=") for part in (first, advanced)]
+        assert lines == ([0, 1] if each.metadata["advanced"] else [1, 0])
+    assert "BASIC_AUTH_PASS=(set)" in first
+    assert "s3cret" not in first

@@ -135,6 +135,7 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("title", ["", '<Text name="title" value="$title"/>'], ids=["", "title"])
+@pytest.mark.slow
 def test_a_deep_round_over_clips_learns_from_their_frames(
     tmp_path: Path, web: Web, title: str
 ) -> None:

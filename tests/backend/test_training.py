@@ -16,7 +16,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.training import Training, spec_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
-from backend.trainer.process import Trainer
+from backend.trainer.process import TrainerProcess
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import Ints
 from tests.backend.test_routes import NoWork
@@ -30,7 +30,7 @@ class Asked:
     """A project's training, and what waits for the trainer."""
 
     def __init__(self, folder: Path, settings: Settings, xml: str = EXAMPLE) -> None:
-        self.trainer, self.store = Trainer(), Store(folder)
+        self.trainer, self.store = TrainerProcess(), Store(folder)
         self.loop = ProjectLoop(7, NOWHERE, lambda *_: NoWork(), 60.0)
         context = ProjectContext(
             number=7,

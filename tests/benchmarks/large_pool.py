@@ -18,7 +18,8 @@ import numpy as np
 
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
-from backend.project.round import FastRounds, Setup
+from backend.project.round import FastRounds
+from backend.project.unit import Setup
 from backend.settings import Settings
 from backend.types import Json
 from model.storage.store import EncoderMeta, Store, write_encoder_meta

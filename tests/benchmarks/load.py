@@ -26,9 +26,9 @@ from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import Studio
 from tests.benchmarks.test_live import MEGABYTE, many_stories, memory_of
-from tests.conftest import running
 from tests.soak.annotators import Page, sign_up
 from tests.studio.bench import SINGLE
+from tests.studio.migrated import migrated
 
 ANNOTATORS, TASKS = 10, 10_000
 
@@ -107,7 +107,7 @@ def spread(values: list[float]) -> dict[str, float]:
 def play(executable: str, database: str, minutes: float) -> dict[str, object]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="load-")))
-        environ = stack.enter_context(running(database))
+        environ = stack.enter_context(migrated(database, folder, executable))
         port = local.free_port()
         studio_server = local.label_studio(folder, port, executable, environ)
         stack.enter_context(studio_server).wait_until_up()

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.encoders.text import BUNDLED, TextEncoder
+from model.encoders.text import TextEncoder
 
 Load = Callable[[], TextEncoder]
 
@@ -18,12 +18,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+@pytest.fixture
+def load(one_layer: Path) -> Load:
     """Loads a fresh encoder of one layer, as each training changes its encoder in place."""
-    folder: Path = tmp_path_factory.mktemp("one-layer")
-    whole = TextEncoder(BUNDLED, 32)
-    whole.network.encoder.layer = whole.network.encoder.layer[:1]
-    whole.network.config.num_hidden_layers = 1
-    whole.save(folder)
-    return lambda: TextEncoder(str(folder), 32)
+    return lambda: TextEncoder(str(one_layer), 32)

@@ -113,6 +113,7 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
     assert not torch.equal(layer_bias(encoder), after_step[-1])
 
 
+@pytest.mark.slow
 def test_what_encodes_is_the_restored_network(load: Load) -> None:
     """Where 16 bits are faster, a copy encodes, which had the weights of the last validation."""
     encoder = load()

@@ -59,6 +59,7 @@ def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_mis
     assert not found[2, :TEXT].any() and not found[2, TEXT + PICTURE :].any()
 
 
+@pytest.mark.slow
 def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: Path) -> None:
     """Some items differ only in the picture, the others only in the text."""
     encoder = load(images, "text", "image")

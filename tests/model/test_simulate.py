@@ -91,6 +91,7 @@ def test_rounds_label_tune_and_measure(
     assert points[-1].asked == []
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -219,6 +220,7 @@ def test_tensorboard_shows_steps_and_rounds(
     assert [step for name, step in found if name == "test/accuracy"] == [4, 8]
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_one_line_of_json(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -5,21 +5,21 @@ import pytest
 from model.measuring.stopping import (
     Goals,
     Measured,
+    PastRound,
     Reason,
-    Round,
     comparison_due,
     reasons_to_stop,
 )
 
-ROUND = Round("1.1", labels=100, open_tasks=900)
+ROUND = PastRound("1.1", labels=100, open_tasks=900)
 GOOD = Measured(0.94, 0.91, 0.97, 120)
 
 
-def names(history: list[Round], goals: Goals) -> list[str]:
+def names(history: list[PastRound], goals: Goals) -> list[str]:
     return [reason.name for reason in reasons_to_stop(history, goals)]
 
 
-def compared(*kappas: float | None) -> list[Round]:
+def compared(*kappas: float | None) -> list[PastRound]:
     return [replace(ROUND, kappa=kappa) for kappa in kappas]
 
 

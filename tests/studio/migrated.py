@@ -1,34 +1,62 @@
-"""Label Studio's empty database: to make one is nearly all of its first start, 45 s."""
+"""Label Studio's empty databases: to make one is nearly all of its first start, a minute's work."""
 
 import fcntl
 import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backend.dev import local
+from tests.studio.postgres import dump, postgresql, restore
 
 BUILD = Path(__file__).parents[2] / "build"
-NAME = "label-studio"
+FOLDER = "label-studio"
+"""Below the folder of the server, as local.label_studio has it."""
+
+SQLITE = {"DJANGO_DB": "sqlite"}
 
 
-def put_migrated(folder: Path, executable: str) -> None:
-    """Put an empty database on sqlite into Label Studio's `folder`, as local.label_studio has it.
+@contextmanager
+def migrated(database: str, folder: Path, program: str) -> Iterator[Mapping[str, str]]:
+    """A database without projects for the Label Studio in `folder`, which is empty yet, and the
+    variables with which it uses it; on PostgreSQL a server runs meanwhile."""
+    if database == "sqlite":
+        put_migrated(folder, program)
+        yield SQLITE
+        return
+    made = _made_once(f"{FOLDER}.sql", lambda place: _dumped(place, program))
+    with postgresql() as environ:
+        restore(environ, made)
+        yield environ
 
-    Whoever asks first makes it and the others wait. It is kept until `make clean`: a newer Label
-    Studio migrates it further by itself.
-    """
+
+def put_migrated(folder: Path, program: str) -> None:
+    """The same on sqlite, which is a file of the folder."""
+    made = _made_once(FOLDER, lambda place: _start_once(place.parent, program, SQLITE))
+    shutil.copytree(made, folder / FOLDER)
+
+
+def _made_once(name: str, make: Callable[[Path], object]) -> Path:
+    """Whoever asks first makes it, in a folder of its own, and the others wait. It is kept until
+    `make clean`: a newer Label Studio migrates it further by itself."""
     BUILD.mkdir(exist_ok=True)
-    made = BUILD / NAME
-    with (BUILD / f"{NAME}.lock").open("w") as lock:
+    made = BUILD / name
+    with (BUILD / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            with TemporaryDirectory(dir=BUILD) as name:
-                _first_start(Path(name), executable)
-                (Path(name) / NAME).rename(made)
-    shutil.copytree(made, folder / NAME)
+            with TemporaryDirectory(dir=BUILD) as folder:
+                make(Path(folder) / name)
+                (Path(folder) / name).rename(made)
+    return made
 
 
-def _first_start(folder: Path, executable: str) -> None:
-    environ = {"DJANGO_DB": "sqlite"}
-    with local.label_studio(folder, local.free_port(), executable, environ) as server:
+def _dumped(place: Path, program: str) -> None:
+    with postgresql() as environ:
+        _start_once(place.parent, program, environ)
+        dump(environ, place)
+
+
+def _start_once(folder: Path, program: str, environ: Mapping[str, str]) -> None:
+    with local.label_studio(folder, local.free_port(), program, environ) as server:
         server.wait_until_up()

@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MISSING = "PostgreSQL's initdb is nowhere to be found; on Debian: apt-get instal
 
 # Its standard input is held by whoever started it, and closes when they stop it and also when they
 # are killed, so that nothing stays behind. The folder is not one of pytest's, which the server's
-# user may not enter.
+# user may not enter. -F: the data need not outlive a power cut.
 SERVER = """
 folder=$(mktemp -d /tmp/postgresql-XXXXXX) && cd "$folder" || exit 1
 end() {
@@ -25,7 +25,7 @@ trap end EXIT
 {
     initdb --pgdata=data --username=postgres --auth=trust --no-locale --encoding=UTF8 --no-sync &&
     pg_ctl start --wait --pgdata=data --log=server.log \
-        --options="-h 127.0.0.1 -p $1 -k $folder"
+        --options="-F -h 127.0.0.1 -p $1 -k $folder"
 } &>start.log || { cat start.log server.log; exit 1; }
 echo ready
 cat
@@ -36,7 +36,7 @@ def programs() -> Path | None:
     """The folder of PostgreSQL's programs, which Debian keeps off the PATH; None: not installed."""
     debian = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True)
     initdb = shutil.which("initdb", path=os.pathsep.join([os.environ["PATH"], *debian]))
-    return Path(initdb).parent if initdb else None
+    return Path(initdb).resolve().parent if initdb else None  # a link, without its neighbours
 
 
 @contextmanager
@@ -62,6 +62,27 @@ def postgresql() -> Iterator[dict[str, str]]:
             "POSTGRE_USER": "postgres",
             "POSTGRE_PASSWORD": "",
         }
+
+
+def dump(environ: Mapping[str, str], file: Path) -> None:
+    """Keep all that is in a running server."""
+    _call("pg_dump", environ, f"--file={file}")
+
+
+def restore(environ: Mapping[str, str], file: Path) -> None:
+    """Put it into another one, which is empty."""
+    quiet = ["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction"]
+    _call("psql", environ, *quiet, f"--file={file}")
+
+
+def _call(program: str, environ: Mapping[str, str], *arguments: str) -> None:
+    folder = programs()
+    if folder is None:
+        raise FileNotFoundError(MISSING)
+    server = [f"--host={environ['POSTGRE_HOST']}", f"--port={environ['POSTGRE_PORT']}"]
+    name = [f"--username={environ['POSTGRE_USER']}", f"--dbname={environ['POSTGRE_NAME']}"]
+    command = [str(folder / program), *server, *name, *arguments]
+    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
 
 
 def _started(folder: Path, port: int) -> "subprocess.Popen[str]":

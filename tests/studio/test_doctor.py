@@ -152,7 +152,9 @@ def test_without_a_project_those_connected_are_listed(bench: Bench) -> None:
 
 
 @pytest.fixture
-def locked(label_studio: local.LocalProcess, tmp_path: Path) -> Iterator[local.LocalProcess]:
+def locked(
+    label_studio: local.LocalProcess, label_studio_program: str, tmp_path: Path
+) -> Iterator[local.LocalProcess]:
     """A copy of the Label Studio with the settings that a new installation has."""
     shutil.copytree(label_studio.log.parent / "label-studio", tmp_path / "label-studio")
     defaults = {
@@ -161,8 +163,7 @@ def locked(label_studio: local.LocalProcess, tmp_path: Path) -> Iterator[local.L
         IMPORT_FLAG: "false",
         "DJANGO_DB": "sqlite",
     }
-    executable = os.environ["LABEL_STUDIO_BIN"]
-    with local.label_studio(tmp_path, local.free_port(), executable, defaults) as server:
+    with local.label_studio(tmp_path, local.free_port(), label_studio_program, defaults) as server:
         server.wait_until_up()
         yield server
 

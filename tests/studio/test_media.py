@@ -1,6 +1,5 @@
 """Files of a real Label Studio: uploads, local files and cloud storage, with each kind of token."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +32,10 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studio(
-    label_studio: local.LocalProcess, documents: Path, tmp_path_factory: pytest.TempPathFactory
+    label_studio: local.LocalProcess,
+    label_studio_program: str,
+    documents: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Studio]:
     """A copy of the Label Studio that may serve local files."""
     folder = tmp_path_factory.mktemp("files")
@@ -43,8 +45,7 @@ def studio(
         "LOCAL_FILES_SERVING_ENABLED": "true",
         "LOCAL_FILES_DOCUMENT_ROOT": str(documents),
     }
-    executable = os.environ["LABEL_STUDIO_BIN"]
-    with local.label_studio(folder, local.free_port(), executable, environ) as server:
+    with local.label_studio(folder, local.free_port(), label_studio_program, environ) as server:
         server.wait_until_up()
         yield Studio(server.url, local.TOKEN)
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from backend.project.versions import SETTLED_BY
 from backend.types import Json
-from tests.studio.bench import TOPICS, Bench, stories
+from tests.studio.bench import TOPICS, Bench, stories, until
 
 SERIOUS = ("business", "politics", "tech")
 INTERFACE = (
@@ -66,3 +67,33 @@ def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
     assert right > seen / 2 > 10
     state = bench.state(project)
     assert {"topic: tech", "weight: 3"} <= set(state["by_label"])
+
+
+GRADED = (
+    '<View><Text name="text" value="$story"/>'
+    '<Number name="grade" toName="text" min="1" max="5"/></View>'
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_number_is_learnt_and_pre_annotated(bench: Bench) -> None:
+    project = bench.connected(stories(60), GRADED)
+    grades = dict(zip(TOPICS, range(1, 6), strict=True))
+    for _ in range(SETTLED_BY):  # until then only what is very sure is pre-annotated
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order
+        value = {"number": grades[task["data"]["topic"]]}
+        region = {"from_name": "grade", "to_name": "text", "type": "number", "value": value}
+        bench.studio.annotate(task["id"], [region])
+    bench.until_learnt(project, task["id"])
+    assert set(bench.state(project)["by_label"]) <= {"1", "2", "3", "4", "5"}
+
+    def regions() -> list[Json]:
+        """What Label Studio kept of the served version's predictions."""
+        served = bench.served(project)
+        rows = bench.studio.of(project).predictions()
+        return [one for row in rows if row["model_version"] == served for one in row["result"]]
+
+    kept = until("pre-annotated numbers", regions)
+    assert {region["type"] for region in kept} == {"number"}
+    assert {region["value"]["number"] for region in kept} <= {1, 2, 3, 4, 5}

@@ -71,7 +71,7 @@ def test_what_people_do_meanwhile_is_not_missed(
     assert len(pool.ids()) == 45
     known = pool.labelling(CONFIG, False).answers
     assert known == {second["id"]: ("tech",), third["id"]: ("tech",)}
-    assert "read anew" not in caplog.text
+    assert "read again" not in caplog.text
 
 
 def test_tasks_that_no_look_at_changes_shows_are_found_by_counting(

@@ -5,6 +5,7 @@ from typing import Any
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Control
 from backend.interface.controls.labels import Labels
+from backend.interface.controls.number import Number
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
 
@@ -12,6 +13,7 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Choices": Choices,
     "Taxonomy": Taxonomy,
     "Rating": Rating,
+    "Number": Number,
     "Labels": Labels,
 }
-"""Tag -> control, in the order in which people are told of them."""
+"""Tag -> control, in the order in which messages list them."""

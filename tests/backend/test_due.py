@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.interface.parse import EXAMPLE, parse
-from backend.project.turn import Ranked, is_due
+from backend.project.due import Ranked, is_due
 
 OTHER = parse(EXAMPLE.replace('value="Yes"', 'value="Yes" hint="It is so"'))
 BEFORE = Ranked(

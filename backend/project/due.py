@@ -1,0 +1,36 @@
+"""When a new order is due."""
+
+from dataclasses import dataclass
+
+from backend.interface.questions import LabelConfig
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What the last published order was made from; a new one is due when this differs.
+
+    covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
+    labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
+    labels.
+    """
+
+    revision: int
+    config: LabelConfig
+    encoder: int
+    covered: int
+    total: int
+    names: int
+    pinned: str | None
+
+
+def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
+    """Whether anything changed that changes the order. Tasks and vectors that are still coming
+    count each time they have doubled, and when they are all there; all_read: whether all tasks are
+    known."""
+    if before is None or before.config != now.config or before.names < now.names:
+        return True
+    if all_read and before.revision != now.revision:
+        return True
+    enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
+    grown = now.covered > before.covered and enough
+    return before.encoder != now.encoder or before.pinned != now.pinned or grown

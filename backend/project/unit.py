@@ -1,0 +1,83 @@
+"""What people label: whole tasks, or spans of their texts. A round and a prediction ask the same of
+both."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from backend.interface.content import Parts
+from backend.interface.preannotations import Needed
+from backend.mirror.pool import Labelling
+from backend.types import Json
+from model.heads.head import Head
+from model.learner import Outcome
+from model.snapshot import Policy
+from model.storage.store import Version
+from model.types import Bools, Ints
+
+Texts = Callable[[Ints], list[Parts]]
+"""Ids of tasks -> what they show."""
+Encode = Callable[[Sequence[Parts]], Any]
+"""What tasks show -> their vectors (n, d) or Tokens, by the encoder of the served version."""
+Said = tuple[list[Json], float]
+"""A pre-annotation, and how sure the model is of it, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a round ranks with.
+
+    encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
+    which the new name differs; previous: the version before, where the fit begins; pinned: a
+    version of this encoder whose head ranks unchanged; nothing is learnt then.
+    """
+
+    encoder: int
+    size: int
+    taken: set[str]
+    previous: Version | None = None
+    pinned: Version | None = None
+
+    @property
+    def start(self) -> Head | None:
+        """The head where a fit begins: of the version before, if that has the same encoder."""
+        before = self.previous
+        if before is None or before.encoder != self.encoder:
+            return None
+        return before.fitted or before.head
+
+    @property
+    def fixed(self) -> Head | None:
+        """The head that ranks unchanged, if any."""
+        return self.pinned.head if self.pinned else None
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What came out of a round, in rows of `ids` (n,).
+
+    ranked: how many open tasks have vectors; sample (k,), answers (k, c): rows drawn at random, and
+    the labels that the head gives them (None without a head); results: the least probability to
+    pre-annotate -> the pre-annotations of the rows to ask for.
+    """
+
+    ids: Ints
+    ranked: int
+    outcome: Outcome
+    sample: Ints
+    answers: Bools | None
+    results: Callable[[Needed], list[list[Json]]]
+
+
+class Unit(Protocol):
+    """What is labelled in a project. Made with its store, its labelling config, and `Texts`."""
+
+    def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
+        """Fit a head to what is labelled, and choose what to ask for next. Raises ValueError when a
+        pinned head has other labels than the labelling config."""
+
+    def predict(
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+    ) -> dict[int, Said]:
+        """What the head of this version says of the tasks that show this, by the same places.
+        Without those that have no vector yet and take too long to encode now."""

@@ -1,0 +1,126 @@
+"""Labelled spans of texts, as the trainer learns and reviews them."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.media.contents import TaskContents
+from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
+from backend.types import Json
+from model.choosing.audit import by_lot
+from model.encoders.finetune import Examples
+from model.encoders.joint import JointEncoder
+from model.measuring.review import FOLDS, span_doubts
+from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
+from model.spans.tags import Span, Tokens, tags_of
+from model.types import Ints
+
+REVIEWED_TEXTS = 2000
+"""Marked texts that are reviewed at most, drawn at random: their tokens stand in memory."""
+
+
+class Spans:
+    """See backend.trainer.unit.TrainingUnit."""
+
+    def __init__(self, config: LabelConfig) -> None:
+        self._labels = config.labels
+
+    def examples(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
+    ) -> Examples:
+        """Texts with the tags of their tokens."""
+        places = encoder.token_places(shown[:])
+        tags: list[Ints] = [
+            tags_of(spans_in(answer), where, self._labels)
+            for answer, where in zip(answers, places, strict=True)
+        ]
+        bounds = np.cumsum([0, *map(len, tags)])
+        wanted = np.concatenate([np.zeros(0, np.int64), *tags])
+        targets = np.eye(2 * len(self._labels) + 1, dtype=np.float32)[wanted]
+        return Examples(shown, targets, shown.lengths, bounds)
+
+    def reviewed(self, ids: Ints, seed: int) -> Ints:
+        return np.sort(ids[by_lot(ids, REVIEWED_TEXTS, seed)])
+
+    def doubts(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
+    ) -> Json:
+        texts: list[Any] = [example[0] for example in shown]
+        tokens: Any = encoder.encode(shown)
+        spans = [spans_in(answer) for answer in answers]
+        return doubted_spans(shown.ids, texts, tokens, spans, self._labels, seed)
+
+    def differences(self, answers: Sequence[Answer]) -> set[tuple[str, ...]]:
+        """Each pair of labels that two people gave to the same piece of a text, "" where one of
+        them gave none; other boundaries are not another label."""
+        marked = [set(spans_in(answer)) for answer in answers]
+        return {
+            tuple(sorted(pair))
+            for first, second in combinations(marked, 2)
+            for pair in _taken_for(sorted(first - second), sorted(second - first))
+        }
+
+    def readable(self, answer: Answer) -> list[str]:
+        return [f"{span.label} {span.start}-{span.end}" for span in spans_in(answer)]
+
+
+def doubted_spans(
+    ids: list[int],
+    texts: Sequence[str],
+    tokens: Tokens,
+    spans: Sequence[Sequence[Span]],
+    labels: tuple[str, ...],
+    seed: int,
+) -> Json:
+    """The same of marked texts: of each what only people (`given`) and what only the model (`said`)
+    marked. tokens: by the pretrained encoder."""
+    if len(ids) < 4 * FOLDS:
+        return {"tasks": [], "confusions": []}
+    probs = cross_validated_tags(tokens, spans, labels, seed)
+    doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
+    tasks: list[Json] = []
+    pairs: Counter[tuple[str, str]] = Counter()
+    for row, found in enumerate(spans_from_probs(probs, tokens, labels)):
+        given, said = set(spans[row]), {span for span, _ in found}
+        missed, claimed = sorted(given - said), sorted(said - given)
+        pairs.update(_taken_for(missed, claimed))
+        if doubt[row] >= LEAST_DOUBT and (missed or claimed):
+            tasks.append(
+                {
+                    "task": ids[row],
+                    "doubt": round(float(doubt[row]), 3),
+                    "given": [_shown(span, texts[row]) for span in missed],
+                    "said": [_shown(span, texts[row]) for span in claimed],
+                }
+            )
+    return {
+        "tasks": most_doubted(tasks, len(ids)),
+        "confusions": [
+            {"given": first, "said": second, "count": count}
+            for (first, second), count in pairs.most_common(SHOWN_PAIRS)
+        ],
+    }
+
+
+def _taken_for(missed: Sequence[Span], claimed: Sequence[Span]) -> Iterator[tuple[str, str]]:
+    """Labels of given spans and of those that were said in their place; "" for none."""
+    for one in missed:
+        others = [other for other in claimed if _overlap(one, other)]
+        yield from ((one.label, other.label) for other in others if other.label != one.label)
+        if not others:
+            yield one.label, ""
+    for other in claimed:
+        if not any(_overlap(one, other) for one in missed):
+            yield "", other.label
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return other.start < one.end and one.start < other.end
+
+
+def _shown(span: Span, text: str) -> str:
+    return f"{span.label}: {text[span.start : span.end]}"

@@ -1,0 +1,48 @@
+"""What the trainer must know of what people label: whole tasks, or spans of their texts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from backend.interface.questions import Answer, LabelConfig
+from backend.media.contents import TaskContents
+from backend.trainer.spans import Spans
+from backend.trainer.whole_tasks import WholeTasks
+from backend.types import Json
+from model.encoders.finetune import Examples
+from model.encoders.joint import JointEncoder
+from model.types import Ints
+
+Pair = tuple[str, ...]
+"""Two labels in place of each other; "" for none."""
+
+
+class TrainingUnit(Protocol):
+    """What is labelled in a project. Made with the labelling config of what is learnt."""
+
+    def examples(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
+    ) -> Examples:
+        """What the tasks show, with the targets to fine-tune on."""
+
+    def reviewed(self, ids: Ints, seed: int) -> Ints:
+        """The tasks to review: all, or a random sample where all would fill the memory."""
+
+    def doubts(
+        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
+    ) -> Json:
+        """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
+        `confusions`: what is taken for what. Both empty while there are too few labels to say.
+        `encoder`: the pretrained one."""
+
+    def differences(self, answers: Sequence[Answer]) -> set[Pair]:
+        """The pairs of labels in which the answers to one task differ, each once."""
+
+    def readable(self, answer: Answer) -> list[str]:
+        """An answer in words, for the status page."""
+
+
+def unit_of(config: LabelConfig) -> TrainingUnit:
+    """What the labelling config has people label."""
+    kind = {"spans": Spans}.get(config.kind, WholeTasks)
+    made: TrainingUnit = kind(config)
+    return made
