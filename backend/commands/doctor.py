@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from backend.commands.access import add_access_arguments, studio_of
 from backend.doctor.checks import findings
 from backend.doctor.finding import Finding
-from backend.doctor.observation import Observation, look
+from backend.doctor.observation import Observation, observe
 from backend.errors import BackendError
 from backend.progress import counting
 from backend.settings import Settings, from_env
@@ -35,14 +35,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     settings = from_env(os.environ)
     studio = studio_of(arguments, settings)
-    seen = look(studio, settings, arguments.project, arguments.backend_url)
+    seen = observe(studio, settings, arguments.project, arguments.backend_url)
     found = findings(seen)
     if arguments.fix and any(map(is_fixable, found)):
         print_findings(found)
         for line in apply_fixes(found, studio, seen, settings):
             print(line)
         print()
-        seen = look(studio, settings, arguments.project, arguments.backend_url)
+        seen = observe(studio, settings, arguments.project, arguments.backend_url)
         found = findings(seen)
     print_findings(found)
     if arguments.project is None and not (seen.unreachable or seen.refused):

@@ -21,8 +21,8 @@ from backend.types import Json
 TIMEOUT = 5.0
 """Seconds that the backend has to answer the doctor; Label Studio itself waits less."""
 
-LOOKS = 3
-"""Attempts: the backend serves a version shortly before Label Studio switches to it."""
+ATTEMPTS = 3
+"""The backend serves a version shortly before Label Studio switches to it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Observation:
         return [webhook for webhook in self.webhooks if address(webhook["url"]) == ours]
 
 
-def look(studio: Studio, settings: Settings, project: int | None, backend_url: str) -> Observation:
+def observe(
+    studio: Studio, settings: Settings, project: int | None, backend_url: str
+) -> Observation:
     """Observe one project (None: only the server). `backend_url` "": that of the connected backend.
 
     Raises StudioError if Label Studio answers but has no such project.
@@ -121,7 +123,7 @@ def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[st
     """The fields that describe the project, in Label Studio and in the backend."""
     number: int = described["id"]
     served = backend.served(number)
-    for _ in range(LOOKS - 1):
+    for _ in range(ATTEMPTS - 1):
         if served in ("", described["model_version"]):
             break
         time.sleep(0.5)

@@ -1,1 +1,1 @@
-"""The labelling interface: what it asks and shows, and how answers are read and written."""
+"""The labelling interface: what it asks and shows, and how annotations are read and written."""

@@ -1,4 +1,4 @@
-"""Annotations, as Label Studio sends them -> what people answered."""
+"""From annotations, as Label Studio sends them, to answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,22 +7,22 @@ from model.spans.tags import Span
 
 
 def answer_of(result: object, config: LabelConfig) -> Answer | None:
-    """What the result of one annotation answers, in the config's order; None for nothing.
+    """The answer in the result of one annotation, in the config's order; None if there is none.
 
-    Labels that the config does not know (any more) do not count.
+    Labels that the config does not have (any more) are left out.
     """
     if not isinstance(result, Sequence) or isinstance(result, str):
         return None
-    return config.in_order(_given(result, config)) or None
+    return config.in_order(_answers_in(result, config)) or None
 
 
-def _given(result: Sequence[object], config: LabelConfig) -> Iterator[str | Span]:
-    """All answers of all regions."""
+def _answers_in(result: Sequence[object], config: LabelConfig) -> Iterator[str | Span]:
+    """The answers in all regions."""
     asked = {question.from_name: question for question in config.questions}
     for region in result:
         if not isinstance(region, Mapping):
             continue
         question, value = asked.get(str(region.get("from_name"))), region.get("value")
         if question is not None and isinstance(value, Mapping):
-            for given in question.control.read(value):
-                yield given if isinstance(given, Span) else question.prefix + given
+            for answer in question.control.read(value):
+                yield answer if isinstance(answer, Span) else question.prefix + answer

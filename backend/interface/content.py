@@ -1,4 +1,4 @@
-"""What a task shows: its text, and where its pictures, clips and sounds stand."""
+"""What a task shows: its text, and the addresses of its pictures, clips and sounds."""
 
 import json
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from model.storage.vectors import content_key
 
 Parts = tuple[str | None, ...]
 """In the order of the config's layout: the text, or the address of a picture, clip or sound; None
-where the task lacks it."""
+if the task has none."""
 
 
 def parts_of(data: object, config: LabelConfig) -> Parts | None:
-    """What to read from a task's data; None when there is nothing.
+    """What to read from a task's data; None if there is nothing.
 
-    All texts become one, a paragraph each. Numbers count as text. HTML is stripped to its words.
+    All texts are joined, one per line. Numbers count as text. HTML is reduced to its words.
     """
     if not isinstance(data, Mapping):
         return None
@@ -30,7 +30,7 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
 
 
 def key_of(parts: Parts) -> int:
-    """The content key: tasks that show the same have the same."""
+    """The content key, equal for tasks that show the same."""
     (first, *others) = parts
     if not others and first is not None:
         return content_key(first)
@@ -50,12 +50,12 @@ def _value(data: Mapping[str, object], source: Source) -> str | None:
 
 
 def _without_tags(html: str) -> str:
-    # Bytes, because a str that names an encoding (as XHTML does) or holds half a character is
-    # refused or cut; huge_tree, because deep or long pages would otherwise have no text at all.
+    # Bytes, because a str that declares an encoding (as XHTML does) or contains half a character
+    # is refused or cut; huge_tree, because deep or long pages would otherwise have no text at all.
     parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
     try:
         tree = lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
-    except lxml.etree.ParserError:  # nothing but space and comments
+    except lxml.etree.ParserError:  # only whitespace and comments
         return ""
     lxml.etree.strip_elements(tree, "script", "style", with_tail=False)
     return " ".join(str(piece) for piece in tree.itertext())

@@ -1,4 +1,4 @@
-"""Labelling interface (XML) -> what to learn; refuses the rest and says what to write instead."""
+"""From the labelling interface (XML) to a LabelConfig; what is refused comes with advice."""
 
 import re
 from collections import Counter
@@ -30,18 +30,18 @@ DATA_KEY = re.compile(r"\$([^\s$]+)")
 
 
 def _joined(names: Iterable[str], last: str) -> str:
-    """Such as "a, b and c", with `last` before the last one."""
+    """For example "a, b and c", with `last` before the last name."""
     *others, final = names
     return f"{', '.join(others)} {last} {final}" if others else final
 
 
 def _supported() -> str:
-    """The control tags, and which object tags they may be about."""
+    """The control tags, and the object tags that they can refer to."""
     over: dict[tuple[str, ...], list[str]] = {}
     for tag, control in CONTROLS.items():
         over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
     return ", and ".join(
-        f"{_joined(tags, 'and')} over {_joined([f'<{tag}>' for tag in objects], 'and')}"
+        f"{_joined(tags, 'and')} for {_joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
     )
 
@@ -51,10 +51,10 @@ NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interf
 
 
 def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
-    """Read a labelling config; what is shown of the `ignored` kinds is left out.
+    """Parse a labelling interface; sources of the `ignored` kinds are left out.
 
-    Where several questions are asked, those that cannot be learnt are left out. Raises
-    UnsupportedConfig when there is nothing here to learn.
+    If several questions are asked, those that cannot be learnt are left out. Raises
+    UnsupportedConfig if there is nothing to learn.
     """
     root = _tree(xml)
     controls = [element for element in root.iter() if element.tag in CONTROLS]
@@ -71,7 +71,7 @@ def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
     if not questions:
         raise refused[0]
     of_tasks = [pair for pair in questions if pair[0].kind != "spans"]
-    # Spans need the tokens of one text, all else a vector of all that is shown.
+    # Spans need the tokens of one text, all else one vector of everything that is shown.
     learnt = of_tasks or questions[:1]
     left_out = [error.reason for error in refused]
     left_out += [f"{_named(pair[0])} marks spans" for pair in questions if pair not in learnt]
@@ -87,36 +87,37 @@ def _named(question: Question) -> str:
 
 
 def _with_prefixes(questions: tuple[Question, ...]) -> tuple[Question, ...]:
-    """Several questions may have the same answers; their names tell them apart."""
+    """Several questions may have the same answers; their names as prefixes separate them."""
     if len(questions) == 1:
         return questions
-    apart = tuple(replace(one, prefix=f"{one.from_name}: ") for one in questions)
-    labels = [label for question in apart for label in question.labels]
+    prefixed = tuple(replace(one, prefix=f"{one.from_name}: ") for one in questions)
+    labels = [label for question in prefixed for label in question.labels]
     if len(set(labels)) != len(labels):
-        twice = Counter(labels).most_common(1)[0][0]
+        duplicate = Counter(labels).most_common(1)[0][0]
         raise UnsupportedConfig(
-            f"Two questions have the same answer '{twice}'", "Give each control tag another name."
+            f"Two questions have the same answer '{duplicate}'",
+            "Give each control tag a different name.",
         )
-    return apart
+    return prefixed
 
 
 def _question(
     root: Element, element: Element, ignored: Collection[SourceKind]
 ) -> tuple[Question, Element]:
-    """What a control tag asks, and the tag that it is about. Raises UnsupportedConfig."""
+    """What a control tag asks, and the object tag that it refers to. Raises UnsupportedConfig."""
     name, control = element.get("name", ""), CONTROLS[element.tag]
     conditional = [flag for flag in CONDITIONS if element.get(flag, "false") != "false"]
     if conditional:
         raise UnsupportedConfig(
             f"{element.tag} '{name}' is conditional ({conditional[0]})",
-            f"Only a question asked of every task can be learnt. {ADVICE}",
+            f"Only a question that is asked for every task can be learnt. {ADVICE}",
         )
     target = _target(root, element)
     _check_readable(target, ignored)
     if control.objects and target.tag not in control.objects:
         raise UnsupportedConfig(
             f"{element.tag} '{name}' {control.asks} in a <{target.tag}>",
-            f"Only those in a {_joined([f'<{tag}>' for tag in control.objects], 'or')}. {ADVICE}",
+            f"Supported in {_joined([f'<{tag}>' for tag in control.objects], 'or')} only. {ADVICE}",
         )
     asked = control.parse(element)
     _check_answers(element, asked)
@@ -132,11 +133,11 @@ def _question(
 
 
 def _check_answers(element: Element, asked: Asked) -> None:
-    """Raises UnsupportedConfig when the answers are too few, empty, the same, or elsewhere."""
+    """Raises UnsupportedConfig if the answers are too few, empty, duplicate or not in the XML."""
     which = f"{element.tag} '{element.get('name', '')}'"
     if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
         raise UnsupportedConfig(
-            f"{which} takes its choices from elsewhere (apiUrl, value)",
+            f"{which} loads its choices from elsewhere (apiUrl, value)",
             "Write its <Choice> tags into the labelling interface.",
         )
     answers, control = asked.answers, asked.control
@@ -147,37 +148,37 @@ def _check_answers(element: Element, asked: Asked) -> None:
             f"Found: {', '.join(answers) or 'none'}. {ADVICE}",
         )
     if len(set(answers)) != len(answers):
-        twice = Counter(answers).most_common(1)[0][0]
+        duplicate = Counter(answers).most_common(1)[0][0]
         raise UnsupportedConfig(
-            f"{which} has the choice '{twice}' twice",
-            "Give each <Choice> a value (or alias) of its own.",
+            f"{which} has the choice '{duplicate}' twice",
+            "Give each <Choice> its own value (or alias).",
         )
 
 
 def _check_readable(target: Element, ignored: Collection[SourceKind]) -> None:
-    """Raises UnsupportedConfig when nothing of a task can be read where a question points."""
+    """Raises UnsupportedConfig if the object tag of a question cannot be read."""
     asked_about = _source(target)
     if asked_about is None:
         raise UnsupportedConfig(
             f"<{target.tag}> '{target.get('name')}' names no data key",
-            f"Its value must be a $ and a key of the task data. {ADVICE}",
+            f"Its value must be $ followed by a key of the task data. {ADVICE}",
         )
     if asked_about.kind in ignored:
         raise UnsupportedConfig(
             f"<{target.tag}> is not read by this backend",
-            "Its setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",
+            "The backend's setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",
         )
 
 
 def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> tuple[Source, ...]:
-    """What the first question is about, and whatever else is shown of each task."""
+    """What the first question refers to, then everything else that each task shows."""
     shown = [_source(element) for element in [first, *root.iter()] if element.tag in TAGS]
     read = [source for source in shown if source is not None and source.kind not in ignored]
     return tuple(dict.fromkeys(read))
 
 
 def _source(element: Element) -> Source | None:
-    """None for what is the same at each task, such as instructions, or stands elsewhere."""
+    """None for what is the same in each task, such as instructions, or is loaded from a URL."""
     key = DATA_KEY.fullmatch((element.get("value") or "").strip())
     kind = TAGS[element.tag]
     is_elsewhere = kind in ("text", "html") and element.get("valueType", "text") == "url"
@@ -196,7 +197,7 @@ def _target(root: Element, control: Element) -> Element:
             if element.tag in ("Text", "HyperText") and element.get("valueType", "text") == "url":
                 raise UnsupportedConfig(
                     f"<{element.tag} valueType=url> is not supported",
-                    f"The text must stand in the task itself. {ADVICE}",
+                    f"The text must be in the task itself. {ADVICE}",
                 )
             return element
     raise UnsupportedConfig(

@@ -1,6 +1,6 @@
-"""What the model says -> pre-annotations, as Label Studio takes them, and their scores.
+"""From the model's probabilities to pre-annotations, as Label Studio expects them, and scores.
 
-The model decides; here is written what it decided.
+The model makes the decisions; this module writes them down.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,29 +14,29 @@ from model.heads.deciding import confidence, decisions
 from model.spans.tags import Span
 from model.types import Bools, Floats
 
-if TYPE_CHECKING:  # scipy, which it imports, takes a second to load
+if TYPE_CHECKING:  # it imports scipy, which takes a second to load
     from model.heads.head import Head
 
 MAX_SCORE = 0.5
 """Shortlist scores lie below this, scores of predictions made on demand at or above it."""
 
 Needed = Callable[[str], float]
-"""The name of a question -> the probability from which on its answers are pre-annotated."""
+"""From a question's name to the least probability at which its answers are pre-annotated."""
 
 QuestionProbs = tuple[Question, list[str], Floats, Floats | float]
-"""A question, those of its answers that the head knows (c), the probabilities of these (n, c), and
-the thresholds that they need where several may be given, (c,) or one."""
+"""A question, those of its answers that the head knows (c), their probabilities (n, c), and their
+thresholds where several answers are possible, (c,) or one."""
 
 
 def results_of(
     probs: Floats, head: "Head", config: LabelConfig, needed: Needed = lambda _: 0.0
 ) -> list[list[Json]]:
-    """The pre-annotations of n tasks: what the head decides of each question, without answers that
-    are less probable than is `needed`.
+    """The pre-annotations of n tasks: the head's decision on each question, without answers that
+    are less probable than `needed`.
 
-    probs (n, c) of the head's labels; those that the config does not know are left out before
-    anything is decided. A region's score is the probability; of several labels, the least certain
-    one's.
+    probs (n, c) of the head's labels; those that the config does not have are left out before
+    anything is decided. A region's score is its probability; with several labels, that of the
+    least certain one.
     """
     results: list[list[Json]] = [[] for _ in probs]
     for question, answers, mine, thresholds in _by_question(probs, head, config):
@@ -49,8 +49,8 @@ def results_of(
 
 
 def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
-    """How sure the head is of each whole answer, (n,) in [0, 1]: as of its least certain decision;
-    0 where it knows no label of the config. probs (n, c) of the head's labels."""
+    """The head's confidence in each whole answer, (n,) in [0, 1]: that of its least certain
+    decision; 0 if it knows no label of the config. probs (n, c) of the head's labels."""
     sure = [
         confidence(mine, question.kind, thresholds)
         for question, _, mine, thresholds in _by_question(probs, head, config)
@@ -59,13 +59,13 @@ def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
 
 
 def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
-    """Spans of a text, each with how sure it is, as pre-annotations."""
+    """Spans of a text, each with its confidence, as pre-annotations."""
     (question,) = config.questions
     return [_region(question, [span], sure, text) for span, sure in found]
 
 
 def _by_question(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:
-    """What the head says of each question of which it knows answers."""
+    """The head's probabilities for each question of which it knows answers."""
     for question in config.questions:
         of_label = question.of_label
         known = [column for column, label in enumerate(head.labels) if label in of_label]
@@ -78,7 +78,7 @@ def _by_question(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[Q
 def _regions(
     question: Question, answers: Sequence[str], probs: Floats, is_given: Bools
 ) -> Iterator[Json | None]:
-    """What is given of the answers (c), to each of n tasks; None where nothing is to be said.
+    """The region with the decided answers (of c) for each of n tasks; None if there are none.
     probs, is_given (n, c)."""
     for row, chosen in zip(probs.tolist(), is_given, strict=True):
         sure = {answers[column]: row[column] for column in np.flatnonzero(chosen).tolist()}
@@ -105,5 +105,5 @@ def shortlist_score(rank: int, size: int) -> float:
 
 
 def demand_score(confidence: float) -> float:
-    """The score of a prediction made on demand: it never jumps the queue, sure ones come last."""
+    """The score of a prediction made on demand: it never jumps the queue; sure ones come last."""
     return MAX_SCORE + MAX_SCORE * confidence

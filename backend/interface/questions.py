@@ -1,4 +1,4 @@
-"""What a project asks, of what: questions with their labels, and the data that tasks show."""
+"""What a project asks: questions with their labels, and the data that tasks show."""
 
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
@@ -12,10 +12,10 @@ from model.spans.tags import Span, tag_names
 from model.types import Kind, LabelGroup, Layout
 
 SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
-"""`tokens`: a text of which each character has its place."""
+"""`tokens`: a text in which each character's position matters."""
 MOST_NAMED_NODES = 1_000
-"""Of a taxonomy with more nodes only those that somebody gave are learnt, whatever they are called:
-a head for all would take long at each round."""
+"""Of a taxonomy with more nodes, only those that annotators used are learnt, whatever their names:
+a head for all of them would slow down each round."""
 
 Answer = tuple[str | Span, ...]
 """What somebody answers: labels, in the config's order, or spans, in the order of the text."""
@@ -23,7 +23,7 @@ Answer = tuple[str | Span, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """What annotators see of a task: the data under `data_key` as a text, a picture or a clip."""
+    """What annotators see: the task data under `data_key`, as a text, picture, clip or sound."""
 
     kind: SourceKind
     data_key: str
@@ -31,12 +31,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Question:
-    """What one control tag asks of a task.
+    """What one control tag asks about a task.
 
-    `answers` are what Label Studio stores: a choice's alias where it has one. `prefix` stands
-    before them in `labels`, where several questions are asked. `control` reads and writes them.
+    `answers` are what Label Studio stores: a choice's alias if it has one. `prefix` precedes them
+    in `labels` if several questions are asked. `control` reads and writes them.
 
-    called: what annotators see of each answer; {} where that says nothing, as of stars.
+    called: what annotators see of each answer; {} if that has no words, as with stars.
     """
 
     from_name: str
@@ -49,7 +49,7 @@ class Question:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """The answers by the names that they have among those of all questions."""
+        """The answers with the prefix, unique among all questions."""
         return tuple(self.prefix + answer for answer in self.answers)
 
     @cached_property
@@ -58,8 +58,8 @@ class Question:
         return dict(zip(self.labels, self.answers, strict=True))
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
-        """The labels to learn once some were `given`, and the names of the `named` can be used: of
-        a taxonomy those and no others, else all of them as soon as there is one of those."""
+        """The labels to learn when some were `given` and the `named` have usable names: in a
+        taxonomy exactly these, else all labels as soon as there is one of these."""
         is_in_parts = self.control.is_learnt_in_parts
         if is_in_parts and len(self.labels) > MOST_NAMED_NODES:
             named = frozenset()
@@ -69,10 +69,10 @@ class Question:
 
 @dataclass(frozen=True)
 class LabelConfig:
-    """What the project asks, of what.
+    """What the project asks and shows: the labelling interface, parsed.
 
-    `sources`: what is shown, first what the first question is about; a task may lack some of them.
-    `left_out`: why other questions are left to people, in words.
+    `sources`: what is shown, starting with what the first question refers to; a task may lack some.
+    `left_out`: why other questions are left to annotators, in words.
     """
 
     questions: tuple[Question, ...]
@@ -81,26 +81,26 @@ class LabelConfig:
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """Those of all questions, one after the other."""
+        """The labels of all questions, in order."""
         return tuple(label for question in self.questions for label in question.labels)
 
     @property
     def kind(self) -> Kind:
-        """Of the labels together."""
+        """The kind of all labels together."""
         return self.questions[0].kind if len(self.questions) == 1 else "multiple"
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Each label's place in `labels`."""
+        """Each label's index in `labels`."""
         return {label: place for place, label in enumerate(self.labels)}
 
     @property
     def head_labels(self) -> tuple[str, ...]:
-        """What a head decides between: the labels, or the tags of tokens."""
+        """The classes of a head: the labels, or the tags of tokens."""
         return tag_names(self.labels) if self.kind == "spans" else self.labels
 
     def in_order(self, given: Iterable[str | Span]) -> Answer:
-        """Those of the labels that there are, in the order of `labels`; of spans those with such a
+        """The given labels that exist, in the order of `labels`; of spans, those with an existing
         label, in the order of the text."""
         if self.kind == "spans":
             spans = sorted(spans_in(tuple(set(given))))
@@ -108,7 +108,7 @@ class LabelConfig:
         return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":
-        """The same questions with some of their labels only; without those that keep none."""
+        """The same questions with only these labels; without questions that keep none."""
         wanted = frozenset(labels)
         questions = []
         for question in self.questions:
@@ -118,27 +118,27 @@ class LabelConfig:
 
     @property
     def is_learnt_in_parts(self) -> bool:
-        """Whether only what was given is learnt: questions that somebody answered, and of a
-        taxonomy the nodes."""
+        """Whether only what was given is learnt: answered questions, and the used nodes of a
+        taxonomy."""
         return len(self.questions) > 1 or self.questions[0].control.is_learnt_in_parts
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> "LabelConfig":
-        """The questions with the labels to learn once some were `given`, and the names of the
-        `named` can be used; at least one label, without a name where there is nothing to learn."""
+        """The questions with the labels to learn when some were `given` and the `named` have
+        usable names; at least one label, without its name if there is nothing to learn."""
         if not self.is_learnt_in_parts:
             return self
         asked = [label for one in self.questions for label in one.learnable(given, named)]
         return self.of_labels(asked) if asked else self.nameless().of_labels(self.labels[:1])
 
     def nameless(self) -> "LabelConfig":
-        """The same, but what the answers are called is not known."""
+        """The same without the names of the answers."""
         return replace(
             self, questions=tuple(replace(question, called={}) for question in self.questions)
         )
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:
-        """Where each question's labels stand among all of them; () for a single question."""
+        """The position of each question's labels among all labels; () for a single question."""
         ends = list(accumulate(len(question.labels) for question in self.questions))
         placed = zip(self.questions, [0, *ends], ends, strict=False)
         found = tuple(LabelGroup(question.kind, *place) for question, *place in placed)
@@ -166,6 +166,6 @@ def spans_in(answer: Answer) -> tuple[Span, ...]:
 
 
 def may_be_empty(kind: Kind, empty_is_none: bool) -> bool:
-    """Whether an annotation without any result is an answer. Of spans there may well be none, and
-    nothing else says so; of several labels where `empty_is_none`, a setting, says so."""
+    """Whether an annotation without any result is an answer: for spans, as a text may have none;
+    for several labels, if `empty_is_none`, a setting, says so."""
     return kind == "spans" or (empty_is_none and kind == "multiple")

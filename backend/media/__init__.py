@@ -1,1 +1,1 @@
-"""Pictures, clips and sounds that tasks name: fetched, kept, decoded."""
+"""The pictures, clips and sounds that tasks refer to: fetched, cached, decoded."""

@@ -1,4 +1,4 @@
-"""With what media are fetched. Imports neither torch nor transformers: the server passes it on."""
+"""What is needed to fetch media. Imports neither torch nor transformers: the server sends it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Access:
-    """How media are fetched, as a job tells the trainer: see Connection and MediaLimits."""
+    """How the trainer fetches media for a job; see Connection and MediaLimits."""
 
     url: str
     token: str
@@ -24,7 +24,7 @@ class Access:
 
 
 def access_of(connection: Connection, settings: Settings) -> Access:
-    """With the settings' limits, and one cache for all projects."""
+    """Access with the limits of the settings, and one cache for all projects."""
     return Access(
         connection.url,
         connection.token,

@@ -1,4 +1,4 @@
-"""A folder of files by key, at most so many bytes: the longest unused go first."""
+"""A folder of files by key with a limit in bytes: the least recently used are deleted first."""
 
 import os
 import time
@@ -8,26 +8,26 @@ from pathlib import Path
 from secrets import token_hex
 
 SLACK = 0.05
-"""Share of the limit that may be written before we count again what all processes have written."""
+"""Share of the limit that may be written before the files of all processes are counted again."""
 
 UNFINISHED = ".part"
 ABANDONED_AFTER = 3600.0
-"""Seconds: an unfinished file that nobody has written to for so long was left by a crash."""
+"""Seconds: an unfinished file that has not been written to for this long was left by a crash."""
 
 
 class FileCache:
     """Any number of processes may use the folder at the same time.
 
-    A file's time of change says when it was last used.
+    A file's modification time is the time of its last use.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._uncounted = max_bytes  # who knows what is there: the first `add` counts
+        self._uncounted = max_bytes  # unknown at the start: the first `add` counts
 
     def find(self, key: str) -> Path | None:
-        """The file, marked as used just now; None when there is none."""
+        """The file, marked as used now; None if there is none."""
         path = self._path(key)
         try:
             os.utime(path)
@@ -36,9 +36,9 @@ class FileCache:
             return None
 
     def add(self, key: str, chunks: Iterable[bytes]) -> Path:
-        """Write a file: it is there whole or not at all, also when `chunks` raises.
+        """Write a file, completely or not at all, even if `chunks` raises.
 
-        Raises OSError when there is no room on the disk.
+        Raises OSError when the disk is full.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(key)
@@ -69,18 +69,18 @@ class FileCache:
         self._uncounted = 0
         files = sorted(self._files())
         total = sum(size for _, size, _ in files)
-        for _, size, path in files[:-1]:  # the newest stays: it was asked for just now
+        for _, size, path in files[:-1]:  # the newest stays: it has just been requested
             if total <= self._max_bytes - slack:
                 return
             path.unlink(missing_ok=True)
             total -= size
 
     def _files(self) -> Iterator[tuple[int, int, Path]]:
-        """Time of the last use, bytes and path of each file; what a crash left is removed."""
+        """Time of last use, bytes and path of each file; removes what a crash left."""
         for path in self._folder.iterdir():
             try:
                 status = path.stat()
-            except FileNotFoundError:  # another process was quicker
+            except FileNotFoundError:  # another process deleted it first
                 continue
             if path.suffix != UNFINISHED:
                 yield status.st_mtime_ns, status.st_size, path

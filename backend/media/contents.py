@@ -1,4 +1,4 @@
-"""What the tasks of a pool show, as far as it can be read; the pool learns of the rest."""
+"""The readable contents of a pool's tasks; the pool records what cannot be read."""
 
 import logging
 import time
@@ -18,27 +18,27 @@ from model.types import Ints
 log = logging.getLogger(__name__)
 
 READ_PAUSES = (1.0, 5.0, 20.0)
-"""Seconds before a file that was read once and is no longer kept is asked for again: a deep round
-must not end because a server was busy for a moment."""
+"""Seconds before a file that was read once and is no longer cached is requested again: a deep round
+must not fail because a server was busy for a moment."""
 RETRY_SECONDS = 600.0
-"""Media whose server had a temporary trouble are fetched again after so long."""
+"""Media whose server failed temporarily are fetched again after this long."""
 
 
 class TaskContents(Sequence[Example]):
-    """What tasks show, read when it is asked for: thousands of pictures would fill the memory.
+    """The contents of tasks, read on access: thousands of pictures would fill the memory.
 
-    ids: those of the tasks that can be read; lengths (n,): how long their texts are, see
+    ids: the tasks that can be read; lengths (n,): how long their texts are, see
     model.encoders.finetune.length_of.
     """
 
     def __init__(self, pool: Pool, reader: Reader, ids: Ints, config: LabelConfig) -> None:
-        there = [
+        found = [
             (task, parts, length_of(example))
             for task, parts, example in readable(pool, reader, ids, config)
         ]
-        self.ids = [task for task, _, _ in there]
-        self.lengths = np.array([length for _, _, length in there], dtype=np.int64)
-        self._reader, self._parts = reader, [parts for _, parts, _ in there]
+        self.ids = [task for task, _, _ in found]
+        self.lengths = np.array([length for _, _, length in found], dtype=np.int64)
+        self._reader, self._parts = reader, [parts for _, parts, _ in found]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -63,10 +63,10 @@ class TaskContents(Sequence[Example]):
 def readable(
     pool: Pool, reader: Reader, ids: Ints, config: LabelConfig
 ) -> Iterator[tuple[int, Parts, Example]]:
-    """The tasks that can be read, and what they show; the pool learns of the others."""
+    """The tasks that can be read, and what they show; the pool records the others."""
     for task, parts in zip(ids.tolist(), pool.parts(ids, config), strict=True):
         if not any(parts):
-            continue  # deleted meanwhile
+            continue  # deleted in the meantime
         try:
             yield task, parts, reader.read(task, parts)
         except CannotRead as error:

@@ -1,4 +1,4 @@
-"""Answers of web servers that may be slow, endless or broken: read within limits, in chunks."""
+"""Responses of web servers that may be slow, endless or broken: read within limits, in chunks."""
 
 import socket
 import time
@@ -16,16 +16,16 @@ from urllib3.exceptions import HTTPError
 CHUNK = 1 << 16
 
 PLAIN = {"Accept-Encoding": "identity"}
-"""Compressed answers have no length that tells whether all of them came."""
+"""Compressed responses have no length by which to check that they are complete."""
 
 
 class IncompleteDownload(Exception):
-    """The answer ended before it was whole, or did not come within the time."""
+    """The response ended before it was complete, or did not arrive in time."""
 
 
 def body(response: requests.Response, deadline: float) -> Iterator[bytes]:
-    """The answer's bytes in chunks. Raises IncompleteDownload, at the latest at `deadline` (of
-    time.monotonic), however slowly they come."""
+    """The response's bytes in chunks. Raises IncompleteDownload, at the latest at `deadline` (of
+    time.monotonic), however slowly they arrive."""
     raw: HTTPResponse = response.raw
     try:
         with _cut_after(deadline - time.monotonic(), raw.shutdown):
@@ -36,13 +36,13 @@ def body(response: requests.Response, deadline: float) -> Iterator[bytes]:
 
 @contextmanager
 def _cut_after(seconds: float, cut: Callable[..., object], *arguments: object) -> Iterator[None]:
-    """A socket's own timeout begins anew at each byte; this one does not. Raises TimeoutError also
-    where what was cut looks whole, such as an answer without a length."""
+    """A socket's own timeout starts again at each byte; this one does not. Raises TimeoutError even
+    if what was cut looks complete, such as a response without a length."""
     is_cut = Event()
 
     def fire() -> None:
         is_cut.set()
-        with suppress(OSError, ValueError, RuntimeError):  # it ended by itself meanwhile
+        with suppress(OSError, ValueError, RuntimeError):  # it has ended by itself
             cut(*arguments)
 
     timer = Timer(max(0.0, seconds), fire)
@@ -56,8 +56,8 @@ def _cut_after(seconds: float, cut: Callable[..., object], *arguments: object) -
         raise TimeoutError
 
 
-class _TimedHead:
-    """The read timeout is one of the whole head of an answer."""
+class _TimedHeaders:
+    """Applies the read timeout to all headers of a response together."""
 
     timeout: Any
     sock: Any
@@ -68,17 +68,17 @@ class _TimedHead:
             with _cut_after(self.timeout, self.sock.shutdown, socket.SHUT_RDWR):
                 head = super().getresponse()  # type: ignore[misc]
         except TimeoutError:
-            if head is not None:  # half of one
+            if head is not None:  # incomplete
                 head.close()
             raise
         return head
 
 
-class _Connection(_TimedHead, HTTPConnection):  # type: ignore[misc]
+class _Connection(_TimedHeaders, HTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _SecureConnection(_TimedHead, HTTPSConnection):  # type: ignore[misc]
+class _SecureConnection(_TimedHeaders, HTTPSConnection):  # type: ignore[misc]
     pass
 
 
@@ -91,7 +91,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class TimedAdapter(HTTPAdapter):
-    """For requests.Session.mount: a server cannot hold us up by sending a head byte by byte."""
+    """For requests.Session.mount: a server cannot block us by sending headers byte by byte."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)

@@ -1,4 +1,4 @@
-"""From what a task's data names (a picture, a clip, a sound) to a file on this machine."""
+"""From a reference in a task's data (to a picture, clip or sound) to a file on this machine."""
 
 import base64
 import re
@@ -17,42 +17,45 @@ from backend.media.places import Place, Places, Unreachable
 from backend.studio.session import CONNECT_TIMEOUT, Session
 
 HEAD_TIMEOUT = 10.0
-"""Seconds that a server may think before it answers."""
+"""Seconds that a server may take to start its response."""
 
 REDIRECTS = 5
 
 MEASURED = {**PLAIN, "Range": "bytes=0-"}
-"""Label Studio tells a file's length, by which half a file shows, only to who asks for a range."""
+"""Label Studio gives a file's length, by which an incomplete one is detected, only for a range."""
 
 WHOLE = re.compile(r"bytes 0-(\d+)/(\d+)")
 
 INLINE = re.compile(r"data:(image|audio|video)/[^,]*;base64", re.IGNORECASE)
 
 TEMPORARY = (401, 408, 424, 425, 429)
-"""Refusals that mend without the task: a token, a rate, a storage that does not answer."""
+"""Refusals that may pass: a token, a rate limit, a storage that does not answer."""
 
 ADVICE = {
     ("/data/upload/", 404): "the uploaded file was deleted: upload it again, or delete the task",
     ("/data/", 416): "the file is empty: upload it again",
-    ("/data/upload/", 500): "if only some tasks have this, their uploaded files were deleted",
+    ("/data/upload/", 500): "if only some tasks are affected, their uploaded files were deleted",
     ("/data/local-files/", 403): "start Label Studio with LOCAL_FILES_SERVING_ENABLED=true and "
-    "LOCAL_FILES_DOCUMENT_ROOT=<the folder above your files>",
-    ("/data/local-files/", 404): "the file is not there, or no local storage of the project covers "
+    "LOCAL_FILES_DOCUMENT_ROOT=<the parent folder of your files>",
+    (
+        "/data/local-files/",
+        404,
+    ): "the file does not exist, or no local storage of the project covers "
     "its folder: add one under Settings > Cloud Storage > Add Source Storage > Local files",
     ("/tasks/", 404): "no source storage of the project has this bucket: add one under "
     "Settings > Cloud Storage",
-    ("/tasks/", 424): "it could not read the file from its storage: check that the file is there, "
+    ("/tasks/", 424): "it could not read the file from its storage: check that the file exists, "
     "and the connection under Settings > Cloud Storage",
 }
-"""By the beginning of Label Studio's path, and its status."""
+"""(Start of Label Studio's path, its status) -> advice."""
 
 OTHER_ADVICE = "check that the token's user may see the task's project"
 
 
 @dataclass(frozen=True)
 class MediaLimits:
-    """max_bytes, seconds: of one file; hosts: allowed beside Label Studio's own (see
-    places.hosts_from); cache_bytes: of all files kept."""
+    """max_bytes, seconds: for one file; hosts: allowed besides Label Studio's own (see
+    places.hosts_from); cache_bytes: for all files in the cache."""
 
     max_bytes: int = 100_000_000
     seconds: float = 60.0
@@ -61,10 +64,10 @@ class MediaLimits:
 
 
 class Media:
-    """Made for one thread; any process may share the folder.
+    """Fetches and caches media. For one thread; several processes may share the folder.
 
-    `session`: best one with `repeats=0`, as the caller repeats what is temporary. `address`: where
-    browsers find the same Label Studio.
+    `session`: preferably with `repeats=0`, as the caller retries temporary failures. `address`:
+    where browsers find the same Label Studio.
     """
 
     def __init__(
@@ -82,22 +85,22 @@ class Media:
         self._http.close()
 
     def fetch(self, reference: str, task: int) -> Path:
-        """The file that `task` names; its content never changes under the same reference.
+        """The file that `task` refers to; we assume that a reference always means the same content.
 
-        Raises Unreachable, and OSError when there is no room on the disk.
+        Raises Unreachable, and OSError when the disk is full.
         """
         key = self._key(reference)
         return self._cache.find(key) or self._cache.add(key, self._checked(reference, task))
 
     def forget(self, reference: str) -> None:
-        """Fetch it anew next time: what we have is no whole file."""
+        """Fetch it again next time: the cached file is damaged."""
         self._cache.remove(self._key(reference))
 
     def _key(self, reference: str) -> str:
         return f"{self._session.url} {reference}"
 
     def _checked(self, reference: str, task: int) -> Iterator[bytes]:
-        """The bytes, unless they are none or too many. Raises Unreachable."""
+        """The file's bytes. Raises Unreachable, also for an empty or too large file."""
         is_inline = reference[:5].lower() == "data:"
         total = 0
         for chunk in _inline(reference) if is_inline else self._download(reference, task):
@@ -110,40 +113,43 @@ class Media:
     def _refuse_if_too_large(self, size: int) -> None:
         if size > self._limits.max_bytes:
             allowed = self._limits.max_bytes / 1e6
-            raise Unreachable(f"The file is larger than {allowed:g} MB. Put a smaller one there")
+            raise Unreachable(
+                f"The file is larger than {allowed:g} MB. Replace it with a smaller one"
+            )
 
     def _download(self, reference: str, task: int) -> Iterator[bytes]:
         deadline = time.monotonic() + self._limits.seconds
         with self._open(self._places.named(reference.strip(), task), deadline) as response:
             if response.headers.get("Content-Type", "").startswith("text/html"):
-                raise Unreachable("There is a web page in place of the file: use the file's link")
+                raise Unreachable(
+                    "The link leads to a web page, not to the file: use the file's own link"
+                )
             self._refuse_if_too_large(_announced(response))
             try:
                 yield from body(response, deadline)
             except IncompleteDownload as error:
                 raise Unreachable(
-                    f"The file did not come whole within {self._limits.seconds:g} seconds", True
+                    f"The file did not arrive completely within {self._limits.seconds:g} seconds",
+                    True,
                 ) from error
 
     def _open(self, place: Place, deadline: float) -> requests.Response:
-        """The answer at the end of all redirects. Raises Unreachable."""
+        """The response after all redirects. Raises Unreachable."""
         for _ in range(REDIRECTS + 1):
             response = self._ask(place, deadline - time.monotonic())
-            if _is_whole(response):
+            if _is_complete(response):
                 return response
             with response:
                 if not response.is_redirect:
                     host = urlsplit(response.url).netloc
-                    raise _refused(host, response.status_code, "check the link and who may read it")
+                    raise _refused(host, response.status_code, "check the link and its permissions")
                 url = urljoin(response.url, response.headers["Location"])
                 place = self._places.redirected(place, url)
-        raise Unreachable("The servers on the way to the file send us in circles")
+        raise Unreachable("The link to the file redirects too many times")
 
     def _ask(self, place: Place, seconds_left: float) -> requests.Response:
         if seconds_left <= 0:
-            raise Unreachable(
-                "The servers on the way to the file answer too slowly", temporary=True
-            )
+            raise Unreachable("The servers that lead to the file answer too slowly", temporary=True)
         seconds = min(HEAD_TIMEOUT, seconds_left)
         return (
             self._ask_studio(place.path, seconds) if place.path else self._get(place.url, seconds)
@@ -155,7 +161,7 @@ class Media:
                 "GET", path, timeout=seconds, stream=True, allow_redirects=False, headers=MEASURED
             )
         except StudioError as error:
-            if error.status in (None, 401):  # the session's own advice is the right one
+            if error.status in (None, 401):  # the session's own advice applies
                 raise Unreachable(str(error).partition(": ")[2], temporary=True) from error
             raise _refused("Label Studio", error.status, _advice(path, error.status)) from error
 
@@ -173,15 +179,15 @@ class Media:
             ) from error
 
 
-def _is_whole(response: requests.Response) -> bool:
+def _is_complete(response: requests.Response) -> bool:
     if response.status_code != 206:
         return response.status_code == 200
-    told = WHOLE.fullmatch(response.headers.get("Content-Range", ""))
-    return told is not None and int(told[1]) + 1 == int(told[2])
+    sent = WHOLE.fullmatch(response.headers.get("Content-Range", ""))
+    return sent is not None and int(sent[1]) + 1 == int(sent[2])
 
 
 def _announced(response: requests.Response) -> int:
-    """The length that the server tells before the file comes; 0 when it tells none."""
+    """The length that the server announces before the file; 0 if it announces none."""
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else 0
 
@@ -199,14 +205,14 @@ def _advice(path: str, status: int | None) -> str:
 
 
 def _inline(reference: str) -> Iterator[bytes]:
-    """The file written into the task itself. Raises Unreachable."""
+    """The file that is inside the task itself. Raises Unreachable."""
     kind, _, text = reference.partition(",")
     if not INLINE.fullmatch(kind):
         raise Unreachable(
-            "Only data:image/..., data:audio/... and data:video/... in base64 are read"
+            "Only data:image/..., data:audio/... and data:video/... in base64 can be read"
         )
     try:
         for start in range(0, len(text), CHUNK):  # a multiple of 4: four characters are 3 bytes
             yield base64.b64decode(text[start : start + CHUNK], validate=True)
     except ValueError as error:
-        raise Unreachable("The file inside the task is not whole: its base64 is broken") from error
+        raise Unreachable("The file inside the task is damaged: its base64 is invalid") from error

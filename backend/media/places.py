@@ -1,7 +1,7 @@
-"""Where task data may send us for a file: the connected Label Studio, and hosts that are allowed.
+"""Where files may be fetched from: the connected Label Studio, and hosts that are allowed.
 
-Anybody who may import tasks writes what stands in them, so what looks like an allowed address must
-be one, and what is none must not reach the network behind us.
+Anybody who can import tasks decides what they contain, so what looks like an allowed address must
+be one, and nothing else may reach the network behind us.
 """
 
 import base64
@@ -14,10 +14,10 @@ import requests
 from backend.errors import BackendError, BadSetting
 
 SERVED = re.compile(r"/data/|/storage-data/uploaded/\?|/(tasks|projects)/\d+/(resolve|presign)/\?")
-"""Where Label Studio serves files: the only paths that get the token."""
+"""Where Label Studio serves files: the only paths that are sent the token."""
 
 RESOLVED = re.compile(r"/(tasks|projects)/")
-"""Where it answers with a link into the cloud storage that was set up in it."""
+"""Where it answers with a link into the cloud storage that is connected to it."""
 
 CLOUD = ("s3", "gs", "azure-blob")
 
@@ -26,7 +26,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Unreachable(BackendError):
-    """A file that cannot be had. `temporary`: a later attempt may do without anybody's help."""
+    """A file that cannot be fetched. `temporary`: a later attempt may succeed by itself."""
 
     def __init__(self, message: str, temporary: bool = False) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class Unreachable(BackendError):
 
 @dataclass(frozen=True)
 class Place:
-    """A file is at a path of Label Studio, which gets our token, or else at a web address."""
+    """Where a file is: a path of Label Studio, which is sent our token, or else a web address."""
 
     path: str = ""
     url: str = ""
@@ -43,7 +43,7 @@ class Place:
 
 class Places:
     """`address`: where browsers find the same Label Studio, which it writes into some tasks;
-    `hosts`: of hosts_from."""
+    `hosts`: from hosts_from."""
 
     def __init__(self, url: str, address: str, hosts: tuple[str, ...]) -> None:
         self._url = url
@@ -51,25 +51,25 @@ class Places:
         self._hosts = hosts
 
     def named(self, reference: str, task: int) -> Place:
-        """Where the file is that a task names. Raises Unreachable for what is not asked for."""
+        """Where the file is that a task refers to. Raises Unreachable."""
         scheme = reference.partition(":")[0].lower()
         if reference.startswith("/"):
             return self._at_studio(reference)
         if scheme in CLOUD:
-            # The old name of /resolve/, which every version knows.
+            # The old name of /resolve/, which every version accepts.
             uri = base64.urlsafe_b64encode(reference.encode()).decode()
             return Place(path=f"/tasks/{task}/presign/?fileuri={uri}")
         if scheme in DEFAULT_PORTS:
             return self._at_address(_readable(reference))
         raise Unreachable(
-            "This is no link to a file. Tasks may name uploads and local files (/data/...), "
+            "This is not a link to a file. Tasks may refer to uploads and local files (/data/...), "
             "s3://, gs:// and azure-blob:// files, https:// addresses and data:image/...;base64,"
         )
 
     def redirected(self, place: Place, url: str) -> Place:
-        """Where the server at `place` sends us. Raises Unreachable where we do not follow."""
+        """The target of a redirect from `place`. Raises Unreachable if it must not be followed."""
         target = _readable(url)
-        if RESOLVED.match(place.path):  # Label Studio's own answer: where its storage is
+        if RESOLVED.match(place.path):  # Label Studio's own redirect to its storage
             return Place(url=target.geturl())
         return self._at_address(target)
 
@@ -79,7 +79,7 @@ class Places:
             if SERVED.match(path) and not _climbs(path):
                 return Place(path=path)
         raise Unreachable(
-            "Label Studio has no files there. Its own links begin with /data/upload/ or "
+            "Label Studio serves no files there. Its own links begin with /data/upload/ or "
             "/data/local-files/"
         )
 
@@ -87,7 +87,7 @@ class Places:
         path = parts._replace(scheme="", netloc="").geturl()
         if any(_origin(parts) == _origin(urlsplit(known)) for known in self._addresses):
             try:
-                return self._at_studio(path)  # asked for at the address that we know
+                return self._at_studio(path)  # fetched from the address that we know
             except Unreachable:
                 pass
         is_studio = _origin(parts) == _origin(urlsplit(self._url))
@@ -95,7 +95,7 @@ class Places:
             return Place(url=parts.geturl())
         raise Unreachable(
             f"Files from {parts.netloc} are not fetched. If you trust that host, add it to "
-            "MEDIA_HOSTS, a list with commas"
+            "MEDIA_HOSTS, a comma-separated list"
         )
 
 
@@ -106,26 +106,27 @@ def hosts_from(setting: str) -> tuple[str, ...]:
     for host in hosts:
         if not HOST.fullmatch(host.removeprefix("*.")):
             raise BadSetting(
-                f"MEDIA_HOSTS: {host} is not a host; write hosts with commas between them, without "
-                "https:// and without paths: media.example.org, *.example.org, 10.0.0.5:9000"
+                f"MEDIA_HOSTS: {host} is not a host; write a comma-separated list of hosts, "
+                "without https:// and without paths: media.example.org, *.example.org, "
+                "10.0.0.5:9000"
             )
     return hosts
 
 
 def _readable(url: str) -> SplitResult:
     try:
-        # Prepared first: the client then connects to what it reads from this same text.
+        # Prepared first: the client then connects to what it parses from this same text.
         parts = urlsplit(requests.Request("GET", url).prepare().url or "")
         if parts.scheme in DEFAULT_PORTS and HOST.fullmatch(parts.netloc.lower()):
             _port(parts)
             return parts
     except ValueError:
         pass
-    raise Unreachable("The link is not a web address that can be read, or has a password in it")
+    raise Unreachable("The link is not a valid web address, or contains a password")
 
 
 def _port(parts: SplitResult) -> int:
-    """Raises ValueError for an impossible one."""
+    """Raises ValueError if it is out of range."""
     return DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
 
 
@@ -152,6 +153,6 @@ def _below(path: str, address: str) -> str:
 
 
 def _climbs(path: str) -> bool:
-    """Whether a server could read `path` as another one than it seems to be."""
+    """Whether a server could read `path` as a different one."""
     plain = unquote(path.partition("?")[0])
     return "\\" in plain or ".." in plain.split("/")

@@ -1,4 +1,4 @@
-"""From what a task shows to what an encoder reads: media are fetched, decoded and known again."""
+"""From what a task shows to what an encoder reads: media are fetched, decoded and remembered."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ Decoded = TypeVar("Decoded")
 
 
 class CannotRead(Exception):
-    """Why a task's media cannot be read; `temporary`: it may be otherwise in a while."""
+    """Why a task's media cannot be read; `temporary`: a later attempt may succeed."""
 
     def __init__(self, reason: str, temporary: bool) -> None:
         super().__init__(reason)
@@ -34,13 +34,13 @@ class CannotRead(Exception):
 
 
 class Reader:
-    """Made for one thread; close it when done. A layout of texts alone asks nobody for anything.
-    Clips and sounds are read once, and from then on known by their address."""
+    """For one thread; close it when done. A layout of texts alone makes no requests. Clips and
+    sounds are read once, and from then on recognised by their address."""
 
     def __init__(
         self, encoder: JointEncoder, spec: EncoderSpec, store: Store, access: Access
     ) -> None:
-        """`encoder`: what `spec` names, from the base or fine-tuned."""
+        """`encoder`: the one that `spec` names, pretrained or fine-tuned."""
         self._layout, self._rate = spec.layout, encoder.rate
         names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
         self._once = ReadOnce(
@@ -54,7 +54,7 @@ class Reader:
         self._media = Media(Path(access.folder), self._session, limits, access.address)
 
     def close(self) -> None:
-        """Keep what was read, and close connections."""
+        """Save what was read, and close the connections."""
         self._once.write()
         self._media.close()
         self._session.close()
@@ -70,7 +70,7 @@ class Reader:
             raise CannotRead(str(error), error.temporary) from error
         except UnreadableMedia as error:
             raise CannotRead(str(error), temporary=False) from error
-        except Exception as error:  # whatever else a file makes a library do is that task's trouble
+        except Exception as error:  # any other error of a library concerns only this task
             if is_disk_full(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
                 raise
             raise CannotRead(explained(error), temporary=False) from error
@@ -91,5 +91,5 @@ class Reader:
         try:
             return decode(path)
         except UnreadableMedia:
-            self._media.forget(part)  # whoever mends the file has it fetched anew
+            self._media.forget(part)  # so that a repaired file is fetched again
             raise

@@ -1,6 +1,6 @@
 """The mirror of one project's tasks and labels (SQLite), kept in step with Label Studio.
 
-Label Studio is the truth. The mirror only remembers what it said last, so that a round need not
+Label Studio is the source of truth. The mirror only keeps its last state, so that a round need not
 page through the whole project.
 """
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or 
     key INTEGER PRIMARY KEY,
     task INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    again_at REAL               -- when to try again (Unix time); NULL: when people ask for it
+    again_at REAL               -- when to try again (Unix time); NULL: only when people ask
 );
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -46,10 +46,10 @@ REVISION = "revision"
 """The fact that holds a number that grows whenever the mirror changes."""
 
 SHOWN = "shown"
-"""The same for what the tasks show: which they are, and their content keys."""
+"""The same for what the tasks show: the tasks that there are, and their content keys."""
 
 SPAN_REACH = 2000
-"""Open texts that spans are asked of at one time: a round then takes about a second."""
+"""The most open texts that are ranked for spans at a time: a round then takes about a second."""
 
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.project.pin."""
@@ -57,8 +57,8 @@ PINNED = "pinned"
 
 @dataclass(frozen=True)
 class Labelling:
-    """The pool at one moment: ids (n,), content keys (n,), open (n,): may be asked for;
-    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks set aside."""
+    """The pool at one moment: ids (n,), content keys (n,), open (n,): not annotated yet;
+    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks left out."""
 
     ids: Ints
     keys: Ints
@@ -70,12 +70,12 @@ class Labelling:
 
 
 class Pool:
-    """One SQLite file in WAL mode. One object a thread; any number of processes."""
+    """One SQLite file in WAL mode. One object per thread; any number of processes."""
 
     def __init__(self, path: Path) -> None:
         self._readable_at: tuple[int, Ints, Ints] | None = None
-        """All that can be read, as it was when SHOWN had this value. To read a million rows takes
-        seconds, and few labels change any."""
+        """Everything readable, as it was when SHOWN had this value. Reading a million rows takes
+        seconds, and labels rarely change any."""
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -87,33 +87,33 @@ class Pool:
 
     @classmethod
     def repaired(cls, path: Path) -> "Pool":
-        """The pool in this file. A damaged file is set aside and a new one begun: all that matters
-        in it is in Label Studio, too."""
+        """The pool in this file. A damaged file is set aside and replaced by a new one: everything
+        that matters in it is also in Label Studio."""
         try:
             pool = cls(path)
-            if pool.is_whole():
+            if pool.is_intact():
                 return pool
             pool.close()
         except sqlite3.OperationalError:
-            raise  # a full disk, a lock: the file may be well
+            raise  # a full disk or a lock: the file may be intact
         except sqlite3.DatabaseError:
             pass
         aside = path.with_suffix(f".damaged-{time.time():.0f}")
-        log.error("%s is damaged; it is kept as %s and read anew from Label Studio", path, aside)
+        log.error("%s is damaged; it is kept as %s and read again from Label Studio", path, aside)
         path.rename(aside)
         for rest in ("-wal", "-shm"):
             path.with_name(path.name + rest).unlink(missing_ok=True)
         return cls(path)
 
-    def is_whole(self) -> bool:
-        """SQLite's own check of the file. Reads all of it."""
+    def is_intact(self) -> bool:
+        """Whether the file passes SQLite's own check, which reads all of it."""
         return bool(self._db.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
 
     def close(self) -> None:
         self._db.close()
 
     def fact(self, name: str) -> Any:
-        """A remembered JSON value, or None."""
+        """A stored JSON value, or None."""
         row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
@@ -122,7 +122,7 @@ class Pool:
         self._db.execute(statement, (name, json.dumps(value)))
 
     def published(self) -> dict[str, float]:
-        """The versions that we wrote into Label Studio, oldest first, with the time of writing."""
+        """The versions that we wrote into Label Studio, oldest first, with the time of import."""
         rows = self._db.execute("SELECT version, at FROM published ORDER BY at").fetchall()
         return dict(rows)
 
@@ -143,25 +143,25 @@ class Pool:
         return {row[0] for row in self._db.execute("SELECT id FROM task")}
 
     def annotation_count(self) -> int:
-        """Annotations of all tasks, skips among them."""
+        """The number of annotations of all tasks, including skips."""
         query = "SELECT total(json_array_length(annotations)) FROM task WHERE annotations != '[]'"
         return int(self._db.execute(query).fetchone()[0])
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
-        """Take over tasks as Label Studio sent them. Returns how many differ from before."""
+        """Store tasks as Label Studio sent them. Returns how many have changed."""
         changed = 0
         for batch in _batched(tasks, 1000):
             self._db.execute("BEGIN")
-            news = [self._put(task, config) for task in batch]
-            changes = sum(is_changed for is_changed, _ in news)
-            # With each batch: after the next one the connection may be lost.
-            self._changed(changes, sum(is_shown_anew for _, is_shown_anew in news))
+            updates = [self._put(task, config) for task in batch]
+            changes = sum(is_changed for is_changed, _ in updates)
+            # With each batch: the connection may be lost during the next one.
+            self._changed(changes, sum(is_shown_differently for _, is_shown_differently in updates))
             self._db.execute("COMMIT")
             changed += changes
         return changed
 
     def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
-        """Whether anything of the task differs from before, and whether what it shows does."""
+        """Whether anything of the task has changed, and whether what it shows has."""
         kept = ("id", "result", "was_cancelled")
         annotations = [
             {name: annotation.get(name) for name in kept}
@@ -179,7 +179,7 @@ class Pool:
         return before != values, before is None or before[:2] != values[:2]
 
     def keep_only(self, ids: set[int]) -> int:
-        """Forget all tasks but these. Returns how many went."""
+        """Forget all other tasks. Returns how many were forgotten."""
         gone = [(task,) for task in self.ids() - ids]
         self._db.execute("BEGIN")
         self._db.executemany("DELETE FROM task WHERE id = ?", gone)
@@ -188,12 +188,12 @@ class Pool:
         return len(gone)
 
     def rekey(self, config: LabelConfig) -> None:
-        """Read the texts anew: the labelling config now names other data."""
+        """Compute the content keys again: the labelling interface now uses other data keys."""
         rows = self._db.execute("SELECT id, data FROM task").fetchall()
         keys = [(_key(json.loads(data), config), task) for task, data in rows]
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
-        self._db.execute("DELETE FROM unreadable")  # what cannot be a picture may be a text
+        self._db.execute("DELETE FROM unreadable")  # what is unreadable as a picture may be a text
         self._changed(len(keys), len(keys))
         self._db.execute("COMMIT")
 
@@ -204,8 +204,8 @@ class Pool:
             self.remember(SHOWN, int(self.fact(SHOWN) or 0) + 1)
 
     def _readable(self) -> tuple[Ints, Ints]:
-        """Ids, ascending, and content keys (n,) of all tasks that show something. The same arrays,
-        which cannot be written to, until something changes."""
+        """Ids, ascending, and content keys (n,) of all tasks that show something. The same
+        read-only arrays until something changes."""
         shown = int(self.fact(SHOWN) or 0)
         if self._readable_at is None or self._readable_at[0] != shown:
             query = "SELECT id, key FROM task WHERE key IS NOT NULL ORDER BY id"
@@ -217,9 +217,9 @@ class Pool:
         return self._readable_at[1:]
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
-        """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read; of
-        texts with spans, whose tokens take much room, those with annotations and SPAN_REACH of the
-        others, by lot."""
+        """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.
+        For spans, whose tokens take much space, those with annotations and SPAN_REACH of the
+        others, drawn at random."""
         ids, keys = self._readable()
         unreadable = [key for (key,) in self._db.execute("SELECT key FROM unreadable")]
         if unreadable:
@@ -236,12 +236,12 @@ class Pool:
         return ids[near], keys[near]
 
     def annotated(self) -> Ints:
-        """The ids of the tasks that have annotations, skips among them."""
+        """The ids of the tasks that have annotations, including skips."""
         rows = self._db.execute("SELECT id FROM task WHERE annotations != '[]'").fetchall()
         return np.array(rows, dtype=np.int64).ravel()
 
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
-        """What is labelled and what may be asked, under the present labelling config."""
+        """What is labelled and what is open, under the current labelling interface."""
         ids, keys = self._readable()
         query = """SELECT id, annotations FROM task
             WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
@@ -273,7 +273,7 @@ class Pool:
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
-        """Every answer that people gave, by task."""
+        """All answers of annotators, by task."""
         query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
         return {
             task: votes_of(json.loads(packed), config, empty_is_none)
@@ -281,7 +281,7 @@ class Pool:
         }
 
     def newest_annotations(self, ids: Iterable[int]) -> list[int]:
-        """The id of the newest annotation of each of these tasks that still has one."""
+        """The id of the newest annotation of each of these tasks that still has any."""
         found = []
         for task in ids:
             query = "SELECT annotations FROM task WHERE id = ?"
@@ -291,7 +291,7 @@ class Pool:
         return found
 
     def parts(self, ids: Iterable[int], config: LabelConfig) -> list[Parts]:
-        """What these tasks show, in their order; those that are gone show nothing."""
+        """What these tasks show, in their order; deleted ones show nothing."""
         nothing: Parts = (None,) * len(config.layout)
         found = []
         for task in ids:
@@ -300,25 +300,25 @@ class Pool:
         return found
 
     def add_unreadable(self, key: int, task: int, reason: str, again_at: float | None) -> None:
-        """What this task shows cannot be read: it stays labelable and is not scored."""
+        """What this task shows cannot be read: it can still be labelled, but is not scored."""
         row = (key, task, reason, again_at)
         self._db.execute("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", row)
 
     def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
-        """How many tasks cannot be read at the moment, and the first of them with the reason."""
+        """How many tasks cannot be read at the moment, and the first ones with the reason."""
         if self._db.execute("SELECT 1 FROM unreadable").fetchone() is None:
-            return 0, {}  # on the way of each submit: not through all tasks for nothing
+            return 0, {}  # called at each submit: do not scan all tasks in vain
         of = "FROM task JOIN unreadable USING (key)"
         count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
         query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
         return count, dict(self._db.execute(query, (most,)).fetchall())
 
     def retry_unreadable(self, now: float) -> None:
-        """Have what could not be read tried again where its time has come."""
+        """Let media that could not be read be tried again, where it is time for that."""
         self._db.execute("DELETE FROM unreadable WHERE again_at <= ?", (now,))
 
     def retry_all_unreadable(self) -> None:
-        """Have everything that could not be read tried again."""
+        """Let all media that could not be read be tried again."""
         self._db.execute("DELETE FROM unreadable")
 
 
@@ -328,7 +328,7 @@ def _key(data: object, config: LabelConfig) -> int | None:
 
 
 def _packed(value: Any) -> str:
-    # In ASCII: a text may hold half a character (an emoji cut in two), which SQLite refuses.
+    # In ASCII: a text may contain half a character (an emoji cut in two), which SQLite refuses.
     return json.dumps(value, separators=(",", ":"))
 
 

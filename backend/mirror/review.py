@@ -1,4 +1,4 @@
-"""The last review of a project's labels: written by the trainer, read by the tab and the page."""
+"""The last review of a project's labels: written by the trainer, read for the tab and the page."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ def read(folder: Path) -> Json:
 
 
 def write(folder: Path, review: Json) -> None:
-    """Replace the last review, whole or not at all."""
+    """Replace the last review, atomically."""
     aside = folder / f"{FILE}.unfinished"
     aside.write_text(json.dumps(review, ensure_ascii=False))
     aside.replace(folder / FILE)

@@ -1,4 +1,4 @@
-"""What people answered, in the shapes that the learning side takes."""
+"""Annotators' answers, in the form that the model takes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from model.types import Floats
 
 
 def given_labels(answers: Iterable[Answer]) -> set[str]:
-    """All labels of whole tasks that somebody gave."""
+    """All labels of whole tasks in these answers."""
     return {label for answer in answers for label in labels_in(answer)}
 
 

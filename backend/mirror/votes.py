@@ -1,4 +1,4 @@
-"""What the annotations of a task say together: a vote each, and what most of them agree on."""
+"""The votes of a task's annotations, one each, and what the majority agrees on."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from model.types import EXCLUSIVE, Kind
 
 
 def votes_of(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Answer]:
-    """What each of a task's annotations says, without skips and those that say nothing."""
+    """The answer of each of a task's annotations, except skips and empty ones."""
     found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
     return [vote for vote in found if vote is not None]
 
@@ -26,9 +26,9 @@ def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Answer 
 def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
     """What several annotators agree on; None where there is no majority.
 
-    One label a text: the label with the most votes. Several: each label that more than half of
-    the annotators gave; a label that exactly half of them gave leaves the task undecided. Of
-    several questions each is decided by those who answered it.
+    With one label per task: the label with the most votes. With several: each label that more than
+    half of the annotators gave; a label that exactly half of them gave leaves the task undecided.
+    With several questions, each is decided by those who answered it.
     """
     if len(config.questions) == 1:
         agreed = _agreed(votes, config.kind)

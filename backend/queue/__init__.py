@@ -1,1 +1,1 @@
-"""Our state in Label Studio: the order of the queue, the webhook, the settings and the tabs."""
+"""What we keep in Label Studio: the queue's order, the webhook, the settings and the tabs."""

@@ -1,4 +1,4 @@
-"""Delete what nobody needs any more: replaced versions in Label Studio, and their files here."""
+"""Delete what is no longer needed: replaced versions in Label Studio, and their files here."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ KEPT_ENCODERS, KEPT_VERSIONS = 3, 200
 def clean_up(
     studio: StudioProject, pool: Pool, store: Store, served: Version, keep_hours: float
 ) -> None:
-    """Delete predictions that no open page can show any more, and what belongs to them."""
+    """Delete predictions that no open page can still show, and what belongs to them."""
     keep_seconds = keep_hours * 3600.0
     deleted = delete_old_versions(studio, pool, served.name, keep_seconds, time.time())
     delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
@@ -31,7 +31,7 @@ def delete_old_versions(
     """Delete our versions that were replaced more than `keep_seconds` ago. Returns their names.
 
     A page that still shows a prediction of a deleted version can neither submit nor skip. The
-    served version and the one before it always stay; versions of others are not ours to touch.
+    served version and the one before it are always kept; other backends' versions are not touched.
     """
     published = pool.published()
     names = list(published)
@@ -47,10 +47,9 @@ def delete_old_versions(
 def delete_old_files(
     store: Store, served: Version, published: list[str], pinned: str | None
 ) -> None:
-    """Delete encoders older than the served one, apart from KEPT_ENCODERS, and versions, apart from
-    the newest KEPT_VERSIONS of those `published` (oldest first) that Label Studio still holds. What
-    the pin names stays, and of each encoder the last version: there must be something to roll back
-    to."""
+    """Delete encoders older than the served one, except the newest KEPT_ENCODERS, and versions,
+    except the newest KEPT_VERSIONS of those `published` (oldest first) that Label Studio still
+    holds. The pinned version is kept, and the last one of each encoder, to roll back to."""
     pinned_encoder = None if pinned is None else version_key(pinned)[0]
     for number in list(store.encoders())[:-KEPT_ENCODERS]:
         if number < served.encoder and number != pinned_encoder:

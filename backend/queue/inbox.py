@@ -1,4 +1,4 @@
-"""What webhooks reported of a project, and the secret that tells our own webhook from others."""
+"""What webhooks reported about a project, and the secret that identifies our own webhook."""
 
 import time
 from collections import deque
@@ -9,7 +9,7 @@ from secrets import token_urlsafe
 from backend.types import Json
 
 REMEMBERED = 16
-"""The last changes of the project that are remembered, each with the whole project."""
+"""How many of the last changes are kept, each with the whole project."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class ProjectState:
 
 
 class Inbox:
-    """Requests write into it, the loop's thread reads it. All methods may be called from any
+    """Requests write to it, and the loop's thread reads it. All methods may be called from any
     thread."""
 
     def __init__(self) -> None:
         self.secret = token_urlsafe()
-        """What our own webhook carries; what comes without it is not believed."""
+        """What our own webhook sends; reports without it are ignored."""
         self._changes: deque[ProjectState] = deque(maxlen=REMEMBERED)
 
     def knows(self, secret: object) -> bool:
@@ -34,7 +34,7 @@ class Inbox:
         return isinstance(secret, str) and compare_digest(secret.encode(), self.secret.encode())
 
     def report(self, project: Json) -> None:
-        """A webhook of ours reported a change of the project, possibly one that we made."""
+        """Our webhook reported a change of the project, possibly one that we made."""
         self._changes.append(ProjectState(project, time.monotonic()))
 
     def changes(self) -> list[ProjectState]:

@@ -1,4 +1,4 @@
-"""Finds the settings that people saved at the moment of a write of ours, and lost."""
+"""Finds settings that people saved, and lost because we wrote at the same moment."""
 
 import logging
 import math
@@ -27,20 +27,20 @@ PEOPLES_SETTINGS = (
     "maximum_annotations",
     "pinned_at",
 )
-"""What people save in a project's pages, apart from what we look after ourselves."""
+"""What people save on a project's pages, except what we maintain ourselves."""
 
 NEAR = 10.0
-"""Seconds: a webhook that comes so long before our write or after it may tell of a change at the
-same time. Label Studio repeats a request that met a locked database, a second later and more, and
-where it is busy a request takes several."""
+"""Seconds: a webhook that arrives within this time of our write may report a change made at the
+same moment. Label Studio retries a request after a second or more if the database was locked, and
+a request takes several seconds when it is busy."""
 
 
 @dataclass(frozen=True)
 class Write:
     """A change of the project that we made, between these times (time.monotonic).
 
-    changes: the values that we sent; row: the whole project as Label Studio wrote it and answered;
-    seen: the project as it was when we looked last before.
+    changes: the values that we sent; row: the whole project as Label Studio wrote and returned it;
+    seen: the project when we last looked at it before.
     """
 
     changes: Json
@@ -51,38 +51,38 @@ class Write:
 
 
 class Overwritten:
-    """Finds what people saved in the very moment of a write of ours, and lost.
+    """Finds what people saved at the very moment of our write, and lost.
 
-    Label Studio saves a project as a whole row, even when one value is changed, so of two changes
-    at once the first is lost without a word to anybody (measured: 11 ms apart, both answered 200).
-    Each sends a webhook afterwards, with the row as it is then. When that of the lost one came in
-    time it tells what to save once more; mostly it shows our own row, and only that there is one
-    webhook more than there are changes tells that something was saved.
+    Label Studio saves a project as a whole row, even if only one value changes, so of two
+    simultaneous changes the first is silently lost (measured: 11 ms apart, both answered 200).
+    Each change then sends a webhook with the row as it is at that time. If that of the lost change
+    was sent early enough, it says what to save again; usually it shows our own row, and only the
+    surplus of webhooks over changes shows that something was saved.
     """
 
     def __init__(self) -> None:
         self._seen = ProjectState({}, -math.inf)
-        """The project as `to_restore` saw and left it."""
+        """The project as the last call of `to_restore` left it."""
         self._heard = -math.inf
-        """When the newest change came that `to_restore` has seen."""
+        """When the newest change arrived that `to_restore` has seen."""
         self._write: Write | None = None
         self._missed = 0
-        """How many changes are missing since our last write, as reported already."""
+        """How many lost changes since our last write have been reported."""
 
     def record_write(self, changes: Json, row: Json, began: float, ended: float) -> None:
-        """We changed the project, see Write. What was missed at the write before is forgotten."""
+        """We changed the project, see Write. Forgets what the previous write missed."""
         self._write, self._missed = Write(changes, row, began, ended, self._seen), 0
 
     def to_restore(self, reports: Sequence[ProjectState], now: ProjectState) -> Json:
-        """The settings to save once more. `reports`: the last changes, each of which is looked at
-        once: who turns one back afterwards means it; `now`: the project as Label Studio describes
-        it, and when it was asked."""
+        """The settings to save again. `reports`: the last changes, each of which is considered
+        once: whoever reverts one afterwards does so on purpose; `now`: the project as Label Studio
+        describes it, and the time of the request."""
         news = [one for one in reports if one.at > self._heard]
         lost = {} if self._write is None else lost_settings(self._write, self._seen, news, now)
         if lost:
             log.warning(
-                "project %s: %s was saved while the backend wrote, too, and lost; it is saved once "
-                "more",
+                "project %s: %s was saved while the backend saved a change, and was lost; it is "
+                "saved again",
                 now.project["id"],
                 " and ".join(lost),
             )
@@ -91,8 +91,8 @@ class Overwritten:
         return lost
 
     def missed(self, reports: Sequence[ProjectState]) -> bool:
-        """Whether somebody saved something at our last write, lost it, and no webhook tells what it
-        was. True once for each that is lost; also when a save changed nothing."""
+        """Whether somebody saved something at our last write and lost it, and no webhook says
+        what it was. True once for each loss; also if a save changed nothing."""
         if self._write is None:
             return False
         missing = missing_changes(self._write, reports)
@@ -107,12 +107,12 @@ def _has(one: ProjectState, changes: Json) -> bool:
 def lost_settings(
     write: Write, seen: ProjectState, reports: Sequence[ProjectState], now: ProjectState
 ) -> Json:
-    """What a person saved around our write and what is now as we wrote it.
+    """What a person saved around the time of our write, and what now is as we wrote it.
 
-    seen: the project at the look before; reports: the changes since then, oldest first. Of those
-    that do not show our write only the newest counts, for it has what was kept of the others; and
-    what we wrote must have been there before it: otherwise it was saved later, and is none of
-    ours.
+    seen: the project at the previous look; reports: the changes since then, oldest first. Of those
+    that do not show our write only the newest counts, as it includes what was kept of the others;
+    and the value that we wrote must have been there before it: otherwise it was saved later, and
+    is not ours.
     """
     near = [
         one
@@ -133,9 +133,9 @@ def lost_settings(
 
 
 def missing_changes(write: Write, reports: Sequence[ProjectState]) -> int:
-    """How many changes of the project at our write left nothing but a webhook.
+    """How many changes of the project at the time of our write left no trace except a webhook.
 
-    Of the webhooks that show our write one is our own. Each of the others should show something
+    Of the webhooks that show our write, one is our own. Each of the others should show something
     that was not there before.
     """
     earlier = [write.seen, *(one for one in reports if one.at < write.began)]
@@ -153,5 +153,5 @@ def missing_changes(write: Write, reports: Sequence[ProjectState]) -> int:
 
 
 def _states(reports: Sequence[ProjectState], names: Sequence[str]) -> set[tuple[str, ...]]:
-    """The different values of these settings, as texts: whatever they are, these fit into a set."""
+    """The distinct values of these settings, as strings, because those are always hashable."""
     return {tuple(repr(one.project.get(name)) for name in names) for one in reports}

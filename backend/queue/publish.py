@@ -1,4 +1,4 @@
-"""What makes Label Studio serve a version: its shortlist is written, then it is switched to.
+"""How a version comes to be served by Label Studio: its shortlist is written, then switched to.
 
 Label Studio orders its queue by the scores of `project.model_version`, and only under the sampling
 mode "Uncertainty sampling"; with anything else the queue is silently random. So: import first
@@ -16,13 +16,13 @@ SAMPLING = "Uncertainty sampling"
 
 
 def write(studio: StudioProject, pool: Pool, predictions: list[Json]) -> None:
-    """Import the predictions, all of one version; nobody is shown them before the switch.
+    """Import the predictions, all of one version; nobody sees them before the switch.
 
-    Raises StudioError when Label Studio kept fewer than were sent: it drops what it does not like
-    without a word. The served version is then the old one, whole.
+    Raises StudioError when Label Studio kept fewer than were sent: it silently drops those that it
+    rejects. The old version is then still served, complete.
     """
     version = predictions[0]["model_version"]
-    # Remembered before the import: whatever happens now, the cleaner will know of this version.
+    # Recorded before the import: whatever happens now, the clean-up will know this version.
     pool.add_published(version, time.time())
     created = studio.import_predictions(predictions)
     if created != len(predictions):
@@ -40,11 +40,11 @@ def as_we_left_it(project: Json, version: str, xml: str) -> bool:
 
 
 def out_of_order(project: Json, version: str) -> Json:
-    """What settings pages have overwritten in the project as Label Studio describes it, and what it
-    must be.
+    """The settings that settings pages have overwritten, according to Label Studio's description of
+    the project, with the values that they must have.
 
-    A stale settings page writes back an old `model_version`, unticking pre-labels empties it, and a
-    click on another sampling mode cannot be undone in the community edition's pages.
+    A stale settings page writes back an old `model_version`, switching off pre-annotations empties
+    it, and the community edition's pages cannot undo a change of the sampling mode.
     """
     wanted = {"model_version": version, "sampling": SAMPLING}
     return {name: value for name, value in wanted.items() if project.get(name) != value}

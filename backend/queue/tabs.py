@@ -1,4 +1,4 @@
-"""Our tabs in the Data Manager: the first one in the queue's order, and *Review labels*."""
+"""Our tabs in the Data Manager: the first one, in the queue's order, and *Review labels*."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ UNLABELLED: Json = {
 def ensure_first_tab(studio: StudioProject) -> bool:
     """Order the first Data Manager tab like the queue, because direct links follow that tab.
 
-    A tab that somebody has ordered or filtered already is left alone. True if it was changed.
+    A tab that somebody has already ordered or filtered is left alone. True if it was changed.
     """
     tabs = studio.tabs()
     if not tabs:
@@ -64,10 +64,10 @@ def ensure_first_tab(studio: StudioProject) -> bool:
 
 
 def ensure_review_tab(studio: StudioProject, annotations: list[int]) -> None:
-    """Show the tasks of these annotations in a tab of their own, made when there is none yet.
+    """Show the tasks of these annotations in their own tab, which is created if there is none.
 
     Label Studio cannot order a tab by what it does not store, so the tab shows the right tasks and
-    the status page says which to begin with.
+    the status page says which ones to start with.
     """
     item = {
         "filter": "filter:tasks:annotations_ids",

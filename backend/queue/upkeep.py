@@ -1,5 +1,5 @@
-"""Keeps our state in Label Studio as it must be, beside the predictions: the webhook, the settings
-that make the order, the tabs. People and settings pages change these, too."""
+"""Maintains what we keep in Label Studio besides predictions: the webhook, the settings that the
+order depends on, and the tabs. People and settings pages change these, too."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ from model.storage.store import Store
 log = logging.getLogger(__name__)
 
 SECRET = "secret"
-"""The fact that holds what our webhook carries, see Inbox.secret."""
+"""The fact that holds the secret that our webhook sends, see Inbox.secret."""
 REVIEWED = "reviewed"
 """The fact that holds the encoder whose review the tab *Review labels* shows."""
 ADDRESS = "address"
@@ -31,14 +31,14 @@ TAB = "tab"
 """The fact that says whether the first tab was put in order."""
 
 MISSED = (
-    "Somebody saved settings in the very moment in which the backend switched the version, and "
-    "Label Studio kept only one of the two. Look in the project's settings whether the last change "
-    "is there; if it is not, save it once more"
+    "Somebody saved settings at the very moment when the backend switched the version, and Label "
+    "Studio kept only one of the two changes. Check in the project's settings whether the last "
+    "change is there; if it is not, save it again"
 )
 
 
 class Upkeep:
-    """Looks after a project in Label Studio; used by the loop's thread alone."""
+    """Maintains a project in Label Studio; used only by the loop's thread."""
 
     def __init__(
         self,
@@ -61,27 +61,29 @@ class Upkeep:
         self.studio_address: str = pool.fact(ADDRESS) or connection.url
         """Label Studio as browsers reach it."""
         self._reviewed: int | None = pool.fact(REVIEWED)
-        """The encoder whose review needs nothing more."""
+        """The encoder whose review is done."""
         self._missed = False
-        """Whether settings were lost that nobody was told of yet."""
+        """Whether settings were lost that have not been reported yet."""
         self._typed: str | None = None
-        """Our address as it stands in Label Studio; None while it was not found there."""
+        """Our address as it is in Label Studio; None until it has been found there."""
 
     def look(self) -> Json:
-        """The project as Label Studio describes it. Settings of people that we overwrote are saved
-        once more. Raises StudioError, and ProjectReplaced when it is another project."""
-        asked = time.monotonic()
+        """The project as Label Studio describes it. People's settings that we overwrote are saved
+        again. Raises StudioError, and ProjectReplaced when it is another project."""
+        requested = time.monotonic()
         project = self._studio.describe()
         if not is_of(self._pool, project):
-            raise ProjectReplaced(f"Label Studio has another project {self._studio.number} now")
-        lost = self._overwritten.to_restore(self._inbox.changes(), ProjectState(project, asked))
+            raise ProjectReplaced(
+                f"Project {self._studio.number} in Label Studio is not the same as before"
+            )
+        lost = self._overwritten.to_restore(self._inbox.changes(), ProjectState(project, requested))
         if lost:
             self._write(lost)
         return project | lost
 
     def missed(self) -> bool:
-        """Whether somebody's settings were lost to us and nothing says what they were; once each.
-        Asked again before each write, so that nothing is forgotten by it."""
+        """Whether our write cost somebody settings and nothing says which; once for each loss.
+        Checked again before each write, so that no loss is forgotten."""
         found, self._missed = self._missed or self._notice_missed(), False
         return found
 
@@ -92,7 +94,7 @@ class Upkeep:
         return True
 
     def ensure_webhook(self, interface: str) -> None:
-        """Label Studio must report what happens to what this labelling interface asks."""
+        """Make Label Studio report the events that matter for this labelling interface."""
         seen = self._backend_url
         if not seen:
             return
@@ -101,14 +103,14 @@ class Upkeep:
         ensure_webhook(self._studio, self._typed or seen, headers, events_for(interface))
 
     def restore_order(self, project: Json, version: str) -> bool:
-        """Restore what settings pages have overwritten in the project as it was described. Returns
-        False, and changes nothing, when Label Studio has no predictions of the version."""
+        """Restore what settings pages have overwritten, according to the project's description.
+        Returns False, and changes nothing, if Label Studio has no predictions of the version."""
         wrong = out_of_order(project, version)
         try:
             if wrong:
                 self._write(wrong)
                 log.info(
-                    "project %d: put right %s", self._studio.number, " and ".join(sorted(wrong))
+                    "project %d: restored %s", self._studio.number, " and ".join(sorted(wrong))
                 )
         except StudioError as error:
             if error.status != 400:
@@ -118,40 +120,40 @@ class Upkeep:
         return True
 
     def switch(self, version: str) -> None:
-        """Let Label Studio serve this version from the next task on: one atomic write."""
+        """Make Label Studio serve this version from the next task on, in one atomic write."""
         self._write({"model_version": version})
 
     def finish_connecting(self, version: str) -> None:
-        """The first order stands: now, and not before, let Label Studio follow it."""
+        """The first order is written: only now make Label Studio follow it."""
         wrong = out_of_order(self._studio.describe(), version)
         if wrong:
             self._write(wrong)
         self._put_tab_in_order()
 
     def forget_tab(self) -> None:
-        """Label Studio deletes the tabs with the last tasks."""
+        """To be called when Label Studio has deleted the tabs together with the last tasks."""
         self._pool.remember(TAB, False)
 
     def _write(self, changes: Json) -> None:
         """Change the project, and remember what else was changed at that moment."""
-        self._missed = self._missed or self._notice_missed()  # at the write before this one
+        self._missed = self._missed or self._notice_missed()  # at the previous write
         began = time.monotonic()
         row = self._studio.update(**changes)
         self._overwritten.record_write(changes, row, began, time.monotonic())
 
     def _put_tab_in_order(self) -> None:
-        """Once only: what people make of the tab afterwards is theirs."""
+        """Once only: later changes of the tab by people are kept."""
         if not self._pool.fact(TAB):
             ensure_first_tab(self._studio)
             self._pool.remember(TAB, True)
 
     def show_review(self, store: Store, encoder: int) -> bool:
         """Fill the tab *Review labels* with the review made with this encoder, once. Returns False
-        when it must be made first."""
+        if that review must be made first."""
         if encoder == self._reviewed:
             return True
         if store.encoders()[encoder].labels == 0:
-            self._reviewed = encoder  # pretrained: no deep round was played yet
+            self._reviewed = encoder  # pretrained: there has been no deep round yet
             return True
         review = read_review(store.folder)
         if review.get("encoder") != encoder:

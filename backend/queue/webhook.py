@@ -1,4 +1,4 @@
-"""The one webhook by which Label Studio tells the backend what happens in a project."""
+"""The webhook by which Label Studio reports a project's events to the backend."""
 
 import base64
 import logging
@@ -23,12 +23,12 @@ EVENTS = (
 )
 LARGE_INTERFACE = 100_000
 """Characters of a labelling interface (some 3,000 choices) from which on PROJECT_UPDATED is not
-asked for; changed settings are then seen at the next look. The event describes the whole project,
-and our own switch of the version sends it, too: with 10,000 leaves the switch took 8.7 s with the
-event and 4.5 s without."""
+requested; changed settings are then noticed at the next poll. The event describes the whole
+project, and our own switch of the version triggers it, too: with 10,000 leaves the switch took
+8.7 s with the event and 4.5 s without."""
 
 SECRET_HEADER = "X-Active-Learning"
-"""Carries what only our own webhooks know."""
+"""The header with the secret that only our own webhooks know."""
 
 
 def events_for(interface: str) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def events_for(interface: str) -> tuple[str, ...]:
 
 
 def webhook_headers(settings: Settings, secret: str) -> dict[str, str]:
-    """The headers that Label Studio must send with webhooks; it sends no password by itself."""
+    """The headers that Label Studio must send with webhooks; by itself it sends no password."""
     headers = {SECRET_HEADER: secret}
     if settings.basic_auth_user:
         pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
@@ -47,10 +47,10 @@ def webhook_headers(settings: Settings, secret: str) -> dict[str, str]:
 
 
 def typed_address(studio: StudioProject, seen: str) -> str | None:
-    """Our address as people typed it under *Settings > Model*; None while nothing is saved there.
+    """Our address as people entered it under *Settings > Model*; None while nothing is saved there.
 
-    seen: our address as a request of Label Studio had it. A proxy may have written another host
-    into it, or http in place of https; it says which one is ours where several are connected.
+    seen: our address in a request from Label Studio. A proxy may have changed its host, or https to
+    http; if several backends are connected, it identifies ours.
     """
     known = [str(backend["url"]) for backend in studio.backends()]
     same = [url for url in known if _same_address(url, seen)]
@@ -64,11 +64,11 @@ def ensure_webhook(
     headers: dict[str, str],
     events: Sequence[str] = EVENTS,
 ) -> bool:
-    """One webhook of this project to us, with these events and headers. True if it is there.
+    """Ensure one webhook of this project to us, with these events and headers. True if it exists.
 
-    Label Studio refuses host names without a dot, and then creates no webhook without any message:
-    the loop falls back on polling. A webhook to an address that we had before, known by its secret,
-    is turned to the new one.
+    Label Studio refuses host names without a dot and then silently creates no webhook; the loop
+    falls back on polling. A webhook to an earlier address of ours, known by its secret, is changed
+    to the new one.
     """
     url = f"{backend_url.rstrip('/')}/webhook"
     wanted: Json = {
@@ -81,8 +81,8 @@ def ensure_webhook(
         "actions": sorted(events),
     }
     ours = [row for row in studio.webhooks() if _is_ours(row, url, headers[SECRET_HEADER])]
-    for double in ours[1:]:
-        studio.delete_webhook(double["id"])
+    for duplicate in ours[1:]:
+        studio.delete_webhook(duplicate["id"])
     try:
         if not ours:
             studio.create_webhook(wanted)
@@ -104,8 +104,8 @@ def ensure_webhook(
 
 
 def _is_ours(webhook: Json, url: str, secret: str) -> bool:
-    carried = (webhook.get("headers") or {}).get(SECRET_HEADER)
-    return _same_address(webhook["url"], url) or bool(secret and carried == secret)
+    sent = (webhook.get("headers") or {}).get(SECRET_HEADER)
+    return _same_address(webhook["url"], url) or bool(secret and sent == secret)
 
 
 def _same_address(one: str, other: str) -> bool:

@@ -1,1 +1,1 @@
-"""What the backend says to Label Studio and hears from it: calls, JSON, labelling interfaces."""
+"""The client of Label Studio's REST API."""

@@ -9,12 +9,12 @@ from backend.studio.session import Session
 from backend.types import Json
 
 IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short"
-"""With this flag, Label Studio recounts the tasks of a prediction import and not the whole
+"""With this flag, Label Studio recounts only the tasks of a prediction import, not the whole
 project."""
 
 
 class Studio:
-    """One Label Studio. Made for one thread; errors are StudioError."""
+    """One Label Studio. For one thread; errors are StudioError."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Studio:
         spare_token: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`spare_token` is used from the time on when Label Studio refuses the first."""
+        """`spare_token` is used once Label Studio refuses the first."""
         self.session = Session(url, token, spare_token, clock)
 
     @property
@@ -34,7 +34,7 @@ class Studio:
         self.session.close()
 
     def of(self, project: int) -> StudioProject:
-        """The project of this number, whether it is there or not."""
+        """The project with this number, whether or not it exists."""
         return StudioProject(self.session, project)
 
     def projects(self) -> Iterator[Json]:

@@ -1,4 +1,4 @@
-"""One project's part of Label Studio's REST API: the calls that we make, and nothing else."""
+"""The calls of Label Studio's REST API that we make for one project."""
 
 import json
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from backend.studio.session import Session, decoded
 from backend.types import Json
 
 PAGE = 1000
-"""Tasks in one answer at most."""
+"""The most tasks in one response."""
 WRITE_TIMEOUT = 600.0
-"""Without the server flag, Label Studio recounts the whole project at each import."""
+"""Seconds. Without the server flag, Label Studio recounts the whole project at each import."""
 
 TASK_FIELDS = "id,data,annotations,result,was_cancelled"
 
 
 class StudioProject:
-    """A project in Label Studio. Made for one thread; errors are StudioError."""
+    """A project in Label Studio. For one thread; errors are StudioError."""
 
     def __init__(self, session: Session, number: int) -> None:
         self.session = session
@@ -35,12 +35,12 @@ class StudioProject:
             raise StudioError(
                 f"Label Studio has no project {self.number}, or the token's user may not see it. "
                 f"If it was deleted, delete MODEL_DIR/{self.number}, too, and restart the backend; "
-                "otherwise give LABEL_STUDIO_API_KEY the token of a user who may edit it",
+                "otherwise set LABEL_STUDIO_API_KEY to the token of a user who may edit it",
                 404,
             ) from error
 
     def update(self, **changes: Any) -> Json:
-        """Change these values. Returns the project as it is then."""
+        """Change these values. Returns the changed project."""
         return self.session.json("PATCH", self._path, json=changes)
 
     def import_tasks(self, tasks: list[Json]) -> Json:
@@ -59,28 +59,28 @@ class StudioProject:
             yield from page
 
     def task_pages(self, after: int) -> Iterator[tuple[list[Json], int]]:
-        """Tasks whose ids are greater than `after`, in lists of at most PAGE, and with each list
-        the number of tasks that follow it."""
+        """Tasks whose ids are greater than `after`, in lists of at most PAGE; with each list, the
+        number of tasks that follow it."""
         return self._pages(TASK_FIELDS, [], after)
 
     def task_ids(self) -> set[int]:
-        """The ids of all tasks: the only way to learn which ones were deleted."""
+        """The ids of all tasks: the only way to find out which ones were deleted."""
         return {task["id"] for page, _ in self._pages("id", []) for task in page}
 
     def next_task(self) -> Json | None:
-        """The task that Label Studio's labelling stream serves to us; None when there is none."""
+        """The task that Label Studio's labelling stream serves us; None if there is none."""
         response = self.session.call("GET", f"{self._path}next", allowed=(404,))
         return None if response.status_code == 404 else decoded(response)
 
     def lowest_scored(self) -> int | None:
-        """The unlabelled task with the lowest score of the project's current version."""
+        """The unlabelled task with the lowest score under the project's current version."""
         unlabelled = [_filter("total_annotations", "equal", "Number", 0)]
         page = self._page("id", unlabelled, 1, ordering="tasks:predictions_score")
         tasks: list[Json] = page["tasks"]
         return tasks[0]["id"] if tasks else None
 
     def import_predictions(self, predictions: list[Json]) -> int:
-        """Write predictions in one request. Returns how many Label Studio kept."""
+        """Import predictions in one request. Returns how many Label Studio kept."""
         path = f"{self._path}import/predictions"
         answer = self.session.json("POST", path, json=predictions, timeout=WRITE_TIMEOUT)
         return int(answer.get("created", 0))
@@ -89,7 +89,7 @@ class StudioProject:
         return self._rows("/api/predictions/")
 
     def model_versions(self) -> dict[str, int]:
-        """Names of the prediction versions that the project holds, with their counts."""
+        """The prediction versions in the project by name, with their counts."""
         return self.session.json("GET", f"{self._path}model-versions/")
 
     def delete_model_version(self, version: str) -> None:
@@ -98,7 +98,7 @@ class StudioProject:
         self.session.call("DELETE", path, json=body, timeout=WRITE_TIMEOUT, allowed=(404,))
 
     def webhooks(self) -> list[Json]:
-        # Without a project of its own a webhook belongs to the whole organisation.
+        # A webhook without a project belongs to the whole organisation.
         return [row for row in self._rows("/api/webhooks/") if row.get("project") == self.number]
 
     def create_webhook(self, values: Json) -> Json:
@@ -111,7 +111,7 @@ class StudioProject:
         self.session.call("DELETE", f"/api/webhooks/{webhook}/", allowed=(404,))
 
     def backends(self) -> list[Json]:
-        """The project's ML backends. Label Studio asks each of them for /health and /setup."""
+        """The project's ML backends. Label Studio calls /health and /setup of each of them."""
         return self._rows("/api/ml/")
 
     def connect_backend(self, values: Json) -> Json:
@@ -135,8 +135,8 @@ class StudioProject:
     def _pages(
         self, include: str, items: list[Json], after: int = 0
     ) -> Iterator[tuple[list[Json], int]]:
-        # Each page begins behind the last task of the one before: with page numbers, one task
-        # would be missed for each that is deleted meanwhile.
+        # Each page starts after the last task of the previous one: with page numbers, one task
+        # would be missed for each one that is deleted in the meantime.
         left = 1
         while left > 0:
             behind = [*items, _filter("id", "greater", "Number", after)]
@@ -148,7 +148,7 @@ class StudioProject:
             yield tasks, left
 
     def _page(self, include: str, items: list[Json], size: int, ordering: str = "tasks:id") -> Json:
-        """The first `size` tasks in this order, and as `total` how many there are."""
+        """The first `size` tasks in this order, and in `total` how many there are."""
         query = {"filters": {"conjunction": "and", "items": items}, "ordering": [ordering]}
         params = {
             **self._mine,

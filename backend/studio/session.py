@@ -1,4 +1,4 @@
-"""A session with one Label Studio: its token, repeated reads, and what errors mean."""
+"""A session with one Label Studio: its token, retries of reads, and errors with advice."""
 
 import time
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from backend.types import Json
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
 
 ACCESS_TOKEN_LIFETIME = 240.0
-"""Label Studio's access tokens hold for 300 seconds."""
+"""Seconds. Label Studio's access tokens are valid for 300 seconds."""
 
 
 class Session:
-    """Made for one thread; errors are StudioError."""
+    """For one thread; errors are StudioError."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
         repeats: int = 3,
     ) -> None:
-        """`spare_token` is used from the time on when Label Studio refuses the first; `repeats`: so
-        often is a read that failed asked again."""
+        """`spare_token` is used once Label Studio refuses the first; `repeats`: how often a failed
+        read is retried."""
         self.url = url.rstrip("/")
         self._token = token
         self._spare_token = spare_token
@@ -39,7 +39,7 @@ class Session:
         self._access_until = 0.0
         self._server_time: datetime | None = None
         self._session = requests.Session()
-        # Only reads are repeated: a write that timed out may have happened.
+        # Only reads are retried: a write that timed out may have been applied.
         retry = Retry(
             total=repeats,
             backoff_factor=0.3,
@@ -54,14 +54,14 @@ class Session:
         self._session.close()
 
     def server_time(self) -> datetime:
-        """Label Studio's clock at its last answer to us (asked now when there was none)."""
+        """Label Studio's clock at its last response (requested now if there was none)."""
         if self._server_time is None:
             self.call("GET", "/health")
         assert self._server_time is not None
         return self._server_time
 
     def json(self, method: str, path: str, **options: Any) -> Json:
-        """The answer's object; a list comes as its `items`."""
+        """The JSON object in the response; a list is wrapped as `items`."""
         return decoded(self.call(method, path, **options))
 
     def call(
@@ -73,7 +73,7 @@ class Session:
         allowed: tuple[int, ...] = (),
         **options: Any,
     ) -> requests.Response:
-        """The answer, also one whose status is `allowed`; other refusals are raised."""
+        """The response, also with a status in `allowed`; other error statuses raise StudioError."""
         what = f"{method} {path}"
         response = self._send(method, path, timeout, options)
         if response.status_code == 401 and self._has_another_token():
@@ -84,26 +84,26 @@ class Session:
         return response
 
     def answer(self, method: str, path: str, timeout: float, **options: Any) -> requests.Response:
-        """The answer, whatever its status, to a request without the token."""
+        """The response, whatever its status, to a request without the token."""
         try:
             response = self._session.request(
                 method, self.url + path, timeout=(CONNECT_TIMEOUT, timeout), **options
             )
         except requests.exceptions.SSLError as error:
             raise StudioError(
-                f"{method} {path}: the certificate of {self.url} is not accepted. If it is one of "
-                "your own, name the file of its authority in REQUESTS_CA_BUNDLE; if Label Studio "
-                "speaks plain http there, write http:// in LABEL_STUDIO_URL"
+                f"{method} {path}: the certificate of {self.url} is not accepted. If it is "
+                "your own, set REQUESTS_CA_BUNDLE to the file of its certificate authority; if "
+                "Label Studio uses plain HTTP there, write http:// in LABEL_STUDIO_URL"
             ) from error
         except requests.RequestException as error:
             raise StudioError(
                 f"{method} {path}: no answer from Label Studio at {self.url} "
                 f"({type(error).__name__}). Check that it runs and that LABEL_STUDIO_URL is right"
             ) from error
-        if response.request.method != method:  # a redirect makes a GET of what should be written
+        if response.request.method != method:  # a redirect turned a write into a GET
             raise StudioError(
-                f"{method} {path}: {self.url} leads on to {response.url}, and what is sent there "
-                "is lost on the way. Set LABEL_STUDIO_URL to the address where that one lies"
+                f"{method} {path}: {self.url} redirects to {response.url}, and the redirect loses "
+                "what is sent. Set LABEL_STUDIO_URL to the address to which it redirects"
             )
         return response
 
@@ -114,10 +114,10 @@ class Session:
         return self.answer(method, path, timeout, **{**options, "headers": headers})
 
     def _authorization(self) -> str:
-        """Legacy tokens are sent as they are; personal access tokens buy short-lived ones."""
+        """Legacy tokens are sent as such, personal access tokens exchanged for short-lived ones."""
         if self.is_personal() and self._clock() >= self._access_until:
             self._refresh()
-        # Asked anew: it may be the spare one now.
+        # Checked again: it may be the spare one now.
         return f"Bearer {self._access}" if self.is_personal() else f"Token {self._token}"
 
     def is_personal(self) -> bool:
@@ -125,7 +125,7 @@ class Session:
         return self._token.count(".") == 2
 
     def _has_another_token(self) -> bool:
-        if self._access_until:  # Label Studio forgot the access token early: buy another
+        if self._access_until:  # Label Studio dropped the access token early: get another
             self._access_until = 0.0
             return True
         if not self._spare_token:
@@ -146,19 +146,19 @@ class Session:
 
 
 def _date_of(response: requests.Response) -> datetime:
-    """The answer's Date header; every web server sends one. Our own clock if a proxy ate it."""
+    """The response's Date header, which web servers send; our own clock if a proxy removed it."""
     sent = response.headers.get("Date")
     return datetime.now(UTC) if sent is None else parsedate_to_datetime(sent)
 
 
 def decoded(response: requests.Response) -> Json:
-    """The object in the answer; a list comes as its `items`. Raises StudioError."""
+    """The JSON object in the response; a list is wrapped as `items`. Raises StudioError."""
     try:
         value = response.json()
     except ValueError as error:
         raise StudioError(
             f"{response.request.method} {response.request.path_url.partition('?')[0]}: "
-            "the answer is not JSON; is this address really Label Studio?",
+            "the response is not JSON; is Label Studio really at this address?",
             response.status_code,
         ) from error
     return value if isinstance(value, dict) else {"items": value}
@@ -182,7 +182,7 @@ def raise_for(response: requests.Response, what: str) -> None:
 
 
 def _detail(response: requests.Response) -> str:
-    """What Label Studio says of a refusal."""
+    """What Label Studio says about a refusal."""
     try:
         return str(response.json()["detail"])
     except (requests.JSONDecodeError, KeyError, TypeError):

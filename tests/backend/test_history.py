@@ -123,14 +123,14 @@ def test_versions_are_compared_on_the_tasks_that_both_know() -> None:
         (Settings(goal_kappa=0.0, goal_rounds=5), []),
     ],
 )
-def test_goals_are_told_when_they_are_reached(
+def test_goals_are_reported_when_they_are_reached(
     tmp_path: Path, settings: Settings, names: list[str]
 ) -> None:
     add(History(tmp_path), *(played(f"0.{n}", n) for n in (20, 32, 45, 60)))
     assert [reason.name for reason in reached(tmp_path, settings)] == names
 
 
-def test_an_exhausted_pool_is_told_unasked(tmp_path: Path) -> None:
+def test_an_exhausted_pool_is_reported_unasked(tmp_path: Path) -> None:
     add(History(tmp_path), played("0.1", 20), played("0.2", 21, ranked=0))
     (reason,) = reached(tmp_path, Settings())
     assert reason.name == "pool_exhausted"

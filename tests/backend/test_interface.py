@@ -85,7 +85,7 @@ def test_each_node_of_a_taxonomy_is_a_label() -> None:
         {
             "a": ("a",),
             "a / Cat": ("a", "Cat"),
-            "a / Dog": ("a", "Dog"),  # an alias stands in the path, too
+            "a / Dog": ("a", "Dog"),  # an alias is in the path, too
             "Plants": ("Plants",),
         },
         is_leaf_only=True,
@@ -97,12 +97,12 @@ def test_each_node_of_a_taxonomy_is_a_label() -> None:
 @pytest.mark.parametrize(
     ("taxonomy", "reason"),
     [
-        ('apiUrl="https://example.org/tree.json"', "takes its choices from elsewhere"),
-        ('value="$tree"', "takes its choices from elsewhere"),
+        ('apiUrl="https://example.org/tree.json"', "loads its choices from elsewhere"),
+        ('value="$tree"', "loads its choices from elsewhere"),
         ('perRegion="true"', "is conditional"),
     ],
 )
-def test_a_taxonomy_that_stands_elsewhere_is_refused(taxonomy: str, reason: str) -> None:
+def test_a_taxonomy_that_is_loaded_from_elsewhere_is_refused(taxonomy: str, reason: str) -> None:
     with pytest.raises(UnsupportedConfig) as refused:
         parse(ANIMALS.replace('leafsOnly="true"', taxonomy))
     assert reason in refused.value.reason
@@ -137,7 +137,7 @@ def test_several_questions_are_learnt_together() -> None:
         ("r", Rating(), ("1", "2")),
         ("x", Taxonomy({"p": ("p",), "b": ("b",)}), ("p", "b")),
     ]
-    assert found.labels == ("c: a", "c: b", "r: 1", "r: 2", "x: p", "x: b"), "told apart"
+    assert found.labels == ("c: a", "c: b", "r: 1", "r: 2", "x: p", "x: b"), "they are distinct"
     assert found.kind == "multiple"
     assert found.groups == (
         LabelGroup("single", 0, 2),

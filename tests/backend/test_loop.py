@@ -15,7 +15,7 @@ CONNECTION = Connection("http://studio.example", "token", "http://backend.exampl
 
 
 class FakeWork:
-    """Work that a test lets go turn by turn, and that can be told to fail."""
+    """Work that a test runs turn by turn, and that can be made to fail."""
 
     def __init__(self, failures: int = 0) -> None:
         self.turns: list[set[Hint]] = []
@@ -67,7 +67,7 @@ def test_without_hints_the_loop_looks_by_itself() -> None:
     assert work.turns[:2] == [{"start"}, {"beat"}]
 
 
-def test_a_failed_turn_is_told_and_tried_again_with_its_hints() -> None:
+def test_a_failed_turn_is_reported_and_retried_with_its_hints() -> None:
     work = FakeWork(failures=1)
     loop = started(work)
     work.may_end.release()

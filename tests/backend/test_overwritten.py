@@ -41,7 +41,9 @@ def test_a_mirror_belongs_to_the_project_that_it_was_made_for(pool: Pool) -> Non
 
 
 def test_what_was_learnt_about_another_project_is_kept_apart(tmp_path: Path, pool: Pool) -> None:
-    with pytest.raises(ProjectReplaced, match="another project 7"):
+    with pytest.raises(
+        ProjectReplaced, match="Project 7 in Label Studio is not the same as before"
+    ):
         raise set_aside(tmp_path / "7")
     (aside,) = tmp_path.iterdir()
     assert aside.name.startswith("7.replaced-")
@@ -118,8 +120,8 @@ def test_what_somebody_saved_over_another_just_before_our_switch_is_not_undone()
         "saved after ours",
         "saved before ours, both seen after it",
         "one kept, one lost",
-        "saved and told before ours",
-        "saved and told before ours, then one lost",
+        "saved and reported before ours",
+        "saved and reported before ours, then one lost",
         "kept, seen before ours",
         "kept, seen before ours, then one lost",
         "lost, but seen: found",
@@ -142,7 +144,7 @@ def test_saves_that_left_no_trace_are_counted(
     assert missing_changes(WRITE, reports) == missing
 
 
-def test_a_second_save_that_left_no_trace_is_told_too() -> None:
+def test_a_second_save_that_left_no_trace_is_reported_too() -> None:
     ours = State({**OLD, **SWITCH}, 100.3)
     overwritten = switched()
     assert overwritten.missed([ours] * 2)
@@ -159,7 +161,7 @@ def test_only_webhooks_of_the_switch_itself_tell_that_a_save_left_no_trace() -> 
 
 
 def switched() -> Overwritten:
-    """After WRITE, and nothing told yet."""
+    """After WRITE, with nothing reported yet."""
     made = Overwritten()
     made.to_restore([], WRITE.seen)
     made.record_write(WRITE.changes, WRITE.row, WRITE.began, WRITE.ended)

@@ -47,7 +47,7 @@ def test_second_generation(plugin: type[ActiveLearningBackend], loop: ProjectLoo
 
 
 def test_first_generation(plugin: type[ActiveLearningBackend], loop: ProjectLoop) -> None:
-    """1.0.9 tells the project only inside the tasks and the event's data."""
+    """1.0.9 names the project only in the tasks and the event's data."""
     made = plugin(label_config=EXAMPLE, train_output={}, hostname="", access_token="")
     assert made.predict([{"id": 1, "project": 7, "data": {}}]) == [
         {"result": [], "score": 0.5, "model_version": "0.0"}

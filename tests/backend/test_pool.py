@@ -128,7 +128,7 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
     assert pool.labelling(CONFIG, False).ids.tolist() == [1, 3]
 
 
-def test_a_changed_data_key_reads_the_texts_anew(pool: Pool) -> None:
+def test_a_changed_data_key_reads_the_texts_again(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys(CONFIG, 0)[1].tolist()
     other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "title"),))

@@ -14,7 +14,7 @@ from tests.backend.test_routes import TEXTS, served_in
 
 
 def sure_of(folder: Path, probability: float, labels: int) -> Served:
-    """A version that gives each of TEXTS its answer with this probability, after so many labels."""
+    """A version that gives each of TEXTS its answer with this probability, after some labels."""
     served = served_in(folder)
     assert served.version.head is not None
     logit = np.log(probability / (1.0 - probability))

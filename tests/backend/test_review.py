@@ -1,4 +1,4 @@
-"""What is told of people who differ, and of labels that the model doubts."""
+"""What is reported about annotators who differ, and about labels that the model doubts."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from model.spans.tags import Span, Tokens
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
 
 
-def test_people_who_differ_are_told_with_labels_and_tasks() -> None:
+def test_annotators_who_differ_are_reported_with_labels_and_tasks() -> None:
     votes: dict[int, list[tuple[str, ...]]] = {
         1: [("a",), ("a",)],
         2: [("a",), ("b",)],
@@ -36,7 +36,7 @@ def test_people_who_differ_are_told_with_labels_and_tasks() -> None:
     }
 
 
-def test_a_wrong_label_is_told_with_what_the_model_says() -> None:
+def test_a_wrong_label_is_reported_with_the_prediction() -> None:
     side = np.repeat([0, 1], 15)
     vectors = np.eye(2, dtype=np.float32)[side]
     given = side.copy()
@@ -93,7 +93,7 @@ def test_a_review_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read(tmp_path) == {"encoder": 3, "tasks": []}
 
 
-def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> None:
+def test_spans_marked_only_by_people_or_only_by_the_model_are_reported() -> None:
     """Each text is a person, a place and nothing, in this order; in one of them they are mixed up,
     in another the person was overlooked."""
     text, n = "Ann Rome eats", 40
@@ -106,8 +106,8 @@ def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> Non
     spans[9] = [Span(4, 8, "Place")]
     ids = list(range(100, 100 + n))
     found = doubted_spans(ids, [text] * n, tokens, spans, ("Person", "Place"), seed=0)
-    told = {one["task"]: (one["given"], one["said"]) for one in found["tasks"]}
-    assert told == {105: (["Place: Ann"], ["Person: Ann"]), 109: ([], ["Person: Ann"])}
+    found_by_task = {one["task"]: (one["given"], one["said"]) for one in found["tasks"]}
+    assert found_by_task == {105: (["Place: Ann"], ["Person: Ann"]), 109: ([], ["Person: Ann"])}
     assert found["confusions"] == [
         {"given": "Place", "said": "Person", "count": 1},
         {"given": "", "said": "Person", "count": 1},
@@ -116,7 +116,7 @@ def test_of_spans_it_is_told_what_only_people_and_only_the_model_marked() -> Non
     assert few == {"tasks": [], "confusions": []}
 
 
-def test_people_who_mark_otherwise_are_told_with_labels_and_not_with_places() -> None:
+def test_annotators_who_mark_differently_are_reported_with_labels_only() -> None:
     question = Question("e", "t", "spans", ("Person", "Place"), Labels())
     config = LabelConfig((question,), (Source("tokens", "text"),))
     votes: dict[int, list[tuple[Span, ...]]] = {

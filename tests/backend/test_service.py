@@ -33,7 +33,7 @@ def service(tmp_path: Path, loop: ProjectLoop) -> Service:
 
 
 @pytest.mark.parametrize(
-    ("described", "wakes", "is_told"),
+    ("described", "wakes", "is_reported"),
     [
         (OURS, False, True),
         ({**OURS, "label_config": "<new/>"}, True, True),
@@ -42,13 +42,13 @@ def service(tmp_path: Path, loop: ProjectLoop) -> Service:
     ],
     ids=["our switch", "saved after it", "saved before it", "nonsense"],
 )
-def test_a_change_of_the_project_is_told_and_wakes_unless_it_is_ours(
-    service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_told: bool
+def test_a_change_of_the_project_is_reported_and_wakes_unless_it_is_ours(
+    service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_reported: bool
 ) -> None:
-    """Ours, too: one more of them than we made is what tells of a save that was lost to it."""
+    """Ours, too: one more of them than we made reveals a save that was lost to it."""
     service.notify(7, "PROJECT_UPDATED", described, loop.inbox.secret)
     assert loop._hints == ({"project"} if wakes else set())
-    assert [state.project for state in loop.inbox.changes()] == [described] * is_told
+    assert [state.project for state in loop.inbox.changes()] == [described] * is_reported
 
 
 @pytest.mark.parametrize("secret", [None, "", "guessed", 7, "é"])

@@ -22,7 +22,7 @@ def test_values_are_read_by_the_type_of_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("PORT", "ninety", "PORT=ninety is not a whole number"),
         ("PORT", "0", "PORT=0 is out of range; it must be at least 1 and at most 65535"),
@@ -33,8 +33,8 @@ def test_values_are_read_by_the_type_of_the_default() -> None:
         ("LABEL_STUDIO_API_KEY", "k", "sent only to an address that you name"),
     ],
 )
-def test_bad_values_are_refused_by_name(name: str, value: str, told: str) -> None:
-    with pytest.raises(BadSetting, match=told):
+def test_bad_values_are_refused_by_name(name: str, value: str, message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
         from_env({name: value})
 
 

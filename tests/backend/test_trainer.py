@@ -140,7 +140,7 @@ def test_a_deep_round_over_clips_learns_from_their_frames(
     tmp_path: Path, web: Web, title: str
 ) -> None:
     """Its vectors are longer than the base encoder's, and the whole pool gets them. Beside a title
-    each deep round read every clip anew, and learnt nothing from it."""
+    each deep round read every clip again, and learnt nothing from it."""
     xml = EXAMPLE.replace("<Text", f"{title}<Video").replace("$text", "$clip")
     config, encoder = parse(xml), res_net(tmp_path / "encoder")
     text = BUNDLED if title else ""

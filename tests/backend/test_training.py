@@ -48,7 +48,7 @@ class Asked:
         self.training.see(xml, parse(xml))
 
     def is_tuning(self, labels: int) -> bool:
-        """Whether a deep round is asked for with so many labels."""
+        """Whether a deep round is requested with this many labels."""
         ids = np.arange(labels)
         answers: dict[int, Answer] = {int(task): ("ab"[task % 2],) for task in ids}
         labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0)
@@ -74,7 +74,7 @@ def encode(store: Store, number: int, keys: Ints) -> None:
 @pytest.mark.parametrize(
     ("labels", "is_due"),
     [(1100, False), (1200, True), (990, False), (19, False), (20, True)],
-    ids=["a tenth more", "a fifth more", "ten deleted", "hardly any left", "begun anew"],
+    ids=["a tenth more", "a fifth more", "ten deleted", "hardly any left", "started again"],
 )
 def test_a_deep_round_is_due(tmp_path: Path, labels: int, is_due: bool) -> None:
     """Labels that are gone do not count: twelve hundred would have had to come first."""

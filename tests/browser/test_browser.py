@@ -132,7 +132,7 @@ def test_start_training_and_the_status_page(bench: Bench, browser: Browser) -> N
 def test_a_page_left_open_while_versions_are_switched_still_submits(
     bench: Bench, browser: Browser
 ) -> None:
-    """With so many labels that each task carries a pre-annotation."""
+    """With enough labels for each task to carry a pre-annotation."""
     news = begin(bench, labelled=SETTLED_BY)
     bench.connect(news.project)
     labelled = label_by_api(bench, news, 3)
@@ -161,8 +161,8 @@ def begin(bench: Bench, labelled: int = 0) -> News:
         task["annotations"] = [{"result": [region(topic)]}]
     project = int(bench.studio.create_project(title="BBC News", label_config=SINGLE)["id"])
     bench.studio.of(project).import_tasks(tasks)
-    told, imported = dict(rows), bench.studio.of(project).tasks()
-    topics = {task["id"]: told[task["data"]["story"]] for task in imported}
+    truth, imported = dict(rows), bench.studio.of(project).tasks()
+    topics = {task["id"]: truth[task["data"]["story"]] for task in imported}
     return News(project, topics, len(tasks) - labelled)
 
 
@@ -217,7 +217,7 @@ def labels_of(region: Json) -> list[str]:
 
 
 def label_by_api(bench: Bench, news: News, count: int) -> list[int]:
-    """A colleague labels so many tasks, each the next one of the order."""
+    """A colleague labels this many tasks, each the next one in the order."""
     wait_for_order(bench, news)
     labelled = []
     for _ in range(count):

@@ -55,7 +55,7 @@ class Page(Studio):
 
 
 class Annotator:
-    """Labels tasks by their true topic in a thread of its own until it is told to stop."""
+    """Labels tasks with their true topic in its own thread until it is stopped."""
 
     def __init__(
         self, page: Page, project: int, ledger: Ledger, rng: random.Random, name: str

@@ -1,4 +1,4 @@
-"""The chaos monkey: what goes wrong in a year, in minutes, in an order drawn by lot."""
+"""The chaos monkey: what goes wrong in a year, in minutes, in random order."""
 
 import logging
 import os
@@ -85,10 +85,10 @@ class Monkey:
         }
 
     def run(self, seconds: float, look: Callable[[], object]) -> None:
-        """Make trouble for so long. Calls `look` every now and then."""
+        """Make trouble for this long. Calls `look` every now and then."""
         began = due = time.monotonic()
         while (now := time.monotonic()) < began + seconds:
-            self._mend_when_due()
+            self._repair_when_due()
             look()
             if now < due:
                 time.sleep(0.1)
@@ -96,7 +96,7 @@ class Monkey:
             self._happen(self._draw())
             due += PAUSE if self._deck else PAUSE + CALM
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         for line in self._lines:
             line.heal()
 
@@ -126,7 +126,7 @@ class Monkey:
         """The trainer's process, if there is one soon."""
         until = time.monotonic() + PAUSE
         while (pid := trainer_of(self._server.pid())) is None and time.monotonic() < until:
-            self._mend_when_due()
+            self._repair_when_due()
             time.sleep(0.1)
         return pid
 
@@ -135,7 +135,7 @@ class Monkey:
         end = self._rng.choice((self._studio_server.stop, self._studio_server.kill))
         end()
         self._studio_server.start()
-        self._studio_server.wait_until_up(self._mend_when_due)
+        self._studio_server.wait_until_up(self._repair_when_due)
         self._ledger.outages.append((began, time.monotonic()))
         log.info("monkey: Label Studio is up again")
 
@@ -145,9 +145,9 @@ class Monkey:
             line.cut(silent=silent)
         self._heal_at = time.monotonic() + self._rng.uniform(2.0, 8.0)
 
-    def _mend_when_due(self) -> None:
+    def _repair_when_due(self) -> None:
         if time.monotonic() >= self._heal_at:
-            self.mend()
+            self.repair()
 
     def _edit_config(self) -> None:
         """Add or remove a choice, one that is in use too, or write another headline."""

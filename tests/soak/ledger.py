@@ -39,7 +39,7 @@ class Serving:
 
 @dataclass(frozen=True)
 class Saved:
-    """An annotation that its annotator was told is saved.
+    """An annotation whose saving was confirmed to its annotator.
 
     The task was not to be had for others from `held` until `gone`: the first request that may have
     locked it, and the end of the annotation's deletion (infinity while it is there).

@@ -21,18 +21,18 @@ def unexcused(failures: Iterable[Failure], outages: Sequence[Interval]) -> list[
 
 
 def lost(saved: Mapping[int, Saved], tasks: Iterable[Json]) -> list[str]:
-    """Differences between what annotators were told is saved and what Label Studio has."""
-    told = {number: (row.task, [row.choice]) for number, row in saved.items()}
+    """Differences between what Label Studio confirmed as saved and what it has."""
+    confirmed = {number: (row.task, [row.choice]) for number, row in saved.items()}
     found = {
         annotation["id"]: (task["id"], choices_of(annotation))
         for task in tasks
         for annotation in task["annotations"]
     }
     return [
-        f"annotation {number}: saved as (task, choices) {told.get(number)}, "
+        f"annotation {number}: saved as (task, choices) {confirmed.get(number)}, "
         f"Label Studio has {found.get(number)}"
-        for number in sorted(told.keys() | found.keys())
-        if told.get(number) != found.get(number)
+        for number in sorted(confirmed.keys() | found.keys())
+        if confirmed.get(number) != found.get(number)
     ]
 
 
@@ -96,7 +96,7 @@ def judge(
 
     taken: task -> when it was not to be had, because somebody held it or had labelled it. Each task
     of a lower score must have been taken at some moment of the request. When all of a version's
-    tasks were, the order was "used up": Label Studio then draws by lot.
+    tasks were, the order was "used up": Label Studio then draws at random.
 
     On sqlite Label Studio itself repeats a `next` that met a locked database, and the task of the
     first try stays locked for the annotator. Somebody else labels it; once that annotation is

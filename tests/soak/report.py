@@ -42,7 +42,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Truth:
-    """Label Studio's side, as its API tells it: tasks, what is labelled how, and the config."""
+    """Label Studio's side, from its API: tasks, their labels, and the labelling interface."""
 
     tasks: list[Json]
     config: LabelConfig

@@ -62,7 +62,7 @@ def _label_in_chaos(world: World, seconds: float, seed: int) -> None:
         try:
             monkey.run(seconds, look)
         finally:
-            monkey.mend()
+            monkey.repair()
             for annotator in world.annotators:
                 annotator.stop()
             for annotator in world.annotators:

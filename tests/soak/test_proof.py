@@ -100,8 +100,8 @@ def test_a_version_is_whole_when_all_its_predictions_are_there() -> None:
 
 
 def test_a_label_is_lost_when_it_is_gone_or_another_one() -> None:
-    told = {0: Saved(1, "tech", 0.0), 1: Saved(1, "sports", 0.0)}
-    assert proof.lost(told, [annotated(1, "tech", "sports")]) == []
-    assert len(proof.lost(told, [annotated(1, "tech")])) == 1
-    assert len(proof.lost(told, [annotated(1, "tech", "tech")])) == 1
-    assert len(proof.lost({}, [annotated(1, "tech")])) == 1, "nobody was told of it"
+    confirmed = {0: Saved(1, "tech", 0.0), 1: Saved(1, "sports", 0.0)}
+    assert proof.lost(confirmed, [annotated(1, "tech", "sports")]) == []
+    assert len(proof.lost(confirmed, [annotated(1, "tech")])) == 1
+    assert len(proof.lost(confirmed, [annotated(1, "tech", "tech")])) == 1
+    assert len(proof.lost({}, [annotated(1, "tech")])) == 1, "nobody got a confirmation"

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 def short_stories() -> list[Json]:
-    """So many of each topic, in the order in which they come."""
+    """The first stories of each topic, in their order."""
     seen: Counter[str] = Counter()
     found = []
     for story in stories(500):

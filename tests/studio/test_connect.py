@@ -52,7 +52,7 @@ def test_webhook_carries_the_password(bench: Bench) -> None:
     bench.until_learnt(project, task["id"])
 
 
-def test_wrong_password_is_told_at_once(bench: Bench) -> None:
+def test_a_wrong_password_is_reported_at_once(bench: Bench) -> None:
     project = bench.project(stories(2))
     body = {
         "url": bench.server.url,
@@ -189,7 +189,7 @@ def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
 
 
 def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
-    """Label Studio refuses it without a word to the user; we say so in the log and poll instead."""
+    """Label Studio silently refuses it; we say so in the log and poll instead."""
     project = bench.project(stories(2))
     own, headers = bench.studio.of(project), webhook_headers(Settings(), "secret")
     assert not ensure_webhook(own, "http://ml-backend:9090", headers)
@@ -275,7 +275,7 @@ def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -
 
 
 def test_secrets_are_never_logged(bench: Bench) -> None:
-    """Everything that this module made the backend do stands in its log, at the level DEBUG."""
+    """Everything that this module made the backend do is in its log, at the level DEBUG."""
     project = bench.connected(stories(5))
     assert f"project {project}: connected" in bench.server.log.read_text()
     (webhook,) = bench.studio.of(project).webhooks()

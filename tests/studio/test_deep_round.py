@@ -9,7 +9,7 @@ import requests
 
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
 
-# Label Studio only keeps the labels meanwhile, so a second database would tell nothing new.
+# Label Studio only stores the labels here, so a second database would show nothing new.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 

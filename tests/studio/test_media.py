@@ -100,7 +100,7 @@ def test_upload(studio: Studio, media: Media, project: int) -> None:
     assert media.fetch(reference, task).read_bytes() == PICTURE
 
 
-def test_its_length_is_told(studio: Studio, media: Media, project: int) -> None:
+def test_its_length_is_given(studio: Studio, media: Media, project: int) -> None:
     """Label Studio's built-in server ends a whole file and half a file in the same way."""
     upload(studio, project)
     reference, _ = only_task(studio, project)

@@ -64,10 +64,10 @@ def test_what_settings_pages_overwrite_is_put_right(bench: Bench) -> None:
             "Uncertainty sampling",
         )
 
-    until("the order put right", is_right)
+    until("the order restored", is_right)
 
 
-def test_a_deleted_version_is_written_anew(bench: Bench) -> None:
+def test_a_deleted_version_is_written_again(bench: Bench) -> None:
     """Settings > Predictions lets people delete the version that is being served."""
     project = bench.connected(stories(40))
     lost = bench.served(project)
@@ -119,7 +119,7 @@ def test_first_tab_shows_the_same_order(bench: Bench) -> None:
     assert "tasks:predictions_score" not in tab["hiddenColumns"]["explore"]
 
 
-def test_after_all_tasks_were_deleted_the_first_tab_is_ordered_anew(bench: Bench) -> None:
+def test_after_all_tasks_were_deleted_the_first_tab_is_ordered_again(bench: Bench) -> None:
     """Label Studio deletes the tabs with the tasks."""
     project = bench.connected(stories(40))
     action = {"id": "delete_tasks", "project": project}

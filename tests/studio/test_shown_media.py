@@ -1,4 +1,4 @@
-"""Pictures, clips and sounds that people upload: in order, learnt, and told of where unreadable."""
+"""Uploaded pictures, clips and sounds: ranked, learnt, and reported where unreadable."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -40,7 +40,7 @@ def files() -> Iterator[Web]:
 
 @pytest.fixture(scope="module")
 def backend_settings(tmp_path_factory: pytest.TempPathFactory, files: Web) -> dict[str, object]:
-    """A tiny network of random weights tells colours apart."""
+    """A tiny network with random weights separates colours."""
     folder: Path = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
     config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 8, 16, 24], depths=[1, 1, 1, 1])
@@ -81,7 +81,7 @@ def colour_of(task: Json, key: str = "image") -> str:
 
 # Where Label Studio keeps the labels makes no difference here.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_uploaded_pictures_are_learnt_and_bad_ones_told_of(bench: Bench) -> None:
+def test_uploaded_pictures_are_learnt_and_bad_ones_reported(bench: Bench) -> None:
     rng = np.random.default_rng(0)
     project = int(bench.studio.create_project(title="test", label_config=PICTURES)["id"])
     for number in range(45):
@@ -133,7 +133,7 @@ CLIPS = PICTURES.replace("<View><Image", '<View><Text name="title" value="$title
 def test_clips_beside_titles_are_learnt_frame_by_frame(
     bench: Bench, files: Web, tmp_path: Path
 ) -> None:
-    """The title tells nothing, and the colour is there for a moment. Real clips are read, too."""
+    """The title says nothing, and the colour shows only for a moment. Real clips are read, too."""
     rng = np.random.default_rng(0)
     tasks: list[Json] = []
     for number in range(24):

@@ -1,4 +1,4 @@
-"""What goes wrong around a project is told, nothing is lost, and all is well again afterwards."""
+"""What goes wrong around a project is reported, nothing is lost, and all recovers afterwards."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_labels_that_updated_at_hides_are_found_by_counting(
     bench.until_learnt(project, second["id"])
 
 
-def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
+def test_a_deleted_project_is_reported_and_the_others_go_on(bench: Bench) -> None:
     project, other = bench.connected(stories(5)), bench.connected(stories(30))
     bench.studio.session.call("DELETE", f"/api/projects/{project}/")
     until("the state", lambda: "no project" in str(bench.state(project)["trouble"]))
@@ -49,7 +49,7 @@ def test_deleted_project_is_told_and_the_others_go_on(bench: Bench) -> None:
 
 
 @our_files
-def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
+def test_a_damaged_mirror_is_read_again(bench: Bench) -> None:
     """Everything that matters in it is in Label Studio."""
     project = bench.connected(stories(30))
     task = bench.studio.of(project).next_task()
@@ -68,7 +68,7 @@ def test_damaged_mirror_is_read_anew(bench: Bench) -> None:
     assert len(list(path.parent.glob("*.damaged-*"))) == 1
 
 
-def test_interface_saved_while_a_version_is_switched_is_kept_or_people_are_told(
+def test_an_interface_saved_during_a_switch_is_kept_or_its_loss_is_reported(
     bench: Bench,
 ) -> None:
     """Label Studio saves a whole project at each change: of two at once the first is gone."""
@@ -79,11 +79,11 @@ def test_interface_saved_while_a_version_is_switched_is_kept_or_people_are_told(
     try:
         for number in range(12):
             config = SINGLE.replace("Which topic?", f"Which topic, number {number}?")
-            told = _times_told(bench, project)
+            reported = _times_reported(bench, project)
             bench.studio_of_its_own().of(project).update(label_config=config)
             until(
                 "the new interface, or a word that it is lost",
-                partial(_is_followed_or_told, bench, project, config, told),
+                partial(_is_followed_or_reported, bench, project, config, reported),
             )
             if not _is_followed(bench, project, config):
                 bench.studio_of_its_own().of(project).update(label_config=config)
@@ -105,7 +105,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @our_files
-def test_full_disk_is_told_and_learning_goes_on_when_there_is_room(
+def test_a_full_disk_is_reported_and_learning_resumes_when_there_is_room(
     label_studio: local.LocalProcess, bench: Bench, small_disk: Path
 ) -> None:
     server = local.backend(
@@ -140,12 +140,12 @@ def _fill(path: Path) -> None:
             file.write(b"0")
 
 
-def _is_followed_or_told(bench: Bench, project: int, config: str, told: int) -> bool:
-    return _is_followed(bench, project, config) or _times_told(bench, project) > told
+def _is_followed_or_reported(bench: Bench, project: int, config: str, reported: int) -> bool:
+    return _is_followed(bench, project, config) or _times_reported(bench, project) > reported
 
 
-def _times_told(bench: Bench, project: int) -> int:
-    """How often people were told that something was saved at the very moment of a switch."""
+def _times_reported(bench: Bench, project: int) -> int:
+    """How often it was reported that something was saved at the very moment of a switch."""
     troubles = bench.state(project)["troubles"]
     return sum(one["times"] for one in troubles if "very moment" in one["sentence"])
 
