@@ -3,11 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
+from backend.interface.controls import CONTROLS
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
-from backend.interface.parse import EXAMPLE, parse
+from backend.interface.parse import ADVICE, EXAMPLE, NOTHING_ASKED, parse
 from backend.interface.questions import (
     MOST_NAMED_NODES,
     LabelConfig,
@@ -228,13 +229,15 @@ def test_single_radio_is_single() -> None:
     assert parse(config(attributes='choice="single-radio"')).kind == "single"
 
 
+def test_the_advice_names_every_control() -> None:
+    """People who are refused are to see what they can write instead."""
+    assert all(tag in NOTHING_ASKED and f"<{tag}>" in ADVICE for tag in CONTROLS)
+
+
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        (
-            "<View/>",
-            "No Choices, Taxonomy, Rating, Number or Labels tag found in the labelling interface",
-        ),
+        ("<View/>", NOTHING_ASKED),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),

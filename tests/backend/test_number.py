@@ -6,7 +6,7 @@ import pytest
 from backend.errors import UnsupportedConfig
 from backend.interface.answers import answer_of
 from backend.interface.controls.number import Number
-from backend.interface.parse import ADVICE, parse
+from backend.interface.parse import parse
 from backend.interface.preannotations import results_of
 from backend.interface.questions import Answer, LabelConfig, Question, Source
 from model.heads.head import Head
@@ -33,7 +33,6 @@ def test_the_steps_are_labels_in_an_order() -> None:
     assert parse(asking('min="8" max="12" step="2"')).labels == ("8", "10", "12")
     assert parse(asking('min="0" max="5" step="2"')).labels == ("0", "2", "4")
     assert len(parse(asking('min="0" max="100"')).labels) == 101
-    assert "<Rating> and <Number> over <Text>" in ADVICE
 
 
 @pytest.mark.parametrize(
