@@ -33,7 +33,7 @@ def test_the_steps_are_labels_in_an_order() -> None:
     assert parse(asking('min="8" max="12" step="2"')).labels == ("8", "10", "12")
     assert parse(asking('min="0" max="5" step="2"')).labels == ("0", "2", "4")
     assert len(parse(asking('min="0" max="100"')).labels) == 101
-    assert "<Rating> and <Number> over <Text>" in ADVICE
+    assert "<Rating> and <Number> for <Text>" in ADVICE
 
 
 @pytest.mark.parametrize(
