@@ -123,13 +123,18 @@ class Settings:
         least=0.0,
         most=1.0,
     )
-    goal_labels: int = setting(0, "Report it after this many labels; 0: never.", least=0)
+    goal_labels: int = setting(
+        0, "Report that labelling may stop after this many labels; 0: never.", least=0
+    )
     goal_rounds: int = setting(
-        0, "Report it after this many versions; 0: never.", advanced=True, least=0
+        0,
+        "Report that labelling may stop after this many versions; 0: never.",
+        advanced=True,
+        least=0,
     )
     goal_kappa: float = setting(
         0.98,
-        "Report it when three versions in a row, 10 % more labels apart, agree by this; 0: never.",
+        "Report that labelling may stop when three versions, 10 % apart in labels, agree this much.",
         advanced=True,
         least=0.0,
         most=1.0,

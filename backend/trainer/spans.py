@@ -54,15 +54,16 @@ class Spans:
         spans = [spans_in(answer) for answer in answers]
         return doubted_spans(shown.ids, texts, tokens, spans, self._labels, seed)
 
-    def differences(self, answers: Sequence[Answer]) -> set[tuple[str, ...]]:
+    def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """Each pair of labels that two people gave to the same piece of a text, "" where one of
         them gave none; other boundaries are not another label."""
         marked = [set(spans_in(answer)) for answer in answers]
-        return {
+        found = {
             tuple(sorted(pair))
             for first, second in combinations(marked, 2)
             for pair in _taken_for(sorted(first - second), sorted(second - first))
         }
+        return sorted(found)
 
     def readable(self, answer: Answer) -> list[str]:
         return [f"{span.label} {span.start}-{span.end}" for span in spans_in(answer)]

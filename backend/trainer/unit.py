@@ -34,8 +34,9 @@ class TrainingUnit(Protocol):
         `confusions`: what is taken for what. Both empty while there are too few labels to say.
         `encoder`: the pretrained one."""
 
-    def differences(self, answers: Sequence[Answer]) -> set[Pair]:
-        """The pairs of labels in which the answers to one task differ, each once."""
+    def differences(self, answers: Sequence[Answer]) -> list[Pair]:
+        """The pairs of labels in which the answers to one task differ, each once, always in the
+        same order."""
 
     def readable(self, answer: Answer) -> list[str]:
         """An answer in words, for the status page."""

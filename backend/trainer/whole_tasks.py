@@ -36,10 +36,11 @@ class WholeTasks:
         targets = targets_of(answers, self._config.labels)
         return doubted(shown.ids, encoded(encoder, shown), targets, self._config, seed)
 
-    def differences(self, answers: Sequence[Answer]) -> set[tuple[str, ...]]:
-        found: set[tuple[str, ...]] = set()
+    def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
+        """One question after the other."""
+        found: list[tuple[str, ...]] = []
         for question in self._config.questions:
-            found |= _pairs(_of_question(answers, question, self._config))
+            found += sorted(_pairs(_of_question(answers, question, self._config)))
         return found
 
     def readable(self, answer: Answer) -> list[str]:

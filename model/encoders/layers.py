@@ -10,11 +10,14 @@ them nothing, steps are faster, and what is learnt from 25 to 100 labels general
 def frozen_weights(network: nn.Module) -> list[nn.Parameter]:
     """The weights that stay frozen: embeddings and the lowest FROZEN_LAYERS of the layers.
 
-    An nn.ModuleDict is treated as several networks, each with layers of its own.
+    None of a network without a list of layers: nothing says which of its weights are the lowest. An
+    nn.ModuleDict is treated as several networks, each with layers of its own.
     """
     if isinstance(network, nn.ModuleDict):
         return [weight for part in network.values() for weight in frozen_weights(part)]
     layers = network_layers(network)
+    if not layers:
+        return []
     upper = layers[int(FROZEN_LAYERS * len(layers)) :]
     tuned = {weight for layer in upper for weight in layer.parameters()}
     return [weight for weight in network.parameters() if weight not in tuned]

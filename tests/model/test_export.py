@@ -134,6 +134,7 @@ def test_the_prefix_comes_along(bundled: TextEncoder, tmp_path: Path) -> None:
     assert_same_probabilities(encoder, head_on(encoder, "single"), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_multilingual_encoder_with_its_prefix(tmp_path: Path) -> None:
     if not CHINESE.is_dir():
         pytest.skip(f"there is no {CHINESE.name} beside the checkout, in shared/models")

@@ -93,6 +93,7 @@ def test_training_lowers_the_loss_and_pulls_the_classes_apart(load: Load, kind: 
     assert head.probs(encoder.encode(UNSEEN)).argmax(axis=1).tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
     """Every validation label is wrong: the better the training, the worse the validation."""
     encoder = load()
@@ -134,6 +135,7 @@ def test_a_handful_of_validation_labels_decides_nothing(load: Load) -> None:
     assert report.validation_loss is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_encoder(load: Load) -> None:
     training = Examples(TEXTS[4:12], TARGETS[4:12])
     vectors: list[Floats] = []
@@ -279,6 +281,7 @@ class OfParts:
         self._inner.forget_copy()
 
 
+@pytest.mark.slow
 def test_a_text_as_the_only_part_is_learnt_as_the_text_is(load: Load) -> None:
     """Batches go by length: of the text, not of the tuple around it."""
     losses: list[list[float]] = [[], []]

@@ -75,6 +75,7 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
     assert again == pytest.approx(after, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_path: Path) -> None:
     """Copies of them filled the disk with each deep round, and each clip was read a second time."""
     encoder = load(images, "text", "video")

@@ -26,6 +26,11 @@ def test_the_stages_of_a_pyramid_are_its_layers() -> None:
     assert network_layers(network) == list(network.encoder.layers)
 
 
+def test_a_network_without_a_list_of_layers_is_tuned_whole() -> None:
+    """All of it stayed frozen, and a deep round reported success without changing a weight."""
+    assert frozen_weights(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))) == []
+
+
 def test_each_of_two_networks_keeps_its_own_lowest_third(tmp_path: Path) -> None:
     text = TextEncoder(BUNDLED, 32).network
     image = ImageEncoder(str(efficient_net(tmp_path))).network

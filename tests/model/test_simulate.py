@@ -77,6 +77,7 @@ def events(folder: Path) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_rounds_label_tune_and_measure(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_pool_that_is_used_up_ends_the_run(
     assert [point.labels for point in points] == [4, 8, 10]
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_steps_and_rounds(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
         task, is_in_order = bench.next_in_order(project)
         assert is_in_order, "the order is the model's"
         bench.studio.annotate(task["id"], marked(task["data"]["story"]))
-    bench.until_learnt(project, task["id"])
+        bench.until_learnt(project, task["id"])
     version = bench.until_tuned(project)
     assert version.head is not None
     assert version.head.labels == ("O", "B-amount", "I-amount", "B-name", "I-name")

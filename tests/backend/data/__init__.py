@@ -1,0 +1,1 @@
+"""Data folders that earlier releases wrote, and what made them."""
