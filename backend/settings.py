@@ -134,7 +134,7 @@ class Settings:
     )
     goal_kappa: float = setting(
         0.98,
-        "Report that labelling may stop when three versions, 10 % apart in labels, agree this much.",
+        "Report that labelling may stop when three versions 10 % of labels apart agree this much.",
         advanced=True,
         least=0.0,
         most=1.0,
