@@ -4,19 +4,19 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from backend.interface.questions import Answer, labels_in
+from backend.interface.questions import Answer
 from model.types import Floats
 
 
 def given_labels(answers: Iterable[Answer]) -> set[str]:
     """All labels of whole tasks in these answers."""
-    return {label for answer in answers for label in labels_in(answer)}
+    return {label for answer in answers for label in answer if isinstance(label, str)}
 
 
 def targets_of(answers: Sequence[Answer], labels: tuple[str, ...]) -> Floats:
     """Label sets as an array (len(answers), len(labels)) of 0 and 1. Other labels are left out."""
-    column = {label: place for place, label in enumerate(labels)}
+    column: dict[object, int] = {label: place for place, label in enumerate(labels)}
     targets = np.zeros((len(answers), len(labels)), dtype=np.float32)
     for row, answer in enumerate(answers):
-        targets[row, [column[label] for label in labels_in(answer) if label in column]] = 1.0
+        targets[row, [column[label] for label in answer if label in column]] = 1.0
     return targets

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from backend.errors import NotConnected
@@ -35,6 +35,9 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
 SHOWN_UNREADABLE = 50
+
+Looking = Generator[Status, None, LabelConfig]
+"""Looks at the project and returns its labelling config; what others should see is yielded."""
 
 
 class Turns:
@@ -81,13 +84,15 @@ class Turns:
         except Exception:
             yield self._status  # with all that was seen before it failed
             raise
+        finally:
+            self._note_what_was_missed()
 
     def _turn(self, hints: set[Hint]) -> Iterator[Status]:
         self._status = replace(self._status, publish_seconds=0.0)
         self._note_what_was_missed()
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
-        config = self._look(hints)
+        config = yield from self._look(hints)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
         yield self._status
@@ -100,13 +105,12 @@ class Turns:
         self._request_deep_round(hints, labelling, pinned)
         if hints & THOROUGH:
             self._clean_up()
-        self._note_what_was_missed()
         yield self._status
 
-    def _look(self, hints: set[Hint]) -> LabelConfig:
+    def _look(self, hints: set[Hint]) -> Looking:
         """Bring the mirror up to date, after some hints by a look at the project itself."""
         if self._config is None or hints & THOROUGH:
-            config = self._look_thoroughly()
+            config = yield from self._look_thoroughly()
         else:
             config = self._config
             synchronise(self._pool, self._studio, config)
@@ -115,11 +119,11 @@ class Turns:
                 self._context.wake(hint)
         return config
 
-    def _look_thoroughly(self) -> LabelConfig:
+    def _look_thoroughly(self) -> Looking:
         """Look at the project itself, too: its labelling config, its counts, its settings."""
         before = self._pool.annotation_count()
         project = self._upkeep.look()
-        config = self._look_after_project(project)
+        config = yield from self._look_after_project(project)
         self._pool.retry_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
         if not self._pool.count():
@@ -129,14 +133,16 @@ class Turns:
         self._status = replace(self._status, reading=reading)
         return config
 
-    def _look_after_project(self, project: Json) -> LabelConfig:
+    def _look_after_project(self, project: Json) -> Looking:
         """Read the labelling config again and restore what settings pages have overwritten."""
         self._status = replace(self._status, title=str(project.get("title") or ""))
+        yield self._status
         config = self._read_interface(project["label_config"])
         self._upkeep.ensure_webhook(self._xml)
+        if self._status.served is None:
+            # Now, and not after all is read: predictions are asked for, and our own webhooks come.
+            yield from self._serve(last_published(self._pool, self._store, config), config)
         served = self._status.served
-        if served is None:
-            served = self._serve(last_published(self._pool, self._store, config), config)
         if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
         return config
@@ -168,12 +174,12 @@ class Turns:
                 found[0],
             )
 
-    def _serve(self, version: Version | None, config: LabelConfig) -> Served | None:
-        """Have the status name this version; nothing changes for None."""
+    def _serve(self, version: Version | None, config: LabelConfig) -> Iterator[Status]:
+        """Have the status name this version, and others see it; nothing changes for None."""
         if version is not None:
             served = Served(version, config, self._xml, self._store)
             self._status = replace(self._status, served=served)
-        return self._status.served
+            yield self._status
 
     def _notice_gone(self, version: Version) -> None:
         """Its predictions were deleted, or a crash came before they were written."""
@@ -208,7 +214,7 @@ class Turns:
             yield from self._publish(played, now)
         else:
             log.info("project %d: nothing is left to label", self._project)
-            self._follow_pin_without_order(now, pinned)
+            yield from self._follow_pin_without_order(now, pinned)
         self._history.add(played)
         if played.predictions:
             self._log_published(played, learnt - began)
@@ -234,8 +240,7 @@ class Turns:
         is_first, began = self._status.served is None, time.monotonic()
         write(self._studio, self._pool, played.predictions)
         # Others see it before the switch, so that its webhook is recognised as our own doing.
-        self._serve(played.version, now.config)
-        yield self._status
+        yield from self._serve(played.version, now.config)
         self._upkeep.switch(played.version.name)
         self._ranked = now
         if is_first:
@@ -256,12 +261,12 @@ class Turns:
             self._status.publish_seconds,
         )
 
-    def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> None:
+    def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> Iterator[Status]:
         """Nothing is left to put in order; predictions on demand follow the pin all the same."""
         if pinned is not None:
-            self._serve(pinned, now.config)
+            yield from self._serve(pinned, now.config)
         elif self._ranked is not None and self._ranked.pinned is not None:
-            self._serve(last_published(self._pool, self._store, now.config), now.config)
+            yield from self._serve(last_published(self._pool, self._store, now.config), now.config)
         self._ranked = now
 
     def _look_after_review(self, labelling: Labelling) -> None:

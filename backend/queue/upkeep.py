@@ -84,7 +84,7 @@ class Upkeep:
     def missed(self) -> bool:
         """Whether our write cost somebody settings and nothing says which; once for each loss.
         Checked again before each write, so that no loss is forgotten."""
-        found, self._missed = self._missed or self._notice_missed(), False
+        found, self._missed = self._notice_missed() or self._missed, False
         return found
 
     def _notice_missed(self) -> bool:
@@ -136,7 +136,7 @@ class Upkeep:
 
     def _write(self, changes: Json) -> None:
         """Change the project, and remember what else was changed at that moment."""
-        self._missed = self._missed or self._notice_missed()  # at the previous write
+        self._missed = self._notice_missed() or self._missed  # at the previous write
         began = time.monotonic()
         row = self._studio.update(**changes)
         self._overwritten.record_write(changes, row, began, time.monotonic())

@@ -1,6 +1,6 @@
 """What is known of a version beside its arrays, and how it stands in the version's meta.json."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 FORMAT = 2
@@ -39,7 +39,9 @@ class VersionFacts:
 
     def to_json(self) -> dict[str, Any]:
         """As it is written, without what does not apply."""
-        values = {name: value for name, value in asdict(self).items() if value is not None}
+        # Not asdict, which copies the figures of each of a taxonomy's labels.
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = {name: value for name, value in values.items() if value is not None}
         return {"format": FORMAT, **values, "unanswered": list(self.unanswered)}
 
     @classmethod
