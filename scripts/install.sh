@@ -32,7 +32,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 if [[ $venv != - ]]; then
     stamp=$venv/installed
     choices="$* ${TORCH_BACKEND:-} ${TORCH_INDEX_URL:-}"
-    state=$(cat "$root"/{pyproject.toml,scripts/install.sh,requirements/*} - <<<"$choices" | cksum)
+    state=$(cat "$root"/{pyproject.toml,scripts/*.sh,requirements/*} - <<<"$choices" | cksum)
     if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$state" ]]; then
         exit
     fi

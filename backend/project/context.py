@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.project.loop import Hint
+from backend.project.loop import Hint, ProjectLoop
 from backend.project.progress import Progress
 from backend.project.status import Status
 from backend.project.troubles import Troubles
@@ -29,3 +29,21 @@ class ProjectContext:
     troubles: Troubles
     status: Status
     wake: Callable[[Hint], None]
+
+
+def context_of(
+    loop: ProjectLoop, connection: Connection, settings: Settings, trainer: TrainerProcess
+) -> ProjectContext:
+    """What a loop gives to its work."""
+    return ProjectContext(
+        number=loop.project,
+        folder=settings.model_dir / str(loop.project),
+        connection=connection,
+        settings=settings,
+        trainer=trainer,
+        inbox=loop.inbox,
+        progress=loop.progress,
+        troubles=loop.troubles,
+        status=loop.status,
+        wake=loop.wake,
+    )

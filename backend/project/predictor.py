@@ -50,7 +50,7 @@ class Predictor:
             with self._encoding:
                 return self._loaded_encoder(served.store, version.encoder).encode(shown)
 
-        unit = unit_of(served.store, served.config, lambda _: list(readable.values()))
+        unit = unit_of(served.store, served.config)
         return unit.predict(version, version.head, readable, encode)
 
     def _loaded_encoder(self, store: Store, number: int) -> "JointEncoder":

@@ -9,7 +9,7 @@ from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels
-from backend.project.unit import Learnt, Setup, Texts
+from backend.project.unit import Learnt, Setup
 from backend.project.units import unit_of
 from backend.project.versions import least_confidence
 from backend.settings import Settings
@@ -40,12 +40,10 @@ class Round:
 class FastRounds:
     """The fast rounds of a project with this labelling config."""
 
-    def __init__(self, store: Store, config: LabelConfig, settings: Settings, texts: Texts) -> None:
-        """`texts`: ids of tasks -> what they show."""
+    def __init__(self, store: Store, config: LabelConfig, settings: Settings) -> None:
         self._store = store
         self._config = config
         self._settings = settings
-        self._texts = texts
 
     def play(self, labelling: Labelling, setup: Setup) -> Round | None:
         """Learn from what is labelled and rank what is open; None when no task can be read yet.
@@ -69,7 +67,7 @@ class FastRounds:
             self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
         )
         taught = config if settings.label_names else config.nameless()
-        return unit_of(self._store, taught, self._texts).learn(labelling, setup, policy)
+        return unit_of(self._store, taught).learn(labelling, setup, policy)
 
     @property
     def _strategy(self) -> str:
@@ -99,7 +97,7 @@ class FastRounds:
                 # What is learnt grows; what is asked stays the same.
                 label_set=label_set(config.labels) if config.is_learnt_in_parts else None,
                 names=names_share(outcome.fitted),
-                unanswered=tuple(unanswered(labelling, config)),
+                unanswered=unanswered(labelling, config),
                 seconds=round(time.monotonic() - began, 3),
                 head_of=pinned.name if pinned else None,
             ),
@@ -107,12 +105,12 @@ class FastRounds:
         )
 
 
-def unanswered(labelling: Labelling, config: LabelConfig) -> list[str]:
+def unanswered(labelling: Labelling, config: LabelConfig) -> tuple[str, ...]:
     """The names of the questions, of several, that nobody has answered yet."""
     if len(config.questions) == 1:
-        return []
+        return ()
     answered = given_labels(labelling.answers.values())
-    return [one.from_name for one in config.questions if answered.isdisjoint(one.labels)]
+    return tuple(one.from_name for one in config.questions if answered.isdisjoint(one.labels))
 
 
 def names_share(fitted: Head | None) -> float | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, UnknownProject
 from backend.interface.preannotations import demand_score
-from backend.project.context import ProjectContext
+from backend.project.context import context_of
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
@@ -194,19 +194,7 @@ class Service:
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)
 
-        context = ProjectContext(
-            number=loop.project,
-            folder=self.folder(loop.project),
-            connection=connection,
-            settings=self.settings,
-            trainer=self._trainer,
-            inbox=loop.inbox,
-            progress=loop.progress,
-            troubles=loop.troubles,
-            status=loop.status,
-            wake=loop.wake,
-        )
-        return Turns(context)
+        return Turns(context_of(loop, connection, self.settings, self._trainer))
 
 
 def default_service() -> Service:

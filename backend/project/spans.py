@@ -1,16 +1,14 @@
 """Labelled spans of texts: what a round learns from them, and what the model marks itself."""
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backend.errors import explained
 from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, regions_of
 from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.pool import Labelling
-from backend.project.unit import Encode, Learnt, Said, Setup, Texts
+from backend.project.unit import Encode, Learnt, Said, Setup, keep
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
@@ -20,8 +18,6 @@ from model.spans.tags import Tokens, counts_of
 from model.storage.store import Store, Version
 from model.types import Ints
 
-log = logging.getLogger(__name__)
-
 COMPARED_TEXTS = 500
 """Two versions are compared by what they find in at most this many texts."""
 
@@ -29,10 +25,9 @@ COMPARED_TEXTS = 500
 class Spans:
     """See backend.project.unit.Unit."""
 
-    def __init__(self, store: Store, config: LabelConfig, texts: Texts) -> None:
+    def __init__(self, store: Store, config: LabelConfig) -> None:
         self._store = store
         self._config = config
-        self._texts = texts
 
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
         snapshot = snapshot_of(self._store, labelling, self._config, setup.encoder)
@@ -46,7 +41,7 @@ class Spans:
         def results(_: Needed) -> list[list[Json]]:
             if head is None:
                 return [[] for _ in outcome.rows]
-            shown = self._texts(ids[outcome.rows])
+            shown = setup.texts(ids[outcome.rows])
             return self._regions(head, snapshot.take(outcome.rows), shown)
 
         return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
@@ -75,10 +70,7 @@ class Spans:
         missing = np.flatnonzero(known.rows(keys) < 0)
         if len(missing):
             found: Tokens = encode([shown[row] for row in missing.tolist()])
-            try:
-                known.append(keys[missing], found)
-            except OSError as error:  # no room: the next prediction takes longer
-                log.warning("tokens are not kept: %s", explained(error))
+            if not keep(known, keys[missing], found):
                 whole: Tokens = found if len(missing) == len(shown) else encode(shown)
                 return whole
         return known.take(known.rows(keys))

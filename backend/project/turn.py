@@ -89,7 +89,6 @@ class Turns:
 
     def _turn(self, hints: set[Hint]) -> Iterator[Status]:
         self._status = replace(self._status, publish_seconds=0.0)
-        self._note_what_was_missed()
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
         config = yield from self._look(hints)
@@ -205,7 +204,8 @@ class Turns:
     ) -> Iterator[Status]:
         """Learn and rank, then publish the order; or see that nothing is left to order."""
         began = time.monotonic()
-        played = self._rounds(now.config).play(labelling, self._setup(now, pinned))
+        rounds = FastRounds(self._store, now.config, self._settings)
+        played = rounds.play(labelling, self._setup(now, pinned))
         if played is None:
             return
         learnt = time.monotonic()
@@ -219,11 +219,6 @@ class Turns:
         if played.predictions:
             self._log_published(played, learnt - began)
 
-    def _rounds(self, config: LabelConfig) -> FastRounds:
-        return FastRounds(
-            self._store, config, self._settings, lambda ids: self._pool.parts(ids, config)
-        )
-
     def _setup(self, now: Ranked, pinned: Version | None) -> Setup:
         served = self._status.served
         is_deep = served is None or served.version.encoder != now.encoder
@@ -231,6 +226,7 @@ class Turns:
             encoder=now.encoder,
             size=self._settings.deep_shortlist if is_deep else self._settings.shortlist,
             taken=names_there(self._studio, self._pool, self._store) if served is None else set(),
+            texts=lambda ids: self._pool.parts(ids, now.config),
             previous=None if served is None else served.version,
             pinned=pinned,
         )

@@ -1,10 +1,12 @@
 """What people label: whole tasks, or spans of their texts. A round and a prediction ask the same of
 both."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from backend.errors import explained
 from backend.interface.content import Parts
 from backend.interface.preannotations import Needed
 from backend.mirror.pool import Labelling
@@ -13,7 +15,11 @@ from model.heads.head import Head
 from model.learner import Outcome
 from model.snapshot import Policy
 from model.storage.store import Version
+from model.storage.tokens import TokenStore
+from model.storage.vectors import VectorStore
 from model.types import Bools, Ints
+
+log = logging.getLogger(__name__)
 
 Texts = Callable[[Ints], list[Parts]]
 """Ids of tasks -> what they show."""
@@ -28,13 +34,14 @@ class Setup:
     """What a round ranks with.
 
     encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
-    which the new name differs; previous: the version before, where the fit begins; pinned: a
-    version of this encoder whose head ranks unchanged; nothing is learnt then.
+    which the new name differs; texts: what tasks show; previous: the version before, where the fit
+    begins; pinned: a version of this encoder whose head ranks unchanged; nothing is learnt then.
     """
 
     encoder: int
     size: int
     taken: set[str]
+    texts: Texts
     previous: Version | None = None
     pinned: Version | None = None
 
@@ -69,8 +76,19 @@ class Learnt:
     results: Callable[[Needed], list[list[Json]]]
 
 
+def keep(store: VectorStore | TokenStore, keys: Ints, found: Any) -> bool:
+    """Add what was encoded for a prediction. Whether there was room for it; without, the next
+    prediction takes longer."""
+    try:
+        store.append(keys, found)
+    except OSError as error:
+        log.warning("vectors are not kept: %s", explained(error))
+        return False
+    return True
+
+
 class Unit(Protocol):
-    """What is labelled in a project. Made with its store, its labelling config, and `Texts`."""
+    """What is labelled in a project. Made with its store and its labelling config."""
 
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
         """Fit a head to what is labelled, and choose what to ask for next. Raises ValueError when a

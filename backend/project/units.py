@@ -1,14 +1,12 @@
-"""The units that people can label, in a table."""
+"""The units that people can label."""
 
 from backend.interface.questions import LabelConfig
 from backend.project.spans import Spans
-from backend.project.unit import Texts, Unit
+from backend.project.unit import Unit
 from backend.project.whole_tasks import WholeTasks
 from model.storage.store import Store
 
 
-def unit_of(store: Store, config: LabelConfig, texts: Texts) -> Unit:
+def unit_of(store: Store, config: LabelConfig) -> Unit:
     """What the labelling config has people label."""
-    kind = {"spans": Spans}.get(config.kind, WholeTasks)
-    made: Unit = kind(store, config, texts)
-    return made
+    return Spans(store, config) if config.kind == "spans" else WholeTasks(store, config)

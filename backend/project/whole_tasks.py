@@ -1,19 +1,17 @@
 """Labels of whole tasks: what a round learns from them, and what the model says of a task."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from backend.errors import explained
 from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, confidence_of, results_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
-from backend.project.unit import Encode, Learnt, Said, Setup, Texts
+from backend.project.unit import Encode, Learnt, Said, Setup, keep
 from backend.project.versions import least_confidence
 from backend.types import Json
 from model.choosing.audit import by_lot
@@ -23,8 +21,6 @@ from model.snapshot import Policy, Snapshot
 from model.storage.store import Store, Version
 from model.types import Floats, Ints
 
-log = logging.getLogger(__name__)
-
 COMPARED_TASKS = 5000
 """Two versions are compared by their answers on at most this many tasks."""
 
@@ -32,7 +28,7 @@ COMPARED_TASKS = 5000
 class WholeTasks:
     """See backend.project.unit.Unit."""
 
-    def __init__(self, store: Store, config: LabelConfig, _: Texts) -> None:
+    def __init__(self, store: Store, config: LabelConfig) -> None:
         self._store = store
         self._config = config
 
@@ -80,10 +76,7 @@ class WholeTasks:
             return known, found[known]
         if len(missing):
             found[missing] = encode([shown[row] for row in missing.tolist()])
-            try:
-                vectors.append(keys[missing], found[missing])
-            except OSError as error:  # no room: the next prediction takes longer
-                log.warning("vectors are not kept: %s", explained(error))
+            keep(vectors, keys[missing], found[missing])
         return np.arange(len(shown)), found
 
 

@@ -4,6 +4,7 @@ All messages are frozen dataclasses, and this file alone knows how they are writ
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -118,7 +119,7 @@ def line_of(message: Request | Answer) -> str:
     """The message as a line, without its end."""
     known = [*KINDS.items(), *EVENTS.items()]
     name = next(name for name, one in known if isinstance(message, one))
-    return json.dumps({"message": name, **asdict(message)}, default=str)
+    return json.dumps({"message": name, **asdict(message)}, default=os.fspath)
 
 
 def request_of(line: str) -> Request:

@@ -44,6 +44,4 @@ class TrainingUnit(Protocol):
 
 def unit_of(config: LabelConfig) -> TrainingUnit:
     """What the labelling config has people label."""
-    kind = {"spans": Spans}.get(config.kind, WholeTasks)
-    made: TrainingUnit = kind(config)
-    return made
+    return Spans(config) if config.kind == "spans" else WholeTasks(config)

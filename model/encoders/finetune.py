@@ -139,6 +139,7 @@ def finetune(
     if lengths is None:
         lengths = np.array([length_of(item) for item in training.items])
     for step, rows in enumerate(islice(_batches(lengths, rng), total), start=1):
+        encoder.forget_copy()  # the step changes the weights, and gradients need its room
         targets = torch.as_tensor(training.targets_of(rows)).to(encoder.device)
         states = encoder.forward([training.items[row] for row in rows])
         logits = head(states)
@@ -149,7 +150,6 @@ def finetune(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
         optimizer.step()
-        encoder.forget_copy()
         schedule.step()
         losses.append(loss.item())
         answered = {"loss": losses[-1], **_scores(logits.detach(), targets, groups)}

@@ -67,8 +67,8 @@ def played(
     previous: Version | None = None,
     size: int = 5,
 ) -> Round:
-    setup = Setup(2, size, set(), previous, pinned)
-    outcome = FastRounds(store, config, settings, lambda _: []).play(known, setup)
+    setup = Setup(2, size, set(), lambda _: [], previous, pinned)
+    outcome = FastRounds(store, config, settings).play(known, setup)
     assert outcome is not None
     return outcome
 

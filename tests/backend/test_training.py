@@ -11,7 +11,7 @@ from backend.interface.names import keys_of, names_of
 from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import Answer
 from backend.mirror.pool import Labelling
-from backend.project.context import ProjectContext
+from backend.project.context import context_of
 from backend.project.loop import ProjectLoop
 from backend.project.training import Training, spec_of
 from backend.settings import Settings
@@ -32,18 +32,7 @@ class Asked:
     def __init__(self, folder: Path, settings: Settings, xml: str = EXAMPLE) -> None:
         self.trainer, self.store = TrainerProcess(), Store(folder)
         self.loop = ProjectLoop(7, NOWHERE, lambda *_: NoWork(), 60.0)
-        context = ProjectContext(
-            number=7,
-            folder=folder,
-            connection=NOWHERE,
-            settings=settings,
-            trainer=self.trainer,
-            inbox=self.loop.inbox,
-            progress=self.loop.progress,
-            troubles=self.loop.troubles,
-            status=self.loop.status,
-            wake=self.loop.wake,
-        )
+        context = context_of(self.loop, NOWHERE, settings, self.trainer)
         self.training = Training(context, self.store)
         self.training.see(xml, parse(xml))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.interface.parse import EXAMPLE
 from backend.mirror.pool import Pool
-from backend.project.context import ProjectContext
+from backend.project.context import context_of
 from backend.project.loop import ProjectLoop
 from backend.project.turn import Turns
 from backend.settings import Settings
@@ -27,28 +27,15 @@ def test_after_a_start_the_last_version_is_served_before_the_tasks_are_read(
 ) -> None:
     """To read a million tasks takes a quarter of an hour, and predictions are asked for meanwhile:
     they came without results, and our own switch of the version looked like somebody else's."""
-    served_in(tmp_path)
-    pool = Pool(tmp_path / "pool.sqlite")
+    served_in(tmp_path / "7")
+    pool = Pool(tmp_path / "7" / "pool.sqlite")
     pool.add_published("0.3", 1.0)
     pool.close()
     web.answers["/api/projects/7/"] = Answer(json.dumps(PROJECT).encode())
     web.answers["/api/dm/views/"] = Answer(b'[{"id": 1, "data": {"ordering": ["tasks:id"]}}]')
     connection = Connection(web.url, "token", "")
     loop = ProjectLoop(7, connection, lambda *_: NoWork(), 60.0)
-    work = Turns(
-        ProjectContext(
-            number=7,
-            folder=tmp_path,
-            connection=connection,
-            settings=Settings(model_dir=tmp_path),
-            trainer=TrainerProcess(),
-            inbox=loop.inbox,
-            progress=loop.progress,
-            troubles=loop.troubles,
-            status=loop.status,
-            wake=loop.wake,
-        )
-    )
+    work = Turns(context_of(loop, connection, Settings(model_dir=tmp_path), TrainerProcess()))
     turn = work.turn({"start"})
     assert next(turn).title == "News"
     served = next(turn).served

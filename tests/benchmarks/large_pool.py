@@ -57,7 +57,7 @@ def fill(pool: Pool, store: Store, tasks: int) -> None:
 def played(pool: Pool, store: Store, number: int) -> Iterator[float]:
     """Seconds from each further label to its order."""
     settings, previous = Settings(), None
-    rounds = FastRounds(store, CONFIG, settings, lambda ids: pool.parts(ids, CONFIG))
+    rounds = FastRounds(store, CONFIG, settings)
     for _ in range(number):
         began = time.perf_counter()
         asked = LABELLED + 1 if previous is None else int(previous.shortlist[0])
@@ -65,7 +65,7 @@ def played(pool: Pool, store: Store, number: int) -> Iterator[float]:
         _, keys = pool.keys(CONFIG, settings.seed)
         covered = int((store.encoded(0).rows(keys) >= 0).sum())
         labelling = pool.labelling(CONFIG, settings.empty_is_none)
-        setup = Setup(0, settings.shortlist, set(), previous)
+        setup = Setup(0, settings.shortlist, set(), lambda ids: pool.parts(ids, CONFIG), previous)
         outcome = rounds.play(labelling, setup)
         assert covered == len(keys)
         assert outcome is not None
