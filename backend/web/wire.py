@@ -90,9 +90,8 @@ def webhook() -> tuple[Response, int]:
     event = _text(body, "action")
     project = project_id(body.get("project"))
     secret = request.headers.get(SECRET_HEADER)
-    if (
-        _service().is_starting
-    ):  # Label Studio, and the annotator with it, waits for at most a second
+    if _service().is_starting:
+        # Label Studio, and the annotator with it, waits for at most a second.
         _service().notify(project, event, body.get("project"), secret)
     else:
         _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
