@@ -10,6 +10,10 @@ COMMANDS = {
     "serve": ("backend.commands.serve", "run the web server that Label Studio connects to"),
     "settings": ("backend.commands.settings", "print every setting, its value and its meaning"),
     "connect": ("backend.commands.connect", "connect a project of a running Label Studio"),
+    "disconnect": (
+        "backend.commands.disconnect",
+        "disconnect a project, and take back what was made there",
+    ),
     "doctor": ("backend.commands.doctor", "find and fix what keeps the order from working"),
     "versions": ("backend.commands.versions", "list a project's versions, or show one"),
     "rollback": (
@@ -27,7 +31,7 @@ help. `run` may return an exit code. Only the chosen command's module is importe
 
 
 def main() -> int:
-    listing = "\n".join(f"  {name:<10}{line}" for name, (_, line) in COMMANDS.items())
+    listing = "\n".join(f"  {name:<12}{line}" for name, (_, line) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="python -m backend",
         description=f"{__doc__}\n\n{listing}",

@@ -58,6 +58,18 @@ class NotConnected(BackendError):
     """We do not know how to reach Label Studio for this project."""
 
 
+class NotListed(BackendError):
+    """Label Studio does not list this backend for the project."""
+
+
+class NoSuchProject(BackendError):
+    """Label Studio has no project with this number, and we never worked in one."""
+
+
+class AnotherBackend(BackendError):
+    """Another backend of this kind orders the same project."""
+
+
 class ProjectReplaced(BackendError):
     """The project with this number in Label Studio is not the one that we learnt about."""
 

@@ -158,9 +158,14 @@ class Settings:
     seed: int = setting(0, "Seed of all randomness.", advanced=True, least=0)
     basic_auth_user: str = setting("", "User name that Label Studio must send to the backend.")
     basic_auth_pass: str = setting("", "Password that Label Studio must send to the backend.")
+    allowed_hosts: str = setting(
+        "",
+        "Names by which the backend may be reached, such as al.example.org,*.corp.example; without "
+        "a password by default only local ones.",
+    )
     host: str = setting("0.0.0.0", "Address to listen on.")
     port: int = setting(9090, "Port to listen on.", least=1, most=65535)
-    threads: int = setting(8, "Requests answered at the same time.", advanced=True, least=1)
+    threads: int = setting(8, "Requests answered at the same time.", advanced=True, least=2)
     log_level: str = setting(
         "INFO", "How much to log.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )

@@ -12,7 +12,7 @@ from model.choosing.strategies import STRATEGIES
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted((ROOT / "model").rglob("*.py"))
-STUDIO_SIDE = {"backend", "flask", "gunicorn", "requests", "label_studio_ml", "urllib", "http"}
+STUDIO_SIDE = {"backend", "flask", "waitress", "requests", "label_studio_ml", "urllib", "http"}
 HEAVY = {"torch", "transformers", "sklearn", "scipy"}
 
 
@@ -29,7 +29,7 @@ ROOMS = {
     "mirror": {"errors", "types", "interface"},
     "media": {"errors", "settings", "interface", "studio", "mirror"},
     # our state in Label Studio, and the process that encodes and fine-tunes
-    "queue": {"errors", "types", "settings", "studio", "mirror"},
+    "queue": {"errors", "types", "studio", "mirror"},
     "trainer": {"errors", "types", "interface", "mirror", "media"},
     # the loop, and its pages
     "project": {

@@ -1,4 +1,4 @@
-"""Run the web server: gunicorn with one process and several threads."""
+"""Run the web server."""
 
 import os
 import sys
@@ -7,23 +7,12 @@ from argparse import ArgumentParser, Namespace
 from backend.settings import from_env
 from backend.trainer.process import ENVIRONMENT
 
-ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']
-
 
 def add_arguments(parser: ArgumentParser) -> None:
     parser.epilog = "All settings are environment variables: python -m backend settings"
 
 
 def run(_: Namespace) -> None:
-    settings = from_env(os.environ)
-    command = [
-        sys.executable, "-m", "gunicorn",
-        "--bind", f"{settings.host}:{settings.port}",
-        # One process: it holds the loops and the models that they serve.
-        "--workers", "1", "--worker-class", "gthread", "--threads", str(settings.threads),
-        "--timeout", "0", "--graceful-timeout", "5", "--no-control-socket",
-        "--log-level", settings.log_level.lower(),
-        *(ACCESS_LOG if settings.log_level == "DEBUG" else []),
-        "backend.web.app:create_app()",
-    ]  # fmt: skip
+    from_env(os.environ)  # a setting that cannot be used ends it here, with its sentence
+    command = [sys.executable, "-m", "backend.web.server"]
     os.execve(sys.executable, command, {**ENVIRONMENT, **os.environ})

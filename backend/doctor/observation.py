@@ -13,7 +13,6 @@ import requests
 from backend.doctor import probes
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
-from backend.queue.webhook import webhook_headers
 from backend.settings import Settings
 from backend.studio.api import IMPORT_FLAG, Studio
 from backend.types import Json
@@ -61,8 +60,6 @@ class Observation:
     webhooks: tuple[Json, ...] = ()
     tabs: tuple[Json, ...] = ()
     empty_is_none: bool = False
-    headers: dict[str, str] = field(default_factory=dict)
-    """The headers that the webhook must send, as far as the doctor knows them."""
 
     def own_backends(self) -> list[Json]:
         """The project's connections to our address."""
@@ -107,7 +104,6 @@ def observe(
         webhook_refusal=probes.webhook_refusal(studio.session, f"{url}/webhook"),
         import_flag=probes.feature_flag(studio.session, IMPORT_FLAG),
         empty_is_none=settings.empty_is_none,
-        headers=_headers(settings),
         backends=backends,
         health=backend.health(),
     )
@@ -135,12 +131,6 @@ def _of_project(studio: Studio, backend: "_Backend", described: Json) -> dict[st
         "webhooks": tuple(studio.of(number).webhooks()),
         "tabs": tuple(studio.of(number).tabs()),
     }
-
-
-def _headers(settings: Settings) -> dict[str, str]:
-    """Without the backend's secret, which only the backend knows."""
-    headers = webhook_headers(settings, "")
-    return {name: value for name, value in headers.items() if value}
 
 
 class _Backend:

@@ -115,7 +115,7 @@ def webhook(seen: Observation) -> Finding | None:
     return Finding(
         "webhook",
         "wrong",
-        f"The webhook to {seen.backend_url}/webhook does not work ({'; '.join(faults)}): the "
+        f"The webhook to {seen.backend_url}/webhook is not right ({'; '.join(faults)}): the "
         "backend notices labels only at its next poll",
         "Run the doctor with --fix" if can_fix else "First fix what is wrong above",
         fix_webhook if can_fix else None,
@@ -130,8 +130,8 @@ def _faults(row: Json, seen: Observation) -> Iterator[str]:
         yield "switched off"
     if not row.get("send_payload"):
         yield "without payload"
-    if not seen.headers.items() <= (row.get("headers") or {}).items():
-        yield "without the backend's password"
+    if "Authorization" in (row.get("headers") or {}):
+        yield "with the backend's password, which all users of Label Studio can read"
 
 
 def removed_backends(seen: Observation) -> Finding:

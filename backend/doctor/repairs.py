@@ -4,21 +4,21 @@ from backend.doctor.observation import Observation, address
 from backend.errors import BackendError
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import ORDERING, ensure_first_tab
-from backend.queue.webhook import SECRET_HEADER, ensure_webhook, events_for, webhook_headers
+from backend.queue.webhook import SECRET_HEADER, ensure_webhook, events_for
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 from backend.types import Json
 
 
-def fix_webhook(studio: StudioProject, seen: Observation, settings: Settings) -> str:
-    """Keeps the backend's secret in it; into a new webhook the backend puts it at its next poll."""
-    own = seen.own_webhooks()
-    secret = own[0]["headers"].get(SECRET_HEADER, "") if own else ""
+def fix_webhook(studio: StudioProject, seen: Observation, _: Settings) -> str:
+    """Without a secret: the backend puts a new one into it at its next poll."""
     events = events_for(seen.project["label_config"])
-    headers = webhook_headers(settings, secret)
-    if not ensure_webhook(studio, seen.backend_url, headers, events):
+    if not ensure_webhook(studio, seen.backend_url, "", events):
         raise BackendError("Label Studio refuses the webhook")
-    return f"the webhook to {seen.backend_url}/webhook is in place, with its events and headers"
+    return (
+        f"the webhook to {seen.backend_url}/webhook is in place, with its events; the backend adds "
+        "a new secret to it within a minute"
+    )
 
 
 def delete_left_webhooks(studio: StudioProject, seen: Observation, _: Settings) -> str:

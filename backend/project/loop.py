@@ -12,7 +12,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
-from backend.errors import BackendError, ProjectReplaced, explained, is_disk_full
+from backend.errors import (
+    BackendError,
+    NoSuchProject,
+    ProjectReplaced,
+    explained,
+    is_disk_full,
+)
 from backend.project.progress import Progress
 from backend.project.status import Served, Status
 from backend.project.troubles import Troubles
@@ -73,6 +79,8 @@ class ProjectLoop:
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
+        self.has_worked = False
+        """Whether any turn succeeded."""
         self.troubles = Troubles()
         self.inbox = Inbox()
         self.progress = Progress()
@@ -96,10 +104,15 @@ class ProjectLoop:
         self._thread.start()
 
     def stop(self) -> None:
+        """End after the turn that runs; waits a moment for it."""
+        self.leave()
+        self._thread.join(timeout=5.0)
+
+    def leave(self) -> None:
+        """The same without waiting."""
         with self._woken:
             self._stopping = True
             self._woken.notify()
-        self._thread.join(timeout=5.0)
 
     def wake(self, hint: Hint) -> None:
         """Something happened. Returns at once; may be called from any thread."""
@@ -108,10 +121,16 @@ class ProjectLoop:
             self._woken.notify()
 
     def connect(self, connection: Connection) -> None:
-        """Label Studio reported how it is reached and how it reaches us."""
-        if connection != self._connection:
-            self._connection = connection
+        """Label Studio reported how it is reached. Used once the one before does not work any more:
+        whoever reaches us can report anything."""
+        self._connection = connection
+        if self.trouble is not None:
             self.wake("start")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the project turned out not to be there: the loop does nothing more."""
+        return self._stopping and not self._thread.is_alive()
 
     def _run(self) -> None:
         failures, ready_at = 0, 0.0
@@ -122,7 +141,9 @@ class ProjectLoop:
                 self._turn(hints)
                 allowance.spend(self.status.publish_seconds, time.monotonic())
                 ready_at = allowance.ready_at()
-                failures, self.trouble = 0, None
+                failures, self.trouble, self.has_worked = 0, None, True
+            except NoSuchProject as error:
+                self._end(str(error))
             except Exception as error:  # the border of the thread: a bug must not end the loop
                 failures += 1
                 self._recover_from(error)
@@ -130,12 +151,19 @@ class ProjectLoop:
         self._let_go()
 
     def _turn(self, hints: set[Hint]) -> None:
-        if self._work is None or self._worked_with != self._connection:
+        is_other = self._worked_with != self._connection
+        if self._work is None or (self.trouble is not None and is_other):
             self._let_go()
             self._worked_with = self._connection
             self._work = self._make_work(self, self._worked_with)
         for status in self._work.turn(hints):
             self.status = status
+
+    def _end(self, trouble: str) -> None:
+        self.trouble = trouble
+        self.troubles.note(trouble)
+        log.info("project %d: %s", self.project, trouble)
+        self.leave()
 
     def _recover_from(self, error: Exception) -> None:
         """Keep what an error leaves usable, and let go of the rest."""

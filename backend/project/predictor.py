@@ -1,5 +1,6 @@
 """Predictions on demand: tasks -> vectors -> the served head -> pre-annotations and scores."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,19 +18,30 @@ from model.types import EncoderSpec
 if TYPE_CHECKING:  # it imports transformers, 4 s and 120 MB that most servers never need
     from model.encoders.joint import JointEncoder
 
+log = logging.getLogger(__name__)
+
 
 class Predictor:
     """Turns tasks into predictions; owns the one encoder that the server keeps in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: int) -> None:
+        """`waiting`: how many requests may encode texts or wait for that; it must be smaller than
+        the number of the server's threads, so that the others stay free for short requests."""
+        self._places = threading.BoundedSemaphore(waiting)
         self._encoding = threading.Lock()
         self._loaded: tuple[EncoderSpec, Path | None] | None = None
         self._encoder: JointEncoder | None = None
 
     def predict(self, served: Served, tasks: Sequence[Json]) -> list[Json]:
         """One prediction a task, in the tasks' order; without result where there is nothing to read
-        or no head yet. Their scores lie in [0.5, 1], so that none jumps the queue."""
-        said = self._said(served, tasks)
+        or no head yet, and where a text has no vector and too many wait to be encoded. Their scores
+        lie in [0.5, 1], so that none jumps the queue."""
+        may_encode = self._places.acquire(blocking=False)
+        try:
+            said = self._said(served, tasks, may_encode)
+        finally:
+            if may_encode:
+                self._places.release()
         return [
             {
                 "result": result,
@@ -39,7 +51,7 @@ class Predictor:
             for result, confidence in (said.get(place, ([], 0.0)) for place in range(len(tasks)))
         ]
 
-    def _said(self, served: Served, tasks: Sequence[Json]) -> dict[int, Said]:
+    def _said(self, served: Served, tasks: Sequence[Json], may_encode: bool) -> dict[int, Said]:
         shown = [parts_of(task.get("data"), served.config) for task in tasks]
         readable = {place: parts for place, parts in enumerate(shown) if parts is not None}
         version = served.version
@@ -51,7 +63,14 @@ class Predictor:
                 return self._loaded_encoder(served.store, version.encoder).encode(shown)
 
         unit = unit_of(served.store, served.config)
-        return unit.predict(version, version.head, readable, encode)
+        said = unit.predict(version, version.head, readable, encode if may_encode else None)
+        if len(said) < len(readable):
+            log.info(
+                "%d of %d tasks of a request are not encoded yet and got no pre-annotation",
+                len(readable) - len(said),
+                len(tasks),
+            )
+        return said
 
     def _loaded_encoder(self, store: Store, number: int) -> "JointEncoder":
         from model.encoders.joint import JointEncoder  # noqa: PLC0415 (see above)

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import resource
 import threading
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.errors import BackendError, BadRequest, UnknownProject
+from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
 from backend.interface.preannotations import demand_score
 from backend.project.context import context_of
 from backend.project.loop import Hint, ProjectLoop, Work
@@ -29,7 +30,9 @@ NOTHING_SERVED = "0.0"
 """The version before the first one."""
 
 MAX_PROJECTS = 1000
-"""Each has a thread, and who can reach us can name projects that do not exist."""
+"""Each has a thread."""
+FILES, SPARE_FILES = 6, 200
+"""How many files each project has open, and how many are kept for all else."""
 
 HINTS: dict[str, Hint] = {
     "ANNOTATION_CREATED": "labels",
@@ -57,6 +60,8 @@ class Service:
         self.is_starting = False
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._loops: dict[int, ProjectLoop] = {}
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most_projects = max(1, min(MAX_PROJECTS, (files - SPARE_FILES) // FILES))
         self._lock = threading.Lock()
         self._trainer = TrainerProcess()
 
@@ -67,9 +72,10 @@ class Service:
         """
         self.is_starting = True
         self._trainer.start()
-        for folder in sorted(self.settings.model_dir.glob("*")):
-            if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
-                self.connect(int(folder.name), "", "", "")
+        if not self.settings.label_studio_url:
+            log.warning("LABEL_STUDIO_URL is not set: no project can be connected")
+        else:
+            self._resume_projects()
         for library in libraries:
             import_module(library)
         # What the libraries hold stays. Without this, each full garbage collection goes through it
@@ -78,32 +84,66 @@ class Service:
         gc.freeze()
         self.is_starting = False
 
-    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
-        """Start the project's loop, or tell it how Label Studio and we reach each other now.
+    def _resume_projects(self) -> None:
+        connection = Connection(self.settings.label_studio_url, self.settings.label_studio_api_key)
+        for folder in sorted(self.settings.model_dir.glob("*")):
+            if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
+                with self._lock:
+                    self._started(int(folder.name), connection)
 
-        The settings' address and key win over what Label Studio says of itself; a key is never
-        sent to an address that came with a request.
+    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
+        """Somebody called /setup: start the project's loop, which asks Label Studio what is true.
+
+        The settings' key wins over the token that came, and a token is sent only to the settings'
+        address. Raises NotConnected without one.
         """
         settings = self.settings
-        connection = Connection(
-            settings.label_studio_url or hostname,
-            settings.label_studio_api_key or token,
-            backend_url,
-            spare_token=token,
-            studio_address=hostname,
-        )
+        if not settings.label_studio_url:
+            raise NotConnected(
+                "LABEL_STUDIO_URL is not set, and the backend calls no address that only a request "
+                "names. Set it to Label Studio's address as the backend reaches it"
+            )
+        key = settings.label_studio_api_key or token
+        connection = Connection(settings.label_studio_url, key, spare_token=token)
         with self._lock:
             loop = self._loops.get(project)
-            if loop is None and len(self._loops) >= MAX_PROJECTS:
-                raise BackendError(
-                    f"{MAX_PROJECTS} projects are connected; one backend has no more"
-                )
-            if loop is None:
-                loop = ProjectLoop(project, connection, self._make_work, settings.poll_seconds)
-                self._loops[project] = loop
-                loop.start()
-                log.info("project %d: connected", project)
+            if loop is None or loop.has_ended:
+                loop = self._started(project, connection)
+        loop.inbox.call(backend_url, hostname)
         loop.connect(connection)
+
+    def _started(self, project: int, connection: Connection) -> ProjectLoop:
+        """A new loop for a project, if need be in place of one that never worked."""
+        self._loops.pop(project, None)
+        if len(self._loops) >= self._most_projects:
+            self._make_room()
+        loop = ProjectLoop(project, connection, self._make_work, self.settings.poll_seconds)
+        self._loops[project] = loop
+        loop.start()
+        log.info("project %d: looking for it", project)
+        return loop
+
+    def _make_room(self) -> None:
+        """Let go of the oldest project that never worked: anybody can name such ones."""
+        for number, loop in self._loops.items():
+            if not loop.has_worked:
+                loop.leave()
+                del self._loops[number]
+                return
+        raise BackendError(
+            f"{self._most_projects} projects are connected, and one backend has no more. Run "
+            "another backend with a MODEL_DIR of its own for further projects"
+        )
+
+    def knows_secret(self, secret: object) -> bool:
+        """Whether one of the projects' own webhooks carries this secret."""
+        return self.project_of(secret) is not None
+
+    def project_of(self, secret: object) -> int | None:
+        """The project whose webhook carries this secret."""
+        if not isinstance(secret, str):
+            return None
+        return next((loop.project for loop in self.loops() if loop.inbox.knows(secret)), None)
 
     def version_of(self, project: int) -> str:
         """The served version's name; NOTHING_SERVED before there is one. Never waits."""
@@ -189,7 +229,7 @@ class Service:
     def _predictor(self) -> "Predictor":
         from backend.project.predictor import Predictor  # noqa: PLC0415 (see the class)
 
-        return Predictor()
+        return Predictor(max(1, self.settings.threads // 2))
 
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)

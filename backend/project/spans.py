@@ -8,7 +8,7 @@ from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, regions_of
 from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.pool import Labelling
-from backend.project.unit import Encode, Learnt, Said, Setup, keep
+from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
@@ -47,14 +47,17 @@ class Spans:
         return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
 
     def predict(
-        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
         """Sure as of the least certain token."""
-        tokens = self._tokens(version.encoder, list(shown.values()), encode)
+        rows, tokens = self._tokens(version.encoder, list(shown.values()), encode)
+        if len(rows) == 0:
+            return {}
+        places = [list(shown)[row] for row in rows]
         surest = head.probs(tokens.states).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
-        results = self._regions(head, tokens, list(shown.values()))
-        return dict(zip(shown, zip(results, confidence, strict=True), strict=True))
+        results = self._regions(head, tokens, [shown[place] for place in places])
+        return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
     def _regions(self, head: Head, tokens: Tokens, shown: Sequence[Parts]) -> list[list[Json]]:
         marked = predicted_spans(head, tokens, self._config.labels)
@@ -63,17 +66,20 @@ class Spans:
             for spans, parts in zip(marked, shown, strict=True)
         ]
 
-    def _tokens(self, encoder: int, shown: Sequence[Parts], encode: Encode) -> Tokens:
-        """The tokens of these texts, encoded now where they are missing."""
+    def _tokens(
+        self, encoder: int, shown: Sequence[Parts], encode: Encode | None
+    ) -> tuple[Ints, Tokens]:
+        """The rows of `shown` whose tokens are known, and these; a few are encoded now."""
         keys = np.array([key_of(parts) for parts in shown], dtype=np.int64)
         known = self._store.tokens(encoder)
         missing = np.flatnonzero(known.rows(keys) < 0)
-        if len(missing):
-            found: Tokens = encode([shown[row] for row in missing.tolist()])
-            if not keep(known, keys[missing], found):
-                whole: Tokens = found if len(missing) == len(shown) else encode(shown)
-                return whole
-        return known.take(known.rows(keys))
+        new = to_encode(missing, encode)
+        if encode is not None and len(new):
+            found: Tokens = encode([shown[row] for row in new.tolist()])
+            if not keep(known, keys[new], found):
+                return new, found
+        there = np.flatnonzero(known.rows(keys) >= 0)
+        return there, known.take(known.rows(keys[there]))
 
 
 def snapshot_of(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from backend.errors import NotConnected
+from backend.errors import NoSuchProject, NotConnected, StudioError
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
@@ -23,9 +23,11 @@ from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
 from backend.project.unit import Setup
 from backend.queue.cleanup import clean_up
+from backend.queue.listing import listing_of
 from backend.queue.publish import write
-from backend.queue.upkeep import MISSED, Upkeep
+from backend.queue.upkeep import MISSED, Upkeep, keep_listing
 from backend.studio.api import Studio
+from backend.studio.project import StudioProject
 from backend.types import Json
 from model.storage.store import Store, Version
 
@@ -35,6 +37,9 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
 SHOWN_UNREADABLE = 50
+
+MIRROR = "pool.sqlite"
+"""The mirror's file in a project's folder: a project that has it was connected before."""
 
 Looking = Generator[Status, None, LabelConfig]
 """Looks at the project and returns its labelling config; what others should see is yielded."""
@@ -56,14 +61,16 @@ class Turns:
         self._settings = settings
         server = Studio(connection.url, connection.token, connection.spare_token)
         self._studio = server.of(context.number)
-        self._pool = _opened_mirror(context, self._studio.describe())
+        self._pool = _opened_mirror(context, self._studio)
         self._store = Store(context.folder)
         if not context.trainer.is_busy_with(self._project):  # it may be writing an encoder just now
             self._store.clear_unfinished()
-        self._training = Training(context, self._store)
         self._history = History(context.folder)
-        self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection, settings)
-        self._status = replace(context.status, studio_address=self._upkeep.studio_address)
+        self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection)
+        address = self._upkeep.studio_address
+        reached = replace(connection, studio_address=address)
+        self._training = Training(replace(context, connection=reached), self._store)
+        self._status = replace(context.status, studio_address=address)
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -88,7 +95,7 @@ class Turns:
             self._note_what_was_missed()
 
     def _turn(self, hints: set[Hint]) -> Iterator[Status]:
-        self._status = replace(self._status, publish_seconds=0.0)
+        self._status, self._upkeep.write_seconds = replace(self._status, publish_seconds=0.0), 0.0
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
         config = yield from self._look(hints)
@@ -144,6 +151,11 @@ class Turns:
         served = self._status.served
         if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
+        self._status = replace(
+            self._status,
+            studio_address=self._upkeep.studio_address,
+            publish_seconds=self._upkeep.write_seconds,
+        )
         return config
 
     def _read_interface(self, xml: str) -> LabelConfig:
@@ -241,7 +253,8 @@ class Turns:
         self._ranked = now
         if is_first:
             self._upkeep.finish_connecting(played.version.name)
-        self._status = replace(self._status, publish_seconds=time.monotonic() - began)
+        seconds = self._status.publish_seconds + time.monotonic() - began
+        self._status = replace(self._status, publish_seconds=seconds)
 
     def _log_published(self, played: Round, seconds: float) -> None:
         log.info(
@@ -292,18 +305,36 @@ class Turns:
     def _note_what_was_missed(self) -> None:
         if self._upkeep.missed():
             self._context.troubles.note(MISSED)
+        changing = self._upkeep.kept_changing()
+        if changing is not None:
+            self._context.troubles.note(changing)
 
 
-def _opened_mirror(context: ProjectContext, described: Json) -> Pool:
-    """The mirror in the project's folder. Raises ProjectReplaced when it is one of another project.
+def _opened_mirror(context: ProjectContext, studio: StudioProject) -> Pool:
+    """The mirror in the project's folder, which is made only for a project that is there and for
+    which Label Studio lists us: nothing is written for requests that name others.
 
-    Label Studio has described the project before, so nothing is written for requests that name
-    projects that do not exist.
+    Raises NoSuchProject, NotListed, and ProjectReplaced when the mirror is one of another project.
     """
+    described = _described(context, studio)
+    path, listing = context.folder / MIRROR, None
+    if not path.is_file():
+        listing = listing_of(studio, context.inbox, "")
     context.folder.mkdir(parents=True, exist_ok=True)
-    pool = Pool.repaired(context.folder / "pool.sqlite")
+    pool = Pool.repaired(path)
+    if listing is not None:
+        keep_listing(pool, listing)
     if not is_of(pool, described):
         pool.close()
         context.trainer.cancel(context.number)
         raise set_aside(context.folder)
     return pool
+
+
+def _described(context: ProjectContext, studio: StudioProject) -> Json:
+    try:
+        return studio.describe()
+    except StudioError as error:
+        if error.status == 404 and not (context.folder / MIRROR).is_file():
+            raise NoSuchProject(str(error)) from error
+        raise

@@ -25,6 +25,9 @@ Texts = Callable[[Ints], list[Parts]]
 """Ids of tasks -> what they show."""
 Encode = Callable[[Sequence[Parts]], Any]
 """What tasks show -> their vectors (n, d) or Tokens, by the encoder of the served version."""
+MOST_ENCODED = 32
+"""Texts that are encoded for one request: more would keep it, and those behind it, for seconds, and
+the trainer encodes them soon anyway."""
 Said = tuple[list[Json], float]
 """A pre-annotation, and how sure the model is of it, in [0, 1]."""
 
@@ -76,6 +79,11 @@ class Learnt:
     results: Callable[[Needed], list[list[Json]]]
 
 
+def to_encode(missing: Ints, encode: Encode | None) -> Ints:
+    """Those of the missing texts that are encoded for this request; none without an encoder."""
+    return missing[: MOST_ENCODED if encode is not None else 0]
+
+
 def keep(store: VectorStore | TokenStore, keys: Ints, found: Any) -> bool:
     """Add what was encoded for a prediction. Whether there was room for it; without, the next
     prediction takes longer."""
@@ -95,7 +103,8 @@ class Unit(Protocol):
         pinned head has other labels than the labelling config."""
 
     def predict(
-        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
         """What the head of this version says of the tasks that show this, by the same places.
-        Without those that have no vector yet and take too long to encode now."""
+        Without those that have no vector yet and take too long to encode now. `encode`: None when
+        nothing is to be encoded, because others are waiting for that."""

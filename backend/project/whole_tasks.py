@@ -11,7 +11,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
-from backend.project.unit import Encode, Learnt, Said, Setup, keep
+from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.project.versions import least_confidence
 from backend.types import Json
 from model.choosing.audit import by_lot
@@ -53,7 +53,7 @@ class WholeTasks:
         return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
 
     def predict(
-        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
         rows, vectors = self._vectors(version.encoder, list(shown.values()), encode)
         places = [list(shown)[row] for row in rows]
@@ -62,22 +62,24 @@ class WholeTasks:
         confidence = confidence_of(probs, head, self._config).tolist()
         return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
-    def _vectors(self, encoder: int, shown: Sequence[Parts], encode: Encode) -> tuple[Ints, Floats]:
-        """The rows of `shown` that have a vector, and these: from the store, and where one is
-        missing encoded now. Not pictures and clips: nobody should wait for their download, and the
-        trainer encodes them soon."""
+    def _vectors(
+        self, encoder: int, shown: Sequence[Parts], encode: Encode | None
+    ) -> tuple[Ints, Floats]:
+        """The rows of `shown` that have a vector, and these: from the store, and of texts where one
+        is missing a few encoded now. Not pictures and clips: nobody should wait for their download,
+        and the trainer encodes them soon."""
         keys = np.array([key_of(parts) for parts in shown], dtype=np.int64)
         vectors = self._store.vectors(encoder)
         rows = vectors.rows(keys)
         known, missing = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         found = np.zeros((len(shown), vectors.dimension), dtype=np.float16)
         found[known] = vectors.take(rows[known])
-        if self._config.layout != ("text",):
-            return known, found[known]
-        if len(missing):
-            found[missing] = encode([shown[row] for row in missing.tolist()])
-            keep(vectors, keys[missing], found[missing])
-        return np.arange(len(shown)), found
+        new = to_encode(missing, encode if self._config.layout == ("text",) else None)
+        if encode is not None and len(new):
+            found[new] = encode([shown[row] for row in new.tolist()])
+            keep(vectors, keys[new], found[new])
+        there = np.sort(np.concatenate([known, new]))
+        return there, found[there]
 
 
 def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:

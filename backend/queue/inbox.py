@@ -1,4 +1,4 @@
-"""What webhooks reported about a project, and the secret that identifies our own webhook."""
+"""What requests reported about a project, and the secret that identifies our own webhook."""
 
 import time
 from collections import deque
@@ -20,6 +20,16 @@ class ProjectState:
     at: float
 
 
+@dataclass(frozen=True)
+class SetupCall:
+    """A request to /setup: our address as it names it, what Label Studio says its own is for
+    browsers ("" for nothing usable), and when it came (time.monotonic)."""
+
+    backend_url: str
+    studio_address: str
+    at: float
+
+
 class Inbox:
     """Requests write to it, and the loop's thread reads it. All methods may be called from any
     thread."""
@@ -28,6 +38,7 @@ class Inbox:
         self.secret = token_urlsafe()
         """What our own webhook sends; reports without it are ignored."""
         self._changes: deque[ProjectState] = deque(maxlen=REMEMBERED)
+        self._setups: deque[SetupCall] = deque(maxlen=REMEMBERED)
 
     def knows(self, secret: object) -> bool:
         """Whether this is our secret. Compared in constant time."""
@@ -40,3 +51,16 @@ class Inbox:
     def changes(self) -> list[ProjectState]:
         """The last changes, newest last."""
         return list(self._changes)
+
+    def call(self, backend_url: str, studio_address: str) -> None:
+        """Somebody called /setup; see backend.queue.listing for what that is worth."""
+        self._setups.append(SetupCall(backend_url, studio_address, time.monotonic()))
+
+    def setups_since(self, moment: float) -> list[SetupCall]:
+        """The calls of /setup from this time on (time.monotonic), oldest first."""
+        return [call for call in self._setups if call.at >= moment]
+
+    def new_secret(self) -> str:
+        """Replace the secret; a webhook with the one before is no longer ours."""
+        self.secret = token_urlsafe()
+        return self.secret

@@ -9,6 +9,8 @@ FIRST_TITLE = "Label next"
 REVIEW_TITLE = "Review labels"
 DEFAULT_TITLES = ("Default", "New Tab")
 ORDERING = ["tasks:predictions_score"]
+BY_ID = ["tasks:id"]
+"""The order of a new project; Label Studio ignores a change to none at all."""
 HIDDEN_IN_EXPLORE = [
     "tasks:inner_id",
     "tasks:annotations_results",
@@ -82,6 +84,24 @@ def ensure_review_tab(studio: StudioProject, annotations: list[int]) -> None:
         studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
     elif annotations and tabs:  # never the first one, which direct links follow
         studio.create_tab({"title": REVIEW_TITLE, **SHOWN, **wanted})
+
+
+def remove_tabs(studio: StudioProject) -> list[str]:
+    """Delete *Review labels*, and give the first tab, if it is still as we left it, the name and
+    the order that it has in a new project. Returns the titles of the tabs that were changed."""
+    changed = []
+    for place, tab in enumerate(studio.tabs()):
+        data: dict[str, Any] = tab.get("data") or {}
+        title = data.get("title")
+        if title == REVIEW_TITLE:
+            studio.delete_tab(tab["id"])
+            changed.append(REVIEW_TITLE)
+        elif place == 0 and title == FIRST_TITLE and data.get("ordering") == ORDERING:
+            plain = {"conjunction": "and", "items": []}
+            new = {**data, "title": DEFAULT_TITLES[0], "ordering": BY_ID, "filters": plain}
+            studio.update_tab(tab["id"], new)
+            changed.append(FIRST_TITLE)
+    return changed
 
 
 def _in_order(data: Json) -> Json:

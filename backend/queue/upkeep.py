@@ -4,16 +4,17 @@ order depends on, and the tabs. People and settings pages change these, too."""
 import logging
 import time
 
-from backend.errors import ProjectReplaced, StudioError
+from backend.errors import AnotherBackend, NotListed, ProjectReplaced, StudioError
 from backend.mirror.identity import is_of
 from backend.mirror.pool import Pool
 from backend.mirror.review import read as read_review
 from backend.queue.inbox import Inbox, ProjectState
+from backend.queue.listing import Listing, listing_of
 from backend.queue.overwritten import Overwritten
 from backend.queue.publish import out_of_order
+from backend.queue.repairs import Repairs
 from backend.queue.tabs import ensure_first_tab, ensure_review_tab
-from backend.queue.webhook import ensure_webhook, events_for, typed_address, webhook_headers
-from backend.settings import Settings
+from backend.queue.webhook import ensure_webhook, events_for, is_secret_lost, rival_in
 from backend.studio.connection import Connection
 from backend.studio.project import StudioProject
 from backend.types import Json
@@ -27,8 +28,15 @@ REVIEWED = "reviewed"
 """The fact that holds the encoder whose review the tab *Review labels* shows."""
 ADDRESS = "address"
 """The fact that holds the address at which browsers find Label Studio."""
+OWN_ADDRESS = "own address"
+"""The fact that holds our address as people entered it under Settings > Model."""
+BEFORE = "sampling before"
+"""The fact that holds the project's sampling mode before we changed it."""
 TAB = "tab"
 """The fact that says whether the first tab was put in order."""
+
+MANY_REPAIRS = 5
+"""In ten minutes: more than people change on settings pages."""
 
 MISSED = (
     "Somebody saved settings at the very moment when the backend switched the version, and Label "
@@ -46,30 +54,33 @@ class Upkeep:
         pool: Pool,
         inbox: Inbox,
         connection: Connection,
-        settings: Settings,
     ) -> None:
         self._studio = studio
         self._pool = pool
         self._inbox = inbox
-        self._backend_url = connection.backend_url
-        self._settings = settings
         self._overwritten = Overwritten()
+        self._repairs = Repairs()
+        self._listing: Listing | None = None
         inbox.secret = pool.fact(SECRET) or inbox.secret
         pool.remember(SECRET, inbox.secret)
-        if connection.studio_address:
-            pool.remember(ADDRESS, connection.studio_address)
-        self.studio_address: str = pool.fact(ADDRESS) or connection.url
-        """Label Studio as browsers reach it."""
+        self._studio_url = connection.url
+        self.write_seconds = 0.0
+        """How long our changes of the project took, all together."""
         self._reviewed: int | None = pool.fact(REVIEWED)
         """The encoder whose review is done."""
         self._missed = False
         """Whether settings were lost that have not been reported yet."""
-        self._typed: str | None = None
-        """Our address as it is in Label Studio; None until it has been found there."""
+
+    @property
+    def studio_address(self) -> str:
+        """Label Studio as browsers reach it."""
+        return self._pool.fact(ADDRESS) or self._studio_url
 
     def look(self) -> Json:
         """The project as Label Studio describes it. People's settings that we overwrote are saved
-        again. Raises StudioError, and ProjectReplaced when it is another project."""
+        again. Raises StudioError, ProjectReplaced when it is another project, NotListed when Label
+        Studio does not list us for it, and AnotherBackend."""
+        self._look_at_list()
         requested = time.monotonic()
         project = self._studio.describe()
         if not is_of(self._pool, project):
@@ -81,11 +92,48 @@ class Upkeep:
             self._write(lost)
         return project | lost
 
+    def _look_at_list(self) -> None:
+        """Go on only while Label Studio lists us for the project, and no other one of our kind was
+        there before."""
+        is_first = self._listing is None
+        known = self._pool.fact(OWN_ADDRESS) or ""
+        try:
+            self._listing = listing_of(self._studio, self._inbox, known)
+        except NotListed:
+            self.forget_tab()  # whoever connects us again expects it in order
+            raise
+        if is_first:
+            where = self._listing.own or "one of several addresses"
+            log.info("project %d: connected, as %s", self._studio.number, where)
+        keep_listing(self._pool, self._listing)
+        if not self._listing.earlier:
+            return
+        rival = rival_in(self._studio.webhooks(), self._listing, self._inbox.secret)
+        if rival is not None:
+            raise AnotherBackend(
+                f"Another backend of this kind at {rival} was connected to project "
+                f"{self._studio.number} before this one, and both would change the order all the "
+                "time. This one has stopped; delete one of the two under Settings > Model"
+            )
+
     def missed(self) -> bool:
         """Whether our write cost somebody settings and nothing says which; once for each loss.
         Checked again before each write, so that no loss is forgotten."""
         found, self._missed = self._notice_missed() or self._missed, False
         return found
+
+    def kept_changing(self) -> str | None:
+        """A sentence on what keeps changing the settings that the order depends on, if anything
+        does."""
+        times = self._repairs.count(time.monotonic())
+        if times < MANY_REPAIRS:
+            return None
+        return (
+            f"Something keeps changing the sampling mode or the model version of project "
+            f"{self._studio.number}: they were restored {times} times in ten minutes, and are now "
+            "restored less often, so the order may be wrong meanwhile. Look for a script, or for "
+            "another backend under Settings > Model"
+        )
 
     def _notice_missed(self) -> bool:
         if not self._overwritten.missed(self._inbox.changes()):
@@ -95,20 +143,22 @@ class Upkeep:
 
     def ensure_webhook(self, interface: str) -> None:
         """Make Label Studio report the events that matter for this labelling interface."""
-        seen = self._backend_url
-        if not seen:
+        own = "" if self._listing is None else self._listing.own
+        if not own:
             return
-        self._typed = self._typed or typed_address(self._studio, seen)
-        headers = webhook_headers(self._settings, self._inbox.secret)
-        ensure_webhook(self._studio, self._typed or seen, headers, events_for(interface))
+        if is_secret_lost(self._studio.webhooks(), own, self._inbox.secret):
+            self._pool.remember(SECRET, self._inbox.new_secret())
+        ensure_webhook(self._studio, own, self._inbox.secret, events_for(interface))
 
     def restore_order(self, project: Json, version: str) -> bool:
         """Restore what settings pages have overwritten, according to the project's description.
-        Returns False, and changes nothing, if Label Studio has no predictions of the version."""
+        Returns False, and changes nothing, if Label Studio has no predictions of the version. What
+        somebody keeps changing is restored less and less often."""
         wrong = out_of_order(project, version)
         try:
-            if wrong:
+            if wrong and self._repairs.may(time.monotonic()):
                 self._write(wrong)
+                self._repairs.add(time.monotonic())
                 log.info(
                     "project %d: restored %s", self._studio.number, " and ".join(sorted(wrong))
                 )
@@ -125,13 +175,17 @@ class Upkeep:
 
     def finish_connecting(self, version: str) -> None:
         """The first order is written: only now make Label Studio follow it."""
-        wrong = out_of_order(self._studio.describe(), version)
+        project = self._studio.describe()
+        wrong = out_of_order(project, version)
+        if "sampling" in wrong:
+            self._pool.remember(BEFORE, project["sampling"])
         if wrong:
             self._write(wrong)
         self._put_tab_in_order()
 
     def forget_tab(self) -> None:
-        """To be called when Label Studio has deleted the tabs together with the last tasks."""
+        """To be called when Label Studio has deleted the tabs together with the last tasks, or
+        `disconnect` has reset them."""
         self._pool.remember(TAB, False)
 
     def _write(self, changes: Json) -> None:
@@ -139,7 +193,9 @@ class Upkeep:
         self._missed = self._notice_missed() or self._missed  # at the previous write
         began = time.monotonic()
         row = self._studio.update(**changes)
-        self._overwritten.record_write(changes, row, began, time.monotonic())
+        ended = time.monotonic()
+        self.write_seconds += ended - began
+        self._overwritten.record_write(changes, row, began, ended)
 
     def _put_tab_in_order(self) -> None:
         """Once only: later changes of the tab by people are kept."""
@@ -164,3 +220,10 @@ class Upkeep:
         self._pool.remember(REVIEWED, encoder)
         self._reviewed = encoder
         return True
+
+
+def keep_listing(pool: Pool, listing: Listing) -> None:
+    """Remember where Label Studio lists us, and where browsers find it."""
+    pool.remember(OWN_ADDRESS, listing.own)
+    if listing.studio_address:
+        pool.remember(ADDRESS, listing.studio_address)

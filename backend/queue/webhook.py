@@ -1,12 +1,10 @@
 """The webhook by which Label Studio reports a project's events to the backend."""
 
-import base64
 import logging
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from backend.errors import StudioError
-from backend.settings import Settings
+from backend.queue.listing import Listing, same_address
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -37,34 +35,14 @@ def events_for(interface: str) -> tuple[str, ...]:
     return tuple(event for event in EVENTS if event != "PROJECT_UPDATED" or not is_large)
 
 
-def webhook_headers(settings: Settings, secret: str) -> dict[str, str]:
-    """The headers that Label Studio must send with webhooks; by itself it sends no password."""
-    headers = {SECRET_HEADER: secret}
-    if settings.basic_auth_user:
-        pair = f"{settings.basic_auth_user}:{settings.basic_auth_pass}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-    return headers
-
-
-def typed_address(studio: StudioProject, seen: str) -> str | None:
-    """Our address as people entered it under *Settings > Model*; None while nothing is saved there.
-
-    seen: our address in a request from Label Studio. A proxy may have changed its host, or https to
-    http; if several backends are connected, it identifies ours.
-    """
-    known = [str(backend["url"]) for backend in studio.backends()]
-    same = [url for url in known if _same_address(url, seen)]
-    found = same or (known if len(known) == 1 else [])
-    return found[0] if found else None
-
-
 def ensure_webhook(
     studio: StudioProject,
     backend_url: str,
-    headers: dict[str, str],
+    secret: str,
     events: Sequence[str] = EVENTS,
 ) -> bool:
-    """Ensure one webhook of this project to us, with these events and headers. True if it exists.
+    """Ensure one webhook of this project to us, with these events and our secret, which opens
+    /webhook in place of the password. True if it exists.
 
     Label Studio refuses host names without a dot and then silently creates no webhook; the loop
     falls back on polling. A webhook to an earlier address of ours, known by its secret, is changed
@@ -77,10 +55,10 @@ def ensure_webhook(
         "send_payload": True,
         "send_for_all_actions": False,
         "is_active": True,
-        "headers": headers,
+        "headers": {SECRET_HEADER: secret} if secret else {},
         "actions": sorted(events),
     }
-    ours = [row for row in studio.webhooks() if _is_ours(row, url, headers[SECRET_HEADER])]
+    ours = [row for row in studio.webhooks() if _is_ours(row, url, secret)]
     for duplicate in ours[1:]:
         studio.delete_webhook(duplicate["id"])
     try:
@@ -103,14 +81,28 @@ def ensure_webhook(
     return True
 
 
+def is_secret_lost(webhooks: Sequence[Json], backend_url: str, secret: str) -> bool:
+    """Whether a webhook to this address carries another secret than ours, or none: the doctor, or
+    somebody else, wants a new one."""
+    url = f"{backend_url.rstrip('/')}/webhook"
+    return any(same_address(row["url"], url) and _secret_in(row) != secret for row in webhooks)
+
+
+def rival_in(webhooks: Sequence[Json], listing: Listing, secret: str) -> str | None:
+    """The address of another backend of our kind that was connected to the project before us."""
+    for url in listing.earlier:
+        to_it = [row for row in webhooks if same_address(row["url"], f"{url.rstrip('/')}/webhook")]
+        if any(_secret_in(row) not in ("", secret) for row in to_it):
+            return url
+    return None
+
+
+def _secret_in(webhook: Json) -> str:
+    return str((webhook.get("headers") or {}).get(SECRET_HEADER) or "")
+
+
 def _is_ours(webhook: Json, url: str, secret: str) -> bool:
-    sent = (webhook.get("headers") or {}).get(SECRET_HEADER)
-    return _same_address(webhook["url"], url) or bool(secret and sent == secret)
-
-
-def _same_address(one: str, other: str) -> bool:
-    first, second = urlsplit(one), urlsplit(other)
-    return (first.netloc, first.path.rstrip("/")) == (second.netloc, second.path.rstrip("/"))
+    return same_address(webhook["url"], url) or bool(secret and _secret_in(webhook) == secret)
 
 
 def _differs(webhook: Json, wanted: Json) -> bool:

@@ -117,6 +117,9 @@ class StudioProject:
     def connect_backend(self, values: Json) -> Json:
         return self.session.json("POST", "/api/ml/", json={**values, **self._mine})
 
+    def disconnect_backend(self, backend: int) -> None:
+        self.session.call("DELETE", f"/api/ml/{backend}", allowed=(404,))
+
     def tabs(self) -> list[Json]:
         """The tabs of the project's Data Manager."""
         return self._rows("/api/dm/views/")
@@ -127,6 +130,10 @@ class StudioProject:
     def update_tab(self, tab: int, data: Json) -> Json:
         body = {**self._mine, "data": data}
         return self.session.json("PATCH", f"/api/dm/views/{tab}/", params=self._mine, json=body)
+
+    def delete_tab(self, tab: int) -> None:
+        path = f"/api/dm/views/{tab}/"
+        self.session.call("DELETE", path, params=self._mine, allowed=(404,))
 
     def _rows(self, path: str) -> list[Json]:
         rows: list[Json] = self.session.call("GET", path, params=self._mine).json()

@@ -1,4 +1,4 @@
-"""Composition root: settings -> service -> web application. gunicorn calls `create_app`."""
+"""Composition root: settings -> service -> web application."""
 
 import atexit
 import logging

@@ -3,7 +3,6 @@
 Every handler answers at once. Training, encoding and writing happen in the project's loop.
 """
 
-import hmac
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from backend.interface.parse import parse
 from backend.project.service import Service, project_id
 from backend.queue.webhook import SECRET_HEADER
 from backend.types import Json
+from backend.web import guard
 from backend.web.pages.routes import pages
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 64 * 1024 * 1024
-"""Bytes. `/predict` receives all selected tasks in one request."""
+MAX_VALUES = 2_000_000
+"""In one request. A value takes some 100 bytes once it is read, so bytes alone limit no memory."""
 
 STATUS: dict[type[BackendError], int] = {
     BadRequest: 400,
@@ -44,10 +44,9 @@ wire = Blueprint("wire", __name__)
 
 
 def install(app: Flask, service: Service) -> None:
-    """Add the routes, the password check and the error handlers to the app."""
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    """Add the routes, the checks of requests and the error handlers to the app."""
     app.extensions["service"] = service
-    app.before_request(_check_password)
+    guard.install(app)
     app.register_error_handler(BackendError, _explain)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(Exception, _explain_bug)
@@ -68,9 +67,8 @@ def setup() -> Response:
     body = _body()
     project = project_id(body.get("project"))
     parse(_text(body, "schema"))
-    _service().connect(
-        project, _address(body.get("hostname")), _string(body.get("access_token")), request.url_root
-    )
+    hostname, token = _address(body.get("hostname")), _string(body.get("access_token"))
+    _service().connect(project, hostname, token, request.url_root)
     return jsonify(model_version=_service().version_of(project))
 
 
@@ -86,16 +84,27 @@ def predict() -> Response:
 
 @wire.post("/webhook")
 def webhook() -> tuple[Response, int]:
+    secret = request.headers.get(SECRET_HEADER)
+    own = _service().project_of(secret)
+    if own is not None and _is_too_large():
+        # It need not be read, because it would only say where to look.
+        _service().notify(own, "ANNOTATION_CREATED")
+        return jsonify(status="ok"), 201
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    secret = request.headers.get(SECRET_HEADER)
+    if own not in (None, project):
+        raise BadRequest(f"The secret is that of project {own}, not of project {project}")
     if _service().is_starting:
         # Label Studio, and the annotator with it, waits for at most a second.
         _service().notify(project, event, body.get("project"), secret)
     else:
         _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
     return jsonify(status="ok"), 201
+
+
+def _is_too_large() -> bool:
+    return (request.content_length or 0) > (request.max_content_length or 0)
 
 
 @wire.route("/versions", methods=["GET", "POST"])
@@ -131,25 +140,9 @@ def _plugin(project: int) -> "ActiveLearningBackend":
     return plugin
 
 
-def _check_password() -> Response | None:
-    """Basic authentication on every route, compared in constant time."""
-    settings = _service().settings
-    if not settings.basic_auth_user:
-        return None
-    sent = request.authorization
-    user, password = ("", "") if sent is None else (sent.username or "", sent.password or "")
-    # Both are always compared, so that the time does not reveal which one was wrong.
-    right_user = hmac.compare_digest(user.encode(), settings.basic_auth_user.encode())
-    right_password = hmac.compare_digest(password.encode(), settings.basic_auth_pass.encode())
-    if right_user and right_password:
-        return None
-    answer = jsonify(error="Wrong user name or password (BASIC_AUTH_USER, BASIC_AUTH_PASS)")
-    answer.status_code = 401
-    answer.headers["WWW-Authenticate"] = 'Basic realm="Active learning backend"'
-    return answer
-
-
 def _body() -> Json:
+    if request.get_data().count(b",") > MAX_VALUES:
+        raise BadRequest(f"The body has more than {MAX_VALUES:,} values; send fewer tasks at once")
     try:
         body = request.get_json(force=True, silent=True)
     except RecursionError:
@@ -184,13 +177,16 @@ def _explain(error: BackendError) -> Response:
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     answer = jsonify(error=str(error))
     # Label Studio's settings page shows only the reason phrase.
-    reason = error.reason if isinstance(error, UnsupportedConfig) else type(error).__name__
+    reason = error.reason if isinstance(error, UnsupportedConfig) else str(error)
     answer.status = f"{status} {_one_line(reason)}"
     return answer
 
 
-def _explain_http(error: HTTPException) -> tuple[Response, int]:
-    return jsonify(error=error.description), error.code or 500
+def _explain_http(error: HTTPException) -> Response:
+    answer = jsonify(error=error.description)
+    # Label Studio's settings page shows only the reason phrase.
+    answer.status = f"{error.code or 500} {_one_line(error.description or error.name)}"
+    return answer
 
 
 def _explain_bug(error: Exception) -> tuple[Response, int]:

@@ -43,7 +43,7 @@ WEBHOOK: Json = {
     "send_payload": True,
     "send_for_all_actions": False,
     "actions": list(EVENTS),
-    "headers": {SECRET_HEADER: "secret", "Authorization": "Basic dTpw"},
+    "headers": {SECRET_HEADER: "secret"},
 }
 LEFT: Json = {**WEBHOOK, "url": "http://old.local:9090/webhook"}
 HEALTHY = Observation(
@@ -59,7 +59,6 @@ HEALTHY = Observation(
     backends=(BACKEND,),
     webhooks=(WEBHOOK,),
     tabs=({"id": 1, "data": {"ordering": ORDERING}},),
-    headers={"Authorization": "Basic dTpw"},
 )
 LOCAL = Refusal(403, "URL resolves to a reserved network address (block: 127.0.0.0/8)")
 
@@ -234,7 +233,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "webhook",
                 "wrong",
-                "The webhook to http://ml.local:9090/webhook does not work (it is missing): the "
+                "The webhook to http://ml.local:9090/webhook is not right (it is missing): the "
                 "backend notices labels only at its next poll",
                 "Run the doctor with --fix",
                 fix_webhook,
@@ -249,16 +248,17 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                         "is_active": False,
                         "send_payload": False,
                         "actions": [*EVENTS[1:]],
-                        "headers": {},
+                        "headers": {"Authorization": "Basic dTpw"},
                     },
                 )
             },
             Finding(
                 "webhook",
                 "wrong",
-                "The webhook to http://ml.local:9090/webhook does not work (without "
-                "ANNOTATION_CREATED; switched off; without payload; without the backend's "
-                "password): the backend notices labels only at its next poll",
+                "The webhook to http://ml.local:9090/webhook is not right (without "
+                "ANNOTATION_CREATED; switched off; without payload; with the backend's password, "
+                "which all users of Label Studio can read): the backend notices labels only at its "
+                "next poll",
                 "Run the doctor with --fix",
                 fix_webhook,
             ),

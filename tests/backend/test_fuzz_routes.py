@@ -50,7 +50,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 @pytest.fixture(scope="module")
 def wire(served: Served) -> Iterator[Wire]:
-    made = Wire(QuietService(Settings(model_dir=served.store.folder.parent)), served)
+    settings = Settings(model_dir=served.store.folder.parent, label_studio_url="http://127.0.0.1:9")
+    made = Wire(QuietService(settings), served)
     logging.getLogger().addHandler(made.faults)
     yield made
     logging.getLogger().removeHandler(made.faults)

@@ -32,7 +32,7 @@ def trainer() -> Iterator[TrainerProcess]:
 def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     """One that asks for an encoder of this name, which is nowhere: it fails, naming it."""
     spec = EncoderSpec(("text",), encoder, "", 8)
-    access = access_of(Connection("", "", ""), Settings())
+    access = access_of(Connection("", ""), Settings())
     return Job(
         (project, encoder),
         AddBase(Subject(Path("nowhere"), EXAMPLE, (), spec, access, 0)),

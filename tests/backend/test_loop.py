@@ -11,7 +11,7 @@ from backend.project.loop import BACKOFF_LIMIT, Allowance, Hint, ProjectLoop
 from backend.project.status import Status
 from backend.studio.connection import Connection
 
-CONNECTION = Connection("http://studio.example", "token", "http://backend.example")
+CONNECTION = Connection("http://studio.example", "token")
 
 
 class FakeWork:

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def loop(folder: Path) -> ProjectLoop:
-    made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    made = ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
     served = served_in(folder)
     audits = np.arange(5)
     facts = VersionFacts(labels=42, ranked=158, validation=VALIDATION)

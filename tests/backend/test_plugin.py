@@ -25,7 +25,7 @@ class NoWork:
 
 @pytest.fixture
 def loop() -> ProjectLoop:
-    return ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    return ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
 
 
 @pytest.fixture

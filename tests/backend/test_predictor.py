@@ -37,7 +37,7 @@ def test_the_first_versions_answer_only_what_they_are_sure_of(
 ) -> None:
     """People follow a wrong suggestion. The score says how sure the model is all the same."""
     served = sure_of(tmp_path, probability, labels)
-    made = Predictor().predict(served, [{"data": {"text": text}} for text in TEXTS])
+    made = Predictor(4).predict(served, [{"data": {"text": text}} for text in TEXTS])
     assert [bool(one["result"]) for one in made] == [is_said] * len(TEXTS)
     for one in made:
         assert one["score"] == pytest.approx(demand_score(probability))

@@ -84,7 +84,7 @@ def server(store: Store, monkeypatch: pytest.MonkeyPatch, command: Command) -> I
         model_dir=store.folder.parent, basic_auth_user="studio", basic_auth_pass="s3cret"
     )
     work = Noted()
-    loop = ProjectLoop(7, Connection("", "", ""), lambda *_: work, 60.0)
+    loop = ProjectLoop(7, Connection("", ""), lambda *_: work, 60.0)
     loop.start()
     service = Service(settings)
     service._loops[7] = loop

@@ -1,5 +1,7 @@
 """The wire contract over real HTTP: what Label Studio sends, and what only an attacker would."""
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +22,8 @@ from backend.project.service import Service
 from backend.project.status import Served, Status
 from backend.settings import Settings
 from backend.studio.connection import Connection
-from backend.web.wire import install
+from backend.web.guard import allowed_hosts, is_allowed
+from backend.web.wire import MAX_VALUES, install
 from model.heads.head import Head
 from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
@@ -39,7 +42,7 @@ class NoWork:
 
 @pytest.fixture(scope="module")
 def loop() -> ProjectLoop:
-    return ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    return ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, loop: ProjectLoop) -> Iterator
     """The application, with project 7 serving version 0.3: a head on two stored vectors."""
     folder = tmp_path_factory.mktemp("models")
     loop.status = replace(loop.status, served=served_in(folder / "7"))
-    service = Service(Settings(model_dir=folder))
+    service = Service(Settings(model_dir=folder, label_studio_url="http://127.0.0.1:9"))
     service._loops[7] = loop
     app = Flask("backend")
     install(app, service)
@@ -202,9 +205,90 @@ def test_train_says_where_to_go(url: str) -> None:
 def test_bad_input_gets_one_sentence(
     url: str, path: str, body: str, status: int, sentence: str
 ) -> None:
-    answer = requests.post(url + path, data=body, timeout=60)
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(url + path, data=body, headers=headers, timeout=60)
     assert answer.status_code == status
     assert sentence in answer.json()["error"]
+
+
+def test_setup_without_an_address_in_the_settings_says_so_in_the_reason_phrase(
+    tmp_path: Path,
+) -> None:
+    """The address in the request chose whom the server called, and the page showed the answer."""
+    app = Flask("backend")
+    service = Service(Settings(model_dir=tmp_path))
+    install(app, service)
+    answer = app.test_client().post("/setup", json=setup_body(hostname="http://127.0.0.1:9"))
+    assert answer.status.startswith("503 LABEL_STUDIO_URL is not set")
+    assert service.loops() == []
+
+
+def test_what_other_sites_can_send_is_refused(url: str, loop: ProjectLoop) -> None:
+    """A form on any page took a project over, and one whose name led to us rolled it back."""
+    body = json.dumps(setup_body())
+    forms = {"Content-Type": "text/plain"}
+    answer = requests.post(f"{url}/setup", data=body, headers=forms, timeout=5)
+    assert (answer.status_code, "Content-Type" in answer.json()["error"]) == (415, True)
+    for path in ("/setup", "/webhook", "/predict", "/status/7/latest", "/status/7/rollback/0.3"):
+        for headers in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ):
+            answer = requests.post(url + path, json=setup_body(), headers=headers, timeout=5)
+            assert (answer.status_code, "only allowed" in answer.text) == (403, True), path
+    rebound = {"Host": "evil.example:9090", "Origin": "http://evil.example:9090"}
+    for path in ("/setup", "/status/7/latest"):
+        answer = requests.post(url + path, json=setup_body(), headers=rebound, timeout=5)
+        assert answer.status_code == 403
+        assert answer.reason.startswith("Set ALLOWED_HOSTS=evil.example on the backend")
+    assert requests.get(f"{url}/status.json", headers=rebound, timeout=5).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed", "refused"),
+    [
+        pytest.param(
+            {"label_studio_url": "http://studio.example:8080"},
+            ["localhost:9090", "127.0.0.1", "[::1]:9090", "10.0.0.5:9090", "ml-backend",
+             "ml-backend.local:9090", "host.docker.internal", "studio.example:9090"],
+            ["evil.example", "local.evil.example", "10.0.0.5.evil.example", "evil.example:9090"],
+            id="default",
+        ),
+        pytest.param(
+            {"allowed_hosts": "al.example.org, *.corp.example"},
+            ["al.example.org", "ml.corp.example:9090", "localhost", "127.0.0.1:9090"],
+            ["evil.example", "al.example.org.evil.example", "x.al.example.org"],
+            id="named",
+        ),
+        pytest.param(
+            {"basic_auth_user": "u", "basic_auth_pass": "p"}, ["any.example"], [], id="password"
+        ),
+    ],
+)  # fmt: skip
+def test_hosts(changes: dict[str, Any], allowed: list[str], refused: list[str]) -> None:
+    known = allowed_hosts(Settings(**changes))
+    assert [host for host in allowed + refused if is_allowed(host, known)] == allowed
+
+
+def test_a_body_of_many_small_values_is_not_read(url: str) -> None:
+    """Sixty megabytes of `{},` took 1.4 GB of memory."""
+    many = b'{"project": 7, "tasks": [' + b"{}," * MAX_VALUES + b"{}]}"
+    for path, status in (("/predict", 400), ("/webhook", 413)):
+        headers = {"Content-Type": "application/json"}
+        answer = requests.post(url + path, data=many, headers=headers, timeout=60)
+        assert answer.status_code == status, path
+
+
+def test_browsers_are_told_what_pages_may_do(url: str) -> None:
+    answer = requests.get(f"{url}/status/7", timeout=5)
+    policy = answer.headers["Content-Security-Policy"]
+    (mark,) = set(re.findall(r'nonce="([^"]+)"', answer.text))
+    assert f"script-src 'nonce-{mark}'" in policy and "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    other = requests.get(f"{url}/status/7", timeout=5).headers["Content-Security-Policy"]
+    assert other != policy
 
 
 JSON = st.recursive(

@@ -19,7 +19,7 @@ OURS = {"model_version": "0.3", "sampling": SAMPLING, "label_config": EXAMPLE}
 
 @pytest.fixture
 def loop(tmp_path: Path) -> ProjectLoop:
-    made = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+    made = ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
     made.status = Status(served_in(tmp_path / "7"))
     made._hints.clear()
     return made

@@ -32,7 +32,7 @@ from tests.model.test_image_encoder import res_net
 
 
 def subject_of(folder: Path, xml: str, spec: EncoderSpec, settings: Settings) -> Subject:
-    access = access_of(Connection("http://127.0.0.1:9", "t", ""), settings)
+    access = access_of(Connection("http://127.0.0.1:9", "t"), settings)
     return Subject(folder, xml, (), spec, access, seed=0)
 
 

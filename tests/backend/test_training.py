@@ -23,7 +23,7 @@ from tests.backend.test_routes import NoWork
 
 CONFIG = parse(EXAMPLE)
 OTHER = EXAMPLE.replace('value="Yes"', 'value="Topic"')
-NOWHERE = Connection("http://127.0.0.1:9", "token", "")
+NOWHERE = Connection("http://127.0.0.1:9", "token")
 
 
 class Asked:

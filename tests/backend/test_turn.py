@@ -8,6 +8,7 @@ from backend.mirror.pool import Pool
 from backend.project.context import context_of
 from backend.project.loop import ProjectLoop
 from backend.project.turn import Turns
+from backend.queue.upkeep import OWN_ADDRESS
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess
@@ -30,10 +31,13 @@ def test_after_a_start_the_last_version_is_served_before_the_tasks_are_read(
     served_in(tmp_path / "7")
     pool = Pool(tmp_path / "7" / "pool.sqlite")
     pool.add_published("0.3", 1.0)
+    pool.remember(OWN_ADDRESS, "http://backend.example:9090")
     pool.close()
+    web.answers["/api/ml/"] = Answer(b'[{"id": 1, "url": "http://backend.example:9090"}]')
+    web.answers["/api/webhooks/"] = Answer(b"[]")
     web.answers["/api/projects/7/"] = Answer(json.dumps(PROJECT).encode())
     web.answers["/api/dm/views/"] = Answer(b'[{"id": 1, "data": {"ordering": ["tasks:id"]}}]')
-    connection = Connection(web.url, "token", "")
+    connection = Connection(web.url, "token")
     loop = ProjectLoop(7, connection, lambda *_: NoWork(), 60.0)
     work = Turns(context_of(loop, connection, Settings(model_dir=tmp_path), TrainerProcess()))
     turn = work.turn({"start"})

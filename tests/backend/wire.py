@@ -41,7 +41,7 @@ class Wire:
     """The application with project 7 in it, and what must hold of each of its answers."""
 
     def __init__(self, service: QuietService, served: Served) -> None:
-        self.loop = ProjectLoop(7, Connection("", "", ""), lambda *_: NoWork(), 60.0)
+        self.loop = ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
         self.loop.status = replace(self.loop.status, served=served)
         self.service = service
         self.faults = Faults()

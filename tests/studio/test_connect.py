@@ -12,8 +12,7 @@ from backend.errors import StudioError
 from backend.interface.parse import NOTHING_ASKED
 from backend.project.versions import SETTLED_BY
 from backend.queue.tabs import ensure_first_tab
-from backend.queue.webhook import ensure_webhook, webhook_headers
-from backend.settings import Settings
+from backend.queue.webhook import SECRET_HEADER, ensure_webhook
 from backend.studio.api import Studio
 from tests.backend.web import Answer, Web
 from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
@@ -36,14 +35,22 @@ def backend_settings() -> dict[str, object]:
     }
 
 
-def test_webhook_carries_the_password(bench: Bench) -> None:
-    """Label Studio sends the password of Settings > Model with everything but webhooks."""
+def test_a_secret_of_its_own_opens_the_webhook_and_not_the_password(bench: Bench) -> None:
+    """Label Studio sends the password of Settings > Model with everything but webhooks, and shows
+    their headers to all of its users."""
     project = bench.connected(stories(30))
     webhook = bench.studio.of(project).webhooks()[0]
-    assert webhook["headers"]["Authorization"].startswith("Basic ")
+    assert list(webhook["headers"]) == [SECRET_HEADER]
     assert "ANNOTATIONS_DELETED" in webhook["actions"]
-    refused = requests.post(f"{bench.server.url}/webhook", json={}, timeout=10)
-    assert refused.status_code == 401
+    address, body = f"{bench.server.url}/webhook", {"action": "X", "project": {"id": project}}
+    for headers in ({}, {SECRET_HEADER: "another"}):
+        assert requests.post(address, json=body, headers=headers, timeout=10).status_code == 401
+    own = webhook["headers"]
+    assert requests.post(address, json=body, headers=own, timeout=10).status_code == 201
+    other = {"action": "X", "project": {"id": project + 1}}
+    assert requests.post(address, json=other, headers=own, timeout=10).status_code == 400
+    elsewhere = requests.get(f"{bench.server.url}/status.json", headers=own, timeout=10)
+    assert elsewhere.status_code == 401
     before = bench.requests_seen("/webhook")
     task = bench.studio.of(project).next_task()
     assert task is not None
@@ -191,11 +198,11 @@ def test_lost_folder_never_mixes_two_versions_of_one_name(bench: Bench) -> None:
 def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
     """Label Studio silently refuses it; we say so in the log and poll instead."""
     project = bench.project(stories(2))
-    own, headers = bench.studio.of(project), webhook_headers(Settings(), "secret")
-    assert not ensure_webhook(own, "http://ml-backend:9090", headers)
+    own = bench.studio.of(project)
+    assert not ensure_webhook(own, "http://ml-backend:9090", "secret")
     assert own.webhooks() == []
-    assert ensure_webhook(own, "http://ml-backend.local:9090", headers)
-    assert ensure_webhook(own, "http://ml-backend.local:9090/", headers)
+    assert ensure_webhook(own, "http://ml-backend.local:9090", "secret")
+    assert ensure_webhook(own, "http://ml-backend.local:9090/", "secret")
     assert len(own.webhooks()) == 1
 
 
@@ -240,10 +247,9 @@ def test_behind_a_proxy_the_webhook_has_the_address_that_people_typed(
 
 def test_our_webhook_follows_us_to_another_address(bench: Bench) -> None:
     """Another one's, which carries another secret, stays."""
-    project, settings = bench.project(stories(2)), Settings()
+    project = bench.project(stories(2))
     for url, secret in (("old", "ours"), ("other", "another"), ("new", "ours")):
-        headers = webhook_headers(settings, secret)
-        ensure_webhook(bench.studio.of(project), f"http://{url}.example.com", headers)
+        ensure_webhook(bench.studio.of(project), f"http://{url}.example.com", secret)
     urls = {webhook["url"] for webhook in bench.studio.of(project).webhooks()}
     assert urls == {"http://new.example.com/webhook", "http://other.example.com/webhook"}
 
@@ -277,8 +283,8 @@ def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -
 def test_secrets_are_never_logged(bench: Bench) -> None:
     """Everything that this module made the backend do is in its log, at the level DEBUG."""
     project = bench.connected(stories(5))
-    assert f"project {project}: connected" in bench.server.log.read_text()
+    assert f"project {project}: connected, as {bench.server.url}" in bench.server.log.read_text()
     (webhook,) = bench.studio.of(project).webhooks()
-    sent = webhook["headers"]["Authorization"].split()[1]
+    sent = webhook["headers"][SECRET_HEADER]
     for secret in (local.TOKEN, str(bench.settings["basic_auth_pass"]), sent):
         assert secret not in bench.server.log.read_text(errors="replace")

@@ -1,0 +1,157 @@
+"""What every request must satisfy before its route sees it: password, host, site, form, size."""
+
+import hmac
+import logging
+import secrets
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, g, jsonify, request
+from werkzeug.sansio.utils import host_is_trusted
+
+from backend.project.service import Service
+from backend.queue.webhook import SECRET_HEADER
+from backend.settings import Settings
+
+access_log = logging.getLogger("backend.access")
+
+KILOBYTE = 1024
+MAX_BODY = 32 * 1024 * KILOBYTE
+"""Bytes. `/predict` receives all selected tasks in one request."""
+BODY_LIMITS = {"/predict": MAX_BODY, "/setup": MAX_BODY // 4, "/webhook": 1024 * KILOBYTE}
+"""Path -> the most bytes that are read. /setup brings the labelling interface."""
+SMALL_BODY = 64 * KILOBYTE
+"""The most bytes of all other requests."""
+
+JSON_ROUTES = frozenset({"/setup", "/predict", "/webhook", "/versions", "/train"})
+
+LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
+"""Names that no public name server knows, and so nobody can point at us. A leading dot means any
+name below."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def install(app: Flask) -> None:
+    """Check every request, and send the headers that protect browsers with every answer."""
+    app.before_request(_check)
+    app.after_request(_protect)
+    app.after_request(_log)
+    app.context_processor(lambda: {"nonce": nonce()})
+
+
+def nonce() -> str:
+    """What marks the scripts and styles of this answer, so that a browser runs no others."""
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(16)
+    value: str = g.nonce
+    return value
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """The names under which we answer; a leading dot means any name below, and [] any name.
+
+    With a password, any: a page that makes its own name lead to us has no password to send.
+    """
+    named = [name.strip().replace("*.", ".") for name in settings.allowed_hosts.split(",")]
+    if any(named):
+        return [*filter(None, named), "localhost"]
+    return [] if settings.basic_auth_user else [*LOCAL_NAMES, _name_of(settings.label_studio_url)]
+
+
+def is_allowed(host: str, allowed: Sequence[str]) -> bool:
+    """Whether a request may name this host, with or without its port, as ours. Addresses, and names
+    without a dot, are always allowed: nobody can register those."""
+    name = _name_of(f"//{host}")
+    is_local = ":" in name or "." not in name or name.replace(".", "").isdigit()
+    return not allowed or is_local or host_is_trusted(name, list(allowed))
+
+
+def _name_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # http://[
+        return ""
+
+
+def _check() -> Response | None:
+    request.max_content_length = BODY_LIMITS.get(request.path, SMALL_BODY)
+    refusal = _check_password()
+    if refusal is not None:
+        return refusal
+    _check_host()
+    if request.method == "POST":
+        _check_site()
+        _check_form()
+    return None
+
+
+def _check_password() -> Response | None:
+    """Basic authentication on every route, compared in constant time. Our own webhooks bring their
+    secret instead: whoever may read a project's webhooks would read the password there."""
+    settings = _service().settings
+    if not settings.basic_auth_user:
+        return None
+    if request.path == "/webhook" and _service().knows_secret(request.headers.get(SECRET_HEADER)):
+        return None
+    sent = request.authorization
+    user, password = ("", "") if sent is None else (sent.username or "", sent.password or "")
+    # Both are always compared, so that the time does not reveal which one was wrong.
+    right_user = hmac.compare_digest(user.encode(), settings.basic_auth_user.encode())
+    right_password = hmac.compare_digest(password.encode(), settings.basic_auth_pass.encode())
+    if right_user and right_password:
+        return None
+    answer = jsonify(error="Wrong user name or password (BASIC_AUTH_USER, BASIC_AUTH_PASS)")
+    answer.status_code = 401
+    answer.headers["WWW-Authenticate"] = 'Basic realm="Active learning backend"'
+    return answer
+
+
+def _check_host() -> None:
+    """Against pages that make their own name lead to us, and then count as ours in the browser."""
+    if not is_allowed(request.host, allowed_hosts(_service().settings)):
+        name = _name_of(f"//{request.host}")
+        abort(403, f"Set ALLOWED_HOSTS={name} on the backend if it is to be reached by that name")
+
+
+def _check_site() -> None:
+    """Against pages of other sites: a browser sends our password whichever page asks it to."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site == "same-origin":
+        return  # the browser says so itself, even if a proxy has changed our host name
+    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if is_foreign or site in ("cross-site", "same-site"):
+        abort(403, "This action is only allowed from the status page itself")
+
+
+def _check_form() -> None:
+    """JSON must say that it is JSON, because other sites cannot send that without asking first."""
+    if request.path in JSON_ROUTES and not request.is_json:
+        abort(415, "Send JSON, with the header Content-Type: application/json")
+
+
+def _protect(answer: Response) -> Response:
+    marked = f"'nonce-{nonce()}'"
+    answer.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; script-src {marked}; style-src {marked}; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    for name, value in HEADERS.items():
+        answer.headers[name] = value
+    return answer
+
+
+def _log(answer: Response) -> Response:
+    protocol = request.environ.get("SERVER_PROTOCOL", "")
+    access_log.debug('"%s %s %s" %d', request.method, request.path, protocol, answer.status_code)
+    return answer
+
+
+def _service() -> Service:
+    service: Service = current_app.extensions["service"]
+    return service
