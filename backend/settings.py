@@ -169,6 +169,11 @@ class Settings:
     log_level: str = setting(
         "INFO", "How much to log.", choices=("DEBUG", "INFO", "WARNING", "ERROR")
     )
+    log_format: str = setting(
+        "plain",
+        "How to log: plain lines, or json with one object a line.",
+        choices=("plain", "json"),
+    )
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:

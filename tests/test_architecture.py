@@ -21,6 +21,7 @@ ROOMS = {
     "types": set(),
     "progress": set(),
     "errors": set(),
+    "logs": set(),
     "settings": {"errors"},
     # what is asked, and Label Studio's own pages
     "interface": {"errors", "types"},
@@ -36,7 +37,10 @@ ROOMS = {
         *("errors", "types", "settings", "interface", "studio"),
         *("mirror", "media", "queue", "trainer"),
     },
-    "web": {"errors", "types", "settings", "interface", "mirror", "queue", "project"},
+    "web": {
+        *("errors", "types", "settings", "logs"),
+        *("interface", "mirror", "queue", "project"),
+    },
     # what people call
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
     "commands": {

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.project.loop import Hint, ProjectLoop
+from backend.project.metrics import ProjectMetrics
 from backend.project.progress import Progress
 from backend.project.status import Status
 from backend.project.troubles import Troubles
@@ -26,6 +27,7 @@ class ProjectContext:
     trainer: TrainerProcess
     inbox: Inbox
     progress: Progress
+    metrics: ProjectMetrics
     troubles: Troubles
     status: Status
     wake: Callable[[Hint], None]
@@ -43,6 +45,7 @@ def context_of(
         trainer=trainer,
         inbox=loop.inbox,
         progress=loop.progress,
+        metrics=loop.metrics,
         troubles=loop.troubles,
         status=loop.status,
         wake=loop.wake,

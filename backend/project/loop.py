@@ -19,6 +19,7 @@ from backend.errors import (
     explained,
     is_disk_full,
 )
+from backend.project.metrics import Metrics, ProjectMetrics
 from backend.project.progress import Progress
 from backend.project.status import Served, Status
 from backend.project.troubles import Troubles
@@ -73,8 +74,11 @@ class ProjectLoop:
         connection: Connection,
         make_work: "Callable[[ProjectLoop, Connection], Work]",
         poll_seconds: float,
+        metrics: ProjectMetrics | None = None,
     ) -> None:
+        """`metrics`: where it counts; by default where nobody reads it."""
         self.project = project
+        self.metrics = metrics or Metrics().of(project)
         self.status = Status()
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
@@ -142,10 +146,12 @@ class ProjectLoop:
                 allowance.spend(self.status.publish_seconds, time.monotonic())
                 ready_at = allowance.ready_at()
                 failures, self.trouble, self.has_worked = 0, None, True
+                self.metrics.last_success.set_to_current_time()
             except NoSuchProject as error:
                 self._end(str(error))
             except Exception as error:  # the border of the thread: a bug must not end the loop
                 failures += 1
+                self.metrics.failures.inc()
                 self._recover_from(error)
                 ready_at = self._back_off(hints, failures, explained(error))
         self._let_go()

@@ -2,9 +2,11 @@
 
 import gc
 import logging
+import math
 import os
 import resource
 import threading
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
@@ -15,9 +17,11 @@ from backend.errors import BackendError, BadRequest, NotConnected, UnknownProjec
 from backend.interface.preannotations import demand_score
 from backend.project.context import context_of
 from backend.project.loop import Hint, ProjectLoop, Work
+from backend.project.metrics import Metrics
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.studio.connection import Connection
+from backend.studio.session import is_up
 from backend.trainer.process import TrainerProcess
 from backend.types import Json
 
@@ -31,6 +35,8 @@ NOTHING_SERVED = "0.0"
 
 MAX_PROJECTS = 1000
 """Each has a thread."""
+READINESS_SECONDS = 5.0
+"""Label Studio is asked at most this often whether it is well."""
 FILES, SPARE_FILES = 6, 200
 """How many files each project has open, and how many are kept for all else."""
 
@@ -59,11 +65,16 @@ class Service:
         self.settings = settings
         self.is_starting = False
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
+        self._has_resumed = False
+        self._readiness = threading.Lock()
+        self._studio_answered = (-math.inf, False)
+        """When Label Studio was asked whether it is well (time.monotonic), and whether it was."""
+        self.metrics = Metrics()
         self._loops: dict[int, ProjectLoop] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._most_projects = max(1, min(MAX_PROJECTS, (files - SPARE_FILES) // FILES))
         self._lock = threading.Lock()
-        self._trainer = TrainerProcess()
+        self.trainer = TrainerProcess()
 
     def resume(self, libraries: Sequence[str]) -> None:
         """Start the trainer and the loops of all projects that were connected before.
@@ -71,11 +82,12 @@ class Service:
         libraries: modules to import now, and not while the first webhook waits for them.
         """
         self.is_starting = True
-        self._trainer.start()
+        self.trainer.start()
         if not self.settings.label_studio_url:
             log.warning("LABEL_STUDIO_URL is not set: no project can be connected")
         else:
             self._resume_projects()
+        self._has_resumed = True
         for library in libraries:
             import_module(library)
         # What the libraries hold stays. Without this, each full garbage collection goes through it
@@ -114,10 +126,13 @@ class Service:
 
     def _started(self, project: int, connection: Connection) -> ProjectLoop:
         """A new loop for a project, if need be in place of one that never worked."""
-        self._loops.pop(project, None)
+        if self._loops.pop(project, None) is not None:
+            self.metrics.forget(project)
         if len(self._loops) >= self._most_projects:
             self._make_room()
-        loop = ProjectLoop(project, connection, self._make_work, self.settings.poll_seconds)
+        metrics = self.metrics.of(project)
+        seconds = self.settings.poll_seconds
+        loop = ProjectLoop(project, connection, self._make_work, seconds, metrics)
         self._loops[project] = loop
         loop.start()
         log.info("project %d: looking for it", project)
@@ -129,6 +144,7 @@ class Service:
             if not loop.has_worked:
                 loop.leave()
                 del self._loops[number]
+                self.metrics.forget(number)
                 return
         raise BackendError(
             f"{self._most_projects} projects are connected, and one backend has no more. Run "
@@ -197,31 +213,61 @@ class Service:
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
         return self._predictor.predict(served, tasks)
 
-    def notify(
-        self, project: int, event: str, described: object = None, secret: object = None
-    ) -> None:
+    def notify(self, project: int, event: str, body: Json, secret: object = None) -> None:
         """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to
         look there; losing one costs nothing but time.
 
-        `described`: the project as the event describes it. Our own switch of the version comes
-        back to us as PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook
-        carries; without it nothing that the event says is believed.
+        `body`: what the event says. Our own switch of the version comes back to us as
+        PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook carries; without it
+        nothing that the event says is believed.
         """
         loop = self.loop(project)
+        described, is_ours = body.get("project"), loop.inbox.knows(secret)
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
             served = loop.served
-            if loop.inbox.knows(secret):
+            if is_ours:
                 loop.inbox.report(described)
             if served is not None and as_we_left_it(described, served.version.name, served.xml):
                 return
+        if HINTS.get(event) == "labels":
+            loop.metrics.submits.inc()
+            task = body.get("task")
+            if is_ours and isinstance(task, dict) and isinstance(task.get("id"), int):
+                loop.inbox.submit(task["id"])
         if event in HINTS:
             loop.wake(HINTS[event])
+
+    def readiness(self) -> dict[str, bool]:
+        """What must hold so that annotators get tasks in order.
+
+        trainer: its process runs; label_studio: it answers; orders: each project that ever had an
+        order serves one, those included that this process has not looked at yet.
+        """
+        return {
+            "trainer": self.trainer.is_alive(),
+            "label_studio": self._studio_answers(),
+            "orders": self._has_resumed and all(map(self._has_its_order, self.loops())),
+        }
+
+    def _studio_answers(self) -> bool:
+        """Asked at most every READINESS_SECONDS, however often somebody asks us."""
+        with self._readiness:
+            asked, answer = self._studio_answered
+            if time.monotonic() > asked + READINESS_SECONDS:
+                answer = is_up(self.settings.label_studio_url)
+                self._studio_answered = (time.monotonic(), answer)
+            return answer
+
+    def _has_its_order(self, loop: ProjectLoop) -> bool:
+        return loop.served is not None or not any(
+            self.folder(loop.project).glob("versions/[0-9]*.[0-9]*")
+        )
 
     def stop(self) -> None:
         """End all loops and the trainer process."""
         with self._lock:
             loops, self._loops = list(self._loops.values()), {}
-        self._trainer.stop()
+        self.trainer.stop()
         for loop in loops:
             loop.stop()
 
@@ -234,7 +280,7 @@ class Service:
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)
 
-        return Turns(context_of(loop, connection, self.settings, self._trainer))
+        return Turns(context_of(loop, connection, self.settings, self.trainer))
 
 
 def default_service() -> Service:

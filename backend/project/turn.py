@@ -23,6 +23,7 @@ from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
 from backend.project.unit import Setup
 from backend.queue.cleanup import clean_up
+from backend.queue.inbox import Submit
 from backend.queue.listing import listing_of
 from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep, keep_listing
@@ -74,6 +75,8 @@ class Turns:
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
+        self._submits: list[Submit] = []
+        """Labels that no order knows of yet."""
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
 
@@ -96,6 +99,7 @@ class Turns:
 
     def _turn(self, hints: set[Hint]) -> Iterator[Status]:
         self._status, self._upkeep.write_seconds = replace(self._status, publish_seconds=0.0), 0.0
+        began = time.monotonic()
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
         config = yield from self._look(hints)
@@ -111,6 +115,8 @@ class Turns:
         self._request_deep_round(hints, labelling, pinned)
         if hints & THOROUGH:
             self._clean_up()
+        # What this turn has read and no order knows changed no answer.
+        self._submits = [submit for submit in self._submits if submit.at >= began]
         yield self._status
 
     def _look(self, hints: set[Hint]) -> Looking:
@@ -221,6 +227,7 @@ class Turns:
         if played is None:
             return
         learnt = time.monotonic()
+        self._context.metrics.round.observe(learnt - began)
         self._is_all_labelled = not played.predictions
         if played.predictions:
             yield from self._publish(played, now)
@@ -253,8 +260,32 @@ class Turns:
         self._ranked = now
         if is_first:
             self._upkeep.finish_connecting(played.version.name)
-        seconds = self._status.publish_seconds + time.monotonic() - began
+        seconds = time.monotonic() - began
+        self._context.metrics.publish.observe(seconds)
+        seconds += self._status.publish_seconds
         self._status = replace(self._status, publish_seconds=seconds)
+        self._note_refresh(played.version)
+
+    def _note_refresh(self, version: Version) -> None:
+        """Say after how long the labels that came by webhook are in an order."""
+        self._submits += self._context.inbox.take_submits()
+        known = {*version.training.tolist(), *version.validation.tolist()}
+        for submit in self._submits:
+            if submit.task in known:
+                self._note_submit(submit, version.name)
+        self._submits = [submit for submit in self._submits if submit.task not in known]
+
+    def _note_submit(self, submit: Submit, version: str) -> None:
+        seconds = time.monotonic() - submit.at
+        self._context.metrics.refresh.observe(seconds)
+        log.info(
+            "project %d: version %s is the first to know the label of task %d, %.2f s after its "
+            "webhook",
+            self._project,
+            version,
+            submit.task,
+            seconds,
+        )
 
     def _log_published(self, played: Round, seconds: float) -> None:
         log.info(

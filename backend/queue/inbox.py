@@ -12,6 +12,10 @@ REMEMBERED = 16
 """How many of the last changes are kept, each with the whole project."""
 
 
+SUBMITS = 1000
+"""How many labels are remembered until the next turn."""
+
+
 @dataclass(frozen=True)
 class ProjectState:
     """A project as Label Studio described it, and when (time.monotonic)."""
@@ -30,6 +34,14 @@ class SetupCall:
     at: float
 
 
+@dataclass(frozen=True)
+class Submit:
+    """A webhook about a label: of which task, and when it came (time.monotonic)."""
+
+    task: int
+    at: float
+
+
 class Inbox:
     """Requests write to it, and the loop's thread reads it. All methods may be called from any
     thread."""
@@ -38,6 +50,7 @@ class Inbox:
         self.secret = token_urlsafe()
         """What our own webhook sends; reports without it are ignored."""
         self._changes: deque[ProjectState] = deque(maxlen=REMEMBERED)
+        self._submits: deque[Submit] = deque(maxlen=SUBMITS)
         self._setups: deque[SetupCall] = deque(maxlen=REMEMBERED)
 
     def knows(self, secret: object) -> bool:
@@ -51,6 +64,17 @@ class Inbox:
     def changes(self) -> list[ProjectState]:
         """The last changes, newest last."""
         return list(self._changes)
+
+    def submit(self, task: int) -> None:
+        """Our webhook reported a label of this task."""
+        self._submits.append(Submit(task, time.monotonic()))
+
+    def take_submits(self) -> list[Submit]:
+        """The labels that were reported since the last call, oldest first."""
+        taken = []
+        while self._submits:
+            taken.append(self._submits.popleft())
+        return taken
 
     def call(self, backend_url: str, studio_address: str) -> None:
         """Somebody called /setup; see backend.queue.listing for what that is worth."""

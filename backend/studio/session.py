@@ -14,6 +14,7 @@ from backend.errors import StudioError
 from backend.types import Json
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
+HEALTH_TIMEOUT = 2.0
 
 ACCESS_TOKEN_LIFETIME = 240.0
 """Seconds. Label Studio's access tokens are valid for 300 seconds."""
@@ -143,6 +144,17 @@ class Session:
         raise_for(response, f"POST {path}")
         self._access: str = decoded(response)["access"]
         self._access_until = self._clock() + ACCESS_TOKEN_LIFETIME
+
+
+def is_up(url: str) -> bool:
+    """Whether Label Studio answers at this address, within HEALTH_TIMEOUT."""
+    session = Session(url, "", repeats=0)
+    try:
+        return session.answer("GET", "/health", HEALTH_TIMEOUT).ok
+    except StudioError:
+        return False
+    finally:
+        session.close()
 
 
 def _date_of(response: requests.Response) -> datetime:

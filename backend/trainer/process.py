@@ -79,6 +79,16 @@ class TrainerProcess:
         with self._changed:
             return self._knows(name)
 
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        process = self._process
+        return process is not None and process.poll() is None
+
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        with self._changed:
+            return len(self._waiting)
+
     def is_busy_with(self, project: int) -> bool:
         """Whether a job of this project runs."""
         with self._changed:

@@ -1,15 +1,17 @@
 """Composition root: settings -> service -> web application."""
 
 import atexit
-import logging
 import os
 import threading
 
 from flask import Flask
 
+from backend.logs import configure
 from backend.project.service import Service
 from backend.settings import Settings, from_env
 from backend.web.wire import install
+
+LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -19,9 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     if settings is None:
         settings = from_env(os.environ)
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure(settings.log_level, settings.log_format, LINE)
     settings.model_dir.mkdir(parents=True, exist_ok=True)
     service = Service(settings)
     app = Flask("backend")

@@ -60,7 +60,7 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         event = kwargs.get("event") or next((arg for arg in args if isinstance(arg, str)), "")
         data = kwargs.get("data") or next((arg for arg in args if isinstance(arg, dict)), {})
         project = project_id(self._project or data.get("project"))
-        self._service().notify(project, event, data.get("project"), data.get(SECRET_HEADER))
+        self._service().notify(project, event, data, data.get(SECRET_HEADER))
         return {"model_version": self._service().version_of(project)}
 
     def _service(self) -> Service:

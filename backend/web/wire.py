@@ -60,6 +60,16 @@ def health() -> Response:
     return jsonify(status="UP", model_class="ActiveLearningBackend", v2=True)
 
 
+@wire.get("/ready")
+def ready() -> tuple[Response, int]:
+    """Whether annotators get their tasks in order: 200, or 503 with what is missing."""
+    found = _service().readiness()
+    missing = [name for name, holds in found.items() if not holds]
+    if missing:
+        return jsonify(ready=False, **found, error=f"Not ready: {', '.join(missing)}"), 503
+    return jsonify(ready=True, **found), 200
+
+
 @wire.post("/setup")
 def setup() -> Response:
     """Label Studio connects, or checks that we are well. The rest of the setup runs in the loop of
@@ -88,7 +98,7 @@ def webhook() -> tuple[Response, int]:
     own = _service().project_of(secret)
     if own is not None and _is_too_large():
         # It need not be read, because it would only say where to look.
-        _service().notify(own, "ANNOTATION_CREATED")
+        _service().notify(own, "ANNOTATION_CREATED", {})
         return jsonify(status="ok"), 201
     body = _body()
     event = _text(body, "action")
@@ -97,7 +107,7 @@ def webhook() -> tuple[Response, int]:
         raise BadRequest(f"The secret is that of project {own}, not of project {project}")
     if _service().is_starting:
         # Label Studio, and the annotator with it, waits for at most a second.
-        _service().notify(project, event, body.get("project"), secret)
+        _service().notify(project, event, body, secret)
     else:
         _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
     return jsonify(status="ok"), 201

@@ -29,7 +29,7 @@ WITH_NAMES = {
 }
 """Routes with names in them, and an example of each."""
 ROUTES = [
-    *("/", "/health", "/setup", "/predict", "/webhook", "/versions", "/train"),
+    *("/", "/health", "/ready", "/setup", "/predict", "/webhook", "/versions", "/train"),
     *("/status", "/status.json", "/metrics", *WITH_NAMES.values()),
 ]
 HTML = EXAMPLE.replace("Text", "HyperText")

@@ -202,12 +202,14 @@ def test_figures_for_prometheus(client: FlaskClient, loop: ProjectLoop) -> None:
     loop.progress.trouble = "No room"
     lines = client.get("/metrics").text.splitlines()
     values = [line for line in lines if not line.startswith("#")]
-    assert values == [
-        'active_learning_labels{project="7"} 42',
-        'active_learning_audit_labels{project="7"} 5',
-        'active_learning_open_tasks{project="7"} 158',
+    assert values[:7] == [
+        'active_learning_labels{project="7"} 42.0',
+        'active_learning_audit_labels{project="7"} 5.0',
+        'active_learning_open_tasks{project="7"} 158.0',
         'active_learning_score{project="7"} 0.9',
-        'active_learning_in_trouble{project="7"} 1',
+        'active_learning_in_trouble{project="7"} 1.0',
+        "active_learning_trainer_up 0.0",
+        "active_learning_trainer_jobs_waiting 0.0",
     ]
     assert "# TYPE active_learning_score gauge" in lines
 

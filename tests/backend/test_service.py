@@ -46,7 +46,7 @@ def test_a_change_of_the_project_is_reported_and_wakes_unless_it_is_ours(
     service: Service, loop: ProjectLoop, described: Any, wakes: bool, is_reported: bool
 ) -> None:
     """Ours, too: one more of them than we made reveals a save that was lost to it."""
-    service.notify(7, "PROJECT_UPDATED", described, loop.inbox.secret)
+    service.notify(7, "PROJECT_UPDATED", {"project": described}, loop.inbox.secret)
     assert loop._hints == ({"project"} if wakes else set())
     assert [state.project for state in loop.inbox.changes()] == [described] * is_reported
 
@@ -56,6 +56,6 @@ def test_without_the_secret_of_our_webhook_nothing_is_believed(
     service: Service, loop: ProjectLoop, secret: object
 ) -> None:
     """Anybody who reaches us may send an event; it is a hint to look, and no more."""
-    service.notify(7, "PROJECT_UPDATED", {**OURS, "model_version": "0.2"}, secret)
+    service.notify(7, "PROJECT_UPDATED", {"project": {**OURS, "model_version": "0.2"}}, secret)
     assert loop._hints == {"project"}
     assert not loop.inbox.changes()

@@ -10,6 +10,7 @@ from flask import (
     redirect,
     render_template,
 )
+from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.wrappers import Response as AnyResponse
 
 from backend.mirror.review import read as read_review
@@ -17,7 +18,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.types import Json
 from backend.web.pages.chart import learning_curve
-from backend.web.pages.state import metrics, state_of
+from backend.web.pages.state import exposition, state_of
 from model.measuring.savings import FACTORS
 
 pages = Blueprint("pages", __name__, template_folder="templates")
@@ -56,8 +57,7 @@ def status(project: int) -> Response:
 
 @pages.get("/metrics")
 def prometheus() -> Response:
-    text = metrics(_service().loops())
-    return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(exposition(_service()), content_type=CONTENT_TYPE_LATEST)
 
 
 @pages.post("/status/<int:project>/rollback/<version>")

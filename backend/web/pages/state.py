@@ -1,11 +1,16 @@
 """The current state of each project, in figures and in a sentence."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
 from backend.project.loop import ProjectLoop
+from backend.project.metrics import NAMESPACE
 from backend.project.progress import Activity
+from backend.project.service import Service
 from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
@@ -103,20 +108,34 @@ def _left(activity: Activity) -> str:
     return f", about {passed * (1.0 - activity.share) / gained:.0f} s left"
 
 
-def metrics(loops: Iterable[ProjectLoop]) -> str:
-    """The states in Prometheus's text format, version 0.0.4."""
-    rows = [(loop, state_of(loop)) for loop in loops]
-    lines = []
-    for name, help_text in GAUGES.items():
-        lines += [
-            f"# HELP active_learning_{name} {help_text}.",
-            f"# TYPE active_learning_{name} gauge",
-        ]
-        for loop, state in rows:
-            value = _gauge(name, loop, state)
-            if value is not None:
-                lines.append(f'active_learning_{name}{{project="{loop.project}"}} {value:g}')
-    return "\n".join(lines) + "\n"
+class States:
+    """A collector of Prometheus: the states of all projects, and of the trainer."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        rows = [(loop, state_of(loop)) for loop in self._service.loops()]
+        for name, help_text in GAUGES.items():
+            family = GaugeMetricFamily(f"{NAMESPACE}_{name}", help_text, labels=["project"])
+            for loop, state in rows:
+                value = _gauge(name, loop, state)
+                if value is not None:
+                    family.add_metric([str(loop.project)], value)
+            yield family
+        trainer = self._service.trainer
+        for name, help_text, value in (
+            ("trainer_up", "1 while the trainer process runs", float(trainer.is_alive())),
+            ("trainer_jobs_waiting", "Jobs that wait for the trainer", float(trainer.waiting())),
+        ):
+            yield GaugeMetricFamily(f"{NAMESPACE}_{name}", help_text, value=value)
+
+
+def exposition(service: Service) -> bytes:
+    """All metrics in Prometheus's text format."""
+    states = CollectorRegistry(auto_describe=False)
+    states.register(States(service))
+    return generate_latest(states) + generate_latest(service.metrics.registry)
 
 
 def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
