@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from backend.settings import from_env
-from backend.trainer.process import ENVIRONMENT
+from backend.trainer.child import ENVIRONMENT
 
 ACCESS_LOG = ["--access-logfile", "-", "--access-logformat", '%(t)s "%(r)s" %(s)s %(M)s ms']
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from backend.errors import BackendError
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
-from backend.media.access import access_of
+from backend.media.access import access_of, without_tokens
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.context import ProjectContext
@@ -29,7 +29,7 @@ from backend.trainer.process import Job
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
 from model.storage.store import EncoderMeta, Store
-from model.types import EncoderSpec, Ints, Layout
+from model.types import EncoderSpec, Ints, Layout, is_of_text
 
 log = logging.getLogger(__name__)
 
@@ -203,12 +203,13 @@ class Training:
         return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
 
     def _subject(self) -> Subject:
+        layout = self._spec.layout
         return Subject(
             folder=self._store.folder.resolve(),
             interface=self._xml,
             ignored=self.ignored,
             spec=self._spec,
-            access=self._access,
+            access=without_tokens(self._access) if is_of_text(layout) else self._access,
             seed=self._settings.seed,
         )
 

@@ -5,15 +5,14 @@ tried once more before it counts as failed.
 """
 
 import logging
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from backend.errors import BackendError, JobFailed, TrainerDied
+from backend.trainer.child import started
 from backend.trainer.messages import (
     Advanced,
     Done,
@@ -27,15 +26,6 @@ from backend.trainer.messages import (
 log = logging.getLogger(__name__)
 
 TRIES = 2
-
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
-"""What both our processes are started with, unless the environment says otherwise.
-
-OMP_WAIT_POLICY: torch's threads wait for each other by spinning; where another process holds a core
-(Label Studio does), they spin most of the time away. Measured with one busy core of two: 20
-training steps took 130 s, and 10 s when the threads sleep instead. MALLOC_ARENA_MAX: with a heap
-for each of many threads, memory that one has freed is not used by another.
-"""
 
 
 @dataclass(frozen=True)
@@ -177,13 +167,7 @@ class TrainerProcess:
         process = self._process
         if process is None or process.poll() is not None:
             self._bury()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "backend.trainer.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**ENVIRONMENT, **os.environ},
-            )
+            process = started()
             with self._changed:
                 self._process = process
                 if self._stopping:

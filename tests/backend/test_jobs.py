@@ -76,7 +76,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
             raise refusals.pop()
         return real(*arguments, **options)
 
-    monkeypatch.setattr("backend.trainer.process.subprocess.Popen", popen)
+    monkeypatch.setattr("backend.trainer.child.subprocess.Popen", popen)
     trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
     trainer.submit(job("no/first", answers))
     trainer.start()
