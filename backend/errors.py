@@ -66,6 +66,10 @@ class TrainerDied(BackendError):
     """The trainer process ended in the middle of a job."""
 
 
+class TrainerHung(TrainerDied):
+    """The trainer process made no progress for too long, and was ended."""
+
+
 class JobFailed(BackendError):
     """The trainer process reported an error."""
 

@@ -13,8 +13,9 @@ from backend.interface.questions import LabelConfig
 from backend.media.contents import readable
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
-from backend.trainer.encoders import TEXT_CHUNKS, Report, chunks_for, loaded
+from backend.trainer.encoders import TEXT_CHUNKS, chunks_for, loaded
 from backend.trainer.messages import Embed
+from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
 from model.choosing.choice import SCORED_ROWS
@@ -56,7 +57,7 @@ def embed_pool(job: Embed, report: Report) -> Json:
             encoded: Any = encoder.encode([example for _, _, example in read])
             vectors.append(found, encoded)
             done, size = min(done + size, len(missing)), min(2 * size, largest)
-            report(1.0 - (len(missing) - done) / len(ids))
+            report.advanced(1.0 - (len(missing) - done) / len(ids))
     left = len(missing) - done
     if left == 0 or len(ids) - left >= SCORED_ROWS:
         store.mark_ready(number)

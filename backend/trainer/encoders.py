@@ -1,12 +1,13 @@
 """The encoders that jobs load, and the pretrained one that a project begins with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from backend.trainer.messages import AddBase
+from backend.trainer.report import Report
 from backend.types import Json
 from model.encoders.joint import Example, JointEncoder
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
@@ -15,9 +16,6 @@ from model.types import EncoderSpec, Floats, Layout, is_of_text
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
 annotators wait for an order; pictures stand in memory meanwhile."""
-
-Report = Callable[[float], None]
-"""Called with the share of a job that is done, in [0, 1]."""
 
 
 def add_base_encoder(job: AddBase, report: Report) -> Json:

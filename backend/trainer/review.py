@@ -11,8 +11,9 @@ from backend.mirror.pool import Pool
 from backend.mirror.review import write
 from backend.mirror.targets import given_labels
 from backend.trainer.disagreement import disagreement
-from backend.trainer.encoders import Report, loaded
+from backend.trainer.encoders import loaded
 from backend.trainer.messages import Review
+from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.storage.store import Store

@@ -12,8 +12,9 @@ from backend.media.contents import TaskContents
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels
-from backend.trainer.encoders import Report, meta_of
+from backend.trainer.encoders import meta_of
 from backend.trainer.messages import Tune
+from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.choosing.audit import SELF_LOT, by_lot, in_reserve
@@ -48,7 +49,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
 
         def observe(step: Step) -> None:
             tracker.step(len(ids), step)
-            report(step.number / step.total)
+            report.advanced(step.number / step.total)
 
         training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
         encoder.learn_clips(training.items, training.targets)

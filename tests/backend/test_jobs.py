@@ -14,8 +14,9 @@ from backend.interface.parse import EXAMPLE
 from backend.media.access import access_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.trainer.jobs import Job
 from backend.trainer.messages import AddBase, Answer, Subject
-from backend.trainer.process import TRIES, Job, TrainerProcess
+from backend.trainer.process import TRIES, TrainerProcess
 from model.types import EncoderSpec
 
 Answers = queue.Queue[Answer | BackendError]
@@ -36,9 +37,12 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     return Job(
         (project, encoder),
         AddBase(Subject(Path("nowhere"), EXAMPLE, (), spec, access, 0)),
+        is_urgent=True,
+        silence=600.0,
         on_progress=lambda _, answer: answers.put(answer),
         on_done=lambda _, answer: answers.put(answer),
         on_error=lambda _, error: answers.put(error),
+        on_death=lambda *_: None,
     )
 
 
