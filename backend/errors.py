@@ -82,6 +82,12 @@ def is_disk_full(error: BaseException) -> bool:
     return any(words in str(error) for words in ("disk is full", "No space left"))
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that there is no memory left, of the machine or of its GPU."""
+    # By name: importing torch takes seconds, and the server starts without it.
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+
+
 def explained(error: BaseException) -> str:
     """The sentence that people see for an error, ours or another."""
     if isinstance(error, BackendError):

@@ -8,10 +8,12 @@ project is let in: the process does it between two steps of the first.
 import itertools
 import logging
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from backend.errors import JobFailed, TrainerDied, TrainerHung
+from backend.media.record import absolve, being_read
 from backend.trainer.child import Child
 from backend.trainer.jobs import Job, JobQueue
 from backend.trainer.messages import Advanced, Done, Failed, answer_of, kind_of, request_line
@@ -76,6 +78,7 @@ class TrainerProcess:
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
         self._bury()
+        self._absolve(self._running)
 
     def _knows(self, name: tuple[int, str]) -> bool:
         running = any(job.name == name for job in self._running.values())
@@ -146,10 +149,12 @@ class TrainerProcess:
         the death, unless we killed it."""
         self._bury()
         with self._changed:
-            running, self._running = self._running, {}
-            cancelled, self._cancelled = self._cancelled, set()
             if self._stopping:
                 return
+            running, self._running = self._running, {}
+            cancelled, self._cancelled = self._cancelled, set()
+        if cancelled:
+            self._absolve(running)
         for number, job in running.items():
             if number == self._at_work and not cancelled:
                 self._count_death(job, error)
@@ -159,8 +164,13 @@ class TrainerProcess:
                 )
 
     def _count_death(self, job: Job, error: TrainerDied | OSError) -> None:
+        tasks = being_read(job.request.subject.folder)
+        log.warning("trainer died in %s, reading the tasks %s", job.name, tasks)
+        if tasks:  # the next attempt reads them one by one, or no more: it gets further than this
+            died = replace(job, is_urgent=False)
+            self._retry(died, _sentence_of_tasks(died, tasks, error))
+            return
         died = replace(job, deaths=job.deaths + 1, is_urgent=False)
-        log.warning("trainer died in %s, attempt %d of %d", job.name, died.deaths, TRIES)
         sentence = _sentence(died, error)
         if died.deaths < TRIES:
             self._retry(died, f"{sentence}. The job is tried again")
@@ -171,6 +181,11 @@ class TrainerProcess:
         with self._changed:
             self._queue.add(job)
         job.on_death(job, TrainerDied(sentence))
+
+    def _absolve(self, jobs: Mapping[int, Job]) -> None:
+        """We have ended the process: no task is to blame."""
+        for job in jobs.values():
+            absolve(job.request.subject.folder)
 
     def _bury(self) -> None:
         with self._changed:
@@ -193,6 +208,18 @@ class TrainerProcess:
 
 def _named(job: Job) -> str:
     return f"the job {kind_of(job.request)!r}"
+
+
+def _sentence_of_tasks(job: Job, tasks: list[int], error: TrainerDied | OSError) -> str:
+    """The same when tasks were being read: of these one may be to blame."""
+    is_hung = isinstance(error, TrainerHung)
+    what = f"made no progress for {job.silence / 60:g} minutes" if is_hung else "died"
+    which = f"task {tasks[0]}" if len(tasks) == 1 else f"{len(tasks)} tasks at once"
+    return (
+        f"The trainer process {what} in {_named(job)} while it read {which}. It is started again "
+        "and reads what it read then one by one; a task that ends it twice is set aside as not "
+        "readable. The usual cause is too little memory"
+    )
 
 
 def _sentence(job: Job, error: TrainerDied | OSError) -> str:

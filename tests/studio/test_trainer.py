@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 
@@ -14,8 +15,11 @@ from backend.dev import local
 from backend.dev.demo import articles
 from backend.studio.api import Studio
 from backend.types import Json
+from tests.backend.web import Answer, Web
+from tests.model.test_image_encoder import res_net
 from tests.studio.bench import Bench, stories, until
 from tests.studio.test_deep_round import label, log_of, trainer_of
+from tests.studio.test_shown_media import PICTURES, picture
 
 PASSWORD = "s3cret-of-the-backend"
 
@@ -24,10 +28,22 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def backend_settings(one_layer: Path) -> dict[str, object]:
+def files() -> Iterator[Web]:
+    """Another host that media come from."""
+    web = Web()
+    yield web
+    web.close()
+
+
+@pytest.fixture(scope="module")
+def backend_settings(
+    one_layer: Path, files: Web, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, object]:
+    images = res_net(tmp_path_factory.mktemp("images") / "encoder")
     password = {"basic_auth_user": "me", "basic_auth_pass": PASSWORD}
     timeout = {"trainer_timeout_minutes": 0.2}
-    return {"encoder": str(one_layer), "max_tokens": 32, **timeout, **password}
+    pictures = {"image_encoder": str(images), "media_hosts": files.host}
+    return {"encoder": str(one_layer), "max_tokens": 32, **timeout, **password, **pictures}
 
 
 def test_the_trainer_is_not_given_the_backends_secrets(bench: Bench) -> None:
@@ -72,6 +88,39 @@ def test_a_trainer_that_hangs_is_ended_and_all_goes_on(bench: Bench) -> None:
     until("an end of the trouble", lambda: bench.state(project)["training_trouble"] is None)
     assert "made no progress for 0.2 minutes and was ended" in sentences(bench, project)[0]
     assert trainer_of(bench) != hung
+
+
+def test_a_task_that_ends_the_trainer_is_set_aside_and_the_others_are_ranked(
+    bench: Bench, files: Web
+) -> None:
+    """A picture of 194 KB ended the trainer whenever it was read, and its project got no order any
+    more. Here the process ends at the very moment at which it fetches one of the pictures."""
+    deaths: list[int] = []
+
+    def deadly(_: object) -> None:
+        deaths.append(trainer_of(bench))
+        os.kill(deaths[-1], signal.SIGKILL)
+
+    for number in range(6):
+        files.answers[f"/{number}.png"] = Answer(picture("red", np.random.default_rng(number)))
+    files.answers["/3.png"] = deadly
+    project = bench.project([{"image": f"{files.url}/{n}.png"} for n in range(6)], PICTURES)
+    bench.connect(project)
+    other = bench.connected(stories(12))
+    until("an order of the others", lambda: bench.ranks(project) == 5)
+    until("the one that is set aside", lambda: bench.state(project)["unreadable"] == 1)
+    (found,) = bench.state(project)["unreadable_tasks"]
+    (task,) = [one["id"] for one in bench.studio.of(project).tasks() if "/3.png" in str(one)]
+    assert found["task"] == task
+    assert "ended the trainer process twice" in found["reason"]
+    assert len(set(deaths)) == 2, "two processes, and no third"
+    assert f"while it read task {task}" in str(sentences(bench, project))
+    assert bench.ranks(other) == 12
+
+    files.answers["/3.png"] = files.answers["/2.png"]  # it is repaired
+    train(bench, project)
+    until("an order of all", lambda: bench.ranks(project) == 6)
+    assert bench.state(project)["unreadable"] == 0
 
 
 def labelled(count: int) -> list[Json]:
