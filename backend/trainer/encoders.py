@@ -52,9 +52,11 @@ def chunks_for(layout: Layout) -> tuple[int, int]:
     return TEXT_CHUNKS if is_of_text(layout) else MEDIA_CHUNKS
 
 
-def encoded(encoder: JointEncoder, examples: Sequence[Example]) -> Floats:
+def encoded(encoder: JointEncoder, examples: Sequence[Example], report: Report) -> Floats:
     """Vectors (n, d) of examples that are read when they are needed."""
     _, size = chunks_for(encoder.layout)
-    starts = range(0, len(examples), size)
-    chunks = [encoder.encode(examples[start : start + size]) for start in starts]
-    return np.concatenate([np.zeros((0, encoder.dimension), np.float32), *chunks])
+    chunks = [np.zeros((0, encoder.dimension), np.float32)]
+    for start in range(0, len(examples), size):
+        chunks.append(encoder.encode(examples[start : start + size]))
+        report.advanced(min(1.0, (start + size) / len(examples)))
+    return np.concatenate(chunks)

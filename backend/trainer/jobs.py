@@ -13,7 +13,8 @@ class Job:
     queued twice.
 
     is_urgent: people wait for it, and it is soon done; silence: seconds without any progress after
-    which the process counts as one that hangs; deaths: how often the process has ended in it.
+    which the process counts as one that hangs; deaths: how often the process has ended in it, and
+    after one the job is not let in beside another, which would end with it.
     The callbacks run in the trainer's thread and must be quick; after `on_death` the job waits
     again.
     """
@@ -31,6 +32,10 @@ class Job:
     @property
     def project(self) -> int:
         return self.name[0]
+
+    @property
+    def may_join(self) -> bool:
+        return self.is_urgent and not self.deaths
 
 
 class JobQueue:
@@ -60,8 +65,8 @@ class JobQueue:
         return self._taken(self._waiting)
 
     def take_urgent(self, besides: Collection[int]) -> Job | None:
-        """The next urgent job of a project other than these; None if there is none."""
-        found = [job for job in self._waiting if job.is_urgent and job.project not in besides]
+        """The next urgent job to do beside those of other projects; None if there is none."""
+        found = [job for job in self._waiting if job.may_join and job.project not in besides]
         return self._taken(found) if found else None
 
     def _taken(self, jobs: list[Job]) -> Job:

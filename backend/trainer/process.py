@@ -166,13 +166,13 @@ class TrainerProcess:
     def _count_death(self, job: Job, error: TrainerDied | OSError) -> None:
         tasks = being_read(job.request.subject.folder)
         log.warning("trainer died in %s, reading the tasks %s", job.name, tasks)
+        deaths = job.deaths + 1
+        died = replace(job, deaths=deaths, is_urgent=job.is_urgent and deaths < TRIES)
         if tasks:  # the next attempt reads them one by one, or no more: it gets further than this
-            died = replace(job, is_urgent=False)
             self._retry(died, _sentence_of_tasks(died, tasks, error))
             return
-        died = replace(job, deaths=job.deaths + 1, is_urgent=False)
         sentence = _sentence(died, error)
-        if died.deaths < TRIES:
+        if deaths < TRIES:
             self._retry(died, f"{sentence}. The job is tried again")
         else:
             job.on_error(job, TrainerDied(sentence))

@@ -35,7 +35,7 @@ def review_labels(job: Review, report: Report) -> Json:
         ids = unit.reviewed(readable, subject.seed)
         shown = TaskContents(pool, reader, ids, config)
         known = [answers[task] for task in shown.ids]
-        found = unit.doubts(encoder, shown, known, subject.seed)
+        found = unit.doubts(encoder, shown, known, subject.seed, report)
         differing = disagreement(pool.votes(config, job.empty_is_none), unit_of(config))
     facts = {"encoder": job.encoder, "labels": len(ids)}
     write(subject.folder, {**facts, **found, "people": differing})

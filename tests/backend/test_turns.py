@@ -79,12 +79,11 @@ def test_an_urgent_job_of_another_project_is_let_in() -> None:
     assert order(queue) == [(1, "embed 0"), (2, "tune")]
 
 
-def test_a_job_that_the_process_died_in_waits_behind_the_others() -> None:
-    """Otherwise a project that kills the process would end the work of all others again and
-    again."""
-    died = replace(job(1, "embed 0", is_urgent=True), is_urgent=False, deaths=1)
-    queue = queue_of(died, job(1, "tune"), job(2, "embed 0", is_urgent=True))
-    assert order(queue) == [(2, "embed 0"), (1, "embed 0"), (1, "tune")]
+def test_a_job_that_the_process_died_in_is_not_let_in() -> None:
+    """A project that ends the process would end the deep rounds of all others again and again."""
+    queue = queue_of(replace(job(1, "embed 0", is_urgent=True), deaths=1), job(2, "tune"))
+    assert queue.take_urgent(besides={2}) is None
+    assert order(queue) == [(1, "embed 0"), (2, "tune")]
 
 
 def test_the_jobs_of_a_project_can_be_forgotten() -> None:
