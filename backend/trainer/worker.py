@@ -9,6 +9,7 @@ gone and the process ends at once, wherever it is: everything it writes is whole
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -97,6 +98,8 @@ class Worker:
 
 def main() -> None:
     os.nice(NICENESS)
+    for one in (signal.SIGTERM, signal.SIGINT):  # sent to all of us at a stop: the server ends us
+        signal.signal(one, signal.SIG_IGN)
     level = os.environ.get("LOG_LEVEL") or "INFO"  # an empty variable counts as not set
     logging.basicConfig(level=level, format="trainer: %(message)s")
     logging.getLogger("PIL").setLevel(logging.INFO)  # it logs each piece of each picture

@@ -1,7 +1,9 @@
 """The trainer: a real process, one job at a time."""
 
 import errno
+import os
 import queue
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +90,24 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.submit(job("no/second", answers))
     assert isinstance(answers.get(timeout=120), JobFailed)
     trainer.stop()
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_of_the_backend_does_not_end_the_trainer(
+    trainer: TrainerProcess,
+) -> None:
+    """systemd and a terminal send it to all at a stop. A trainer that ended by itself left the
+    tasks that it read as if they had ended it; the server ends it, and knows that."""
+    answers: Answers = queue.Queue()
+    trainer.submit(job("no/first", answers))
+    assert "no/first" in str(answers.get(timeout=120))
+    child = trainer._child
+    assert child is not None
+    for one in (signal.SIGTERM, signal.SIGINT):
+        os.kill(child._process.pid, one)
+    trainer.submit(job("no/second", answers))
+    assert "no/second" in str(answers.get(timeout=120))
+    assert trainer._child is child
 
 
 @pytest.mark.slow
