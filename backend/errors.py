@@ -78,6 +78,10 @@ class TrainerDied(BackendError):
     """The trainer process ended in the middle of a job."""
 
 
+class TrainerHung(TrainerDied):
+    """The trainer process made no progress for too long, and was ended."""
+
+
 class JobFailed(BackendError):
     """The trainer process reported an error."""
 
@@ -88,6 +92,12 @@ def is_disk_full(error: BaseException) -> bool:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     # SQLite and safetensors have their own errors for this, and only the text says so.
     return any(words in str(error) for words in ("disk is full", "No space left"))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that there is no memory left, of the machine or of its GPU."""
+    # By name: importing torch takes seconds, and the server starts without it.
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def explained(error: BaseException) -> str:

@@ -155,6 +155,12 @@ class Settings:
         advanced=True,
         least=0.5,
     )
+    trainer_timeout_minutes: float = setting(
+        30.0,
+        "The trainer is ended and started again after this many minutes without any progress.",
+        advanced=True,
+        least=0.05,
+    )
     seed: int = setting(0, "Seed of all randomness.", advanced=True, least=0)
     basic_auth_user: str = setting("", "User name that Label Studio must send to the backend.")
     basic_auth_pass: str = setting("", "Password that Label Studio must send to the backend.")

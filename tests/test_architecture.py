@@ -31,7 +31,7 @@ ROOMS = {
     "media": {"errors", "settings", "interface", "studio", "mirror"},
     # our state in Label Studio, and the process that encodes and fine-tunes
     "queue": {"errors", "types", "studio", "mirror"},
-    "trainer": {"errors", "types", "interface", "mirror", "media"},
+    "trainer": {"errors", "types", "logs", "interface", "mirror", "media"},
     # the loop, and its pages
     "project": {
         *("errors", "types", "settings", "interface", "studio"),

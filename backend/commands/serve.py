@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from backend.settings import from_env
-from backend.trainer.process import ENVIRONMENT
+from backend.trainer.child import ENVIRONMENT
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -1,6 +1,6 @@
 """What is needed to fetch media. Imports neither torch nor transformers: the server sends it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.media.places import hosts_from
 from backend.settings import Settings
@@ -35,3 +35,8 @@ def access_of(connection: Connection, settings: Settings) -> Access:
         settings.media_mb * MEGABYTE,
         settings.media_cache_mb * MEGABYTE,
     )
+
+
+def without_tokens(access: Access) -> Access:
+    """The same for a project without media: the trainer needs no token for texts."""
+    return replace(access, token="", spare_token="")

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of
 from backend.interface.questions import LabelConfig
 from backend.media.reading import CannotRead, Reader
+from backend.media.record import ReadingRecord
 from backend.mirror.pool import Pool
 from model.encoders.finetune import length_of
 from model.encoders.joint import Example
@@ -20,6 +22,10 @@ log = logging.getLogger(__name__)
 READ_PAUSES = (1.0, 5.0, 20.0)
 """Seconds before a file that was read once and is no longer cached is requested again: a deep round
 must not fail because a server was busy for a moment."""
+SET_ASIDE = (
+    "reading this task ended the trainer process twice, or used up its memory: replace what it "
+    "shows with something smaller, or delete the task"
+)
 RETRY_SECONDS = 600.0
 """Media whose server failed temporarily are fetched again after this long."""
 
@@ -58,6 +64,28 @@ class TaskContents(Sequence[Example]):
                     raise
                 time.sleep(pause)
         return self._reader.read(self.ids[row], self._parts[row])
+
+
+def opened_record(
+    pool: Pool, config: LabelConfig, folder: Path, on_read: Callable[[], None]
+) -> ReadingRecord:
+    """The project's record of what is read; the pool records as unreadable what has ended the
+    process too often."""
+    record = ReadingRecord(folder, on_read)
+    deadly = record.deadly()
+    for task, parts in zip(deadly, pool.parts(deadly, config), strict=True):
+        if any(parts):
+            log.warning("task %d: %s", task, SET_ASIDE)
+            pool.add_unreadable(key_of(parts), task, SET_ASIDE, None)
+    record.forget(deadly)
+    return record
+
+
+def without_unreadable(pool: Pool, ids: Ints, config: LabelConfig, seed: int) -> Ints:
+    """Those of the labelled tasks that are not known to be unreadable: deep rounds and reviews
+    leave to encoding what is to be tried again."""
+    known: Ints = ids[np.isin(ids, pool.keys(config, seed)[0])]
+    return known
 
 
 def readable(

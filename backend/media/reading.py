@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
-from backend.errors import explained, is_disk_full
+from backend.errors import explained, is_disk_full, is_out_of_memory
 from backend.interface.content import Parts
 from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable
+from backend.media.record import ReadingRecord
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
 from model.encoders.read_once import ReadOnce
@@ -20,7 +19,7 @@ from model.media.pictures import read_picture
 from model.media.sounds import read_sound
 from model.storage.store import Store
 from model.storage.vectors import content_key
-from model.types import EncoderSpec, Floats, Medium
+from model.types import EncoderSpec, Floats, Medium, is_of_text
 
 Decoded = TypeVar("Decoded")
 
@@ -38,10 +37,16 @@ class Reader:
     sounds are read once, and from then on recognised by their address."""
 
     def __init__(
-        self, encoder: JointEncoder, spec: EncoderSpec, store: Store, access: Access
+        self,
+        encoder: JointEncoder,
+        spec: EncoderSpec,
+        store: Store,
+        access: Access,
+        record: ReadingRecord,
     ) -> None:
-        """`encoder`: the one that `spec` names, pretrained or fine-tuned."""
-        self._layout, self._rate = spec.layout, encoder.rate
+        """`encoder`: the one that `spec` names, pretrained or fine-tuned; `record` names each task
+        with media while it is read."""
+        self._layout, self._rate, self._record = spec.layout, encoder.rate, record
         names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
         self._once = ReadOnce(
             encoder.frozen,
@@ -61,6 +66,12 @@ class Reader:
 
     def read(self, task: int, parts: Parts) -> Example:
         """What the task shows, in the layout's order. Raises CannotRead."""
+        if is_of_text(self._layout):
+            return parts
+        with self._record.naming([task]):
+            return self._read(task, parts)
+
+    def _read(self, task: int, parts: Parts) -> Example:
         try:
             return tuple(
                 None if part is None else self._part(medium, part, task)
@@ -71,7 +82,7 @@ class Reader:
         except UnreadableMedia as error:
             raise CannotRead(str(error), temporary=False) from error
         except Exception as error:  # any other error of a library concerns only this task
-            if is_disk_full(error) or isinstance(error, MemoryError | torch.OutOfMemoryError):
+            if is_disk_full(error) or is_out_of_memory(error):
                 raise
             raise CannotRead(explained(error), temporary=False) from error
 

@@ -6,14 +6,15 @@ import math
 import time
 from hashlib import sha256
 
-from backend.errors import BackendError
+from backend.errors import BackendError, TrainerDied
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
-from backend.media.access import access_of
+from backend.media.access import access_of, without_tokens
 from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.context import ProjectContext
 from backend.settings import Settings
+from backend.trainer.jobs import Job
 from backend.trainer.messages import (
     AddBase,
     Advanced,
@@ -25,11 +26,10 @@ from backend.trainer.messages import (
     Tune,
     kind_of,
 )
-from backend.trainer.process import Job
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
 from model.storage.store import EncoderMeta, Store
-from model.types import EncoderSpec, Ints, Layout
+from model.types import EncoderSpec, Ints, Layout, is_of_text
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,11 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 600.0
 """A deep round that failed is tried again after this time, even without further labels, and so is
 a base encoder that could not be loaded."""
+
+URGENT_TASKS = 256
+"""An order needs vectors of about this many tasks to begin with. Encoding is urgent until there are
+so many, and when no more than that are missing; the middle of a large pool takes turns with deep
+rounds, which it would put off for hours."""
 
 NONE = "none"
 """In place of an encoder's name: what it would read is left out."""
@@ -115,7 +120,7 @@ class Training:
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
-            self._submit("base", AddBase(self._subject()))
+            self._submit("base", AddBase(self._subject()), is_urgent=True)
         ready = [number for number in fitting if self._store.is_ready(number)]
         # While the first one for other settings comes, one that reads the same will do.
         alike = [number for number in known if known[number].spec.layout == self._spec.layout]
@@ -137,8 +142,9 @@ class Training:
             enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
             has_names = self.names_known(number) == len(self._name_keys)
             if count < enough or not has_names or not self._store.is_ready(number):
-                names = self._settings.label_names
-                self._submit(f"embed {number}", Embed(self._subject(), number, names))
+                request = Embed(self._subject(), number, self._settings.label_names)
+                is_urgent = min(count, len(keys) - count) < URGENT_TASKS
+                self._submit(f"embed {number}", request, is_urgent=is_urgent)
         return covered[encoder]
 
     def names_known(self, encoder: int) -> int:
@@ -203,16 +209,17 @@ class Training:
         return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
 
     def _subject(self) -> Subject:
+        layout = self._spec.layout
         return Subject(
             folder=self._store.folder.resolve(),
             interface=self._xml,
             ignored=self.ignored,
             spec=self._spec,
-            access=self._access,
+            access=without_tokens(self._access) if is_of_text(layout) else self._access,
             seed=self._settings.seed,
         )
 
-    def _submit(self, what: str, request: Request) -> None:
+    def _submit(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
         name = (self._project, what)
         if self._trainer.knows(name):
             return
@@ -221,9 +228,19 @@ class Training:
         if isinstance(request, Embed | Review):
             number = request.encoder
         log.info("project %d: %s (encoder %d) is queued", self._project, what, number)
-        self._trainer.submit(Job(name, request, self._advanced, self._done, self._failed))
+        job = Job(
+            name,
+            request,
+            is_urgent,
+            silence=60.0 * self._settings.trainer_timeout_minutes,
+            on_progress=self._advanced,
+            on_done=self._done,
+            on_error=self._failed,
+            on_death=self._died,
+        )
+        self._trainer.submit(job)
 
-    # The trainer's thread calls these three; all they do is report and leave hints.
+    # The trainer's thread calls these four; all they do is report and leave hints.
 
     def _advanced(self, job: Job, answer: Advanced) -> None:
         self._progress.advance(kind_of(job.request), answer.share)
@@ -234,6 +251,11 @@ class Training:
         log.info("project %d: %s is done: %s", self._project, job.name[1], answer.facts)
         self._progress.finish()
         self._wake("vectors")
+
+    def _died(self, job: Job, error: TrainerDied) -> None:
+        log.warning("project %d: %s waits again: %s", self._project, job.name[1], error)
+        self._progress.fail(str(error))
+        self._troubles.note(str(error))
 
     def _failed(self, job: Job, error: BackendError) -> None:
         log.error("project %d: %s failed: %s", self._project, job.name[1], error)

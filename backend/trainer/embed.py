@@ -1,6 +1,7 @@
 """The job that encodes a pool."""
 
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -10,11 +11,12 @@ from backend.interface.content import key_of
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.media.contents import readable
+from backend.media.contents import opened_record, readable
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
-from backend.trainer.encoders import TEXT_CHUNKS, Report, chunks_for, loaded
+from backend.trainer.encoders import TEXT_CHUNKS, chunks_for, loaded
 from backend.trainer.messages import Embed
+from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
 from model.choosing.choice import SCORED_ROWS
@@ -32,7 +34,8 @@ def embed_pool(job: Embed, report: Report) -> Json:
 
     The names of the labels come first, because without labels the first order is made from them;
     then what is labelled, and the rest in a random order, so that it is always a fair sample of the
-    pool: with SCORED_ROWS of it an encoder is ready to rank. Stops after TURN_SECONDS.
+    pool: with SCORED_ROWS of it an encoder is ready to rank. What was being read when the process
+    ended comes last, one by one. Stops after TURN_SECONDS.
     """
     until = time.monotonic() + TURN_SECONDS
     subject, number = job.subject, job.encoder
@@ -43,20 +46,23 @@ def embed_pool(job: Embed, report: Report) -> Json:
     vectors = store.encoded(number)
     if job.label_names:
         _embed_names(encoder, vectors, config)
+    record = opened_record(pool, config, subject.folder, report.working)
     ids, keys = pool.keys(config, subject.seed)
     missing = _in_order(pool, ids, np.flatnonzero(vectors.rows(keys) < 0), subject.seed)
-    size, largest = chunks_for(config.layout)
     done = 0
-    with closing(Reader(encoder, spec, store, subject.access)) as reader:
-        while done < len(missing) and (done == 0 or time.monotonic() < until):
-            chunk = ids[missing[done : done + size]]
+    with closing(Reader(encoder, spec, store, subject.access, record)) as reader:
+        for chunk in _chunks(ids[missing], record.suspects(), *chunks_for(config.layout)):
+            if done and time.monotonic() > until:
+                break
             read = list(readable(pool, reader, chunk, config))
             # Of what was read just now: the interface, and with it the keys, may have changed.
             found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
-            encoded: Any = encoder.encode([example for _, _, example in read])
+            with record.naming([task for task, _, _ in read]):
+                encoded: Any = encoder.encode([example for _, _, example in read])
+            record.forget(chunk.tolist())
             vectors.append(found, encoded)
-            done, size = min(done + size, len(missing)), min(2 * size, largest)
-            report(1.0 - (len(missing) - done) / len(ids))
+            done += len(chunk)
+            report.advanced(1.0 - (len(missing) - done) / len(ids))
     left = len(missing) - done
     if left == 0 or len(ids) - left >= SCORED_ROWS:
         store.mark_ready(number)
@@ -69,6 +75,18 @@ def _in_order(pool: Pool, ids: Ints, missing: Ints, seed: int) -> Ints:
     lots = draw(ids[missing], seed + ENCODING_LOT)
     ordered: Ints = missing[np.argsort(np.where(is_labelled, -1.0, lots))]
     return ordered
+
+
+def _chunks(ids: Ints, suspects: list[int], size: int, largest: int) -> Iterator[Ints]:
+    """The tasks to encode at once: `size` at first, then more and more up to `largest`; at the end
+    the suspects, each alone."""
+    is_suspect = np.isin(ids, suspects)
+    together, alone = ids[~is_suspect], ids[is_suspect]
+    start = 0
+    while start < len(together):
+        yield together[start : start + size]
+        start, size = start + size, min(2 * size, largest)
+    yield from alone[:, None]
 
 
 def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> None:

@@ -1,12 +1,13 @@
 """The encoders that jobs load, and the pretrained one that a project begins with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from backend.trainer.messages import AddBase
+from backend.trainer.report import Report
 from backend.types import Json
 from model.encoders.joint import Example, JointEncoder
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
@@ -15,9 +16,6 @@ from model.types import EncoderSpec, Floats, Layout, is_of_text
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
 annotators wait for an order; pictures stand in memory meanwhile."""
-
-Report = Callable[[float], None]
-"""Called with the share of a job that is done, in [0, 1]."""
 
 
 def add_base_encoder(job: AddBase, report: Report) -> Json:
@@ -54,9 +52,11 @@ def chunks_for(layout: Layout) -> tuple[int, int]:
     return TEXT_CHUNKS if is_of_text(layout) else MEDIA_CHUNKS
 
 
-def encoded(encoder: JointEncoder, examples: Sequence[Example]) -> Floats:
+def encoded(encoder: JointEncoder, examples: Sequence[Example], report: Report) -> Floats:
     """Vectors (n, d) of examples that are read when they are needed."""
     _, size = chunks_for(encoder.layout)
-    starts = range(0, len(examples), size)
-    chunks = [encoder.encode(examples[start : start + size]) for start in starts]
-    return np.concatenate([np.zeros((0, encoder.dimension), np.float32), *chunks])
+    chunks = [np.zeros((0, encoder.dimension), np.float32)]
+    for start in range(0, len(examples), size):
+        chunks.append(encoder.encode(examples[start : start + size]))
+        report.advanced(min(1.0, (start + size) / len(examples)))
+    return np.concatenate(chunks)

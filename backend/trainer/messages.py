@@ -86,9 +86,17 @@ KINDS: dict[JobKind, type[Request]] = {
 
 
 @dataclass(frozen=True)
+class Working:
+    """Work on this job has begun, or goes on: the process does not hang."""
+
+    job: int
+
+
+@dataclass(frozen=True)
 class Advanced:
     """This share of the job is done, in [0, 1]."""
 
+    job: int
     share: float
 
 
@@ -96,6 +104,7 @@ class Advanced:
 class Done:
     """The job is done; `facts` are for the log."""
 
+    job: int
     facts: Json
 
 
@@ -103,11 +112,19 @@ class Done:
 class Failed:
     """The job failed for this reason, a sentence for people."""
 
+    job: int
     reason: str
 
 
-Answer = Advanced | Done | Failed
-EVENTS: dict[str, type[Answer]] = {"advanced": Advanced, "done": Done, "failed": Failed}
+Answer = Working | Advanced | Done | Failed
+"""Each says which job it is about: an urgent one may be done in the middle of another."""
+
+EVENTS: dict[str, type[Answer]] = {
+    "working": Working,
+    "advanced": Advanced,
+    "done": Done,
+    "failed": Failed,
+}
 
 
 def kind_of(request: Request) -> JobKind:
@@ -115,18 +132,23 @@ def kind_of(request: Request) -> JobKind:
     return next(kind for kind, one in KINDS.items() if isinstance(request, one))
 
 
-def line_of(message: Request | Answer) -> str:
-    """The message as a line, without its end."""
-    known = [*KINDS.items(), *EVENTS.items()]
-    name = next(name for name, one in known if isinstance(message, one))
-    return json.dumps({"message": name, **asdict(message)}, default=os.fspath)
+def request_line(job: int, request: Request) -> str:
+    """The request as a line, without its end; `job` is the number that the answers will name."""
+    values = {"message": kind_of(request), "job": job, **asdict(request)}
+    return json.dumps(values, default=os.fspath)
 
 
-def request_of(line: str) -> Request:
-    """The request that was written as this line."""
+def request_of(line: str) -> tuple[int, Request]:
+    """The job's number and the request that were written as this line."""
     values = json.loads(line)
-    kind = KINDS[values.pop("message")]
-    return kind(**{**values, "subject": _subject_of(values["subject"])})
+    job, kind = values.pop("job"), KINDS[values.pop("message")]
+    return job, kind(**{**values, "subject": _subject_of(values["subject"])})
+
+
+def answer_line(answer: Answer) -> str:
+    """The answer as a line, without its end."""
+    name = next(name for name, one in EVENTS.items() if isinstance(answer, one))
+    return json.dumps({"message": name, **asdict(answer)})
 
 
 def answer_of(line: str) -> Answer:

@@ -1,18 +1,19 @@
 """The job that looks for labels to check after a deep round."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import numpy as np
 
 from backend.interface.parse import parse
-from backend.media.contents import TaskContents
+from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
 from backend.mirror.review import write
 from backend.mirror.targets import given_labels
 from backend.trainer.disagreement import disagreement
-from backend.trainer.encoders import Report, loaded
+from backend.trainer.encoders import loaded
 from backend.trainer.messages import Review
+from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.storage.store import Store
@@ -23,16 +24,18 @@ def review_labels(job: Review, report: Report) -> Json:
     subject = job.subject
     config, spec = parse(subject.interface, subject.ignored), subject.spec
     encoder, store = loaded(spec, None), Store(subject.folder)
-    with (
-        closing(Pool(subject.folder / "pool.sqlite")) as pool,
-        closing(Reader(encoder, spec, store, subject.access)) as reader,
-    ):
+    with closing(Pool(subject.folder / "pool.sqlite")) as pool, ExitStack() as stack:
+        record = opened_record(pool, config, subject.folder, report.working)
+        reader = Reader(encoder, spec, store, subject.access, record)
+        stack.enter_context(closing(reader))
         answers = pool.labelling(config, job.empty_is_none).answers
         unit = unit_of(config.learnable(given_labels(answers.values())))
-        ids = unit.reviewed(np.array(sorted(answers), dtype=np.int64), subject.seed)
+        labelled = np.array(sorted(answers), dtype=np.int64)
+        readable = without_unreadable(pool, labelled, config, subject.seed)
+        ids = unit.reviewed(readable, subject.seed)
         shown = TaskContents(pool, reader, ids, config)
         known = [answers[task] for task in shown.ids]
-        found = unit.doubts(encoder, shown, known, subject.seed)
+        found = unit.doubts(encoder, shown, known, subject.seed, report)
         differing = disagreement(pool.votes(config, job.empty_is_none), unit_of(config))
     facts = {"encoder": job.encoder, "labels": len(ids)}
     write(subject.folder, {**facts, **found, "people": differing})

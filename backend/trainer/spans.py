@@ -10,6 +10,7 @@ import numpy as np
 from backend.interface.questions import Answer, LabelConfig, spans_in
 from backend.media.contents import TaskContents
 from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
+from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
@@ -47,7 +48,12 @@ class Spans:
         return np.sort(ids[by_lot(ids, REVIEWED_TEXTS, seed)])
 
     def doubts(
-        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        _: Report,
     ) -> Json:
         texts: list[Any] = [example[0] for example in shown]
         tokens: Any = encoder.encode(shown)

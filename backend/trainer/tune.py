@@ -8,12 +8,13 @@ import numpy as np
 from backend.interface.names import names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.media.contents import TaskContents
+from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels
-from backend.trainer.encoders import Report, meta_of
+from backend.trainer.encoders import meta_of
 from backend.trainer.messages import Tune
+from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.choosing.audit import SELF_LOT, by_lot, in_reserve
@@ -31,10 +32,12 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     config, spec = parse(subject.interface, subject.ignored), subject.spec
     store, pool = Store(folder), Pool(folder / "pool.sqlite")
     encoder = JointEncoder(spec)
-    reader = Reader(encoder, spec, store, subject.access)
+    record = opened_record(pool, config, folder, report.working)
+    reader = Reader(encoder, spec, store, subject.access, record)
     answers = pool.labelling(config, job.empty_is_none).answers
     asked = config.learnable(given_labels(answers.values()))
-    ids = np.array(sorted(answers), dtype=np.int64)
+    labelled_ids = np.array(sorted(answers), dtype=np.int64)
+    ids = without_unreadable(pool, labelled_ids, config, subject.seed)
     held_out = in_reserve(ids, job.audit_share, subject.seed)
 
     def labelled(chosen: Ints) -> Examples:
@@ -47,8 +50,8 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     with closing(reader), closing(Tracker(folder / "tensorboard" / f"encoder-{number}")) as tracker:
 
         def observe(step: Step) -> None:
-            tracker.step(len(ids), step)
-            report(step.number / step.total)
+            tracker.step(len(answers), step)
+            report.advanced(step.number / step.total)
 
         training, validation = labelled(ids[~held_out]), labelled(ids[held_out])
         encoder.learn_clips(training.items, training.targets)
@@ -65,12 +68,12 @@ def tune_encoder(job: Tune, report: Report) -> Json:
             )
             found = asdict(result)
     meta = replace(
-        meta_of(spec, encoder), source=HERE, labels=len(ids), asked=job.asked, report=found
+        meta_of(spec, encoder), source=HERE, labels=len(answers), asked=job.asked, report=found
     )
     with store.new_encoder(number) as aside:
         encoder.save(aside)
         write_encoder_meta(aside, meta)
-    return {"encoder": number, "labels": len(ids), **found}
+    return {"encoder": number, "labels": len(answers), **found}
 
 
 def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from backend.interface.questions import Answer, LabelConfig
 from backend.media.contents import TaskContents
+from backend.trainer.report import Report
 from backend.trainer.spans import Spans
 from backend.trainer.whole_tasks import WholeTasks
 from backend.types import Json
@@ -28,7 +29,12 @@ class TrainingUnit(Protocol):
         """The tasks to review: all, or a random sample where all would fill the memory."""
 
     def doubts(
-        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
     ) -> Json:
         """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
         `confusions`: what is taken for what. Both empty while there are too few labels to say.

@@ -10,6 +10,7 @@ from backend.media.contents import TaskContents
 from backend.mirror.targets import targets_of
 from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
 from backend.trainer.encoders import encoded
+from backend.trainer.report import Report
 from backend.types import Json
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
@@ -31,10 +32,15 @@ class WholeTasks:
         return ids
 
     def doubts(
-        self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer], seed: int
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
     ) -> Json:
         targets = targets_of(answers, self._config.labels)
-        return doubted(shown.ids, encoded(encoder, shown), targets, self._config, seed)
+        return doubted(shown.ids, encoded(encoder, shown, report), targets, self._config, seed)
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """One question after the other."""

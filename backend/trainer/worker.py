@@ -1,21 +1,29 @@
 """The trainer process: encodes pools and fine-tunes encoders, so that the server never waits.
 
 It reads one request a line on standard input and writes answers to standard output, see
-backend.trainer.messages. When its input ends, the server is gone and the process ends at once,
-wherever it is: everything it writes is whole or absent.
+backend.trainer.messages. A request that comes while a job runs is done between two steps of that
+job; the server sends only urgent ones then, of another project. When its input ends, the server is
+gone and the process ends at once, wherever it is: everything it writes is whole or absent.
 """
 
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import torch
+from torch.nn.modules.module import register_module_forward_hook
+
 from backend.errors import explained
+from backend.logs import configure
 from backend.trainer.embed import embed_pool
-from backend.trainer.encoders import Report, add_base_encoder
+from backend.trainer.encoders import add_base_encoder
 from backend.trainer.messages import (
     AddBase,
     Advanced,
@@ -26,9 +34,11 @@ from backend.trainer.messages import (
     Request,
     Review,
     Tune,
-    line_of,
+    Working,
+    answer_line,
     request_of,
 )
+from backend.trainer.report import Report
 from backend.trainer.review import review_labels
 from backend.trainer.tune import tune_encoder
 from backend.types import Json
@@ -37,6 +47,9 @@ log = logging.getLogger(__name__)
 
 NICENESS = 10
 """Requests and rounds go first; with 19 a busy machine would starve the training."""
+
+TELL_SECONDS = 1.0
+"""Seconds between two messages that work goes on."""
 
 JOBS: dict[type[Request], Callable[[Any, Report], Json]] = {
     AddBase: add_base_encoder,
@@ -47,28 +60,61 @@ JOBS: dict[type[Request], Callable[[Any, Report], Json]] = {
 """What is done for each request; a job returns facts for the log."""
 
 
+class Worker:
+    """Does one job after the other, and urgent ones in between. It is the jobs' Report."""
+
+    def __init__(self, lines: "queue.Queue[str]", write: Callable[[str], object]) -> None:
+        self._lines, self._write = lines, write
+        self._job = 0
+        """The number of the job that is being done."""
+        self._told_at = 0.0
+
+    def do(self, line: str) -> None:
+        """Do the job that the line asks for, and answer."""
+        outer = self._job
+        self._job, request = request_of(line)
+        self._tell(Working(self._job))
+        try:
+            self._tell(Done(self._job, JOBS[type(request)](request, self)))
+        except Exception as error:  # the border of the process: every failure becomes an answer
+            log.exception("failed: %s", type(request).__name__)
+            self._tell(Failed(self._job, explained(error)))
+        self._job = outer
+
+    def advanced(self, share: float) -> None:
+        self._tell(Advanced(self._job, share))
+        with suppress(queue.Empty):
+            line = self._lines.get_nowait()
+            with torch.random.fork_rng():  # a deep round's own draws stay the same
+                self.do(line)
+
+    def working(self) -> None:
+        if time.monotonic() > self._told_at + TELL_SECONDS:
+            self._tell(Working(self._job))
+
+    def _tell(self, answer: Answer) -> None:
+        self._told_at = time.monotonic()
+        self._write(answer_line(answer) + "\n")
+
+
 def main() -> None:
     os.nice(NICENESS)
-    level = os.environ.get("LOG_LEVEL") or "INFO"  # an empty variable counts as not set
-    logging.basicConfig(level=level, format="trainer: %(message)s")
+    for one in (signal.SIGTERM, signal.SIGINT):  # sent to all of us at a stop: the server ends us
+        signal.signal(one, signal.SIG_IGN)
+    # An empty variable counts as not set.
+    level, kind = os.environ.get("LOG_LEVEL") or "INFO", os.environ.get("LOG_FORMAT") or "plain"
+    configure(level, kind, "trainer: %(message)s")
     logging.getLogger("PIL").setLevel(logging.INFO)  # it logs each piece of each picture
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # Whatever a library prints must not end up between our lines.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-    def send(answer: Answer) -> None:
-        answers.write(line_of(answer) + "\n")
-
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
+    worker = Worker(lines, answers.write)
+    # Each layer that a network computes is work: a training step or a batch may take minutes.
+    register_module_forward_hook(lambda *_: worker.working())
     while True:
-        line = lines.get()
-        try:
-            request = request_of(line)
-            send(Done(JOBS[type(request)](request, lambda share: send(Advanced(share)))))
-        except Exception as error:  # the border of the process: every failure becomes an answer
-            log.exception("failed: %s", line[:200])
-            send(Failed(explained(error)))
+        worker.do(lines.get())
 
 
 def _read_lines(lines: "queue.Queue[str]") -> None:

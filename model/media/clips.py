@@ -22,6 +22,8 @@ MAX_SECONDS = 300.0
 """Only the beginning of a longer video is used."""
 MAX_PIXELS = 10_000_000
 """A frame: 4K has 9 million, 8K has 33."""
+MAX_FRAME_BYTES = 30_000_000
+"""A frame as it is decoded, 3 bytes a pixel with 10 bits a colour: decoders hold up to 16."""
 MAX_READ_SECONDS = 20.0
 """Wall-clock time for one clip."""
 FAR = 3.0
@@ -63,7 +65,18 @@ def _video_stream(container: InputContainer) -> VideoStream:
     if streams[0].codec_context is None:
         raise UnreadableMedia(NO_FRAME)
     check_size(streams[0].width, streams[0].height, MAX_PIXELS)
+    _check_frame_bytes(streams[0])
     return streams[0]
+
+
+def _check_frame_bytes(stream: VideoStream) -> None:
+    kind = stream.codec_context.format
+    bits = kind.padded_bits_per_pixel if kind is not None else 0
+    if stream.width * stream.height * bits > 8 * MAX_FRAME_BYTES:
+        raise UnreadableMedia(
+            f"too large: frames of {stream.width} x {stream.height} pixels of {bits} bits take "
+            f"more than {MAX_FRAME_BYTES // 1_000_000} MB each. Replace it with a smaller video"
+        )
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

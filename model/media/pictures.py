@@ -1,8 +1,11 @@
 """Picture files to pictures of one kind: RGB, upright, of a size that can be kept in memory."""
 
+import io
 import math
 import struct
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,7 +15,20 @@ from model.media.files import UnreadableMedia, refuse_disguise
 SHORTER_SIDE, LONGER_SIDE = 256, 1024
 """Pixels; encoders read 224 or so of each."""
 MAX_PIXELS = 100_000_000
-"""A picture of 8K has 33 million; more than this is a bomb or a map."""
+"""Telephones take up to this many; a picture with more is a bomb or a map."""
+MAX_BYTES = 170_000_000
+"""Memory that reading a picture may take: 34 million pixels of 8-bit RGB, as 8K has them."""
+MAX_READ_SECONDS = 20.0
+"""Wall-clock time for one picture."""
+
+MODE_BYTES = {"1": 6, "L": 6, "P": 6, "RGB": 5, "RGBA": 5, "I": 13, "F": 13}
+OTHER_BYTES, TRANSPARENT_BYTES = 9, 4
+"""Bytes a pixel that reading takes, working copies included: by Pillow's mode, for all other modes,
+and what is added where something is transparent. Measured as the growth of the process."""
+FORMAT_BYTES = {"WEBP": 12, "AVIF": 6, "JPEG2000": 15}
+"""What is added for decoders that hold the picture once more."""
+PROGRESSIVE_BYTES = 7
+"""A progressive JPEG is held whole, however small the picture that is asked of it."""
 MAX_RATIO = 50
 """Longer to shorter side: a strip would be blown up by encoders that resize the shorter side."""
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "ICO", "PPM", "JPEG2000")
@@ -32,14 +48,29 @@ DAMAGED = (
 """What Pillow's decoders raise when bytes are missing or wrong."""
 
 
-def read_picture(path: Path) -> Image.Image:
+class _TimedFile(io.FileIO):
+    """A file that raises UnreadableMedia when it is read after `until` (time.monotonic): decoders
+    read it piece by piece, so a picture that takes minutes ends in the middle."""
+
+    def __init__(self, path: Path, until: float) -> None:
+        super().__init__(path)
+        self._until = until
+
+    def readinto(self, buffer: Any) -> int:
+        if time.monotonic() > self._until:
+            raise UnreadableMedia("it takes too long to read")
+        return super().readinto(buffer)
+
+
+def read_picture(path: Path, *, seconds: float = MAX_READ_SECONDS) -> Image.Image:
     """The picture in a file: RGB, turned as its EXIF says, on white where it is transparent, of a
     size as in `reduced`; of an animation the first frame.
 
-    Raises UnreadableMedia if it is none, damaged or too large, and OSError if there is no file.
+    `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if it is none, damaged
+    or too large or if time is up, and OSError if there is no file.
     """
     refuse_disguise(path, "picture")
-    with path.open("rb") as file:
+    with io.BufferedReader(_TimedFile(path, time.monotonic() + seconds)) as file:
         try:
             picture = Image.open(file, formats=FORMATS)
             check_size(*picture.size, MAX_PIXELS)
@@ -79,10 +110,12 @@ def reduced(width: int, height: int) -> tuple[int, int]:
 def _plain(picture: Image.Image) -> Image.Image:
     """An opened picture as `read_picture` describes it."""
     # Asks the JPEG decoder for an eighth to a half of the size: ten times faster with large ones.
-    picture.draft(None, reduced(*picture.size))
+    width, height = picture.size
+    picture.draft(None, reduced(width, height))
+    _check_cost(picture, width, height)
     picture = _eight_bits(picture)
     transparent = picture.has_transparency_data
-    picture = picture.convert("RGBA" if transparent else "RGB")
+    picture = _in_mode(picture, "RGBA" if transparent else "RGB")
     picture.thumbnail(reduced(*picture.size), reducing_gap=None)
     if transparent:
         white = Image.new("RGBA", picture.size, "white")
@@ -90,13 +123,39 @@ def _plain(picture: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(picture)
 
 
+def _check_cost(picture: Image.Image, width: int, height: int) -> None:
+    """Raise UnreadableMedia if decoding would take more than MAX_BYTES. width, height: in the file;
+    the picture itself may have been asked for at a smaller size."""
+    is_progressive = bool(picture.info.get("progressive"))
+    cost = picture.width * picture.height * _bytes_per_pixel(picture)
+    cost += width * height * PROGRESSIVE_BYTES * is_progressive
+    if cost > MAX_BYTES:
+        kind = " ".join([*["progressive"] * is_progressive, str(picture.format)])
+        raise UnreadableMedia(
+            f"too large: to read {width} x {height} pixels of this kind ({kind}, {picture.mode}) "
+            f"takes {cost // 1_000_000} MB of memory, and {MAX_BYTES // 1_000_000} MB are allowed. "
+            "Replace it with a smaller picture"
+        )
+
+
+def _bytes_per_pixel(picture: Image.Image) -> int:
+    transparency = TRANSPARENT_BYTES if picture.has_transparency_data else 0
+    decoder = FORMAT_BYTES.get(str(picture.format), 0)
+    return MODE_BYTES.get(picture.mode, OTHER_BYTES) + transparency + decoder
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """Grey pictures of 16 bits (which Pillow would cut off at 255) or of floats, in 8 bits."""
     if not picture.mode.startswith(("I", "F")):
         return picture
-    values = np.asarray(picture, dtype=np.float32)
+    values = np.array(picture, dtype=np.float32)
     low, high = (0.0, 65535.0) if picture.mode[0] == "I" else (values.min(), values.max())
     if not math.isfinite(high - low):
         raise UnreadableMedia("its pixels are not all numbers")
-    shares = (values - low) / max(high - low, 1e-12)
-    return Image.fromarray((255 * shares).clip(0, 255).round().astype(np.uint8))
+    values -= low  # in place: each copy would take four bytes a pixel
+    values *= 255 / max(high - low, 1e-12)
+    return Image.fromarray(values.clip(0, 255, out=values).round(out=values).astype(np.uint8))

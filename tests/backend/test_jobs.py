@@ -1,7 +1,9 @@
 """The trainer: a real process, one job at a time."""
 
 import errno
+import os
 import queue
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,9 @@ from backend.interface.parse import EXAMPLE
 from backend.media.access import access_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.trainer.jobs import Job
 from backend.trainer.messages import AddBase, Answer, Subject
-from backend.trainer.process import TRIES, Job, TrainerProcess
+from backend.trainer.process import TRIES, TrainerProcess
 from model.types import EncoderSpec
 
 Answers = queue.Queue[Answer | BackendError]
@@ -36,9 +39,12 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     return Job(
         (project, encoder),
         AddBase(Subject(Path("nowhere"), EXAMPLE, (), spec, access, 0)),
+        is_urgent=True,
+        silence=600.0,
         on_progress=lambda _, answer: answers.put(answer),
         on_done=lambda _, answer: answers.put(answer),
         on_error=lambda _, error: answers.put(error),
+        on_death=lambda *_: None,
     )
 
 
@@ -76,7 +82,7 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
             raise refusals.pop()
         return real(*arguments, **options)
 
-    monkeypatch.setattr("backend.trainer.process.subprocess.Popen", popen)
+    monkeypatch.setattr("backend.trainer.child.subprocess.Popen", popen)
     trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
     trainer.submit(job("no/first", answers))
     trainer.start()
@@ -84,6 +90,24 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.submit(job("no/second", answers))
     assert isinstance(answers.get(timeout=120), JobFailed)
     trainer.stop()
+
+
+@pytest.mark.slow
+def test_a_signal_to_all_processes_of_the_backend_does_not_end_the_trainer(
+    trainer: TrainerProcess,
+) -> None:
+    """systemd and a terminal send it to all at a stop. A trainer that ended by itself left the
+    tasks that it read as if they had ended it; the server ends it, and knows that."""
+    answers: Answers = queue.Queue()
+    trainer.submit(job("no/first", answers))
+    assert "no/first" in str(answers.get(timeout=120))
+    child = trainer._child
+    assert child is not None
+    for one in (signal.SIGTERM, signal.SIGINT):
+        os.kill(child._process.pid, one)
+    trainer.submit(job("no/second", answers))
+    assert "no/second" in str(answers.get(timeout=120))
+    assert trainer._child is child
 
 
 @pytest.mark.slow

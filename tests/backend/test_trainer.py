@@ -36,8 +36,20 @@ def subject_of(folder: Path, xml: str, spec: EncoderSpec, settings: Settings) ->
     return Subject(folder, xml, (), spec, access, seed=0)
 
 
-def ignore(_: float) -> None:
-    """Nobody waits for a job's progress."""
+class Heard:
+    """What a job told of its progress."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+
+    def advanced(self, share: float) -> None:
+        self.shares.append(share)
+
+    def working(self) -> None:
+        pass
+
+
+IGNORE = Heard()
 
 
 def hundred_texts(folder: Path) -> Embed:
@@ -50,7 +62,7 @@ def hundred_texts(folder: Path) -> Embed:
         ]
         pool.update(rows, parse(EXAMPLE))
     subject = subject_of(folder, EXAMPLE, EncoderSpec(("text",), BUNDLED, "", 8), Settings())
-    add_base_encoder(AddBase(subject), ignore)
+    add_base_encoder(AddBase(subject), IGNORE)
     return Embed(subject, encoder=0, label_names=True)
 
 
@@ -61,7 +73,7 @@ def test_an_encoder_is_ready_with_a_part_of_a_very_large_pool(
     monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(embed, "SCORED_ROWS", 60)
     job, store = hundred_texts(tmp_path), Store(tmp_path)
-    assert embed_pool(job, ignore)["left"] == 36
+    assert embed_pool(job, IGNORE)["left"] == 36
     assert store.is_ready(0)
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         ids, keys = pool.keys(parse(EXAMPLE), 0)
@@ -77,14 +89,14 @@ def test_encoding_lets_other_projects_have_their_turn(
 ) -> None:
     """After its time it stops and says what is left; the encoder is ready when nothing is."""
     job = hundred_texts(tmp_path)
-    store, shares = Store(tmp_path), list[float]()
+    store, heard = Store(tmp_path), Heard()
     monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
 
-    assert embed_pool(job, shares.append) == {"encoder": 0, "tasks": 64, "left": 36}
+    assert embed_pool(job, heard) == {"encoder": 0, "tasks": 64, "left": 36}
     assert not store.is_ready(0)
-    assert embed_pool(job, shares.append) == {"encoder": 0, "tasks": 36, "left": 0}
+    assert embed_pool(job, heard) == {"encoder": 0, "tasks": 36, "left": 0}
     assert store.is_ready(0)
-    assert shares == [0.64, 1.0], "the share of the pool, not of the turn"
+    assert heard.shares == [0.64, 1.0], "the share of the pool, not of the turn"
 
 
 def test_what_labels_are_called_is_encoded_before_all_tasks(
@@ -95,16 +107,16 @@ def test_what_labels_are_called_is_encoded_before_all_tasks(
     monkeypatch.setattr(embed, "TURN_SECONDS", 0.0)
     job, store, nothing = hundred_texts(tmp_path), Store(tmp_path), {"encoder": 0, "tasks": 0}
     off = replace(job, label_names=False)
-    assert embed_pool(off, ignore) == {"encoder": 0, "tasks": 64, "left": 36}
+    assert embed_pool(off, IGNORE) == {"encoder": 0, "tasks": 64, "left": 36}
     assert rows_of(store, 0, parse(EXAMPLE)) == {}
-    assert embed_pool(job, ignore) == {"encoder": 0, "tasks": 36, "left": 0}
+    assert embed_pool(job, IGNORE) == {"encoder": 0, "tasks": 36, "left": 0}
     vectors = name_vectors(store, 0, parse(EXAMPLE))
     assert vectors is not None
     expected = TextEncoder(BUNDLED, 8).encode(["yes", "no"])
     np.testing.assert_allclose(vectors, expected, atol=1e-3)
 
     more = EXAMPLE.replace('<Choice value="No"/>', '<Choice value="No"/><Choice value="Not-sure"/>')
-    again = embed_pool(replace(job, subject=replace(job.subject, interface=more)), ignore)
+    again = embed_pool(replace(job, subject=replace(job.subject, interface=more)), IGNORE)
     assert again == {**nothing, "left": 0}
     assert [*rows_of(store, 0, parse(more))] == ["Yes", "No", "Not-sure"]
 
@@ -123,8 +135,8 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         settings = Settings(model_dir=tmp_path, media_hosts="*.b")
         spec = EncoderSpec(("image",), "", str(folder), 8)
         job = Embed(subject_of(tmp_path, xml, spec, settings), encoder=0, label_names=True)
-        add_base_encoder(AddBase(job.subject), ignore)
-        assert embed_pool(job, ignore)["left"] == 0
+        add_base_encoder(AddBase(job.subject), IGNORE)
+        assert embed_pool(job, IGNORE)["left"] == 0
         count, reasons = pool.unreadable(9)
         assert (count, set(reasons)) == (3, {1, 2, 3})
         assert len(pool.keys(config, 0)[0]) == 1
@@ -162,13 +174,13 @@ def test_a_deep_round_over_clips_learns_from_their_frames(
     )
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         pool.update(tasks, config)
-    add_base_encoder(AddBase(subject), ignore)
-    assert embed_pool(job, ignore)["left"] == 0
+    add_base_encoder(AddBase(subject), IGNORE)
+    assert embed_pool(job, IGNORE)["left"] == 0
     read = len(web.seen)
-    facts = tune_encoder(tune, ignore)
+    facts = tune_encoder(tune, IGNORE)
     assert (facts["encoder"], facts["labels"], "steps" in facts) == (1, 6, bool(title))
-    assert embed_pool(replace(job, encoder=1), ignore)["left"] == 0
-    review_labels(Review(subject, encoder=1, empty_is_none=True), ignore)
+    assert embed_pool(replace(job, encoder=1), IGNORE)["left"] == 0
+    review_labels(Review(subject, encoder=1, empty_is_none=True), IGNORE)
     assert len(web.seen) == read, "no clip is fetched a second time"
     store = Store(tmp_path)
     plain, tuned = (store.encoders()[number].dimension for number in (0, 1))

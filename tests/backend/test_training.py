@@ -111,6 +111,20 @@ def test_of_a_very_large_pool_only_the_newest_encoder_encodes_all(
     assert not later.trainer.knows((7, "embed 0"))
 
 
+@pytest.mark.parametrize(("covered", "is_urgent"), [(0, True), (300, False), (900, True)])
+def test_encoding_is_urgent_at_its_beginning_and_at_its_end(
+    tmp_path: Path, covered: int, is_urgent: bool
+) -> None:
+    """People wait for a first order and for new tasks; the middle of a large pool would put off
+    all deep rounds for hours."""
+    settings, keys = Settings(model_dir=tmp_path), np.arange(1000)
+    asked = Asked(tmp_path, settings)
+    add(asked.store, 0, settings, 0)
+    encode(asked.store, 0, keys[:covered])
+    asked.training.request_vectors(0, keys)
+    assert asked.trainer._queue.take().is_urgent is is_urgent
+
+
 @pytest.mark.parametrize(
     ("xml", "label_names", "is_asked"),
     [(EXAMPLE, True, False), (OTHER, True, True), (OTHER, False, False)],

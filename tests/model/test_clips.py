@@ -99,6 +99,17 @@ def test_a_large_frame_is_shrunk(tmp_path: Path) -> None:
     assert read_clip(clip)[0].size == (2 * SHORTER_SIDE, SHORTER_SIDE)
 
 
+def test_frames_that_take_too_much_memory_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames of 16 bits a colour take up to four times as much as others of the same size."""
+    monkeypatch.setattr("model.media.clips.MAX_FRAME_BYTES", 100_000)
+    assert read_clip(write_clip(tmp_path / "small.mp4", 0.5, size=(256, 256)))
+    clip = write_clip(tmp_path / "large.mp4", 0.5, size=(512, 256))
+    with pytest.raises(UnreadableMedia, match="too large: frames of 512 x 256 pixels of 12 bits"):
+        read_clip(clip)
+
+
 def test_a_telephone_held_upright_gives_an_upright_clip(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "turned.mp4", 0.5)
     content = bytearray(clip.read_bytes())

@@ -30,9 +30,9 @@ def half_red_half_blue() -> Image.Image:
     return picture
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims this many pixels and has none."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def png_header(width: int, height: int, bits: int = 8, colours: int = 2) -> bytes:
+    """A PNG that claims this many pixels and has none; colours: 0 for grey, 2 for RGB."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
     begin = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
     return begin + struct.pack(">I", zlib.crc32(header)) + struct.pack(">I", 9) + b"IDAT"
 
@@ -134,6 +134,8 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), d
         (encoded(NOISE, "PNG")[:20], "damaged or cut off|not a picture"),
         (png_header(30_000, 30_000), "too large: more than 100 million pixels"),
         (png_header(10_000, 10_001), "too large: more than 100 million pixels"),
+        (png_header(9_000, 9_000, 16, 0), r"9000 pixels of this kind \(PNG, I;16\) takes 729 MB"),
+        (png_header(6_000, 6_000), "takes 180 MB of memory, and 170 MB are allowed"),
         (encoded(Image.new("L", (510, 10)), "PNG"), "a strip of 510 x 10 pixels"),
     ],
 )
@@ -142,6 +144,26 @@ def test_a_bad_file_is_refused_with_the_reason(file: Path, content: bytes, reaso
     with pytest.raises(UnreadableMedia, match=reason) as refused:
         read_picture(file)
     assert "secret-folder-name" not in str(refused.value)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_a_large_jpeg_is_read_at_an_eighth_unless_it_must_be_held_whole(
+    file: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, bool]
+) -> None:
+    """Sizes in pixels said nothing of what decoding costs: between the two lie a factor of 17."""
+    monkeypatch.setattr("model.media.pictures.MAX_BYTES", 1_000_000)
+    file.write_bytes(encoded(Image.new("RGB", (2048, 2048), RED), "JPEG", **options))
+    if not options:
+        assert read_picture(file).size == (SHORTER_SIDE, SHORTER_SIDE)
+        return
+    with pytest.raises(UnreadableMedia, match=r"too large: .* \(progressive JPEG, RGB\)"):
+        read_picture(file)
+
+
+def test_a_picture_that_takes_too_long_is_given_up(file: Path) -> None:
+    file.write_bytes(encoded(NOISE, "PNG"))
+    with pytest.raises(UnreadableMedia, match="it takes too long to read"):
+        read_picture(file, seconds=-1.0)
 
 
 def test_a_file_that_is_not_there_is_no_bad_picture(tmp_path: Path) -> None:

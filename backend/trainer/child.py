@@ -1,0 +1,99 @@
+"""The trainer process as the server holds it: started, written to, listened to, ended."""
+
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+
+from backend.errors import TrainerDied, TrainerHung
+
+STARTING = 600.0
+"""Seconds that a new process may take before it says anything: it loads the learning libraries."""
+
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
+"""What both our processes are started with, unless the environment says otherwise.
+
+OMP_WAIT_POLICY: torch's threads wait for each other by spinning; where another process holds a core
+(Label Studio does), they spin most of the time away. Measured with one busy core of two: 20
+training steps took 130 s, and 10 s when the threads sleep instead. MALLOC_ARENA_MAX: with a heap
+for each of many threads, memory that one has freed is not used by another.
+"""
+
+SECRET = re.compile(r"(^|_)(PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(_|$)")
+NEEDED = re.compile(r"(HF|HUGGING_?FACE)_")
+"""Names of variables that hold secrets, and of those that the trainer needs: with a token of the
+Hugging Face hub it loads encoders that are not public."""
+
+
+def environment(of_server: Mapping[str, str]) -> dict[str, str]:
+    """The trainer's environment: the server's without its secrets, for the trainer decodes files
+    that nobody has checked. The token to fetch media with comes with each job that needs it."""
+    kept = {
+        name: value
+        for name, value in of_server.items()
+        if NEEDED.match(name) or not SECRET.search(name)
+    }
+    return {**ENVIRONMENT, **kept}
+
+
+class Child:
+    """A running trainer process. One thread speaks with it; any may kill it."""
+
+    def __init__(self) -> None:
+        """Start it. Raises OSError when there is no room for a process."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "backend.trainer.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(os.environ),
+        )
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._has_spoken = False
+        self._thread = threading.Thread(target=self._listen, name="trainer's voice", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def say(self, line: str) -> None:
+        """Write a line to it. Raises TrainerDied."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise TrainerDied from error
+
+    def hear(self, silence: float) -> str:
+        """Its next line. Raises TrainerDied when it ends, and TrainerHung after so many seconds
+        without a line (before its first one STARTING, if that is more)."""
+        seconds = silence if self._has_spoken else max(silence, STARTING)
+        try:
+            line = self._heard.get(timeout=seconds)
+        except queue.Empty:
+            raise TrainerHung from None
+        if not line:
+            raise TrainerDied
+        self._has_spoken = True
+        return line
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def bury(self) -> None:
+        """Kill it, if it lives, and wait for its end: its pipe closes a moment before it counts as
+        ended, and the next job would be given to a corpse."""
+        self._process.kill()
+        self._thread.join()
+        with self._process:  # closes its pipes and waits
+            pass
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._heard.put(line)
+        self._heard.put("")
