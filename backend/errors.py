@@ -3,6 +3,7 @@
 import errno
 
 from model.encoders.errors import NotAnEncoder
+from model.storage.damage import Damaged
 from model.types import Medium
 
 ENCODER_SETTINGS: dict[Medium, str] = {
@@ -80,7 +81,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 def explained(error: BaseException) -> str:
     """The sentence that people see for an error, ours or another."""
-    if isinstance(error, BackendError):
+    if isinstance(error, BackendError | Damaged):
         return str(error)
     if isinstance(error, NotAnEncoder):
         return f"{ENCODER_SETTINGS[error.medium]}={error}"

@@ -37,13 +37,20 @@ if TYPE_CHECKING:  # they import torch, and those who only read a history do not
     from model.tracking import Tracker
 
 
+COMPARED = "compared.safetensors"
+"""The file with the answers of the version that was compared last."""
+
+KNOWN = {"version", "created_at", "labels", "open_tasks", "kind", "classes", "measured"}
+"""What each line of the history says."""
+
+
 class History:
     """The rounds of one project. Written by the loop's thread alone; anybody may read the file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "history.jsonl"
-        self._compared_path = folder / "compared.safetensors"
+        self._compared_path = folder / COMPARED
         compared = [row["labels"] for row in comparable(read(self._path)) if "kappa" in row]
         self._compared_at: int | None = compared[-1] if compared else None
         """Labels of the version that was compared last."""
@@ -136,12 +143,15 @@ def append(path: Path, facts: Json) -> None:
 
 
 def read(path: Path) -> Iterator[Json]:
-    """The lines of a history file, oldest first; a line that a crash cut off is left out."""
-    for line in path.read_text().splitlines() if path.exists() else []:
+    """The lines of a history file, oldest first; damaged ones, such as one that a crash cut off,
+    are left out."""
+    for line in path.read_bytes().split(b"\n") if path.exists() else []:
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            row = json.loads(line)
+        except ValueError:  # no JSON, or no text
             continue
+        if isinstance(row, dict) and row.keys() >= KNOWN:
+            yield row
 
 
 def comparable(rows: Iterable[Json]) -> list[Json]:

@@ -12,6 +12,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Labelling, Pool
 from backend.project.context import ProjectContext
+from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
 from backend.project.history import History
 from backend.project.loop import Hint
@@ -64,6 +65,7 @@ class Turns:
         self._history = History(context.folder)
         self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection, settings)
         self._status = replace(context.status, studio_address=self._upkeep.studio_address)
+        self._mend()
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -91,6 +93,8 @@ class Turns:
         self._status = replace(self._status, publish_seconds=0.0)
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
+        if "train" in hints:  # after a start all was looked at
+            self._mend()
         config = yield from self._look(hints)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
@@ -105,6 +109,18 @@ class Turns:
         if hints & THOROUGH:
             self._clean_up()
         yield self._status
+
+    def _mend(self) -> None:
+        """Set aside what is damaged, and say so."""
+        for sentence in mended(self._store, time.time()):
+            self._note(sentence)
+        served = self._status.served
+        if served is not None and served.version.encoder not in self._store.encoders():
+            self._status = replace(self._status, served=None)
+
+    def _note(self, trouble: str) -> None:
+        log.error("project %d: %s", self._project, trouble)
+        self._context.troubles.note(trouble)
 
     def _look(self, hints: set[Hint]) -> Looking:
         """Bring the mirror up to date, after some hints by a look at the project itself."""
@@ -140,11 +156,14 @@ class Turns:
         self._upkeep.ensure_webhook(self._xml)
         if self._status.served is None:
             # Now, and not after all is read: predictions are asked for, and our own webhooks come.
-            yield from self._serve(last_published(self._pool, self._store, config), config)
+            yield from self._serve(self._last_published(config), config)
         served = self._status.served
         if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
         return config
+
+    def _last_published(self, config: LabelConfig) -> Version | None:
+        return last_published(self._pool, self._store, config, self._note)
 
     def _read_interface(self, xml: str) -> LabelConfig:
         before, config = self._config, parse(xml, self._training.ignored)
@@ -222,10 +241,13 @@ class Turns:
     def _setup(self, now: Ranked, pinned: Version | None) -> Setup:
         served = self._status.served
         is_deep = served is None or served.version.encoder != now.encoder
+        taken = set(self._pool.published())  # also those whose folders were damaged
+        if served is None:
+            taken |= names_there(self._studio, self._pool, self._store)
         return Setup(
             encoder=now.encoder,
             size=self._settings.deep_shortlist if is_deep else self._settings.shortlist,
-            taken=names_there(self._studio, self._pool, self._store) if served is None else set(),
+            taken=taken,
             texts=lambda ids: self._pool.parts(ids, now.config),
             previous=None if served is None else served.version,
             pinned=pinned,
@@ -262,7 +284,7 @@ class Turns:
         if pinned is not None:
             yield from self._serve(pinned, now.config)
         elif self._ranked is not None and self._ranked.pinned is not None:
-            yield from self._serve(last_published(self._pool, self._store, now.config), now.config)
+            yield from self._serve(self._last_published(now.config), now.config)
         self._ranked = now
 
     def _look_after_review(self, labelling: Labelling) -> None:
@@ -301,7 +323,7 @@ def _opened_mirror(context: ProjectContext, described: Json) -> Pool:
     projects that do not exist.
     """
     context.folder.mkdir(parents=True, exist_ok=True)
-    pool = Pool.repaired(context.folder / "pool.sqlite")
+    pool = Pool.repaired(context.folder / "pool.sqlite", context.troubles.note)
     if not is_of(pool, described):
         pool.close()
         context.trainer.cancel(context.number)

@@ -1,11 +1,15 @@
 """A project's versions, and what commands and pages say about them. Imports no torch."""
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
+from model.storage.damage import Damaged
 from model.storage.store import EncoderMeta, Store, Version
+
+log = logging.getLogger(__name__)
 
 FIRST_CONFIDENCE = 0.8
 """The least probability that the first versions pre-annotate, because people follow a wrong
@@ -30,16 +34,24 @@ def store_of(model_dir: Path, project: int) -> Store:
 
 
 def version_of(store: Store, name: str) -> Version:
-    """The version of this name. Raises UnknownVersion when there is none."""
+    """The version of this name. Raises UnknownVersion when there is none, or it is damaged."""
     known = store.version_names()
     if name not in known:
         raise UnknownVersion(f"There is no version {name}; known are {', '.join(known) or 'none'}")
-    return store.load_version(name)
+    try:
+        return store.load_version(name)
+    except Damaged as error:
+        raise UnknownVersion(f"Version {name} is damaged: {error}. Choose another one") from error
 
 
 def versions_of(store: Store) -> list[Version]:
-    """All versions, newest last."""
-    versions = [store.load_version(name) for name in store.version_names()]
+    """All versions that are whole, newest last."""
+    versions = []
+    for name in store.version_names():
+        try:
+            versions.append(version_of(store, name))
+        except UnknownVersion as error:
+            log.warning("%s", error)
     return sorted(versions, key=lambda version: float(version.facts.created_at))
 
 

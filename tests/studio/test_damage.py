@@ -1,0 +1,108 @@
+"""Files that are damaged while the backend is down: it says so, heals, and learning goes on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from backend.types import Json
+from model.storage.store import Store
+from tests.studio.bench import Bench, stories, until
+from tests.studio.test_deep_round import label
+
+# What happens to our own files is the same, whatever Label Studio keeps its data in.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def backend_settings(one_layer: Path) -> dict[str, object]:
+    tuned = {"deep_rounds": "yes", "deep_round_first": 20}
+    return {**tuned, "encoder": str(one_layer), "max_tokens": 32}
+
+
+def restarted(bench: Bench) -> None:
+    bench.server.start()
+    bench.server.wait_until_up()
+
+
+def state(bench: Bench, project: int) -> Json:
+    """What the backend says of a project; {} while it is starting and has no time to answer."""
+    try:
+        return bench.state(project)
+    except requests.ReadTimeout:
+        return {}
+
+
+def troubles(bench: Bench, project: int) -> str:
+    return " ".join(one["sentence"] for one in state(bench, project).get("troubles", []))
+
+
+def page(bench: Bench, project: int) -> requests.Response:
+    return requests.get(f"{bench.server.url}/status/{project}", timeout=10)
+
+
+def until_well(bench: Bench, project: int) -> None:
+    until("a state without trouble", lambda: state(bench, project).get("trouble", "") is None)
+
+
+def learns_on(bench: Bench, project: int) -> None:
+    task = bench.studio.of(project).next_task()
+    assert task is not None
+    bench.submit(task, [task["data"]["topic"]])
+    bench.until_learnt(project, task["id"])
+    until_well(bench, project)
+
+
+def test_damaged_vectors_and_versions_heal(bench: Bench) -> None:
+    """One NaN in a vector failed each turn for good, and *Start Training* could not help, because
+    the round failed before it asked; a damaged version could not be gone back to."""
+    project = bench.connected(stories(30))
+    learns_on(bench, project)
+    bench.server.kill()
+    store, served = Store(bench.models / str(project)), bench_version(bench, project)
+    path = store.vectors_folder(0) / "vectors.bin"
+    vectors = np.memmap(path, np.float16, mode="r+")
+    vectors.reshape(-1, store.encoders()[0].dimension)[[3, 8], 5] = np.nan
+    vectors.flush()
+    (store.version_folder(served) / "head.safetensors").write_bytes(b"")
+    restarted(bench)
+    until("the report", lambda: "2 vectors of encoder 0" in troubles(bench, project))
+    until("the other report", lambda: f"Version {served} was damaged" in troubles(bench, project))
+    until("all tasks in the order", lambda: bench.ranks(project) == 29)
+    learns_on(bench, project)
+    assert "were damaged" in page(bench, project).text
+    assert not store.version_folder(served).exists()
+
+
+def test_damaged_and_lost_encoders_are_replaced(bench: Bench) -> None:
+    """An empty meta.json of an encoder that was not even served stopped learning and turned the
+    status page into an error. A lost newest encoder's number was used again with its old vectors:
+    silently wrong, cosine .60."""
+    project = bench.connected(stories(60))
+    label(bench, project, 20)
+    assert bench.until_tuned(project).encoder == 1
+    bench.server.kill()
+    store = Store(bench.models / str(project))
+    (store.encoder_folder(0) / "meta.json").write_bytes(b"")
+    restarted(bench)
+    until("the report", lambda: "Encoder 0 was damaged" in troubles(bench, project))
+    assert page(bench, project).status_code == 200
+    learns_on(bench, project)
+    assert bench.served(project).startswith("1.")
+
+    bench.server.kill()
+    shutil.rmtree(store.encoder_folder(1))
+    restarted(bench)
+    until("the report", lambda: "Encoder 1 is missing" in troubles(bench, project))
+    until("another encoder", lambda: bench.served(project).startswith(("2.", "3.")))
+    assert page(bench, project).status_code == 200
+    learns_on(bench, project)
+    until("the next deep round", lambda: bench.served(project).startswith("3."))
+    assert 1 not in store.encoders()
+
+
+def bench_version(bench: Bench, project: int) -> str:
+    """The newest version on disk, while no backend runs."""
+    return Store(bench.models / str(project)).version_names()[-1]
