@@ -11,6 +11,7 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Labelling, Pool
+from backend.project import reread
 from backend.project.context import ProjectContext
 from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
@@ -124,15 +125,30 @@ class Turns:
 
     def _look(self, hints: set[Hint]) -> Looking:
         """Bring the mirror up to date, after some hints by a look at the project itself."""
+        was_read = is_read(self._pool)
         if self._config is None or hints & THOROUGH:
             config = yield from self._look_thoroughly()
         else:
             config = self._config
             synchronise(self._pool, self._studio, config)
+        self._reread(config, is_due="start" in hints, is_fresh=not was_read)
         if not is_read(self._pool):  # go on after this turn, and train when all labels are known
             for hint in {"tasks", *(hints & {"train"})}:
                 self._context.wake(hint)
         return config
+
+    def _reread(self, config: LabelConfig, *, is_due: bool, is_fresh: bool) -> None:
+        """After a start and once a day, read what is annotated again, a part in each turn; not what
+        was read just now for the first time."""
+        now = time.time()
+        if is_fresh:
+            reread.skip(self._pool, now)
+        elif is_due or reread.is_due(self._pool, now):
+            reread.begin(self._pool, now)
+        if reread.is_going_on(self._pool):
+            reread.read_on(self._pool, self._studio, config)
+        if reread.is_going_on(self._pool):
+            self._context.wake("vectors")
 
     def _look_thoroughly(self) -> Looking:
         """Look at the project itself, too: its labelling config, its counts, its settings."""
