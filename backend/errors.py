@@ -59,6 +59,10 @@ class NotConnected(BackendError):
     """We do not know how to reach Label Studio for this project."""
 
 
+class ModelDirInUse(BackendError):
+    """Another server works in the same MODEL_DIR."""
+
+
 class ProjectReplaced(BackendError):
     """The project with this number in Label Studio is not the one that we learnt about."""
 

@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
+from backend.project.lock import held
 from backend.settings import from_env
 from backend.trainer.process import ENVIRONMENT
 
@@ -16,6 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_: Namespace) -> None:
     settings = from_env(os.environ)
+    held(settings.model_dir).close()  # said here in a sentence; gunicorn's process holds it
     command = [
         sys.executable, "-m", "gunicorn",
         "--bind", f"{settings.host}:{settings.port}",

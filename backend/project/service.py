@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from backend.errors import BackendError, BadRequest, UnknownProject
 from backend.interface.preannotations import demand_score
 from backend.project.context import context_of
+from backend.project.lock import held
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
@@ -59,6 +60,11 @@ class Service:
         self._loops: dict[int, ProjectLoop] = {}
         self._lock = threading.Lock()
         self._trainer = TrainerProcess()
+
+    def hold(self) -> None:
+        """Keep other servers out of MODEL_DIR until this process ends. Raises ModelDirInUse when
+        one works there."""
+        self._held = held(self.settings.model_dir)
 
     def resume(self, libraries: Sequence[str]) -> None:
         """Start the trainer and the loops of all projects that were connected before.
@@ -200,6 +206,7 @@ class Service:
 def default_service() -> Service:
     """A service made from the process's environment, its earlier projects running."""
     service = Service(from_env(os.environ))
+    service.hold()
     service.resume(["backend.project.turn"])
     return service
 

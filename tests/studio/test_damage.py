@@ -1,12 +1,17 @@
-"""Files that are damaged while the backend is down: it says so, heals, and learning goes on."""
+"""MODEL_DIR: what is damaged there heals, and who is kept out of it."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 
+from backend.dev import local
+from backend.errors import BackendError
 from backend.types import Json
 from model.storage.store import Store
 from tests.studio.bench import Bench, stories, until
@@ -106,3 +111,21 @@ def test_damaged_and_lost_encoders_are_replaced(bench: Bench) -> None:
 def bench_version(bench: Bench, project: int) -> str:
     """The newest version on disk, while no backend runs."""
     return Store(bench.models / str(project)).version_names()[-1]
+
+
+def test_a_second_backend_on_the_same_folder_ends_with_a_sentence(bench: Bench) -> None:
+    """Two of them fought in its folders; commands that only read are not kept out."""
+    project = bench.connected(stories(5))
+    url = bench.studio.url
+    second = local.backend(bench.models.parent, local.free_port(), url, **bench.settings)
+    second.log = bench.models.parent / "second.log"
+    with second, pytest.raises(BackendError, match="ended while starting"):
+        second.wait_until_up()
+    said = second.log.read_text()
+    assert "error: Another backend works in MODEL_DIR" in said
+    assert "Traceback" not in said
+    environ = {**os.environ, "MODEL_DIR": str(bench.models)}
+    command = [sys.executable, "-m", "backend", "versions", "--project", str(project)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert bench.served(project) in done.stdout
+    assert bench.state(project)["trouble"] is None
