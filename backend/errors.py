@@ -63,6 +63,10 @@ class ModelDirInUse(BackendError):
     """Another server works in the same MODEL_DIR."""
 
 
+class NewerData(BackendError):
+    """A later release wrote what this one is to read."""
+
+
 class ProjectReplaced(BackendError):
     """The project with this number in Label Studio is not the one that we learnt about."""
 

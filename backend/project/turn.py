@@ -15,6 +15,7 @@ from backend.project import reread
 from backend.project.context import ProjectContext
 from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
+from backend.project.format import check_format, migrate
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.pin import pinned_version
@@ -62,6 +63,7 @@ class Turns:
         self._store = Store(context.folder)
         if not context.trainer.is_busy_with(self._project):  # it may be writing an encoder just now
             self._store.clear_unfinished()
+        migrate(self._store)
         self._training = Training(context, self._store)
         self._history = History(context.folder)
         self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection, settings)
@@ -333,12 +335,14 @@ class Turns:
 
 
 def _opened_mirror(context: ProjectContext, described: Json) -> Pool:
-    """The mirror in the project's folder. Raises ProjectReplaced when it is one of another project.
+    """The mirror in the project's folder. Raises ProjectReplaced when it is one of another project,
+    NewerData when a later release wrote it.
 
     Label Studio has described the project before, so nothing is written for requests that name
     projects that do not exist.
     """
     context.folder.mkdir(parents=True, exist_ok=True)
+    check_format(context.folder)
     pool = Pool.repaired(context.folder / "pool.sqlite", context.troubles.note)
     if not is_of(pool, described):
         pool.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
+from backend.project.format import check_format
 from model.storage.damage import Damaged
 from model.storage.store import EncoderMeta, Store, Version
 
@@ -22,7 +23,8 @@ come with the hundredth label, and with AUDIT_SHARE=0 there are none."""
 
 
 def store_of(model_dir: Path, project: int) -> Store:
-    """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files."""
+    """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files, NewerData
+    when a later release wrote them."""
     if not (model_dir / str(project) / "versions").is_dir():
         known = sorted(int(path.parent.name) for path in model_dir.glob("[0-9]*/versions"))
         raise UnknownProject(
@@ -30,6 +32,7 @@ def store_of(model_dir: Path, project: int) -> Store:
             f"it holds {', '.join(map(str, known)) or 'none'}. Give this command the MODEL_DIR of "
             "the server; if that is a relative path, run it in the same folder"
         )
+    check_format(model_dir / str(project))
     return Store(model_dir / str(project))
 
 

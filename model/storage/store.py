@@ -191,6 +191,22 @@ class Store:
     def _meta_of(self, number: int) -> EncoderMeta:
         return _meta_of(json_of(self.encoder_folder(number) / "meta.json"))
 
+    def identify_encoders(self) -> None:
+        """Give an identity to the encoders of earlier releases, and to their vectors."""
+        for number, meta in self.encoders().items():
+            if not meta.identity:
+                folder = self.vectors_folder(number)
+                folder.mkdir(parents=True, exist_ok=True)
+                identity = stamp_in(folder) or token_hex(8)  # one if this was interrupted
+                (folder / STAMP).write_text(identity)
+                self._replace_meta(number, replace(meta, identity=identity))
+
+    def _replace_meta(self, number: int, meta: EncoderMeta) -> None:
+        folder = self.encoder_folder(number)
+        aside = folder / "meta.json.unfinished"
+        aside.write_text(json.dumps(vars(meta), indent=1))
+        aside.replace(folder / "meta.json")
+
     def next_encoder(self) -> int:
         """The number of the encoder to be made next. No number is used twice, even when the folder
         of the last encoder was lost: its vectors, its versions and their predictions in Label

@@ -113,6 +113,23 @@ def bench_version(bench: Bench, project: int) -> str:
     return Store(bench.models / str(project)).version_names()[-1]
 
 
+def test_data_of_a_later_release_is_refused_and_left_alone(bench: Bench) -> None:
+    """After a downgrade each turn failed with a TypeError that said nothing."""
+    project = bench.connected(stories(5))
+    bench.server.kill()
+    folder = bench.models / str(project)
+    number = folder / "format.json"
+    ours = number.read_text()
+    number.write_text('{"format": 99}')
+    before = sorted(folder.glob("*/*"))
+    restarted(bench)
+    until("the refusal", lambda: "later release" in str(state(bench, project)))
+    assert sorted(folder.glob("*/*")) == before
+    number.write_text(ours)
+    until_well(bench, project)
+    learns_on(bench, project)
+
+
 def test_a_second_backend_on_the_same_folder_ends_with_a_sentence(bench: Bench) -> None:
     """Two of them fought in its folders; commands that only read are not kept out."""
     project = bench.connected(stories(5))
