@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from backend.project.lock import held
+from backend.project.private import keep_private
 from backend.settings import from_env
 from backend.trainer.process import ENVIRONMENT
 
@@ -17,6 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_: Namespace) -> None:
     settings = from_env(os.environ)
+    keep_private(settings.model_dir)
     held(settings.model_dir).close()  # said here in a sentence; gunicorn's process holds it
     command = [
         sys.executable, "-m", "gunicorn",

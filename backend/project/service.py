@@ -15,6 +15,7 @@ from backend.interface.preannotations import demand_score
 from backend.project.context import context_of
 from backend.project.lock import held
 from backend.project.loop import Hint, ProjectLoop, Work
+from backend.project.private import keep_private
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.studio.connection import Connection
@@ -62,8 +63,9 @@ class Service:
         self._trainer = TrainerProcess()
 
     def hold(self) -> None:
-        """Keep other servers out of MODEL_DIR until this process ends. Raises ModelDirInUse when
-        one works there."""
+        """Keep other users and other servers out of MODEL_DIR until this process ends. Raises
+        ModelDirInUse when another server works there."""
+        keep_private(self.settings.model_dir)
         self._held = held(self.settings.model_dir)
 
     def resume(self, libraries: Sequence[str]) -> None:

@@ -108,6 +108,19 @@ def test_damaged_and_lost_encoders_are_replaced(bench: Bench) -> None:
     assert 1 not in store.encoders()
 
 
+def test_other_users_of_the_machine_can_read_nothing(bench: Bench) -> None:
+    """Texts and labels were readable for everybody who has an account."""
+    project = bench.connected(stories(5))
+    learns_on(bench, project)
+    written = [path for path in bench.models.rglob("*") if path.exists()]
+    assert bench.mirror_path(project) in written
+    assert [path for path in [bench.models, *written] if path.stat().st_mode & 0o077] == []
+    bench.server.kill()
+    bench.models.chmod(0o755)
+    restarted(bench)
+    assert bench.models.stat().st_mode & 0o777 == 0o700
+
+
 def bench_version(bench: Bench, project: int) -> str:
     """The newest version on disk, while no backend runs."""
     return Store(bench.models / str(project)).version_names()[-1]
