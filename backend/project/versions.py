@@ -26,7 +26,8 @@ def store_of(model_dir: Path, project: int) -> Store:
     """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files, NewerData
     when a later release wrote them."""
     if not (model_dir / str(project) / "versions").is_dir():
-        known = sorted(int(path.parent.name) for path in model_dir.glob("[0-9]*/versions"))
+        names = [path.parent.name for path in model_dir.glob("*/versions")]
+        known = sorted(int(name) for name in names if name.isdigit())
         raise UnknownProject(
             f"MODEL_DIR={model_dir} holds no project {project}; "
             f"it holds {', '.join(map(str, known)) or 'none'}. Give this command the MODEL_DIR of "

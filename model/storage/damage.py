@@ -1,6 +1,8 @@
 """Damage on disk: how files are checked when they are opened, and how they are set aside."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +49,23 @@ def json_of(path: Path) -> dict[str, Any]:
 
 def check_arrays(path: Path) -> None:
     """Raises Damaged when a safetensors file is not whole, or a number in it is not finite."""
+    with whole(path), safe_open(path, framework="numpy") as file:
+        for name in file.keys():  # noqa: SIM118 (it is no dict)
+            if file.get_slice(name).get_dtype() in ("F16", "F32", "F64"):
+                check_finite(path.name, file.get_tensor(name))
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Around what reads a safetensors file: raises Damaged where the file is not whole. Whatever
+    keeps it from being opened, such as too many open files, is no damage."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            for name in file.keys():  # noqa: SIM118 (it is no dict)
-                if file.get_slice(name).get_dtype() in ("F16", "F32", "F64"):
-                    check_finite(path.name, file.get_tensor(name))
+        path.open("rb").close()
+        yield
     except FileNotFoundError:
         raise Damaged(f"its {path.name} is missing") from None
-    except (SafetensorError, ValueError):  # ValueError: an empty file cannot be mapped
-        raise Damaged(f"its {path.name} is cut off or empty") from None
+    except (SafetensorError, KeyError) as error:
+        raise Damaged(f"its {path.name} is cut off or empty") from error
 
 
 def check_finite(name: str, *arrays: NDArray[Any]) -> None:

@@ -23,11 +23,10 @@ from secrets import token_hex
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
-from model.storage.damage import Damaged, check_arrays, check_finite, json_of
+from model.storage.damage import Damaged, check_arrays, check_finite, json_of, whole
 from model.storage.facts import VersionFacts
 from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
@@ -140,10 +139,12 @@ class Store:
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no {folder}")
         facts = json_of(folder / "meta.json")
+        with whole(folder / "head.safetensors"):
+            arrays = load_file(folder / "head.safetensors")
         try:
-            version = _version_of(name, facts, load_file(folder / "head.safetensors"))
-        except (OSError, KeyError, TypeError, SafetensorError):
-            raise Damaged("its head.safetensors or its meta.json is not whole") from None
+            version = _version_of(name, facts, arrays)
+        except (KeyError, TypeError):
+            raise Damaged("its meta.json is not what was written") from None
         encoder = self.encoders().get(version.encoder)
         if encoder is not None and facts.get("encoder_identity", "") not in ("", encoder.identity):
             raise Damaged(f"it was made with another encoder {version.encoder}")
