@@ -219,6 +219,10 @@ class Pool:
             self._readable_at = shown, ids, keys
         return self._readable_at[1:]
 
+    def content_keys(self) -> Ints:
+        """The content keys of all tasks that show something."""
+        return self._readable()[1]
+
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.
         For spans, whose tokens take much space, those with annotations and SPAN_REACH of the

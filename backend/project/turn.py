@@ -17,6 +17,7 @@ from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
 from backend.project.format import check_format, migrate
 from backend.project.history import History
+from backend.project.leftovers import delete_leftovers
 from backend.project.loop import Hint
 from backend.project.pin import pinned_version
 from backend.project.published import last_published, names_there
@@ -69,6 +70,8 @@ class Turns:
         self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection, settings)
         self._status = replace(context.status, studio_address=self._upkeep.studio_address)
         self._mend()
+        if context.status.served is None and not context.trainer.is_busy_with(self._project):
+            self._compact()  # nobody uses a vector yet
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -120,6 +123,11 @@ class Turns:
         served = self._status.served
         if served is not None and served.version.encoder not in self._store.encoders():
             self._status = replace(self._status, served=None)
+
+    def _compact(self) -> None:
+        """Give back the space of vectors that no task needs any more."""
+        if is_read(self._pool) and (dropped := self._store.compact(self._pool.content_keys())):
+            log.info("project %d: dropped %d vectors of deleted tasks", self._project, dropped)
 
     def _note(self, trouble: str) -> None:
         log.error("project %d: %s", self._project, trouble)
@@ -326,8 +334,9 @@ class Turns:
     def _clean_up(self) -> None:
         served = self._status.served
         if served is not None:
-            keep_hours = self._settings.keep_predictions_hours
-            clean_up(self._studio, self._pool, self._store, served.version, keep_hours)
+            hours, rows = self._settings.keep_predictions_hours, self._settings.shortlist
+            clean_up(self._studio, self._pool, self._store, served.version, hours, rows)
+        delete_leftovers(self._context.folder, time.time())
 
     def _note_what_was_missed(self) -> None:
         if self._upkeep.missed():

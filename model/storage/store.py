@@ -248,6 +248,14 @@ class Store:
             self._opened[number] = VectorStore(self._stamped(number, meta), meta.dimension)
         return self._opened[number]
 
+    def compact(self, keys: Ints) -> int:
+        """Drop the vectors of whole examples that are under none of these keys, where they are
+        many. Only while nobody else uses them. Returns how many were dropped."""
+        of_examples = [
+            number for number, meta in self.encoders().items() if meta.layout != ("tokens",)
+        ]
+        return sum(self.vectors(number).compact(keys) for number in of_examples)
+
     def tokens(self, number: int) -> TokenStore:
         """The tokens of texts by encoder `number`, whose layout is `tokens`."""
         meta = self.encoders()[number]

@@ -25,6 +25,11 @@ KEY_BYTES = 8
 and the harm would be one wrong vector."""
 
 
+LEAST_UNUSED = 10_000
+"""A file is written again for at least this many vectors that nobody needs."""
+
+COPIED_AT_ONCE = 8192
+
 GONE = np.iinfo(np.int64).min
 """In place of the key of a vector that was damaged."""
 
@@ -141,6 +146,38 @@ class VectorStore:
         keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
         shape = (rows, self.dimension)
         return _Index.of(keys, np.memmap(self._vectors_path, np.float16, mode="r", shape=shape))
+
+    def compact(self, keys: Ints) -> int:
+        """Drop the vectors that are under none of these keys, if they are more than the others and
+        at least LEAST_UNUSED. Returns how many were dropped.
+
+        To be called while nobody else uses the folder: what is left gets other rows.
+        """
+        with locked(self._lock_path):
+            index = self._refreshed()
+            kept = np.sort(index.rows[np.isin(index.keys, keys)])
+            unused = len(index.vectors) - len(kept)
+            if unused < max(LEAST_UNUSED, len(kept)):
+                return 0
+            self._write_again(kept, index.vectors)
+            self._index, self._found = self._nothing(), None
+        return unused
+
+    def _write_again(self, kept: Ints, vectors: Floats) -> None:
+        keys = np.fromfile(self._keys_path, dtype=np.int64)[kept]
+        new_keys, new_vectors = (
+            path.with_suffix(".unfinished") for path in (self._keys_path, self._vectors_path)
+        )
+        for path in (new_keys, new_vectors):
+            path.unlink(missing_ok=True)
+        write_at(new_keys, 0, keys)
+        write_at(new_vectors, 0, vectors[:0])
+        for start in range(0, len(kept), COPIED_AT_ONCE):
+            rows = vectors[kept[start : start + COPIED_AT_ONCE]]
+            write_at(new_vectors, start * self._row_bytes, rows)
+        self._keys_path.unlink()  # never an old key with a new vector: without keys, none counts
+        new_vectors.replace(self._vectors_path)
+        new_keys.replace(self._keys_path)
 
     def _nothing(self) -> _Index:
         vectors = np.zeros((0, self.dimension), np.float16)

@@ -22,7 +22,8 @@ from backend.mirror.pool import Pool
 from backend.mirror.targets import targets_of
 from backend.project.damage import mended
 from backend.project.format import FORMAT, format_of, migrate
-from backend.project.history import comparable, facts_of, reached, read
+from backend.project.history import facts_of, reached, read
+from backend.project.past import past_of
 from backend.project.pin import pinned_name, pinned_version, served_name
 from backend.settings import Settings
 from backend.types import Json
@@ -147,7 +148,10 @@ def test_the_history_goes_back_to_the_first_version(folder: Path) -> None:
     """Otherwise the learning curve and the reasons to stop would begin with the update."""
     rows = list(read(folder / "history.jsonl"))
     assert [row["version"] for row in rows] == PUBLISHED
-    assert [row["version"] for row in comparable(rows)][-8:] == ["1.3", *PUBLISHED[-7:]]
+    assert [row["version"] for row in past_of(folder / "history.jsonl").rows][-8:] == [
+        "1.3",
+        *PUBLISHED[-7:],
+    ]
     assert [row["labels"] for row in rows[:4]] == [0, 0, 1, 2]
     assert [reason.name for reason in reached(folder, Settings())] == []
     assert [reason.name for reason in reached(folder, Settings(goal_labels=29))] == ["budget_used"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.storage.damage import CHECKED_AT_ONCE, Damaged
-from model.storage.vectors import GONE, KEY_BYTES, VectorStore, content_key
+from model.storage.vectors import GONE, KEY_BYTES, LEAST_UNUSED, VectorStore, content_key
 from model.types import Floats, Ints
 
 
@@ -160,6 +160,23 @@ def test_all_chunks_of_a_large_file_are_checked(tmp_path: Path) -> None:
         damage(tmp_path, row, np.nan)
     assert store.check() == len(broken)
     assert np.flatnonzero(store.rows(np.arange(count)) < 0).tolist() == broken
+
+
+def test_vectors_that_nobody_needs_are_dropped_when_they_are_many(tmp_path: Path) -> None:
+    """The vectors of deleted tasks stayed for good."""
+    count = 2 * LEAST_UNUSED
+    store = VectorStore(tmp_path, 2)
+    store.append(np.arange(count), np.stack([np.arange(count) % 100, np.ones(count)], axis=1))
+    assert store.compact(np.arange(0, count, 2)[1:]) == LEAST_UNUSED + 1
+    assert store.compact(np.arange(0, count, 3)) == 0, "now they are too few"
+    left = np.arange(0, count, 2)[1:]
+    for again in (store, VectorStore(tmp_path, 2)):
+        rows = again.rows(np.arange(count))
+        assert np.flatnonzero(rows >= 0).tolist() == left.tolist()
+        assert again.take(rows[left])[:, 0].tolist() == (left % 100).tolist()
+    assert (tmp_path / "vectors.bin").stat().st_size == 4 * len(left)
+    store.append(keys(-7), pairs(7.0))
+    assert found(store, -7, 2, 4) == [7.0, 2.0, 4.0]
 
 
 def test_an_encoder_that_computes_no_numbers_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""MODEL_DIR: what is damaged there heals, and who is kept out of it."""
+"""What is damaged in MODEL_DIR heals, who is kept out of it, and what does not grow for ever."""
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,9 @@ import requests
 
 from backend.dev import local
 from backend.errors import BackendError
+from backend.queue.cleanup import MOST_ROWS, OPEN_SECONDS
 from backend.types import Json
-from model.storage.store import Store
+from model.storage.store import Store, version_key
 from tests.studio.bench import Bench, stories, until
 from tests.studio.test_deep_round import label
 
@@ -24,7 +26,8 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.fixture(scope="module")
 def backend_settings(one_layer: Path) -> dict[str, object]:
     tuned = {"deep_rounds": "yes", "deep_round_first": 20}
-    return {**tuned, "encoder": str(one_layer), "max_tokens": 32}
+    few_versions = {"shortlist": MOST_ROWS // 2}
+    return {**tuned, **few_versions, "encoder": str(one_layer), "max_tokens": 32}
 
 
 def restarted(bench: Bench) -> None:
@@ -119,6 +122,28 @@ def test_other_users_of_the_machine_can_read_nothing(bench: Bench) -> None:
     bench.models.chmod(0o755)
     restarted(bench)
     assert bench.models.stat().st_mode & 0o777 == 0o700
+
+
+def test_old_predictions_are_bounded_by_their_number(bench: Bench) -> None:
+    """Fifty rows a label stayed in Label Studio for half a day, however many people labelled."""
+    project = bench.connected(stories(30))
+    for _ in range(4):
+        learns_on(bench, project)
+    before = set(bench.studio.of(project).model_versions())
+    assert len(before) >= 5
+    with sqlite3.connect(bench.mirror_path(project), timeout=30) as db:
+        db.execute("UPDATE published SET at = at - ?", (OPEN_SECONDS + 60,))
+    learns_on(bench, project)
+    until(
+        "the oldest versions deleted",
+        lambda: not set(sorted(before, key=version_key)[:-2]) & _versions_there(bench, project),
+    )
+    assert bench.served(project) in _versions_there(bench, project)
+    assert bench.studio.of(project).next_task() is not None
+
+
+def _versions_there(bench: Bench, project: int) -> set[str]:
+    return set(bench.studio.of(project).model_versions())
 
 
 def bench_version(bench: Bench, project: int) -> str:
