@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from backend.errors import BackendError
+from backend.errors import reported
 
 COMMANDS = {
     "serve": ("backend.commands.serve", "run the web server that Label Studio connects to"),
@@ -42,19 +42,8 @@ def main() -> int:
     module = import_module(COMMANDS[name][0])
     own = argparse.ArgumentParser(prog=f"python -m backend {name}", description=module.__doc__)
     module.add_arguments(own)
-    try:
-        code: int | None = module.run(own.parse_args(sys.argv[2:]))
-    except BackendError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except PermissionError as error:
-        print(
-            f"error: {error.filename} cannot be written ({error.strerror}). Choose a folder that "
-            "you may write to; in the container this is /data",
-            file=sys.stderr,
-        )
-        return 2
-    return code or 0
+    arguments = own.parse_args(sys.argv[2:])
+    return reported(lambda: module.run(arguments))
 
 
 if __name__ == "__main__":

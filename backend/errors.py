@@ -1,8 +1,11 @@
 """The errors of the backend. Each message says what is wrong, why, and how to fix it."""
 
 import errno
+import sys
+from collections.abc import Callable
 
 from model.encoders.errors import NotAnEncoder
+from model.storage.damage import Damaged
 from model.types import Medium
 
 ENCODER_SETTINGS: dict[Medium, str] = {
@@ -70,6 +73,14 @@ class AnotherBackend(BackendError):
     """Another backend of this kind orders the same project."""
 
 
+class ModelDirInUse(BackendError):
+    """Another server works in the same MODEL_DIR."""
+
+
+class NewerData(BackendError):
+    """A later release wrote what this one is to read."""
+
+
 class ProjectReplaced(BackendError):
     """The project with this number in Label Studio is not the one that we learnt about."""
 
@@ -102,7 +113,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def explained(error: BaseException) -> str:
     """The sentence that people see for an error, ours or another."""
-    if isinstance(error, BackendError):
+    if isinstance(error, BackendError | Damaged):
         return str(error)
     if isinstance(error, NotAnEncoder):
         return f"{ENCODER_SETTINGS[error.medium]}={error}"
@@ -112,3 +123,18 @@ def explained(error: BaseException) -> str:
             "label is safe in Label Studio; learning resumes by itself once there is room"
         )
     return f"{type(error).__name__}: {error}"
+
+
+def reported(run: Callable[[], int | None]) -> int:
+    """The exit code of a program whose errors are sentences: what people can fix needs no trace."""
+    try:
+        return run() or 0
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(
+            f"error: {error.filename} cannot be written ({error.strerror}). Choose a folder that "
+            "you may write to; in the container this is /data",
+            file=sys.stderr,
+        )
+    return 2

@@ -145,7 +145,7 @@ class Settings:
     )
     keep_predictions_hours: float = setting(
         12.0,
-        "Hours that old predictions stay: an open page that shows one can still submit.",
+        "Hours that old predictions stay for open pages that show one; after two, 5,000 at most.",
         advanced=True,
         least=0,
     )

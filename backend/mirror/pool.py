@@ -8,7 +8,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.votes import consensus, votes_of
 from backend.types import Json
 from model.choosing.audit import SPAN_LOT, draw
+from model.storage.damage import set_aside
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
@@ -86,9 +87,9 @@ class Pool:
             raise
 
     @classmethod
-    def repaired(cls, path: Path) -> "Pool":
-        """The pool in this file. A damaged file is set aside and replaced by a new one: everything
-        that matters in it is also in Label Studio."""
+    def repaired(cls, path: Path, note: Callable[[str], object] = log.error) -> "Pool":
+        """The pool in this file. A damaged file is set aside and replaced by a new one, which
+        `note` is told in a sentence: everything that matters in it is also in Label Studio."""
         try:
             pool = cls(path)
             if pool.is_intact():
@@ -98,9 +99,11 @@ class Pool:
             raise  # a full disk or a lock: the file may be intact
         except sqlite3.DatabaseError:
             pass
-        aside = path.with_suffix(f".damaged-{time.time():.0f}")
-        log.error("%s is damaged; it is kept as %s and read again from Label Studio", path, aside)
-        path.rename(aside)
+        aside = set_aside(path, time.time())
+        note(
+            f"The copy of tasks and labels was damaged. All of it is read again from Label Studio. "
+            f"What was there is kept as {aside} and may be deleted"
+        )
         for rest in ("-wal", "-shm"):
             path.with_name(path.name + rest).unlink(missing_ok=True)
         return cls(path)
@@ -215,6 +218,10 @@ class Pool:
             keys.setflags(write=False)
             self._readable_at = shown, ids, keys
         return self._readable_at[1:]
+
+    def content_keys(self) -> Ints:
+        """The content keys of all tasks that show something."""
+        return self._readable()[1]
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.

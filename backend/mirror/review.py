@@ -4,14 +4,18 @@ import json
 from pathlib import Path
 
 from backend.types import Json
+from model.storage.damage import Damaged, json_of
 
 FILE = "review.json"
 
 
 def read(folder: Path) -> Json:
-    """The last review of a project; {} before the first."""
-    path = folder / FILE
-    return json.loads(path.read_text()) if path.exists() else {}
+    """The last review of a project; {} before the first, and when the file is damaged."""
+    try:
+        found: Json = json_of(folder / FILE)
+    except Damaged:
+        return {}
+    return found
 
 
 def write(folder: Path, review: Json) -> None:

@@ -6,7 +6,8 @@ Versions are deleted half a day after they were replaced; their figures stay, a 
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from backend.project.past import Past, past_of, rows_in, same_labels
 from backend.settings import Settings
 from backend.types import Json
 from model.measuring.metrics import cohen_kappa
@@ -37,14 +39,19 @@ if TYPE_CHECKING:  # they import torch, and those who only read a history do not
     from model.tracking import Tracker
 
 
+FILE = "history.jsonl"
+COMPARED = "compared.safetensors"
+"""The file with the answers of the version that was compared last."""
+
+
 class History:
     """The rounds of one project. Written by the loop's thread alone; anybody may read the file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / "history.jsonl"
-        self._compared_path = folder / "compared.safetensors"
-        compared = [row["labels"] for row in comparable(read(self._path)) if "kappa" in row]
+        self._path = folder / FILE
+        self._compared_path = folder / COMPARED
+        compared = [row["labels"] for row in past_of(self._path).rows if "kappa" in row]
         self._compared_at: int | None = compared[-1] if compared else None
         """Labels of the version that was compared last."""
 
@@ -84,13 +91,13 @@ class History:
         ids, answers, head = played.sample, played.answers, played.version.head
         assert answers is not None and head is not None
         labels = np.array([content_key(json.dumps(head.labels))])
-        last = next((row for row in reversed(list(read(self._path))) if "kappa" in row), None)
+        last = past_of(self._path).compared
         before = load_file(self._compared_path) if self._compared_path.exists() else None
         aside = self._compared_path.with_suffix(".unfinished")
         rows = {"ids": ids, "answers": np.ascontiguousarray(answers), "labels": labels}
         save_file(rows, aside)
         aside.replace(self._compared_path)
-        if before is None or last is None or not _same_labels(last, facts):
+        if before is None or last is None or not same_labels(last, facts):
             return None
         if not np.array_equal(before.get("labels", labels), labels):
             return None  # of a taxonomy more nodes are learnt now
@@ -136,35 +143,18 @@ def append(path: Path, facts: Json) -> None:
 
 
 def read(path: Path) -> Iterator[Json]:
-    """The lines of a history file, oldest first; a line that a crash cut off is left out."""
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
-
-
-def comparable(rows: Iterable[Json]) -> list[Json]:
-    """The newest rows that know the same labels and never had fewer of their answers."""
-    found: list[Json] = []
-    for row in reversed(list(rows)):
-        if found and (not _same_labels(row, found[-1]) or row["labels"] > found[-1]["labels"]):
-            break
-        found.append(row)
-    return found[::-1]
-
-
-def _same_labels(first: Json, second: Json) -> bool:
-    return (first["kind"], first["classes"]) == (second["kind"], second["classes"])
+    """All lines of a history file, oldest first, without damaged ones."""
+    return rows_in(path.read_bytes() if path.exists() else b"")
 
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:
     """Why labelling in this project may stop, if it may. Only reported: nothing stops by itself."""
-    return reasons(comparable(read(folder / "history.jsonl")), settings)
+    return reasons(past_of(folder / FILE), settings)
 
 
-def reasons(rows: list[Json], settings: Settings) -> list[Reason]:
-    """The same, from the comparable rows of the history."""
+def reasons(past: Past, settings: Settings) -> list[Reason]:
+    """The same, from what the history comes to."""
+    rows = past.rows
     if not rows:
         return []
     kind: Kind = rows[-1]["kind"] or "single"
@@ -176,7 +166,8 @@ def reasons(rows: list[Json], settings: Settings) -> list[Reason]:
         rounds=settings.goal_rounds or None,
         kappa=settings.goal_kappa or None,
     )
-    return reasons_to_stop([_past(row, goals.metric) for row in rows], goals)
+    rounds = [_past(row, goals.metric) for row in rows]
+    return reasons_to_stop([*rounds[:-1], replace(rounds[-1], number=past.count)], goals)
 
 
 def _past(row: Json, metric: Metric) -> PastRound:

@@ -8,6 +8,7 @@ from pathlib import Path
 from backend.errors import BackendError, UnknownVersion
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import PINNED, Pool
+from backend.project.versions import version_of
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def check_servable(store: Store, version: Version) -> None:
 def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
     if name not in store.version_names():
         raise UnknownVersion(f"Version {name} has been deleted")
-    version = store.load_version(name)
+    version = version_of(store, name)
     check_servable(store, version)
     layout = store.encoders()[version.encoder].spec.layout
     if layout != config.layout:

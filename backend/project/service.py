@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
 from backend.interface.preannotations import demand_score
 from backend.project.context import context_of
+from backend.project.lock import held
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.project.metrics import Metrics
+from backend.project.private import keep_private
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.studio.connection import Connection
@@ -75,6 +77,12 @@ class Service:
         self._most_projects = max(1, min(MAX_PROJECTS, (files - SPARE_FILES) // FILES))
         self._lock = threading.Lock()
         self.trainer = TrainerProcess()
+
+    def hold(self) -> None:
+        """Keep other users and other servers out of MODEL_DIR until this process ends. Raises
+        ModelDirInUse when another server works there."""
+        keep_private(self.settings.model_dir)
+        self._held = held(self.settings.model_dir)
 
     def resume(self, libraries: Sequence[str]) -> None:
         """Start the trainer and the loops of all projects that were connected before.
@@ -286,6 +294,7 @@ class Service:
 def default_service() -> Service:
     """A service made from the process's environment, its earlier projects running."""
     service = Service(from_env(os.environ))
+    service.hold()
     service.resume(["backend.project.turn"])
     return service
 

@@ -11,9 +11,13 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Labelling, Pool
+from backend.project import reread
 from backend.project.context import ProjectContext
+from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
+from backend.project.format import check_format, migrate
 from backend.project.history import History
+from backend.project.leftovers import delete_leftovers
 from backend.project.loop import Hint
 from backend.project.pin import pinned_version
 from backend.project.published import last_published, names_there
@@ -66,12 +70,16 @@ class Turns:
         self._store = Store(context.folder)
         if not context.trainer.is_busy_with(self._project):  # it may be writing an encoder just now
             self._store.clear_unfinished()
+        migrate(self._store)
         self._history = History(context.folder)
         self._upkeep = Upkeep(self._studio, self._pool, context.inbox, connection)
         address = self._upkeep.studio_address
         reached = replace(connection, studio_address=address)
         self._training = Training(replace(context, connection=reached), self._store)
         self._status = replace(context.status, studio_address=address)
+        self._mend()
+        if context.status.served is None and not context.trainer.is_busy_with(self._project):
+            self._compact()  # nobody uses a vector yet
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
@@ -102,6 +110,8 @@ class Turns:
         began = time.monotonic()
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
+        if "train" in hints:  # after a start all was looked at
+            self._mend()
         config = yield from self._look(hints)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, pinned)
@@ -119,17 +129,49 @@ class Turns:
         self._submits = [submit for submit in self._submits if submit.at >= began]
         yield self._status
 
+    def _mend(self) -> None:
+        """Set aside what is damaged, and say so."""
+        for sentence in mended(self._store, time.time()):
+            self._note(sentence)
+        served = self._status.served
+        if served is not None and served.version.encoder not in self._store.encoders():
+            self._status = replace(self._status, served=None)
+
+    def _compact(self) -> None:
+        """Give back the space of vectors that no task needs any more."""
+        if is_read(self._pool) and (dropped := self._store.compact(self._pool.content_keys())):
+            log.info("project %d: dropped %d vectors of deleted tasks", self._project, dropped)
+
+    def _note(self, trouble: str) -> None:
+        log.error("project %d: %s", self._project, trouble)
+        self._context.troubles.note(trouble)
+
     def _look(self, hints: set[Hint]) -> Looking:
         """Bring the mirror up to date, after some hints by a look at the project itself."""
+        was_read = is_read(self._pool)
         if self._config is None or hints & THOROUGH:
             config = yield from self._look_thoroughly()
         else:
             config = self._config
             synchronise(self._pool, self._studio, config)
+        self._reread(config, is_due="start" in hints, is_fresh=not was_read)
         if not is_read(self._pool):  # go on after this turn, and train when all labels are known
             for hint in {"tasks", *(hints & {"train"})}:
                 self._context.wake(hint)
         return config
+
+    def _reread(self, config: LabelConfig, *, is_due: bool, is_fresh: bool) -> None:
+        """After a start and once a day, read what is annotated again, a part in each turn; not what
+        was read just now for the first time."""
+        now = time.time()
+        if is_fresh:
+            reread.skip(self._pool, now)
+        elif is_due or reread.is_due(self._pool, now):
+            reread.begin(self._pool, now)
+        if reread.is_going_on(self._pool):
+            reread.read_on(self._pool, self._studio, config)
+        if reread.is_going_on(self._pool):
+            self._context.wake("vectors")
 
     def _look_thoroughly(self) -> Looking:
         """Look at the project itself, too: its labelling config, its counts, its settings."""
@@ -153,7 +195,7 @@ class Turns:
         self._upkeep.ensure_webhook(self._xml)
         if self._status.served is None:
             # Now, and not after all is read: predictions are asked for, and our own webhooks come.
-            yield from self._serve(last_published(self._pool, self._store, config), config)
+            yield from self._serve(self._last_published(config), config)
         served = self._status.served
         if served is not None and not self._upkeep.restore_order(project, served.version.name):
             self._notice_gone(served.version)
@@ -163,6 +205,9 @@ class Turns:
             publish_seconds=self._upkeep.write_seconds,
         )
         return config
+
+    def _last_published(self, config: LabelConfig) -> Version | None:
+        return last_published(self._pool, self._store, config, self._note)
 
     def _read_interface(self, xml: str) -> LabelConfig:
         before, config = self._config, parse(xml, self._training.ignored)
@@ -241,10 +286,13 @@ class Turns:
     def _setup(self, now: Ranked, pinned: Version | None) -> Setup:
         served = self._status.served
         is_deep = served is None or served.version.encoder != now.encoder
+        taken = set(self._pool.published())  # also those whose folders were damaged
+        if served is None:
+            taken |= names_there(self._studio, self._pool, self._store)
         return Setup(
             encoder=now.encoder,
             size=self._settings.deep_shortlist if is_deep else self._settings.shortlist,
-            taken=names_there(self._studio, self._pool, self._store) if served is None else set(),
+            taken=taken,
             texts=lambda ids: self._pool.parts(ids, now.config),
             previous=None if served is None else served.version,
             pinned=pinned,
@@ -306,7 +354,7 @@ class Turns:
         if pinned is not None:
             yield from self._serve(pinned, now.config)
         elif self._ranked is not None and self._ranked.pinned is not None:
-            yield from self._serve(last_published(self._pool, self._store, now.config), now.config)
+            yield from self._serve(self._last_published(now.config), now.config)
         self._ranked = now
 
     def _look_after_review(self, labelling: Labelling) -> None:
@@ -330,8 +378,9 @@ class Turns:
     def _clean_up(self) -> None:
         served = self._status.served
         if served is not None:
-            keep_hours = self._settings.keep_predictions_hours
-            clean_up(self._studio, self._pool, self._store, served.version, keep_hours)
+            hours, rows = self._settings.keep_predictions_hours, self._settings.shortlist
+            clean_up(self._studio, self._pool, self._store, served.version, hours, rows)
+        delete_leftovers(self._context.folder, time.time())
 
     def _note_what_was_missed(self) -> None:
         if self._upkeep.missed():
@@ -345,14 +394,16 @@ def _opened_mirror(context: ProjectContext, studio: StudioProject) -> Pool:
     """The mirror in the project's folder, which is made only for a project that is there and for
     which Label Studio lists us: nothing is written for requests that name others.
 
-    Raises NoSuchProject, NotListed, and ProjectReplaced when the mirror is one of another project.
+    Raises NoSuchProject, NotListed, ProjectReplaced when the mirror is one of another project, and
+    NewerData when a later release wrote it.
     """
     described = _described(context, studio)
     path, listing = context.folder / MIRROR, None
     if not path.is_file():
         listing = listing_of(studio, context.inbox, "")
     context.folder.mkdir(parents=True, exist_ok=True)
-    pool = Pool.repaired(path)
+    check_format(context.folder)
+    pool = Pool.repaired(path, context.troubles.note)
     if listing is not None:
         keep_listing(pool, listing)
     if not is_of(pool, described):

@@ -1,11 +1,16 @@
 """A project's versions, and what commands and pages say about them. Imports no torch."""
 
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
+from backend.project.format import check_format
+from model.storage.damage import Damaged
 from model.storage.store import EncoderMeta, Store, Version
+
+log = logging.getLogger(__name__)
 
 FIRST_CONFIDENCE = 0.8
 """The least probability that the first versions pre-annotate, because people follow a wrong
@@ -18,28 +23,39 @@ come with the hundredth label, and with AUDIT_SHARE=0 there are none."""
 
 
 def store_of(model_dir: Path, project: int) -> Store:
-    """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files."""
+    """The project's versions. Raises UnknownProject when MODEL_DIR has none of its files, NewerData
+    when a later release wrote them."""
     if not (model_dir / str(project) / "versions").is_dir():
-        known = sorted(int(path.parent.name) for path in model_dir.glob("[0-9]*/versions"))
+        names = [path.parent.name for path in model_dir.glob("*/versions")]
+        known = sorted(int(name) for name in names if name.isdigit())
         raise UnknownProject(
             f"MODEL_DIR={model_dir} holds no project {project}; "
             f"it holds {', '.join(map(str, known)) or 'none'}. Give this command the MODEL_DIR of "
             "the server; if that is a relative path, run it in the same folder"
         )
+    check_format(model_dir / str(project))
     return Store(model_dir / str(project))
 
 
 def version_of(store: Store, name: str) -> Version:
-    """The version of this name. Raises UnknownVersion when there is none."""
+    """The version of this name. Raises UnknownVersion when there is none, or it is damaged."""
     known = store.version_names()
     if name not in known:
         raise UnknownVersion(f"There is no version {name}; known are {', '.join(known) or 'none'}")
-    return store.load_version(name)
+    try:
+        return store.load_version(name)
+    except Damaged as error:
+        raise UnknownVersion(f"Version {name} is damaged: {error}. Choose another one") from error
 
 
 def versions_of(store: Store) -> list[Version]:
-    """All versions, newest last."""
-    versions = [store.load_version(name) for name in store.version_names()]
+    """All versions that are whole, newest last."""
+    versions = []
+    for name in store.version_names():
+        try:
+            versions.append(version_of(store, name))
+        except UnknownVersion as error:
+            log.warning("%s", error)
     return sorted(versions, key=lambda version: float(version.facts.created_at))
 
 

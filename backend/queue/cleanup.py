@@ -13,35 +13,56 @@ log = logging.getLogger(__name__)
 KEPT_ENCODERS, KEPT_VERSIONS = 3, 200
 """A version of a taxonomy takes several megabytes, and each submit makes one."""
 
+MOST_ROWS = 5_000
+"""Predictions that stay in Label Studio once no open page should show them any more. Five people
+who label fast would leave 200,000 in twelve hours, which slow each deletion and each backup."""
+
+OPEN_SECONDS = 2 * 3600.0
+"""For so long a page may be open on a task, over lunch for example, whatever follows meanwhile."""
+
+DELETED_AT_ONCE = 20
+"""Label Studio deletes a version in some tenths of a second; the rest waits for the next look."""
+
 
 def clean_up(
-    studio: StudioProject, pool: Pool, store: Store, served: Version, keep_hours: float
+    studio: StudioProject, pool: Pool, store: Store, served: Version, keep_hours: float, rows: int
 ) -> None:
-    """Delete predictions that no open page can still show, and what belongs to them."""
-    keep_seconds = keep_hours * 3600.0
-    deleted = delete_old_versions(studio, pool, served.name, keep_seconds, time.time())
+    """Delete predictions that no open page can still show, and what belongs to them. `rows`: how
+    many a version has."""
+    names = obsolete(
+        pool.published(), served.name, keep_hours * 3600.0, MOST_ROWS // rows, time.time()
+    )
+    deleted = delete_versions(studio, pool, names[:DELETED_AT_ONCE])
     delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
     if deleted:
         log.info("project %d: deleted %d old versions", studio.number, len(deleted))
 
 
-def delete_old_versions(
-    studio: StudioProject, pool: Pool, served: str, keep_seconds: float, now: float
+def obsolete(
+    published: dict[str, float], served: str, keep_seconds: float, most: int, now: float
 ) -> list[str]:
-    """Delete our versions that were replaced more than `keep_seconds` ago. Returns their names.
+    """Of our versions, oldest first with the time of their import, those to delete: replaced more
+    than `keep_seconds` ago, or more than OPEN_SECONDS and not among the newest `most`.
 
     A page that still shows a prediction of a deleted version can neither submit nor skip. The
-    served version and the one before it are always kept; other backends' versions are not touched.
+    served version and the one before it are always kept.
     """
-    published = pool.published()
     names = list(published)
-    deleted = []
-    for name, successor in pairwise(names[:-1]):
-        if name != served and published[successor] < now - keep_seconds:
-            studio.delete_model_version(name)
-            pool.drop_published(name)
-            deleted.append(name)
-    return deleted
+    found = []
+    for place, (name, successor) in enumerate(pairwise(names[:-1])):
+        age = now - published[successor]
+        is_crowded = age > OPEN_SECONDS and place < len(names) - most
+        if name != served and (age > keep_seconds or is_crowded):
+            found.append(name)
+    return found
+
+
+def delete_versions(studio: StudioProject, pool: Pool, names: list[str]) -> list[str]:
+    """Delete our predictions of these versions. Returns their names."""
+    for name in names:
+        studio.delete_model_version(name)
+        pool.drop_published(name)
+    return names
 
 
 def delete_old_files(

@@ -63,6 +63,23 @@ class StudioProject:
         number of tasks that follow it."""
         return self._pages(TASK_FIELDS, [], after)
 
+    def annotated(self, after: int, most: int) -> tuple[list[Json], int | None]:
+        """Tasks with annotations, skips among them, whose ids are greater than `after`, and up to
+        which id these are all; None: to the end. At most `most` that are not merely skipped."""
+        given, skipped = (
+            _filter(f"{kind}_annotations", "greater", "Number", 0)
+            for kind in ("total", "cancelled")
+        )
+        page = self._page(TASK_FIELDS, [_filter("id", "greater", "Number", after), given], most)
+        found = {task["id"]: task for task in page["tasks"]}
+        up_to = max(found) if int(page["total"]) > len(found) else None
+        items = [skipped]
+        if up_to is not None:
+            items.append(_filter("id", "less_or_equal", "Number", up_to))
+        for others, _ in self._pages(TASK_FIELDS, items, after):
+            found.update((task["id"], task) for task in others)
+        return list(found.values()), up_to
+
     def task_ids(self) -> set[int]:
         """The ids of all tasks: the only way to find out which ones were deleted."""
         return {task["id"] for page, _ in self._pages("id", []) for task in page}

@@ -17,13 +17,14 @@ LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def create_app(settings: Settings | None = None) -> Flask:
     """The web application; unfinished work of an earlier process resumes in the background.
 
-    Raises BadSetting when an environment variable cannot be used.
+    Raises BadSetting when an environment variable cannot be used, ModelDirInUse when another server
+    works in MODEL_DIR.
     """
     if settings is None:
         settings = from_env(os.environ)
     configure(settings.log_level, settings.log_format, LINE)
-    settings.model_dir.mkdir(parents=True, exist_ok=True)
     service = Service(settings)
+    service.hold()
     app = Flask("backend")
     install(app, service)
     libraries = ["backend.web.plugin", "backend.project.turn"]

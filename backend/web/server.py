@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from waitress.server import create_server
 
-from backend.errors import BadSetting
+from backend.errors import BadSetting, reported
 from backend.settings import from_env
 from backend.web.app import create_app
 from backend.web.guard import MAX_BODY
@@ -69,7 +69,4 @@ def _allow_files() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BadSetting as error:
-        sys.exit(f"error: {error}")
+    sys.exit(reported(main))

@@ -43,7 +43,8 @@ class PastRound:
     labels: labels in use when it was made, those of the audit reserve included; open_tasks: tasks
     that may still be asked for; measured: `Goals.metric`, None without audit labels; kappa:
     agreement of the version's answers over the pool with those of the last version compared, None
-    when no comparison was due (see `comparison_due`).
+    when no comparison was due (see `comparison_due`); number: how many rounds there were with it,
+    where not all of them are given.
     """
 
     version: str
@@ -51,6 +52,7 @@ class PastRound:
     open_tasks: int
     measured: Measured | None = None
     kappa: float | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def pool_exhausted(history: Sequence[PastRound], goals: Goals) -> Reason | None:
 
 def last_round(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """As many rounds as were allowed are done."""
-    if goals.rounds is None or len(history) < goals.rounds:
+    done = max(len(history), history[-1].number)
+    if goals.rounds is None or done < goals.rounds:
         return None
     rounds = _count(goals.rounds, "round")
-    return Reason("last_round", f"The last round is done: {len(history)} of {rounds}.")
+    return Reason("last_round", f"The last round is done: {done} of {rounds}.")
 
 
 RULES: tuple[Callable[[Sequence[PastRound], Goals], Reason | None], ...] = (

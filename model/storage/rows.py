@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.storage.vectors import locked, size_of, write_at
+from model.storage.damage import Damaged, broken_rows
+from model.storage.vectors import NOT_NUMBERS, locked, size_of, write_at
 from model.types import Ints
 
 KEY_BYTES = 24
@@ -66,7 +67,11 @@ class RowStore:
 
     def append(self, keys: Ints, arrays: Mapping[str, NDArray[Any]], bounds: Ints) -> None:
         """Add the rows of every column (t, width), with `bounds` as `take` returns them, under
-        their keys (n,). Keys that are already there are left out."""
+        their keys (n,). Keys that are already there are left out. Raises Damaged when they are not
+        finite."""
+        for name in self._halves():
+            if len(broken_rows(arrays[name].astype(np.float16))):
+                raise Damaged(NOT_NUMBERS)
         with locked(self._folder / "lock"):
             is_new = self.places(keys) < 0
             _, first = np.unique(keys, return_index=True)
@@ -85,6 +90,33 @@ class RowStore:
             records = np.stack([keys[new], starts, counts], axis=1).astype(np.int64)
             self._drop_lost_keys()
             write_at(self._folder / KEYS_FILE, len(self._keys) * KEY_BYTES, records)
+
+    def check(self) -> int:
+        """Forget the keys with rows that are not finite, so that they are encoded again. Returns
+        how many they were."""
+        with locked(self._folder / "lock"):
+            self._refresh()
+            is_broken = np.isin(np.arange(len(self._keys)), self._broken())
+            if is_broken.any():
+                aside = self._folder / f"{KEYS_FILE}.unfinished"
+                aside.unlink(missing_ok=True)
+                write_at(aside, 0, self._keys[~is_broken])
+                aside.replace(self._folder / KEYS_FILE)
+        return int(is_broken.sum())
+
+    def _broken(self) -> Ints:
+        """The places of the keys with rows that are not finite."""
+        rows = [
+            broken_rows(self._mapped(one, self._whole_rows())) for one in self._halves().values()
+        ]
+        firsts, counts = self._keys[:, 1], self._keys[:, 2]
+        owners = np.repeat(np.arange(len(self._keys)), counts)
+        owned = np.repeat(firsts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        return np.unique(owners[np.isin(owned, np.concatenate([np.zeros(0, np.int64), *rows]))])
+
+    def _halves(self) -> dict[str, Column]:
+        """The columns of float16."""
+        return {name: one for name, one in self._columns.items() if one.dtype is np.float16}
 
     def _refresh(self) -> None:
         whole = size_of(self._folder / KEYS_FILE) // KEY_BYTES

@@ -34,3 +34,7 @@ class StateStore:
         bounds = np.cumsum([0, *map(len, states)])
         joined = np.concatenate([np.zeros((0, self.dimension), np.float16), *states])
         self._store.append(keys, {"states": joined}, bounds)
+
+    def check(self) -> int:
+        """Forget what is not finite, so that it is read again. Returns how many keys that were."""
+        return self._store.check()

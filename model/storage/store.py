@@ -1,11 +1,14 @@
 """Versions and encoders on disk. Each is whole or absent: written aside, then renamed.
 
     encoders/2/            meta.json, and a transformers folder if it was fine-tuned here
-    vectors/2/             the pool's vectors by encoder 2; `ready` once it can rank the pool
+    encoders/last          the largest number that an encoder was ever given
+    vectors/2/             the pool's vectors by encoder 2; `ready` once it can rank the pool;
+                           `encoder`: the identity of the encoder that computed them
     vectors/frames-1f/     an image network's states for the frames of clips (sounds-1f: for sounds)
     versions/2.17/         head.safetensors and meta.json: encoder 2, the head's 17th refit
 
-Weights are safetensors and facts are JSON; nothing is pickled.
+Weights are safetensors and facts are JSON; nothing is pickled. What is damaged is renamed to
+`*.damaged-<time>`, see `model.storage.mend`.
 """
 
 import json
@@ -13,15 +16,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
+from model.storage.damage import Damaged, check_arrays, check_finite, json_of, whole
 from model.storage.facts import VersionFacts
 from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
@@ -29,6 +34,9 @@ from model.storage.vectors import VectorStore, content_key
 from model.types import EncoderSpec, Ints, LabelGroup, Layout, Medium
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
+NUMBER = re.compile(r"\d+")
+LAST, STAMP = "last", "encoder"
+"""The files that hold the last encoder's number, and whose vectors are in a folder."""
 STATE_FOLDERS: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
 """Media whose networks stay frozen -> the name of the folder of their states."""
 HERE = "."
@@ -58,7 +66,8 @@ class Version:
 class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
     image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
-    asked: names what these answered, beside which audit labels."""
+    asked: names what these answered, beside which audit labels; identity: differs from that of any
+    other encoder, "" before it is written."""
 
     source: str
     base: str
@@ -70,6 +79,7 @@ class EncoderMeta:
     layout: Layout = ("text",)
     image_base: str = ""
     audio_base: str = ""
+    identity: str = field(default="", compare=False)
 
     @property
     def spec(self) -> EncoderSpec:
@@ -106,6 +116,7 @@ class Store:
         }
         facts: dict[str, Any] = {
             "encoder": version.encoder,
+            "encoder_identity": self._identity_of(version.encoder),
             "kind": None,
             **version.facts.to_json(),
         }
@@ -116,50 +127,101 @@ class Store:
             facts |= {"kind": head.kind, "classes": list(head.labels)}
             if head.groups:
                 facts["groups"] = [astuple(group) for group in head.groups]
-        with _written_aside(self.folder / "versions" / version.name) as aside:
+        with _written_aside(self.version_folder(version.name)) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             save_file(contiguous, aside / "head.safetensors")
             (aside / "meta.json").write_text(json.dumps(facts, indent=1))
 
     def load_version(self, name: str) -> Version:
-        """Raises FileNotFoundError when there is no such version."""
-        folder = self.folder / "versions" / name
-        facts = json.loads((folder / "meta.json").read_text())
-        arrays = load_file(folder / "head.safetensors")
-        head = None
-        if facts["kind"] is not None:
-            labels = tuple(facts["classes"])
-            arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
-            groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
-            thresholds = arrays.get("thresholds")
-            head = Head(facts["kind"], labels, *arrays_of_head, thresholds, groups)
-        return Version(
-            name,
-            facts["encoder"],
-            head,
-            arrays["training"],
-            arrays["validation"],
-            arrays["shortlist"],
-            VersionFacts.from_json(facts),
-        )
+        """Raises FileNotFoundError when there is no such version, Damaged when it is not whole or
+        was made with another encoder of this number."""
+        folder = self.version_folder(name)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"there is no {folder}")
+        facts = json_of(folder / "meta.json")
+        with whole(folder / "head.safetensors"):
+            arrays = load_file(folder / "head.safetensors")
+        try:
+            version = _version_of(name, facts, arrays)
+        except (KeyError, TypeError):
+            raise Damaged("its meta.json is not what was written") from None
+        encoder = self.encoders().get(version.encoder)
+        if encoder is not None and facts.get("encoder_identity", "") not in ("", encoder.identity):
+            raise Damaged(f"it was made with another encoder {version.encoder}")
+        return version
+
+    def _identity_of(self, number: int) -> str:
+        encoder = self.encoders().get(number)
+        return "" if encoder is None else encoder.identity
 
     def delete_version(self, name: str) -> None:
-        _remove(self.folder / "versions" / name)
+        _remove(self.version_folder(name))
+
+    def version_folder(self, name: str) -> Path:
+        return self.folder / "versions" / name
 
     def encoders(self) -> dict[int, EncoderMeta]:
-        """All encoders by number, oldest first."""
+        """All encoders by number, oldest first, without those whose facts cannot be read."""
         found: dict[int, EncoderMeta] = {}
-        for path in (self.folder / "encoders").iterdir():
-            if path.name.isdigit():
-                facts = json.loads((path / "meta.json").read_text())
-                layout = tuple(facts.pop("layout", ("text",)))
-                found[int(path.name)] = EncoderMeta(**facts, layout=layout)
-        return dict(sorted(found.items()))
+        for number in self.encoder_numbers():
+            with suppress(Damaged):
+                found[number] = self._meta_of(number)
+        return found
+
+    def encoder_numbers(self) -> list[int]:
+        """The numbers of all encoders, damaged ones among them, in order."""
+        return _numbers_in(self.folder / "encoders")
+
+    def vector_numbers(self) -> list[int]:
+        """The numbers of the encoders of which there are vectors, in order."""
+        return _numbers_in(self.folder / "vectors")
+
+    def check_encoder(self, number: int) -> None:
+        """Raises Damaged when an encoder is not whole."""
+        folder = self.encoder_folder(number)
+        if self._meta_of(number).source != HERE:
+            return
+        weights = list(folder.rglob("*.safetensors"))
+        if not weights:
+            raise Damaged("its weights are missing")
+        for path in weights:
+            check_arrays(path)
+        for path in folder.rglob("*.json"):
+            json_of(path)
+
+    def _meta_of(self, number: int) -> EncoderMeta:
+        return _meta_of(json_of(self.encoder_folder(number) / "meta.json"))
+
+    def identify_encoders(self) -> None:
+        """Give an identity to the encoders of earlier releases, and to their vectors."""
+        for number, meta in self.encoders().items():
+            if not meta.identity:
+                folder = self.vectors_folder(number)
+                folder.mkdir(parents=True, exist_ok=True)
+                identity = stamp_in(folder) or token_hex(8)  # one if this was interrupted
+                (folder / STAMP).write_text(identity)
+                self._replace_meta(number, replace(meta, identity=identity))
+
+    def _replace_meta(self, number: int, meta: EncoderMeta) -> None:
+        folder = self.encoder_folder(number)
+        aside = folder / "meta.json.unfinished"
+        aside.write_text(json.dumps(vars(meta), indent=1))
+        aside.replace(folder / "meta.json")
 
     def next_encoder(self) -> int:
-        """The number of the encoder to be made next; no number is reused while the last encoder
-        exists."""
-        return max(self.encoders(), default=-1) + 1
+        """The number of the encoder to be made next. No number is used twice, even when the folder
+        of the last encoder was lost: its vectors, its versions and their predictions in Label
+        Studio may still be there."""
+        paths = self.folder.glob("*/*")
+        found = [NUMBER.match(path.name) for path in paths if path.suffix != ".unfinished"]
+        numbers = [int(match[0]) for match in found if match is not None]
+        return max([*numbers, self._last_encoder()], default=-1) + 1
+
+    def _last_encoder(self) -> int:
+        """As it was written down; -1 if it was not."""
+        path = self.folder / "encoders" / LAST
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return int(text) if NUMBER.fullmatch(text) else -1
 
     @contextmanager
     def new_encoder(self, number: int) -> Iterator[Path]:
@@ -167,29 +229,44 @@ class Store:
 
         Call `write_encoder_meta` on it inside the block.
         """
-        with _written_aside(self.folder / "encoders" / str(number)) as aside:
+        with _written_aside(self.encoder_folder(number)) as aside:
             yield aside
+            (self.folder / "encoders" / LAST).write_text(str(number))
 
     def tuned_folder(self, number: int) -> Path | None:
         """Where the weights of encoder `number` are; None if they are those of its base."""
         is_tuned = self.encoders()[number].source == HERE
-        return self.folder / "encoders" / str(number) if is_tuned else None
+        return self.encoder_folder(number) if is_tuned else None
+
+    def encoder_folder(self, number: int) -> Path:
+        return self.folder / "encoders" / str(number)
 
     def vectors(self, number: int) -> VectorStore:
         """The vectors of whole examples by encoder `number`."""
         if number not in self._opened:
-            dimension = self.encoders()[number].dimension
-            self._opened[number] = VectorStore(self._vectors_folder(number), dimension)
+            meta = self.encoders()[number]
+            self._opened[number] = VectorStore(self._stamped(number, meta), meta.dimension)
         return self._opened[number]
+
+    def compact(self, keys: Ints) -> int:
+        """Drop the vectors of whole examples that are under none of these keys, where they are
+        many. Only while nobody else uses them. Returns how many were dropped."""
+        of_examples = [
+            number for number, meta in self.encoders().items() if meta.layout != ("tokens",)
+        ]
+        return sum(self.vectors(number).compact(keys) for number in of_examples)
 
     def tokens(self, number: int) -> TokenStore:
         """The tokens of texts by encoder `number`, whose layout is `tokens`."""
-        return TokenStore(self._vectors_folder(number), self.encoders()[number].dimension)
+        meta = self.encoders()[number]
+        return TokenStore(self._stamped(number, meta), meta.dimension)
 
     def frozen(self, medium: Medium, name: str, dimension: int) -> StateStore:
         """The states of clips or sounds by the pretrained network of this name, for all encoders
-        that are made with it."""
-        return StateStore(self._frozen_folder(medium, name), dimension)
+        that are made with it; without those that are damaged."""
+        store = StateStore(self._frozen_folder(medium, name), dimension)
+        store.check()
+        return store
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """`tokens` or `vectors`, as the encoder's layout needs."""
@@ -199,31 +276,93 @@ class Store:
     def _frozen_folder(self, medium: Medium, name: str) -> Path:
         return self.folder / "vectors" / f"{STATE_FOLDERS[medium]}-{content_key(name):x}"
 
-    def _vectors_folder(self, number: int) -> Path:
+    def vectors_folder(self, number: int) -> Path:
         return self.folder / "vectors" / str(number)
+
+    def _stamped(self, number: int, meta: EncoderMeta) -> Path:
+        """The folder of an encoder's vectors, which says whose they are."""
+        folder = self.vectors_folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        if meta.identity and not any(folder.iterdir()):
+            (folder / STAMP).write_text(meta.identity)
+        return folder
+
+    def vectors_are_of(self, number: int, meta: EncoderMeta) -> bool:
+        """Whether the vectors of this number, if there are any, were computed by this encoder."""
+        folder = self.vectors_folder(number)
+        return stamp_in(folder) == meta.identity or not any(folder.glob("*.bin"))
+
+    def forget_opened(self, number: int) -> None:
+        """The files of these vectors are others now."""
+        self._opened.pop(number, None)
 
     def mark_ready(self, number: int) -> None:
         """Record that encoder `number` has encoded the whole pool as it is now, or enough of it to
         rank with."""
-        (self.folder / "vectors" / str(number) / "ready").touch()
+        (self.vectors_folder(number) / "ready").touch()
 
     def is_ready(self, number: int) -> bool:
-        return (self.folder / "vectors" / str(number) / "ready").exists()
+        return (self.vectors_folder(number) / "ready").exists()
 
     def delete_encoder(self, number: int) -> None:
         """Also deletes the states of clips and sounds whose network no other encoder uses."""
-        self._opened.pop(number, None)
-        for kind in ("encoders", "vectors"):
-            _remove(self.folder / kind / str(number))
+        self.forget_opened(number)
+        # Vectors without an encoder mean that it was lost.
+        _remove(self.vectors_folder(number))
+        _remove(self.encoder_folder(number))
         left = self.encoders().values()
         kept = {self._frozen_folder("video", meta.image_base) for meta in left}
         kept |= {self._frozen_folder("audio", meta.audio_base) for meta in left}
-        for folder in set((self.folder / "vectors").glob("*-*")) - kept:
-            _remove(folder)
+        for name in STATE_FOLDERS.values():
+            for folder in set((self.folder / "vectors").glob(f"{name}-*")) - kept:
+                _remove(folder)
+
+
+def stamp_in(folder: Path) -> str:
+    """The identity of the encoder whose vectors are in this folder; "" if nothing says so."""
+    path = folder / STAMP
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _numbers_in(folder: Path) -> list[int]:
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 def write_encoder_meta(folder: Path, meta: EncoderMeta) -> None:
-    (folder / "meta.json").write_text(json.dumps(vars(meta), indent=1))
+    """Write the facts, with a new identity if they have none."""
+    known = replace(meta, identity=meta.identity or token_hex(8))
+    (folder / "meta.json").write_text(json.dumps(vars(known), indent=1))
+
+
+def _meta_of(facts: dict[str, Any]) -> EncoderMeta:
+    """The facts as this or another release wrote them. Raises Damaged when some are missing."""
+    known = {one.name: facts[one.name] for one in fields(EncoderMeta) if one.name in facts}
+    try:
+        meta = EncoderMeta(**{**known, "layout": tuple(known.get("layout", ("text",)))})
+    except TypeError:
+        raise Damaged("its meta.json is not what was written") from None
+    if not isinstance(meta.dimension, int) or not isinstance(meta.source, str):
+        raise Damaged("its meta.json is not what was written")
+    return meta
+
+
+def _version_of(name: str, facts: dict[str, Any], arrays: dict[str, Any]) -> Version:
+    head = None
+    if facts["kind"] is not None:
+        labels = tuple(facts["classes"])
+        arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
+        check_finite("head.safetensors", *arrays_of_head)
+        groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
+        head = Head(facts["kind"], labels, *arrays_of_head, arrays.get("thresholds"), groups)
+    return Version(
+        name,
+        facts["encoder"],
+        head,
+        arrays["training"],
+        arrays["validation"],
+        arrays["shortlist"],
+        VersionFacts.from_json(facts),
+    )
 
 
 def version_key(name: str) -> tuple[int, int]:

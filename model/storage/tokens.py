@@ -36,3 +36,7 @@ class TokenStore:
         """Add the texts of these keys. Texts that are already there are left out."""
         columns = {"states": tokens.states, "places": tokens.places}
         self._store.append(keys, columns, tokens.bounds)
+
+    def check(self) -> int:
+        """Forget what is not finite, so that it is read again. Returns how many keys that were."""
+        return self._store.check()

@@ -17,11 +17,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.storage.damage import Damaged, broken_rows
 from model.types import Floats, Ints
 
 KEY_BYTES = 8
 """64-bit keys: among ten million texts, the chance that any two share one is below 1 in 300,000,
 and the harm would be one wrong vector."""
+
+
+LEAST_UNUSED = 10_000
+"""A file is written again for at least this many vectors that nobody needs."""
+
+COPIED_AT_ONCE = 8192
+
+GONE = np.iinfo(np.int64).min
+"""In place of the key of a vector that was damaged."""
+
+NOT_NUMBERS = (
+    "The encoder computes vectors that are not numbers: its weights are damaged. Nothing is learnt "
+    "with it; after a restart of the backend it is set aside"
+)
 
 
 def content_key(text: str) -> int:
@@ -57,6 +72,13 @@ class _Index:
     rows: Ints
     vectors: Floats
 
+    @classmethod
+    def of(cls, keys: Ints, vectors: Floats) -> "_Index":
+        """The keys (rows,) as they stand in the file."""
+        order = np.argsort(keys, kind="stable").astype(np.int64)
+        order = order[np.count_nonzero(keys == GONE) :]  # the least of all keys
+        return cls(keys[order], order, vectors)
+
 
 class VectorStore:
     """The vectors of one encoder, of shape (rows, dimension), found by key. Any thread may read."""
@@ -68,8 +90,7 @@ class VectorStore:
         self._lock_path = folder / "lock"
         self.dimension = dimension
         self._row_bytes = 2 * dimension
-        nothing: Ints = np.zeros(0, np.int64)
-        self._index = _Index(nothing, nothing, np.zeros((0, dimension), np.float16))
+        self._index = self._nothing()
         self._found: tuple[Ints, _Index, Ints] | None = None
         """The last keys that cannot change, and their rows: looking up a million takes half a
         second."""
@@ -97,7 +118,10 @@ class VectorStore:
         return View(self._index.vectors, rows)
 
     def append(self, keys: Ints, vectors: Floats) -> None:
-        """Add vectors (n, dimension) under their keys; keys that are already there are left out."""
+        """Add vectors (n, dimension) under their keys; keys that are already there are left out.
+        Raises Damaged when they are not finite."""
+        if len(broken_rows(vectors.astype(np.float16))):
+            raise Damaged(NOT_NUMBERS)
         with locked(self._lock_path):
             new = self.rows(keys) < 0
             _, first = np.unique(keys, return_index=True)
@@ -107,15 +131,63 @@ class VectorStore:
             write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
             write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
 
+    def check(self) -> int:
+        """Forget the vectors that are not finite, so that they are encoded again. Returns how many
+        they were."""
+        with locked(self._lock_path):
+            index = self._refreshed()
+            broken = np.intersect1d(broken_rows(index.vectors), index.rows)
+            for row in broken.tolist():
+                write_at(self._keys_path, row * KEY_BYTES, np.array([GONE]))
+            self._index = self._nothing()
+        return len(broken)
+
+    def _read(self, rows: int) -> _Index:
+        keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
+        shape = (rows, self.dimension)
+        return _Index.of(keys, np.memmap(self._vectors_path, np.float16, mode="r", shape=shape))
+
+    def compact(self, keys: Ints) -> int:
+        """Drop the vectors that are under none of these keys, if they are more than the others and
+        at least LEAST_UNUSED. Returns how many were dropped.
+
+        To be called while nobody else uses the folder: what is left gets other rows.
+        """
+        with locked(self._lock_path):
+            index = self._refreshed()
+            kept = np.sort(index.rows[np.isin(index.keys, keys)])
+            unused = len(index.vectors) - len(kept)
+            if unused < max(LEAST_UNUSED, len(kept)):
+                return 0
+            self._write_again(kept, index.vectors)
+            self._index, self._found = self._nothing(), None
+        return unused
+
+    def _write_again(self, kept: Ints, vectors: Floats) -> None:
+        keys = np.fromfile(self._keys_path, dtype=np.int64)[kept]
+        new_keys, new_vectors = (
+            path.with_suffix(".unfinished") for path in (self._keys_path, self._vectors_path)
+        )
+        for path in (new_keys, new_vectors):
+            path.unlink(missing_ok=True)
+        write_at(new_keys, 0, keys)
+        write_at(new_vectors, 0, vectors[:0])
+        for start in range(0, len(kept), COPIED_AT_ONCE):
+            rows = vectors[kept[start : start + COPIED_AT_ONCE]]
+            write_at(new_vectors, start * self._row_bytes, rows)
+        self._keys_path.unlink()  # never an old key with a new vector: without keys, none counts
+        new_vectors.replace(self._vectors_path)
+        new_keys.replace(self._keys_path)
+
+    def _nothing(self) -> _Index:
+        vectors = np.zeros((0, self.dimension), np.float16)
+        return _Index.of(np.zeros(0, np.int64), vectors)
+
     def _refreshed(self) -> _Index:
         rows = self._whole_rows()
-        if rows != len(self._index.keys):
-            keys = np.fromfile(self._keys_path, dtype=np.int64, count=rows)
-            order = np.argsort(keys, kind="stable").astype(np.int64)
-            shape = (rows, self.dimension)
-            vectors = np.memmap(self._vectors_path, dtype=np.float16, mode="r", shape=shape)
+        if rows != len(self._index.vectors):
             # At once: other threads never see half of it.
-            self._index = _Index(keys[order], order, vectors)
+            self._index = self._read(rows) if rows else self._nothing()
         return self._index
 
     def _whole_rows(self) -> int:

@@ -20,7 +20,10 @@ from backend.interface.parse import parse
 from backend.mirror import review
 from backend.mirror.pool import Pool
 from backend.mirror.targets import targets_of
-from backend.project.history import comparable, facts_of, reached, read
+from backend.project.damage import mended
+from backend.project.format import FORMAT, format_of, migrate
+from backend.project.history import facts_of, reached, read
+from backend.project.past import past_of
 from backend.project.pin import pinned_name, pinned_version, served_name
 from backend.settings import Settings
 from backend.types import Json
@@ -145,7 +148,10 @@ def test_the_history_goes_back_to_the_first_version(folder: Path) -> None:
     """Otherwise the learning curve and the reasons to stop would begin with the update."""
     rows = list(read(folder / "history.jsonl"))
     assert [row["version"] for row in rows] == PUBLISHED
-    assert [row["version"] for row in comparable(rows)][-8:] == ["1.3", *PUBLISHED[-7:]]
+    assert [row["version"] for row in past_of(folder / "history.jsonl").rows][-8:] == [
+        "1.3",
+        *PUBLISHED[-7:],
+    ]
     assert [row["labels"] for row in rows[:4]] == [0, 0, 1, 2]
     assert [reason.name for reason in reached(folder, Settings())] == []
     assert [reason.name for reason in reached(folder, Settings(goal_labels=29))] == ["budget_used"]
@@ -182,6 +188,44 @@ def test_the_mirror_is_kept_with_its_tasks_and_labels(folder: Path) -> None:
         assert len(pool.votes(ASKED, False)[3]) == 2
     after = sorted(path.name for path in folder.iterdir() if path.suffix != ".sqlite-wal")
     assert [name for name in after if not name.endswith("-shm")] == before
+
+
+def test_it_is_migrated_once_and_stays_what_it_was(folder: Path) -> None:
+    """Its encoders and vectors get the identity by which later ones are told apart."""
+    store = Store(folder)
+    before = store.encoders()
+    migrate(store)
+    assert format_of(folder) == FORMAT
+    migrated = store.encoders()
+    assert migrated == before
+    assert len({meta.identity for meta in migrated.values()} - {""}) == 2
+    assert mended(store, 0.0) == []
+    assert (store.vectors(1).rows(np.array([0])) < 0).all()
+    assert Store(folder).version_names() == NAMES
+    migrate(store)
+    assert [one.identity for one in store.encoders().values()] == [
+        one.identity for one in migrated.values()
+    ]
+
+
+def test_a_migration_that_was_interrupted_is_finished(folder: Path) -> None:
+    """Otherwise the vectors of an encoder would count as those of another."""
+    store = Store(folder)
+    (store.vectors_folder(1) / "encoder").write_text("begun")
+    migrate(store)
+    assert store.encoders()[1].identity == "begun"
+    assert mended(store, 0.0) == []
+
+
+def test_what_a_later_release_wrote_is_refused_in_a_sentence(
+    command: Command, folder: Path
+) -> None:
+    """It was a TypeError at each turn."""
+    (folder / "format.json").write_text('{"format": 99}')
+    status, lines = command("versions")
+    assert status == 2
+    assert lines[0].startswith("error: A later release wrote")
+    assert "format 99" in lines[0]
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None
     path.write_bytes(b"this is no database" * 1000)
     with closing(Pool.repaired(path)) as pool:
         assert pool.count() == 0
-    (damaged,) = tmp_path.glob("pool.damaged-*")
+    (damaged,) = tmp_path.glob("pool.sqlite.damaged-*")
     assert damaged.read_bytes().startswith(b"this is no database")
 
 

@@ -77,3 +77,19 @@ def test_another_process_sees_what_was_added(tmp_path: Path) -> None:
     writer.append(KEYS[1:], some(8.0, (1, 3)))
     assert reader.rows(KEYS).tolist() == [0, 1, 2]
     assert len(reader.take(np.array([2])).states) == 3
+
+
+def test_tokens_that_are_no_numbers_are_forgotten_and_can_be_written_again(tmp_path: Path) -> None:
+    """One NaN failed every round for good."""
+    store = TokenStore(tmp_path, 4)
+    store.append(KEYS, some())
+    states = np.memmap(tmp_path / "tokens.bin", np.float16, mode="r+")
+    states.reshape(-1, 4)[2] = np.nan  # the only token of the second text
+    states.flush()
+    assert TokenStore(tmp_path, 4).check() == 1
+    store = TokenStore(tmp_path, 4)
+    assert (store.rows(KEYS) < 0).tolist() == [False, True, False]
+    store.append(KEYS, some())
+    assert store.check() == 0
+    found = store.take(store.rows(KEYS))
+    np.testing.assert_array_equal(found.states, some().states)

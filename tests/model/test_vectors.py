@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.storage.vectors import KEY_BYTES, VectorStore, content_key
+from model.storage.damage import CHECKED_AT_ONCE, Damaged
+from model.storage.vectors import GONE, KEY_BYTES, LEAST_UNUSED, VectorStore, content_key
 from model.types import Floats, Ints
 
 
@@ -126,7 +127,67 @@ def test_a_torn_write_costs_only_its_own_rows(
     assert found(again, 1, 2, 3, 4, 50) == [1.0, 2.0, 3.0, 4.0, 5.0]
 
 
-KEYS = st.integers(-(2**63), 2**63 - 1)
+def damage(folder: Path, row: int, value: float) -> None:
+    """Write this number into the middle of a file of vectors."""
+    vectors = np.memmap(folder / "vectors.bin", np.float16, mode="r+")
+    vectors.reshape(-1, 2)[row, 1] = value
+    vectors.flush()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_vector_that_is_no_number_is_forgotten_and_can_be_written_again(
+    tmp_path: Path, value: float
+) -> None:
+    """One NaN in a file of a million numbers failed every round for good."""
+    store = VectorStore(tmp_path, 2)
+    store.append(keys(1, 2, 3), pairs(1.0, 2.0, 3.0))
+    damage(tmp_path, 1, value)
+    assert VectorStore(tmp_path, 2).check() == 1
+    assert found(VectorStore(tmp_path, 2), 1, 2, 3) == [1.0, None, 3.0]
+    assert store.check() == 0, "it is reported once"
+    assert found(store, 1, 2, 3) == [1.0, None, 3.0], "also by a store that is open"
+    store.append(keys(2), pairs(20.0))
+    assert store.check() == 0
+    assert found(store, 1, 2, 3) == [1.0, 20.0, 3.0]
+
+
+def test_all_chunks_of_a_large_file_are_checked(tmp_path: Path) -> None:
+    count = 2 * CHECKED_AT_ONCE + 5
+    store = VectorStore(tmp_path, 2)
+    store.append(np.arange(count), np.ones((count, 2)))
+    broken = [0, CHECKED_AT_ONCE - 1, CHECKED_AT_ONCE, count - 1]
+    for row in broken:
+        damage(tmp_path, row, np.nan)
+    assert store.check() == len(broken)
+    assert np.flatnonzero(store.rows(np.arange(count)) < 0).tolist() == broken
+
+
+def test_vectors_that_nobody_needs_are_dropped_when_they_are_many(tmp_path: Path) -> None:
+    """The vectors of deleted tasks stayed for good."""
+    count = 2 * LEAST_UNUSED
+    store = VectorStore(tmp_path, 2)
+    store.append(np.arange(count), np.stack([np.arange(count) % 100, np.ones(count)], axis=1))
+    assert store.compact(np.arange(0, count, 2)[1:]) == LEAST_UNUSED + 1
+    assert store.compact(np.arange(0, count, 3)) == 0, "now they are too few"
+    left = np.arange(0, count, 2)[1:]
+    for again in (store, VectorStore(tmp_path, 2)):
+        rows = again.rows(np.arange(count))
+        assert np.flatnonzero(rows >= 0).tolist() == left.tolist()
+        assert again.take(rows[left])[:, 0].tolist() == (left % 100).tolist()
+    assert (tmp_path / "vectors.bin").stat().st_size == 4 * len(left)
+    store.append(keys(-7), pairs(7.0))
+    assert found(store, -7, 2, 4) == [7.0, 2.0, 4.0]
+
+
+def test_an_encoder_that_computes_no_numbers_is_refused(tmp_path: Path) -> None:
+    """Its vectors would be forgotten and computed again for ever."""
+    store = VectorStore(tmp_path, 2)
+    with pytest.raises(Damaged, match="weights are damaged"):
+        store.append(keys(1, 2), pairs(1.0, np.nan))
+    assert found(store, 1, 2) == [None, None]
+
+
+KEYS = st.integers(GONE + 1, 2**63 - 1)
 HALVES = st.floats(-1, 1, width=16)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from backend.interface.parse import parse
 from backend.mirror.pool import Pool
+from backend.project import reread
 from backend.project.reconcile import is_read, reconcile, synchronise
 from tests.studio.bench import SINGLE, Bench, until
 
@@ -86,6 +87,37 @@ def test_tasks_that_no_look_at_changes_shows_are_found_by_counting(
     pool.keep_only(set(sorted(ids)[:30]))
     reconciled(pool, bench, project)
     assert pool.ids() == ids
+
+
+def test_what_is_annotated_is_read_again_in_parts(
+    bench: Bench, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the mirror holds, afterwards it holds what Label Studio does: labels that differ,
+    skips, and labels of tasks that have none there. That was never looked at again."""
+    monkeypatch.setattr("backend.project.reread.AT_ONCE", 2)
+    project = bench.project(NUMBERED)
+    studio = bench.studio.of(project)
+    tasks = list(studio.tasks())
+    for task in (*tasks[:5], tasks[20]):
+        bench.submit(task, ["tech"])
+    path = f"/api/tasks/{tasks[3]['id']}/annotations/"
+    skip = {"result": [], "was_cancelled": True}
+    bench.studio.session.call("POST", path, json=skip)
+    bench.studio.session.call(
+        "POST", path.replace(str(tasks[3]["id"]), str(tasks[9]["id"])), json=skip
+    )
+    truth = list(studio.tasks())
+    wrong = [{**task, "annotations": []} for task in truth]
+    for bare in (8, 30, 44):
+        wrong[bare] = {**wrong[bare], "annotations": truth[0]["annotations"]}
+    pool.update(wrong, CONFIG)
+    reread.begin(pool, 0.0)
+    parts = 0
+    while reread.is_going_on(pool):
+        reread.read_on(pool, studio, CONFIG)
+        parts += 1
+    assert parts == 3
+    assert pool.update(truth, CONFIG) == 0, "nothing is left to change"
 
 
 def reconciled(pool: Pool, bench: Bench, project: int) -> None:

@@ -37,6 +37,44 @@ def test_labels_that_updated_at_hides_are_found_by_counting(
     bench.until_learnt(project, second["id"])
 
 
+@our_files
+def test_labels_that_neither_updated_at_nor_the_counts_show_are_found_after_a_start(
+    bench: Bench, label_studio: local.LocalProcess
+) -> None:
+    """A restored backup left wrong labels: said sports in our mirror and business in Label Studio,
+    for good, because only the counts were compared."""
+    project = bench.connected(stories(30))
+    first, second, third, *_ = bench.studio.of(project).tasks()
+    for task in (first, second):
+        bench.submit(task, ["sports"])
+        bench.until_learnt(project, task["id"])
+    bench.server.kill()
+    database = label_studio.log.parent / "label-studio" / "label_studio.sqlite3"
+    with sqlite3.connect(database, timeout=30) as db:
+        db.execute(
+            "UPDATE task_completion SET result = replace(result, 'sports', 'business') "
+            "WHERE task_id = ?",
+            (first["id"],),
+        )
+        # The other annotation is one of another task in the backup.
+        swap = (third["id"], second["id"])
+        db.execute("UPDATE task_completion SET task_id = ? WHERE task_id = ?", swap)
+        for task, count in ((second["id"], 0), (third["id"], 1)):
+            counted = "UPDATE task SET total_annotations = ?, is_labeled = ? WHERE id = ?"
+            db.execute(counted, (count, count, task))
+    bench.server.start()
+    bench.server.wait_until_up()
+    until(
+        "the labels of the backup",
+        lambda: bench.labels_known(project) == {first["id"], third["id"]},
+    )
+    query = f"SELECT annotations FROM task WHERE id = {first['id']}"
+    (packed,) = bench.mirror(project, query)[0]
+    assert "business" in str(packed) and "sports" not in str(packed)
+    (packed,) = bench.mirror(project, f"SELECT annotations FROM task WHERE id = {second['id']}")[0]
+    assert packed == "[]"
+
+
 def test_a_deleted_project_is_reported_and_the_others_go_on(bench: Bench) -> None:
     project, other = bench.connected(stories(5)), bench.connected(stories(30))
     bench.studio.session.call("DELETE", f"/api/projects/{project}/")

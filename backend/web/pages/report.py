@@ -4,7 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.project.history import comparable, read, reasons
+from backend.project.history import FILE, reasons
+from backend.project.past import past_of
 from backend.project.pin import pinned_name
 from backend.project.versions import least_confidence
 from backend.settings import Settings
@@ -16,8 +17,8 @@ from model.storage.store import Store, version_key
 if TYPE_CHECKING:
     from backend.project.status import Served
 
-NEWEST, SHOWN = 50, 5
-"""Versions in the table, and how many are shown at first, besides each encoder's last."""
+SHOWN = 5
+"""Versions that are shown at first, besides each encoder's last."""
 
 SHOWN_LABELS = 50
 """At most this many labels are listed: a taxonomy may have thousands."""
@@ -53,8 +54,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """
     if served is None:
         return NOTHING_YET
-    history = list(read(folder / "history.jsonl"))
-    rows = comparable(history)
+    past = past_of(folder / FILE)
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
     return {
@@ -63,11 +63,11 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "pinned": pinned_name(folder),
         "saved": saved(served),
         "least_confidence": confidence_needed(served),
-        "curve": curve_of(rows, metric),
+        "curve": curve_of(past.rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
-        "reasons": [reason.sentence for reason in reasons(rows, settings)],
-        "versions": versions_of(history, served.store, metric),
+        "reasons": [reason.sentence for reason in reasons(past, settings)],
+        "versions": versions_of(past.newest, served.store, metric),
     }
 
 
@@ -109,15 +109,15 @@ def curve_of(rows: list[Json], metric: str) -> list[Json]:
     return [points[labels] for labels in sorted(points)]
 
 
-def versions_of(history: list[Json], store: Store, metric: str) -> list[Json]:
+def versions_of(newest: list[Json], store: Store, metric: str) -> list[Json]:
     """The last versions, newest first. can_serve: whether people can go back to it; is_shown:
     whether it is shown at first, or only in the full list."""
     stored, encoders = set(store.version_names()), store.encoders()
-    rows = history[: -NEWEST - 1 : -1]
-    newest = {version_key(row["version"])[0]: row["version"] for row in reversed(rows)}
+    rows = newest[::-1]
+    last = {version_key(row["version"])[0]: row["version"] for row in newest}
     return [
         {
-            "is_shown": place < SHOWN or row["version"] in newest.values(),
+            "is_shown": place < SHOWN or row["version"] in last.values(),
             "name": row["version"],
             "made": datetime.fromtimestamp(row["created_at"]).strftime("%Y-%m-%d %H:%M"),
             "labels": row["labels"],
