@@ -100,6 +100,15 @@ def studio(label_studio: local.LocalProcess) -> Studio:
     return Studio(label_studio.url, local.TOKEN)
 
 
+QUICK: dict[str, object] = {
+    "log_level": "DEBUG",
+    "poll_seconds": 5,
+    "deep_rounds": "no",
+    "max_tokens": 32,
+}
+"""Of a backend in tests: texts are read only as far as it takes to tell them apart."""
+
+
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
     """Override in a test module for a backend with other settings."""
@@ -115,7 +124,7 @@ def shared_bench(
 ) -> Iterator[Bench]:
     """A running backend beside the real Label Studio, for all tests of a module."""
     folder: Path = tmp_path_factory.mktemp(f"backend-{next(_numbers)}")
-    settings = {"log_level": "DEBUG", "poll_seconds": 5, "deep_rounds": "no", **backend_settings}
+    settings = {**QUICK, **backend_settings}
     server = local.backend(folder, local.free_port(), label_studio.url, **settings)
     with server:
         server.wait_until_up()

@@ -33,7 +33,11 @@ def trainer() -> Iterator[TrainerProcess]:
 
 
 def job(encoder: str, answers: Answers, project: int = 1) -> Job:
-    """One that asks for an encoder of this name, which is nowhere: it fails, naming it."""
+    """One that asks for an encoder of this name, which is nowhere: it fails, naming it.
+
+    A name with two slashes cannot be one on the hub, which is therefore not asked: where it cannot
+    be reached, it is asked again and again for most of a minute.
+    """
     spec = EncoderSpec(("text",), encoder, "", 8)
     access = access_of(Connection("", ""), Settings())
     return Job(
@@ -84,10 +88,10 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("backend.trainer.child.subprocess.Popen", popen)
     trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
-    trainer.submit(job("no/first", answers))
+    trainer.submit(job("no/such/first", answers))
     trainer.start()
     assert isinstance(answers.get(timeout=120), TrainerDied)
-    trainer.submit(job("no/second", answers))
+    trainer.submit(job("no/such/second", answers))
     assert isinstance(answers.get(timeout=120), JobFailed)
     trainer.stop()
 
@@ -114,11 +118,11 @@ def test_a_signal_to_all_processes_of_the_backend_does_not_end_the_trainer(
 def test_a_cancelled_project_leaves_the_queue_and_the_others_go_on() -> None:
     """The project is gone from Label Studio: what it still asked for is forgotten."""
     trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
-    for what in ("no/first", "no/second"):
+    for what in ("no/such/first", "no/such/second"):
         trainer.submit(job(what, answers))
-    trainer.submit(job("of/another-project", answers, project=2))
+    trainer.submit(job("of/another/project", answers, project=2))
     trainer.cancel(1)
     trainer.start()
-    assert "of/another-project" in str(answers.get(timeout=120))
+    assert "of/another/project" in str(answers.get(timeout=120))
     assert answers.empty()
     trainer.stop()

@@ -64,13 +64,16 @@ class Monkey:
         project: int,
         ledger: Ledger,
         rng: random.Random,
+        calm: float,
     ) -> None:
+        """calm: seconds of quiet between two storms."""
         self._studio_server = studio_server
         self._server = server
         self._lines = lines
         self._project = project
         self._ledger = ledger
         self._rng = rng
+        self._calm = calm
         self._editor = Editor(studio_server.url, local.TOKEN)
         self._heal_at = 0.0
         self._deck: list[str] = []
@@ -85,16 +88,17 @@ class Monkey:
         }
 
     def run(self, seconds: float, look: Callable[[], object]) -> None:
-        """Make trouble for this long. Calls `look` every now and then."""
+        """Make trouble for this long, and until the storm at hand is over. Calls `look` every now
+        and then."""
         began = due = time.monotonic()
-        while (now := time.monotonic()) < began + seconds:
+        while (now := time.monotonic()) < began + seconds or self._deck:
             self._repair_when_due()
             look()
             if now < due:
                 time.sleep(0.1)
                 continue
             self._happen(self._draw())
-            due += PAUSE if self._deck else PAUSE + CALM
+            due += PAUSE if self._deck else PAUSE + self._calm
 
     def repair(self) -> None:
         for line in self._lines:

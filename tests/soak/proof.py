@@ -11,11 +11,12 @@ Interval = tuple[float, float]
 
 
 def unexcused(failures: Iterable[Failure], outages: Sequence[Interval]) -> list[str]:
-    """Failed calls other than those that Label Studio could not answer because it was down."""
+    """Failed calls other than those that Label Studio could not answer, or not to the end, because
+    it was down: the half of an answer has a good status and cannot be read."""
     return [
         f"{failure.what} failed with status {failure.status}: {failure.message}"
         for failure in failures
-        if failure.status is not None
+        if (failure.status or 0) >= 400
         or not any(_overlap((failure.began, failure.ended), outage) for outage in outages)
     ]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from backend.progress import counting, waiting
-from tests.soak.chaos import Monkey
+from tests.soak.chaos import CALM, Monkey
 from tests.soak.report import Report, kills, report_of, unhealed
 from tests.soak.world import World, running
 
@@ -20,13 +20,23 @@ TASKS_FIRST, TASKS_A_MINUTE = 300, 120
 HEALING_LIMIT = 300.0
 
 
-def soak(minutes: float, seed: int, folder: Path, label_studio: str) -> Report:
+def soak(
+    minutes: float,
+    seed: int,
+    folder: Path,
+    label_studio: str,
+    *,
+    calm: float = CALM,
+    **settings: object,
+) -> Report:
     """Run a soak in an empty folder. Everything random follows the seed; what happens when still
-    depends on how fast the machine is."""
+    depends on how fast the machine is. calm: seconds of quiet between two storms; settings: of the
+    backend, besides those of the world."""
     folder.mkdir(parents=True, exist_ok=True)
     tasks = TASKS_FIRST + int(TASKS_A_MINUTE * minutes)
-    with _logging_to(folder / "soak.log"), running(folder, label_studio, tasks, seed) as world:
-        _label_in_chaos(world, minutes * 60.0, seed)
+    everything = running(folder, label_studio, tasks, seed, **settings)
+    with _logging_to(folder / "soak.log"), everything as world:
+        _label_in_chaos(world, minutes * 60.0, seed, calm)
         left = _cut_the_power(world)
         healed = _heal(world)
         return report_of(world, left, healed)
@@ -45,10 +55,10 @@ def _logging_to(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def _label_in_chaos(world: World, seconds: float, seed: int) -> None:
+def _label_in_chaos(world: World, seconds: float, seed: int, calm: float) -> None:
     rng, began = random.Random(seed), time.monotonic()
     monkey = Monkey(
-        world.studio_server, world.server, world.lines, world.project, world.ledger, rng
+        world.studio_server, world.server, world.lines, world.project, world.ledger, rng, calm
     )
     with counting("soak", int(seconds), "s") as bar:
 

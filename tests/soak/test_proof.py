@@ -31,6 +31,15 @@ def test_only_silence_during_an_outage_is_excused() -> None:
     ]
 
 
+def test_an_answer_that_a_kill_cut_off_is_silence() -> None:
+    """Label Studio was killed in the middle of one, and the soak blamed the backend."""
+    half = Failure("look", 5.0, 6.0, 200, "the response is not JSON")
+    assert proof.unexcused([half], [(5.5, 9.0)]) == []
+    assert proof.unexcused([half], [(6.5, 9.0)]) == [
+        "look failed with status 200: the response is not JSON"
+    ]
+
+
 def test_the_lowest_score_is_served() -> None:
     assert proof.judge(served(7), SHORTLISTS, {}) == "lowest"
     assert proof.judge(served(8), SHORTLISTS, {}) == "out of order"

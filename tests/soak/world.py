@@ -63,12 +63,15 @@ class World:
 
 
 @contextmanager
-def running(folder: Path, label_studio: str, tasks: int, seed: int) -> Iterator[World]:
-    """Start everything, with a first order; stop everything in the end. Logs are in `folder`."""
+def running(
+    folder: Path, label_studio: str, tasks: int, seed: int, **settings: object
+) -> Iterator[World]:
+    """Start everything, with a first order; stop everything in the end. Logs are in `folder`.
+    settings: of the backend, besides SETTINGS."""
     studio_server = local.label_studio(folder, local.free_port(), label_studio)
     server_port = local.free_port()
     to_studio, to_server = Proxy(port_of(studio_server.url)), Proxy(server_port)
-    server = local.backend(folder, server_port, to_studio.url, seed=seed, **SETTINGS)
+    server = local.backend(folder, server_port, to_studio.url, seed=seed, **SETTINGS, **settings)
     try:
         with studio_server, server:
             with waiting("Label Studio starts (a minute at the first time)") as line:

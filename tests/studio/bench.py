@@ -44,6 +44,28 @@ def stories(count: int) -> list[Json]:
     return [{"story": text[:200], "topic": topic} for text, topic in articles()[:count]]
 
 
+def choices(labels: list[str]) -> list[Json]:
+    """What is saved when these choices are ticked."""
+    value: Json = {"choices": labels}
+    region = {"from_name": "topic", "to_name": "text", "type": "choices", "value": value}
+    return [region] if labels else []
+
+
+def topic_of(story: Json) -> list[Json]:
+    return choices([story["topic"]])
+
+
+def partly_labelled(
+    tasks: list[Json], count: int, answer: Callable[[Json], list[Json]] = topic_of
+) -> list[Json]:
+    """The tasks as an import file has them, the first `count` with an annotation: for labels that
+    must be there, but need not be watched as they arrive one by one."""
+    return [
+        {"data": task, "annotations": [{"result": answer(task)}] if number < count else []}
+        for number, task in enumerate(tasks)
+    ]
+
+
 @dataclass
 class Bench:
     """A real Label Studio with a real backend process."""
@@ -56,11 +78,15 @@ class Bench:
     """Those that were made since the last clean-up."""
 
     def project(self, tasks: list[Json], config: str = SINGLE, **values: object) -> int:
-        created = self.studio.create_project(title="test", label_config=config, **values)
-        project = int(created["id"])
-        self.projects.append(project)
+        project = self.empty_project(config, **values)
         self.studio.of(project).import_tasks(tasks)
         return project
+
+    def empty_project(self, config: str = SINGLE, **values: object) -> int:
+        """One that is deleted after the test."""
+        wanted: Json = {"title": "test", "label_config": config, **values}
+        self.projects.append(int(self.studio.create_project(**wanted)["id"]))
+        return self.projects[-1]
 
     def delete_projects(self) -> None:
         for project in self.projects:
@@ -89,7 +115,8 @@ class Bench:
         """A project whose queue follows the backend, all its tasks encoded."""
         project = self.project(tasks, config, **values)
         self.connect(project)
-        until("all tasks in the order", lambda: self.ranks(project) == len(tasks), 600)
+        count = sum(not task.get("annotations") for task in tasks)
+        until("all open tasks in the order", lambda: self.ranks(project) == count, 600)
         until("the sampling mode", lambda: self.is_ordered(project))
         return project
 
@@ -149,13 +176,7 @@ class Bench:
         return until("a deep round", tuned)
 
     def submit(self, task: Json, labels: list[str], studio: Studio | None = None) -> Json:
-        region = {
-            "from_name": "topic",
-            "to_name": "text",
-            "type": "choices",
-            "value": {"choices": labels},
-        }
-        return (studio or self.studio).annotate(task["id"], [region] if labels else [])
+        return (studio or self.studio).annotate(task["id"], choices(labels))
 
     def until_learnt(self, project: int, task: int, seconds: float = 120.0) -> None:
         until(f"task {task} learnt", lambda: task in self.labels_known(project), seconds)

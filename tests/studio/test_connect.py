@@ -14,8 +14,9 @@ from backend.project.versions import SETTLED_BY
 from backend.queue.tabs import ensure_first_tab
 from backend.queue.webhook import SECRET_HEADER, ensure_webhook
 from backend.studio.api import Studio
+from backend.types import Json
 from tests.backend.web import Answer, Web
-from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
+from tests.studio.bench import SINGLE, TOPICS, Bench, choices, partly_labelled, stories, until
 
 MULTIPLE = (
     '<View><View className="wide"><HyperText name="text" value="$page"/></View>'
@@ -89,15 +90,17 @@ def test_several_labels_with_aliases_over_html(bench: Bench) -> None:
         for task in stories(120)
         if task["topic"] in ("business", "sports", "tech")
     ]
-    project = bench.connected(tasks, MULTIPLE)
-    for _ in range(40):
+
+    def true(task: Json) -> list[str]:
+        return ["sports"] if task["topic"] == "sports" else ["business", "tech"]
+
+    known = partly_labelled(tasks, 34, lambda task: choices(true(task)))
+    project = bench.connected(known, MULTIPLE)
+    for _ in range(6):
         task = bench.studio.of(project).next_task()
         assert task is not None
-        topic = task["data"]["topic"]
-        labels = [topic] if topic == "sports" else ["business", "tech"]
-        bench.submit(task, labels)
-        last = task["id"]
-    bench.until_learnt(project, last)
+        bench.submit(task, true(task["data"]))
+        bench.until_learnt(project, task["id"])
     rows = [
         row
         for row in bench.studio.of(project).predictions()
@@ -263,17 +266,17 @@ def test_a_tab_that_somebody_made_is_left_alone(bench: Bench) -> None:
 
 
 def test_huge_and_odd_tasks_are_predicted_or_left_without_result(bench: Bench) -> None:
-    project = bench.project([*stories(40), {"story": "word " * 200_000}, {"story": ""}])
+    odd = [{"story": "word " * 200_000}, {"story": ""}]
+    tasks = [*stories(40), *odd]
+    project = bench.project(partly_labelled(tasks, SETTLED_BY))
     bench.connect(project)
-    until("the order", lambda: bench.ranks(project) == 41)
-    for task in list(bench.studio.of(project).tasks())[:SETTLED_BY]:
-        bench.submit(task, [task["data"]["topic"]])
-    bench.until_learnt(project, task["id"])
+    until("the order", lambda: bench.ranks(project) == 41 - SETTLED_BY)
+    assert len(bench.labels_known(project)) == SETTLED_BY
     texts = ["new " * 250_000, "", None, ["a list"], 7, "<b>plain</b>"]
-    tasks = [{"id": n, "data": {"story": text}} for n, text in enumerate(texts)]
+    asked = [{"id": n, "data": {"story": text}} for n, text in enumerate(texts)]
     answer = requests.post(
         f"{bench.server.url}/predict",
-        json={"tasks": tasks, "project": f"{project}.1"},
+        json={"tasks": asked, "project": f"{project}.1"},
         auth=("studio", "s3cret"),
         timeout=100,
     )

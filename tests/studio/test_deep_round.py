@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.studio.bench import SINGLE, TOPICS, Bench, stories, until
+from tests.studio.bench import SINGLE, TOPICS, Bench, partly_labelled, stories, until
 
 # Label Studio only stores the labels here, so a second database would show nothing new.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -16,15 +16,14 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 @pytest.fixture(scope="module")
 def backend_settings(one_layer: Path) -> dict[str, object]:
     """An encoder that is tuned in seconds: only when it is tuned matters here."""
-    tuned = {"deep_rounds": "yes", "deep_round_first": 20}
-    return {**tuned, "encoder": str(one_layer), "max_tokens": 32}
+    return {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
 
 
 def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -> None:
     """SIGKILL of the whole backend while the trainer fine-tunes: no label is missing afterwards,
     the round is done again, and what is served is whole and in Label Studio."""
-    project = bench.connected(stories(60))
-    labelled = label(bench, project, 20)
+    project = bench.connected(partly_labelled(stories(60), 15))
+    labelled = label(bench, project, 5)
     until("the deep round's start", lambda: "tune (encoder 1) is queued" in log_of(bench))
     bench.server.kill()
     unseen = bench.studio.of(project).next_task()
@@ -49,8 +48,8 @@ def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -
 
 
 def test_killed_trainer_is_started_again_and_nobody_notices(bench: Bench) -> None:
-    project = bench.connected(stories(60))
-    label(bench, project, 8)  # enough for two different topics
+    # Enough for two different topics.
+    project = bench.connected(partly_labelled(stories(60), 8))
     queued = log_of(bench).count(f"project {project}: tune")
     body = {"action": "START_TRAINING", "project": {"id": project}}
     answer = requests.post(f"{bench.server.url}/webhook", json=body, timeout=10)
@@ -65,8 +64,8 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
     """Several labels instead of one, one renamed, one new, another data key: labels that are still
     choices are learnt under the new interface, the others wait until theirs is back."""
     tasks = [{**task, "text": task["story"]} for task in stories(60)]
-    project = bench.connected(tasks)
-    label(bench, project, 20)
+    project = bench.connected(partly_labelled(tasks, 15))
+    label(bench, project, 5)
     by_topic: dict[int, str] = {
         task["id"]: task["data"]["topic"]
         for task in bench.studio.of(project).tasks()
@@ -93,12 +92,12 @@ def test_another_question_in_the_middle_of_a_deep_round(bench: Bench) -> None:
 
 
 def label(bench: Bench, project: int, count: int) -> set[int]:
-    labelled = set()
+    """Label so many more tasks. Returns all that are labelled then, and learnt."""
     for _ in range(count):
         task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
-        labelled.add(task["id"])
+    labelled = {task["id"] for task in bench.studio.of(project).tasks() if task["annotations"]}
     until("the labels", lambda: bench.labels_known(project) == labelled)
     return labelled
 

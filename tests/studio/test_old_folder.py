@@ -1,7 +1,6 @@
 """After an update the server goes on with what release 0.1 left, beside a real Label Studio."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,14 +20,12 @@ from tests.studio.bench import Bench, until
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(label_studio_program: str, tmp_path: Path) -> Iterator[Bench]:
     """A Label Studio whose only project is the one that the data folder is about, with its tasks
     and annotations under the same numbers, and this release on that folder."""
-    if not os.environ.get("LABEL_STUDIO_BIN"):
-        pytest.skip("LABEL_STUDIO_BIN names no Label Studio; `make test` installs one and sets it")
     unpack(tmp_path / "backend")
     mirror = tmp_path / "backend" / "models" / PROJECT / "pool.sqlite"
-    with label_studio(tmp_path / "studio") as studio:
+    with label_studio(tmp_path / "studio", label_studio_program) as studio:
         created = project_of(mirror, studio)
         with closing(Pool(mirror)) as pool:
             pool.remember(CREATED, created)  # it was made just now, the one in the mirror long ago

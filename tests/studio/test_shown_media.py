@@ -39,7 +39,9 @@ def files() -> Iterator[Web]:
 
 
 @pytest.fixture(scope="module")
-def backend_settings(tmp_path_factory: pytest.TempPathFactory, files: Web) -> dict[str, object]:
+def backend_settings(
+    tmp_path_factory: pytest.TempPathFactory, files: Web, one_layer: Path
+) -> dict[str, object]:
     """A tiny network with random weights separates colours."""
     folder: Path = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
@@ -48,11 +50,13 @@ def backend_settings(tmp_path_factory: pytest.TempPathFactory, files: Web) -> di
     ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     torch.manual_seed(0)
     return {
+        "encoder": str(one_layer),
         "image_encoder": str(folder),
         "audio_encoder": str(wav2vec2(tmp_path_factory.mktemp("sounds"))),
         "media_hosts": files.host,
         "deep_rounds": "yes",
         "deep_round_first": 15,
+        "deep_round_growth": 10,
     }
 
 
@@ -63,17 +67,17 @@ def picture(colour: str, rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def upload(bench: Bench, project: int, name: str, content: bytes) -> None:
-    """What dropping a file onto the import page sends."""
+def upload(bench: Bench, project: int, contents: dict[str, bytes]) -> None:
+    """What dropping files onto the import page sends."""
     requests.post(
         f"{bench.studio.url}/api/projects/{project}/import",
-        files={"file": (name, content)},
+        files={name: (name, content) for name, content in contents.items()},
         headers={"Authorization": f"Token {local.TOKEN}"},
         timeout=60,
     ).raise_for_status()
 
 
-def colour_of(task: Json, key: str = "image") -> str:
+def colour_of(task: Json, key: str) -> str:
     """Label Studio keeps the name of an uploaded file at the end of its own."""
     address: str = task["data"][key]
     return address.rpartition("-")[2].partition("_")[0]
@@ -83,12 +87,11 @@ def colour_of(task: Json, key: str = "image") -> str:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_uploaded_pictures_are_learnt_and_bad_ones_reported(bench: Bench) -> None:
     rng = np.random.default_rng(0)
-    project = int(bench.studio.create_project(title="test", label_config=PICTURES)["id"])
-    for number in range(45):
-        colour = list(COLOURS)[number % 3]
-        upload(bench, project, f"{colour}_{number}.png", picture(colour, rng))
-    upload(bench, project, "cut_1.png", picture("red", rng)[:200])
-    upload(bench, project, "page_2.png", b"<!doctype html><html><body>Log in</body></html>")
+    project = bench.empty_project(PICTURES)
+    colours = [list(COLOURS)[number % 3] for number in range(45)]
+    good = {f"{each}_{n}.png": picture(each, rng) for n, each in enumerate(colours)}
+    page = b"<!doctype html><html><body>Log in</body></html>"
+    upload(bench, project, {**good, "cut_1.png": good["red_0.png"][:200], "page_2.png": page})
     bench.connect(project)
     until("all readable pictures in the order", lambda: bench.ranks(project) == 45)
     until("the sampling mode", lambda: bench.is_ordered(project))
@@ -97,21 +100,11 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_reported(bench: Bench) -> Non
     assert any("cut off" in reason for reason in reasons)
     assert any("HTML page" in reason for reason in reasons)
 
-    for _ in range(SETTLED_BY):
-        version = bench.version(project)
-        task = bench.studio.of(project).next_task()
-        assert version is not None and task is not None
-        bench.submit(task, [colour_of(task)])
-        bench.until_learnt(project, task["id"])
-
-    def tuned() -> bool:
-        seen = bench.version(project)
-        return seen is not None and seen.encoder > 0
-
-    until("a deep round", tuned)
+    label(bench, project, "image")
+    bench.until_tuned(project)
     task = bench.studio.of(project).next_task()
     assert task is not None
-    assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task)]
+    assert task["predictions"][0]["result"][0]["value"]["choices"] == [colour_of(task, "image")]
 
     # The same tasks under another interface, which reads the addresses as texts.
     config = PICTURES.replace("<Image", "<Text")
@@ -122,6 +115,16 @@ def test_uploaded_pictures_are_learnt_and_bad_ones_reported(bench: Bench) -> Non
     encoder = Store(bench.models / str(project)).encoders()[version.encoder]
     assert encoder.layout == ("text",)
     assert (state["trouble"], state["training_trouble"], state["unreadable"]) == (None, None, 0)
+
+
+def label(bench: Bench, project: int, key: str) -> None:
+    """As many of the next tasks as it takes until all are pre-annotated."""
+    for _ in range(SETTLED_BY):
+        task = bench.studio.of(project).next_task()
+        assert task is not None
+        bench.submit(task, [colour_of(task, key)])
+        last = task["id"]
+    bench.until_learnt(project, last)
 
 
 CLIPS = PICTURES.replace("<View><Image", '<View><Text name="title" value="$title"/><Video').replace(
@@ -171,21 +174,18 @@ SOUNDS = PICTURES.replace("<Image", "<Audio").replace("$image", "$audio")
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_uploaded_sounds_are_learnt(bench: Bench, tmp_path: Path) -> None:
-    project = int(bench.studio.create_project(title="test", label_config=SOUNDS)["id"])
+    project = bench.empty_project(SOUNDS)
+    tones: dict[str, bytes] = {}
     for number in range(36):
         pitch = 220.0 if number % 2 else 1760.0
         file = write_wave(tmp_path / "tone.wav", tone(0.5, 16_000, pitch + number), 16_000)
         colour = "red" if number % 2 else "blue"
-        upload(bench, project, f"{colour}_{number}.wav", file.read_bytes())
+        tones[f"{colour}_{number}.wav"] = file.read_bytes()
+    upload(bench, project, tones)
     bench.connect(project)
     until("all sounds in the order", lambda: bench.ranks(project) == 36)
     assert bench.state(project)["unreadable"] == 0
-    for _ in range(SETTLED_BY):
-        task = bench.studio.of(project).next_task()
-        assert task is not None
-        bench.submit(task, [colour_of(task, "audio")])
-        last = task["id"]
-    bench.until_learnt(project, last)
+    label(bench, project, "audio")
     task = bench.studio.of(project).next_task()
     assert task is not None
     assert task["predictions"][0]["result"][0]["type"] == "choices"

@@ -68,9 +68,8 @@ def write_encoder(folder: Path) -> None:
 
 
 @contextmanager
-def label_studio(folder: Path) -> Iterator[Studio]:
+def label_studio(folder: Path, executable: str) -> Iterator[Studio]:
     """Label Studio with its data in `folder`, a new one or the one of before."""
-    executable = os.environ["LABEL_STUDIO_BIN"]
     if not folder.exists():
         folder.mkdir(parents=True)
         put_migrated(folder, executable)
@@ -131,7 +130,7 @@ def rollback(bench: Bench, project: int, *words: str, **environ: str) -> None:
 def work(folder: Path, release: Path) -> None:
     """All that happens in the project, with its data in `folder`."""
     with (
-        label_studio(folder / "studio") as studio,
+        label_studio(folder / "studio", os.environ["LABEL_STUDIO_BIN"]) as studio,
         backend_in(folder / "backend", studio, pythonpath=release) as old,
     ):
         project = old.connected(texts(), CONFIG)
