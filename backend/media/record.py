@@ -27,10 +27,8 @@ class ReadingRecord:
     def __init__(self, folder: Path, on_read: Callable[[], None]) -> None:
         """`on_read` is called whenever something has been read."""
         self._folder, self._on_read = folder, on_read
-        reading, before = _load(folder)
-        self._deaths = with_death(reading, before)
-        if reading:
-            _save(folder, (), self._deaths)
+        end_reading(folder)  # the backend may have ended with the process
+        _, self._deaths = _load(folder)
 
     def suspects(self) -> list[int]:
         """Tasks to read one by one: the process ended while it read them."""
@@ -68,9 +66,12 @@ def with_death(reading: Sequence[int], deaths: Deaths) -> Deaths:
     return {**dict.fromkeys(reading, 0), **deaths}
 
 
-def being_read(folder: Path) -> list[int]:
-    """The tasks that are read at this moment, or were when the process ended."""
-    return _load(folder)[0]
+def end_reading(folder: Path) -> list[int]:
+    """The process has ended: count that for the tasks that it was reading, which are returned."""
+    reading, deaths = _load(folder)
+    if reading:
+        _save(folder, (), with_death(reading, deaths))
+    return reading
 
 
 def absolve(folder: Path) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from backend.errors import JobFailed, TrainerDied, TrainerHung
-from backend.media.record import absolve, being_read
+from backend.media.record import absolve, end_reading
 from backend.trainer.child import Child
 from backend.trainer.jobs import Job, JobQueue
 from backend.trainer.messages import Advanced, Done, Failed, answer_of, kind_of, request_line
@@ -136,6 +136,7 @@ class TrainerProcess:
     def _finish(self, answer: Done | Failed) -> None:
         with self._changed:
             job = self._running.pop(answer.job)
+            self._at_work = next(iter(self._running), 0)  # it goes on with what was interrupted
             if self._stopping or answer.job in self._cancelled:
                 return  # nobody waits for it
         # Told after the job has left the queue, so that the answer may be the same job again.
@@ -174,7 +175,7 @@ class TrainerProcess:
                 )
 
     def _count_death(self, job: Job, error: TrainerDied | OSError) -> None:
-        tasks = being_read(job.request.subject.folder)
+        tasks = end_reading(job.request.subject.folder)
         log.warning("trainer died in %s, reading the tasks %s", job.name, tasks)
         deaths = job.deaths + 1
         died = replace(job, deaths=deaths, is_urgent=job.is_urgent and deaths < TRIES)
@@ -189,7 +190,8 @@ class TrainerProcess:
 
     def _retry(self, job: Job, sentence: str) -> None:
         with self._changed:
-            self._queue.add(job)
+            if not self._knows(job.name):  # the same may have been submitted just now
+                self._queue.add(job)
         job.on_death(job, TrainerDied(sentence))
 
     def _absolve(self, jobs: Mapping[int, Job]) -> None:

@@ -1,25 +1,31 @@
 """The trainer: a real process, one job at a time."""
 
 import errno
+import itertools
 import os
 import queue
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.errors import BackendError, JobFailed, TrainerDied
-from backend.interface.parse import EXAMPLE
+from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
+from backend.mirror.pool import Pool
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.trainer.encoders import add_base_encoder
 from backend.trainer.jobs import Job
-from backend.trainer.messages import AddBase, Answer, Subject
+from backend.trainer.messages import AddBase, Answer, Done, Subject, Tune
 from backend.trainer.process import TRIES, TrainerProcess
 from model.types import EncoderSpec
+from tests.backend.test_trainer import IGNORE
 
 Answers = queue.Queue[Answer | BackendError]
 
@@ -94,6 +100,50 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.submit(job("no/such/second", answers))
     assert isinstance(answers.get(timeout=120), JobFailed)
     trainer.stop()
+
+
+def labelled_texts(folder: Path, encoder: Path) -> Subject:
+    """A project of twenty labelled texts, with its base encoder."""
+    folder.mkdir()
+    value = {"from_name": "label", "to_name": "text", "type": "choices"}
+    given = [[{**value, "value": {"choices": [label]}}] for label in ("Yes", "No")]
+    rows = [
+        {
+            "id": number,
+            "data": {"text": f"Text {number}"},
+            "annotations": [{"id": number, "result": given[number % 2], "was_cancelled": False}],
+        }
+        for number in range(20)
+    ]
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        pool.update(rows, parse(EXAMPLE))
+    spec = EncoderSpec(("text",), str(encoder), "", 8)
+    subject = Subject(folder, EXAMPLE, (), spec, access_of(Connection("", "", ""), Settings()), 0)
+    add_base_encoder(AddBase(subject), IGNORE)
+    return subject
+
+
+@pytest.mark.slow
+def test_an_urgent_job_is_done_in_the_middle_of_a_deep_round(
+    trainer: TrainerProcess, tmp_path: Path, one_layer: Path
+) -> None:
+    """A first order waited until the deep round of another project was over."""
+    subject = labelled_texts(tmp_path / "1", one_layer)
+    tune = Tune(subject, 20, "", audit_share=0.0, empty_is_none=False, label_names=False)
+    base = AddBase(replace(subject, folder=tmp_path / "2"))
+    done: queue.Queue[str] = queue.Queue()
+    steps = itertools.count()
+
+    def ask(*_: object) -> None:
+        if next(steps) == 0:
+            trainer.submit(Job((2, "base"), base, True, 600.0, ask, tell, tell, ask))
+
+    def tell(job: Job, answer: Done | BackendError) -> None:
+        done.put(job.name[1] if isinstance(answer, Done) else str(answer))
+
+    trainer.submit(Job((1, "tune"), tune, False, 600.0, ask, tell, tell, ask))
+    assert [done.get(timeout=300) for _ in range(2)] == ["base", "tune"]
+    assert next(steps) >= 60, "all steps of the deep round were done, too"
 
 
 @pytest.mark.slow

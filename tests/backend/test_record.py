@@ -8,7 +8,7 @@ import pytest
 
 from backend.interface.parse import EXAMPLE, parse
 from backend.media.contents import SET_ASIDE, opened_record
-from backend.media.record import ReadingRecord, absolve, being_read
+from backend.media.record import ReadingRecord, absolve, end_reading
 from backend.mirror.pool import Pool
 from backend.trainer.embed import embed_pool
 from model.storage.store import Store
@@ -36,9 +36,8 @@ def record_of(folder: Path) -> ReadingRecord:
 def test_a_task_in_which_the_process_ended_twice_is_deadly(tmp_path: Path) -> None:
     """One picture ended the process at each start, and its project got no order any more."""
     die_reading(tmp_path, 7)
-    assert being_read(tmp_path) == [7]
     once = record_of(tmp_path)
-    assert (once.suspects(), once.deadly(), being_read(tmp_path)) == ([7], [], [])
+    assert (once.suspects(), once.deadly()) == ([7], [])
     die_reading(tmp_path, 7)
     assert record_of(tmp_path).deadly() == [7]
 
@@ -58,10 +57,18 @@ def test_what_was_read_to_the_end_is_no_longer_suspect(tmp_path: Path) -> None:
     die_reading(tmp_path, 5, 6)
     record = record_of(tmp_path)
     with record.naming([5]):
-        assert being_read(tmp_path) == [5]
+        pass
     record.forget([5])
-    assert being_read(tmp_path) == []
     assert record_of(tmp_path).suspects() == [6]
+
+
+def test_one_end_of_the_process_counts_once(tmp_path: Path) -> None:
+    """If the next process ends before it reads anything, that is no fault of the task; it is the
+    job's, which fails after two such ends and is not tried for ever."""
+    die_reading(tmp_path, 7)
+    assert end_reading(tmp_path) == [7]
+    assert end_reading(tmp_path) == []
+    assert (record_of(tmp_path).suspects(), record_of(tmp_path).deadly()) == ([7], [])
 
 
 @pytest.mark.parametrize(("error", "blamed"), [(MemoryError, [7]), (ValueError, [])])

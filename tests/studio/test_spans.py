@@ -24,9 +24,12 @@ PATTERNS = {
 }
 
 
+LABELS = 120
+
+
 @pytest.fixture(scope="module")
 def backend_settings(one_layer: Path) -> dict[str, object]:
-    tuned = {"deep_rounds": "yes", "deep_round_first": 32, "audit_share": 0.2}
+    tuned = {"deep_rounds": "yes", "deep_round_first": LABELS, "audit_share": 0.2}
     return {**tuned, "encoder": str(one_layer), "max_tokens": 64}
 
 
@@ -55,7 +58,7 @@ def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert parse(INTERFACE).kind == "spans"
-    known = partly_labelled(stories(80), 20, lambda task: marked(task["story"]))
+    known = partly_labelled(stories(170), LABELS - 12, lambda task: marked(task["story"]))
     project = bench.connected(known, INTERFACE)
     for _ in range(12):
         task, is_in_order = bench.next_in_order(project)
@@ -102,7 +105,7 @@ def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
     assert set(bench.state(project)["by_label"]) == set(PATTERNS)
     assert bench.state(project)["trouble"] is None
     review = until("a review of the labels", lambda: bench.state(project)["review"])
-    assert review["labels"] == 32
+    assert review["labels"] == LABELS
     export(bench, project, version.name, tmp_path / "model", monkeypatch)
     mark = pipeline("token-classification", str(tmp_path / "model"), aggregation_strategy="simple")
     found: Any = mark(texts[best])
