@@ -14,6 +14,9 @@ from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess
 
+MIRROR = "pool.sqlite"
+"""The name of the mirror's file in a project's folder."""
+
 
 @dataclass(frozen=True)
 class ProjectContext:
@@ -31,6 +34,16 @@ class ProjectContext:
     troubles: Troubles
     status: Status
     wake: Callable[[Hint], None]
+
+    @property
+    def mirror(self) -> Path:
+        """The file of the project's mirror."""
+        return self.folder / MIRROR
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the project was connected before."""
+        return self.mirror.is_file()
 
 
 def context_of(

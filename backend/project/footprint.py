@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.mirror.pool import Pool
+from backend.project.context import MIRROR
 from backend.queue.upkeep import BEFORE, OWN_ADDRESS
 
 DEFAULT_SAMPLING = "Sequential sampling"
@@ -23,7 +24,7 @@ class Footprint:
 
 def footprint_of(folder: Path) -> Footprint:
     """The footprint that a project's folder knows of; the default where there is no folder."""
-    path = folder / "pool.sqlite"
+    path = folder / MIRROR
     if not path.is_file():
         return Footprint()
     with closing(Pool(path)) as pool:

@@ -83,8 +83,6 @@ class ProjectLoop:
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
-        self.has_worked = False
-        """Whether any turn succeeded."""
         self.troubles = Troubles()
         self.inbox = Inbox()
         self.progress = Progress()
@@ -145,7 +143,7 @@ class ProjectLoop:
                 self._turn(hints)
                 allowance.spend(self.status.publish_seconds, time.monotonic())
                 ready_at = allowance.ready_at()
-                failures, self.trouble, self.has_worked = 0, None, True
+                failures, self.trouble = 0, None
                 self.metrics.last_success.set_to_current_time()
             except NoSuchProject as error:
                 self._end(str(error))

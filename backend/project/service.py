@@ -2,11 +2,9 @@
 
 import gc
 import logging
-import math
 import os
 import resource
 import threading
-import time
 from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
@@ -15,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
 from backend.interface.preannotations import demand_score
-from backend.project.context import context_of
+from backend.project.context import MIRROR, context_of
 from backend.project.lock import held
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.project.metrics import Metrics
 from backend.project.private import keep_private
+from backend.project.readiness import StudioHealth, all_have_their_order
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
 from backend.studio.connection import Connection
-from backend.studio.session import is_up
 from backend.trainer.process import TrainerProcess
 from backend.types import Json
 
@@ -37,8 +35,6 @@ NOTHING_SERVED = "0.0"
 
 MAX_PROJECTS = 1000
 """Each has a thread."""
-READINESS_SECONDS = 5.0
-"""Label Studio is asked at most this often whether it is well."""
 FILES, SPARE_FILES = 6, 200
 """How many files each project has open, and how many are kept for all else."""
 
@@ -68,9 +64,7 @@ class Service:
         self.is_starting = False
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._has_resumed = False
-        self._readiness = threading.Lock()
-        self._studio_answered = (-math.inf, False)
-        """When Label Studio was asked whether it is well (time.monotonic), and whether it was."""
+        self._studio = StudioHealth(settings.label_studio_url)
         self.metrics = Metrics()
         self._loops: dict[int, ProjectLoop] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -107,9 +101,15 @@ class Service:
     def _resume_projects(self) -> None:
         connection = Connection(self.settings.label_studio_url, self.settings.label_studio_api_key)
         for folder in sorted(self.settings.model_dir.glob("*")):
-            if folder.name.isdigit() and (folder / "pool.sqlite").is_file():
+            if folder.name.isdigit() and (folder / MIRROR).is_file():
                 with self._lock:
-                    self._started(int(folder.name), connection)
+                    self._resume_project(int(folder.name), connection)
+
+    def _resume_project(self, project: int, connection: Connection) -> None:
+        try:
+            self._started(project, connection)
+        except BackendError as error:
+            log.error("project %d is left out: %s", project, error)
 
     def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
         """Somebody called /setup: start the project's loop, which asks Label Studio what is true.
@@ -147,9 +147,9 @@ class Service:
         return loop
 
     def _make_room(self) -> None:
-        """Let go of the oldest project that never worked: anybody can name such ones."""
+        """Let go of the oldest project in which we never worked: anybody can name such ones."""
         for number, loop in self._loops.items():
-            if not loop.has_worked:
+            if not (self.folder(number) / MIRROR).is_file():
                 loop.leave()
                 del self._loops[number]
                 self.metrics.forget(number)
@@ -253,23 +253,10 @@ class Service:
         """
         return {
             "trainer": self.trainer.is_alive(),
-            "label_studio": self._studio_answers(),
-            "orders": self._has_resumed and all(map(self._has_its_order, self.loops())),
+            "label_studio": self._studio.is_up(),
+            "orders": self._has_resumed
+            and all_have_their_order(self.loops(), self.settings.model_dir),
         }
-
-    def _studio_answers(self) -> bool:
-        """Asked at most every READINESS_SECONDS, however often somebody asks us."""
-        with self._readiness:
-            asked, answer = self._studio_answered
-            if time.monotonic() > asked + READINESS_SECONDS:
-                answer = is_up(self.settings.label_studio_url)
-                self._studio_answered = (time.monotonic(), answer)
-            return answer
-
-    def _has_its_order(self, loop: ProjectLoop) -> bool:
-        return loop.served is not None or not any(
-            self.folder(loop.project).glob("versions/[0-9]*.[0-9]*")
-        )
 
     def stop(self) -> None:
         """End all loops and the trainer process."""

@@ -5,34 +5,32 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from backend.errors import NoSuchProject, NotConnected, StudioError
+from backend.errors import NotConnected
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.mirror.identity import is_of, set_aside
-from backend.mirror.pool import Labelling, Pool
+from backend.mirror.pool import Labelling
 from backend.project import reread
 from backend.project.context import ProjectContext
 from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
-from backend.project.format import check_format, migrate
+from backend.project.format import migrate
 from backend.project.history import History
 from backend.project.leftovers import delete_leftovers
 from backend.project.loop import Hint
+from backend.project.opening import opened_mirror
 from backend.project.pin import pinned_version
 from backend.project.published import last_published, names_there
 from backend.project.reconcile import is_read, reconcile, synchronise
+from backend.project.refreshes import Refreshes
 from backend.project.round import FastRounds, Round
 from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
 from backend.project.unit import Setup
 from backend.queue.cleanup import clean_up
-from backend.queue.inbox import Submit
-from backend.queue.listing import listing_of
 from backend.queue.publish import write
-from backend.queue.upkeep import MISSED, Upkeep, keep_listing
+from backend.queue.upkeep import MISSED, Upkeep
 from backend.studio.api import Studio
-from backend.studio.project import StudioProject
 from backend.types import Json
 from model.storage.store import Store, Version
 
@@ -42,9 +40,6 @@ THOROUGH: set[Hint] = {"start", "beat", "project", "tasks"}
 """Hints after which the project itself is looked at, not only its newest annotations."""
 
 SHOWN_UNREADABLE = 50
-
-MIRROR = "pool.sqlite"
-"""The mirror's file in a project's folder: a project that has it was connected before."""
 
 Looking = Generator[Status, None, LabelConfig]
 """Looks at the project and returns its labelling config; what others should see is yielded."""
@@ -66,7 +61,7 @@ class Turns:
         self._settings = settings
         server = Studio(connection.url, connection.token, connection.spare_token)
         self._studio = server.of(context.number)
-        self._pool = _opened_mirror(context, self._studio)
+        self._pool = opened_mirror(context, self._studio)
         self._store = Store(context.folder)
         if not context.trainer.is_busy_with(self._project):  # it may be writing an encoder just now
             self._store.clear_unfinished()
@@ -83,8 +78,7 @@ class Turns:
         self._xml = ""
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
-        self._submits: list[Submit] = []
-        """Labels that no order knows of yet."""
+        self._refreshes = Refreshes(context)
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
 
@@ -125,8 +119,7 @@ class Turns:
         self._request_deep_round(hints, labelling, pinned)
         if hints & THOROUGH:
             self._clean_up()
-        # What this turn has read and no order knows changed no answer.
-        self._submits = [submit for submit in self._submits if submit.at >= began]
+        self._refreshes.forget(before=began)
         yield self._status
 
     def _mend(self) -> None:
@@ -312,28 +305,7 @@ class Turns:
         self._context.metrics.publish.observe(seconds)
         seconds += self._status.publish_seconds
         self._status = replace(self._status, publish_seconds=seconds)
-        self._note_refresh(played.version)
-
-    def _note_refresh(self, version: Version) -> None:
-        """Say after how long the labels that came by webhook are in an order."""
-        self._submits += self._context.inbox.take_submits()
-        known = {*version.training.tolist(), *version.validation.tolist()}
-        for submit in self._submits:
-            if submit.task in known:
-                self._note_submit(submit, version.name)
-        self._submits = [submit for submit in self._submits if submit.task not in known]
-
-    def _note_submit(self, submit: Submit, version: str) -> None:
-        seconds = time.monotonic() - submit.at
-        self._context.metrics.refresh.observe(seconds)
-        log.info(
-            "project %d: version %s is the first to know the label of task %d, %.2f s after its "
-            "webhook",
-            self._project,
-            version,
-            submit.task,
-            seconds,
-        )
+        self._refreshes.note(played.version)
 
     def _log_published(self, played: Round, seconds: float) -> None:
         log.info(
@@ -388,35 +360,3 @@ class Turns:
         changing = self._upkeep.kept_changing()
         if changing is not None:
             self._context.troubles.note(changing)
-
-
-def _opened_mirror(context: ProjectContext, studio: StudioProject) -> Pool:
-    """The mirror in the project's folder, which is made only for a project that is there and for
-    which Label Studio lists us: nothing is written for requests that name others.
-
-    Raises NoSuchProject, NotListed, ProjectReplaced when the mirror is one of another project, and
-    NewerData when a later release wrote it.
-    """
-    described = _described(context, studio)
-    path, listing = context.folder / MIRROR, None
-    if not path.is_file():
-        listing = listing_of(studio, context.inbox, "")
-    context.folder.mkdir(parents=True, exist_ok=True)
-    check_format(context.folder)
-    pool = Pool.repaired(path, context.troubles.note)
-    if listing is not None:
-        keep_listing(pool, listing)
-    if not is_of(pool, described):
-        pool.close()
-        context.trainer.cancel(context.number)
-        raise set_aside(context.folder)
-    return pool
-
-
-def _described(context: ProjectContext, studio: StudioProject) -> Json:
-    try:
-        return studio.describe()
-    except StudioError as error:
-        if error.status == 404 and not (context.folder / MIRROR).is_file():
-            raise NoSuchProject(str(error)) from error
-        raise

@@ -4,8 +4,10 @@ import logging
 import os
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from backend.dev import local
@@ -25,6 +27,9 @@ DECK = {
     "edit the config": 2,
     "change a label": 1,
     "delete an annotation": 1,
+    "freeze the trainer": 1,
+    "fall silent": 1,
+    "connect or delete a second backend": 2,
 }
 """What happens in a storm, and how often."""
 
@@ -35,6 +40,12 @@ PAUSE = STORM / sum(DECK.values())
 """Seconds from one event to the next."""
 
 TRIES = 5
+
+STARTED = 15.0
+"""Seconds after which a trainer has loaded what it needs."""
+
+SILENT = 8
+"""Clients that begin a request and say no more: once there were that many threads."""
 
 ADDED = '<Choice value="weather"/>'
 REMOVED = f'<Choice value="{TOPICS[3]}"/>'
@@ -60,6 +71,7 @@ class Monkey:
         self,
         studio_server: local.LocalProcess,
         server: local.LocalProcess,
+        rival: local.LocalProcess,
         lines: Sequence[Proxy],
         project: int,
         ledger: Ledger,
@@ -69,6 +81,8 @@ class Monkey:
         """calm: seconds of quiet between two storms."""
         self._studio_server = studio_server
         self._server = server
+        self._rival = rival
+        self._silent: list[socket.socket] = []
         self._lines = lines
         self._project = project
         self._ledger = ledger
@@ -85,6 +99,9 @@ class Monkey:
             "edit the config": self._edit_config,
             "change a label": self._change_label,
             "delete an annotation": self._delete_annotation,
+            "freeze the trainer": self._freeze_trainer,
+            "fall silent": self._fall_silent,
+            "connect or delete a second backend": self._change_rival,
         }
 
     def run(self, seconds: float, look: Callable[[], object]) -> None:
@@ -103,6 +120,15 @@ class Monkey:
     def repair(self) -> None:
         for line in self._lines:
             line.heal()
+        while self._silent:
+            self._silent.pop().close()
+
+    def disconnect_rival(self) -> None:
+        """Delete the second backend from the project, if it is there."""
+        own = self._editor.of(self._project)
+        for row in own.backends():
+            if row["url"] == self._rival.url:
+                own.disconnect_backend(row["id"])
 
     def _draw(self) -> str:
         if not self._deck:
@@ -125,6 +151,32 @@ class Monkey:
         pid = self._trainer()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+
+    def _freeze_trainer(self) -> None:
+        """It hangs until the server notices. One that is still starting is left alone: it may be
+        silent for long."""
+        pid = self._trainer()
+        if pid is not None and age_of(pid) > STARTED:
+            os.kill(pid, signal.SIGSTOP)
+            self._ledger.count("frozen trainers")
+
+    def _fall_silent(self) -> None:
+        """Clients begin requests and say no more."""
+        port = int(self._server.url.rpartition(":")[2])
+        with suppress(ConnectionRefusedError):  # it is starting
+            for _ in range(SILENT):
+                client = socket.create_connection(("127.0.0.1", port))
+                client.sendall(b"POST /webhook HTTP/1.1\r\nHost: localhost\r\n")
+                self._silent.append(client)
+        self._heal_at = time.monotonic() + self._rng.uniform(5.0, 10.0)
+
+    def _change_rival(self) -> None:
+        """Connect the second backend to the project by mistake, or delete it again."""
+        own = self._editor.of(self._project)
+        if any(row["url"] == self._rival.url for row in own.backends()):
+            self.disconnect_rival()
+        else:
+            own.connect_backend({"url": self._rival.url, "title": "2", "auth_method": "NONE"})
 
     def _trainer(self) -> int | None:
         """The trainer's process, if there is one soon."""
@@ -197,6 +249,13 @@ def trainer_of(group: int) -> int | None:
         except (ProcessLookupError, FileNotFoundError):
             continue  # it has just ended
     return None
+
+
+def age_of(pid: int) -> float:
+    """Seconds since a process was started."""
+    started = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime - int(started) / os.sysconf("SC_CLK_TCK")
 
 
 def _with_or_without_new(xml: str) -> str:

@@ -7,6 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
@@ -16,6 +18,7 @@ from model.learner import deep_round_due
 from model.storage.store import Version
 from tests.soak import proof
 from tests.soak.ledger import Serving
+from tests.soak.pictures import contradictions
 from tests.soak.world import World
 
 SHOWN = 20
@@ -118,7 +121,23 @@ def _proofs(world: World) -> dict[str, list[str]]:
         "nothing else is, and no deep round is due": unhealed(world),
         "the backend's mirror has Label Studio's labels": _mirror_differs(world, truth),
         "no label was lost": proof.lost(ledger.there(), truth.tasks),
+        "the pictures are in an order, and the poisoned one is set aside": wrong_pictures(world),
+        "the second backend kept out": _rival_wrote(world),
     }
+
+
+def wrong_pictures(world: World) -> list[str]:
+    """What is wrong with the second project."""
+    try:
+        return contradictions(world.state(world.pictures))
+    except (requests.RequestException, KeyError) as error:
+        return [f"the backend does not say how it is ({error!r})"]
+
+
+def _rival_wrote(world: World) -> list[str]:
+    """Versions that the second backend wrote, while the first was there."""
+    folder = world.folder / "rival" / "models" / str(world.project) / "versions"
+    return [f"it wrote version {path.name}" for path in folder.glob("*")]
 
 
 def _counts(world: World) -> dict[str, object]:

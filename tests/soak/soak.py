@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend.progress import counting, waiting
 from tests.soak.chaos import CALM, Monkey
-from tests.soak.report import Report, kills, report_of, unhealed
+from tests.soak.report import Report, kills, report_of, unhealed, wrong_pictures
 from tests.soak.world import World, running
 
 log = logging.getLogger("soak")
@@ -58,7 +58,14 @@ def _logging_to(path: Path) -> Iterator[None]:
 def _label_in_chaos(world: World, seconds: float, seed: int, calm: float) -> None:
     rng, began = random.Random(seed), time.monotonic()
     monkey = Monkey(
-        world.studio_server, world.server, world.lines, world.project, world.ledger, rng, calm
+        world.studio_server,
+        world.server,
+        world.rival,
+        world.lines,
+        world.project,
+        world.ledger,
+        rng,
+        calm,
     )
     with counting("soak", int(seconds), "s") as bar:
 
@@ -73,6 +80,7 @@ def _label_in_chaos(world: World, seconds: float, seed: int, calm: float) -> Non
             monkey.run(seconds, look)
         finally:
             monkey.repair()
+            monkey.disconnect_rival()
             for annotator in world.annotators:
                 annotator.stop()
             for annotator in world.annotators:
@@ -91,8 +99,9 @@ def _heal(world: World) -> float:
     """Wait until all is learnt. Returns the seconds, and gives up in time: the proof then says what
     is missing."""
     began = time.monotonic()
+    until = began + HEALING_LIMIT
     with waiting("healing") as line:
-        while unhealed(world) and time.monotonic() < began + HEALING_LIMIT:
+        while (unhealed(world) or wrong_pictures(world)) and time.monotonic() < until:
             line.update()
             time.sleep(0.5)
     return time.monotonic() - began

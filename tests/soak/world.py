@@ -16,8 +16,10 @@ from backend.settings import Settings
 from backend.studio.api import Studio
 from backend.types import Json
 from model.storage.store import Store
+from tests.model.test_image_encoder import res_net
 from tests.soak.annotators import Annotator, Page, sign_up
 from tests.soak.ledger import Ledger
+from tests.soak.pictures import pictures_project
 from tests.soak.proxy import Proxy
 from tests.studio.bench import SINGLE
 
@@ -29,20 +31,26 @@ SETTINGS: dict[str, object] = {
     "poll_seconds": 5,
     "max_tokens": 32,
     "shortlist": 100,
+    "trainer_timeout_minutes": 0.2,
     "log_level": "DEBUG",
 }
+RIVAL: dict[str, object] = {"poll_seconds": 5, "deep_rounds": "no", "threads": 2}
+"""Settings of the second backend."""
 
 
 @dataclass
 class World:
-    """studio: the project's owner at Label Studio, past the lines."""
+    """studio: the project's owner at Label Studio, past the lines; pictures: the number of another
+    project; rival: a second backend, which somebody connects to the first project by mistake."""
 
     folder: Path
     studio_server: local.LocalProcess
     server: local.LocalProcess
+    rival: local.LocalProcess
     lines: tuple[Proxy, Proxy]
     studio: Studio
     project: int
+    pictures: int
     ledger: Ledger
     annotators: list[Annotator]
 
@@ -61,6 +69,12 @@ class World:
             return ""
         return str(answer.json()["served"])
 
+    def state(self, project: int) -> Json:
+        """What the backend says of a project."""
+        url = f"{self.server.url}/status/{project}.json"
+        answer: Json = requests.get(url, timeout=10.0).json()
+        return answer
+
 
 @contextmanager
 def running(
@@ -71,22 +85,38 @@ def running(
     studio_server = local.label_studio(folder, local.free_port(), label_studio)
     server_port = local.free_port()
     to_studio, to_server = Proxy(port_of(studio_server.url)), Proxy(server_port)
-    server = local.backend(folder, server_port, to_studio.url, seed=seed, **SETTINGS, **settings)
+    everything = {**SETTINGS, "image_encoder": res_net(folder / "images"), **settings}
+    server = local.backend(folder, server_port, to_studio.url, seed=seed, **everything)
+    rival = local.backend(folder / "rival", local.free_port(), studio_server.url, **RIVAL)
     try:
-        with studio_server, server:
+        with studio_server, server, rival:
             with waiting("Label Studio starts (a minute at the first time)") as line:
                 studio_server.wait_until_up(line.update)
                 server.wait_until_up(line.update)
+                rival.wait_until_up(line.update)
             studio = Studio(studio_server.url, local.TOKEN)
             project = int(studio.create_project(title="Soak", label_config=SINGLE)["id"])
             studio.of(project).import_tasks(passages(tasks))
             # Label Studio knows the backend by the line's address, and sends webhooks there.
             connect(studio, project, to_server.url, "Active learning", Settings())
+            pictures = pictures_project(studio)
+            connect(studio, pictures, to_server.url, "Active learning", Settings())
             wait_for_order(studio, project)
             ledger = Ledger()
             people = annotators(studio_server.url, project, ledger, seed)
             lines = (to_studio, to_server)
-            yield World(folder, studio_server, server, lines, studio, project, ledger, people)
+            yield World(
+                folder,
+                studio_server,
+                server,
+                rival,
+                lines,
+                studio,
+                project,
+                pictures,
+                ledger,
+                people,
+            )
     finally:
         to_studio.close()
         to_server.close()
