@@ -1,6 +1,6 @@
 """What is kept of each version: learning curve, agreement with earlier ones, goals reached.
 
-Versions are deleted half a day after they were replaced; their figures stay, a line each, in
+Versions are deleted hours after they were replaced; their figures stay, a line each, in
 `history.jsonl`, and TensorBoard shows them (tensorboard --logdir MODEL_DIR/<project>/tensorboard).
 """
 

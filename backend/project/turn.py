@@ -33,6 +33,7 @@ from backend.queue.upkeep import MISSED, Upkeep
 from backend.studio.api import Studio
 from backend.types import Json
 from model.storage.store import Store, Version
+from model.storage.vectors import LEAST_UNUSED
 
 log = logging.getLogger(__name__)
 
@@ -132,8 +133,11 @@ class Turns:
 
     def _compact(self) -> None:
         """Give back the space of vectors that no task needs any more."""
-        if is_read(self._pool) and (dropped := self._store.compact(self._pool.content_keys())):
-            log.info("project %d: dropped %d vectors of deleted tasks", self._project, dropped)
+        are_many = self._store.most_vectors() >= self._pool.count() + LEAST_UNUSED
+        if not are_many or not is_read(self._pool):
+            return
+        dropped = self._store.compact(self._pool.content_keys())
+        log.info("project %d: dropped %d vectors of deleted tasks", self._project, dropped)
 
     def _note(self, trouble: str) -> None:
         log.error("project %d: %s", self._project, trouble)

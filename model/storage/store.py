@@ -248,13 +248,18 @@ class Store:
             self._opened[number] = VectorStore(self._stamped(number, meta), meta.dimension)
         return self._opened[number]
 
+    def most_vectors(self) -> int:
+        """How many vectors of whole examples there are by the encoder with the most."""
+        return max((vectors.count() for vectors in self._of_examples()), default=0)
+
     def compact(self, keys: Ints) -> int:
         """Drop the vectors of whole examples that are under none of these keys, where they are
         many. Only while nobody else uses them. Returns how many were dropped."""
-        of_examples = [
-            number for number, meta in self.encoders().items() if meta.layout != ("tokens",)
-        ]
-        return sum(self.vectors(number).compact(keys) for number in of_examples)
+        return sum(vectors.compact(keys) for vectors in self._of_examples())
+
+    def _of_examples(self) -> list[VectorStore]:
+        known = self.encoders().items()
+        return [self.vectors(number) for number, meta in known if meta.layout != ("tokens",)]
 
     def tokens(self, number: int) -> TokenStore:
         """The tokens of texts by encoder `number`, whose layout is `tokens`."""

@@ -131,6 +131,10 @@ class VectorStore:
             write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
             write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
 
+    def count(self) -> int:
+        """How many vectors the file holds, those among them that nobody needs."""
+        return self._whole_rows()
+
     def check(self) -> int:
         """Forget the vectors that are not finite, so that they are encoded again. Returns how many
         they were."""

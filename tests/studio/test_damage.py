@@ -16,6 +16,7 @@ from backend.errors import BackendError
 from backend.queue.cleanup import MOST_ROWS, OPEN_SECONDS
 from backend.types import Json
 from model.storage.store import Store, version_key
+from model.storage.vectors import LEAST_UNUSED
 from tests.studio.bench import Bench, stories, until
 from tests.studio.test_deep_round import label
 
@@ -122,6 +123,19 @@ def test_other_users_of_the_machine_can_read_nothing(bench: Bench) -> None:
     bench.models.chmod(0o755)
     restarted(bench)
     assert bench.models.stat().st_mode & 0o777 == 0o700
+
+
+def test_vectors_of_deleted_tasks_are_dropped_at_a_start(bench: Bench) -> None:
+    """They stayed for good. Written here, because deleting ten thousand tasks takes minutes."""
+    project = bench.connected(stories(5))
+    bench.server.kill()
+    vectors = Store(bench.models / str(project)).vectors(0)
+    needed, gone = vectors.count(), np.arange(2 * LEAST_UNUSED)
+    vectors.append(gone, np.ones((len(gone), vectors.dimension), np.float16))
+    restarted(bench)
+    until("the vectors dropped", lambda: vectors.count() <= needed)
+    learns_on(bench, project)
+    assert bench.ranks(project) == 4
 
 
 def test_old_predictions_are_bounded_by_their_number(bench: Bench) -> None:
