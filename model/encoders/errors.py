@@ -1,5 +1,9 @@
 """Errors of loading an encoder, in a module that loads no network library."""
 
+from pickle import UnpicklingError
+
+from safetensors import SafetensorError
+
 from model.types import Medium
 
 KINDS: dict[Medium, str] = {
@@ -10,6 +14,10 @@ KINDS: dict[Medium, str] = {
     "audio": "audio",
 }
 """Which kind of encoder reads each medium."""
+
+UNLOADABLE = (OSError, ValueError, ImportError, RuntimeError, UnpicklingError, SafetensorError)
+"""What transformers raises for a folder or a name that it cannot load. UnpicklingError: PyTorch's
+own files of weights are read without running what is in them, and refused if they need that."""
 
 
 class NotAnEncoder(OSError):

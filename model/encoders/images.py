@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel
 
-from model.encoders.errors import NotAnEncoder
+from model.encoders.errors import UNLOADABLE, NotAnEncoder
 from model.encoders.precision import TrainableNetwork
 from model.encoders.text import quiet_loader
 from model.types import Floats
@@ -30,7 +30,7 @@ class ImageEncoder(TrainableNetwork):
             self.processor = _processor(name)
             # Convolutions are a quarter faster with the colours of a pixel side by side.
             network = _network(name).to(device, memory_format=torch.channels_last)
-        except (OSError, ValueError, ImportError) as error:
+        except UNLOADABLE as error:
             raise NotAnEncoder(
                 name,
                 "image",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel, SequenceFeatureExtractor
 
-from model.encoders.errors import NotAnEncoder
+from model.encoders.errors import UNLOADABLE, NotAnEncoder
 from model.encoders.images import unit
 from model.encoders.precision import bf16_pays
 from model.encoders.text import quiet_loader
@@ -40,7 +40,7 @@ class SoundEncoder:
             self.network: Any = network.to(self.device).eval()
             silence = np.zeros(self.rate, dtype=np.float32)
             self.dimension = len(self._pooled(silence, torch.float32))
-        except (OSError, ValueError, ImportError) as error:
+        except UNLOADABLE as error:
             raise NotAnEncoder(
                 name,
                 "audio",

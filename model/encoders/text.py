@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
-from model.encoders.errors import NotAnEncoder
+from model.encoders.errors import UNLOADABLE, NotAnEncoder
 from model.encoders.precision import TrainableNetwork
 from model.types import Floats, Ints
 
@@ -99,7 +99,7 @@ class TextEncoder(TrainableNetwork):
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(source)
             network = AutoModel.from_pretrained(source, dtype=torch.float32).to(device)
-        except (OSError, ValueError) as error:
+        except UNLOADABLE as error:
             raise NotAnEncoder(
                 name,
                 "text",

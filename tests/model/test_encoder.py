@@ -1,5 +1,7 @@
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +183,26 @@ def test_pooling_of_sentence_transformers_6(tmp_path: Path) -> None:
 def test_a_folder_without_a_model_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(NotAnEncoder, match=f"^{tmp_path} is no text encoder: it must be"):
         TextEncoder(str(tmp_path), 32)
+
+
+class Touch:
+    """Pickled, it makes a file when it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mknod, (str(self.path),)
+
+
+def test_weights_that_bring_code_are_refused_and_the_code_is_not_run(tmp_path: Path) -> None:
+    folder, made = tmp_path / "encoder", tmp_path / "made"
+    TextEncoder(BUNDLED, 32).save(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({"weights": Touch(made)}, folder / "pytorch_model.bin")
+    with pytest.raises(NotAnEncoder, match="is no text encoder"):
+        TextEncoder(str(folder), 32)
+    assert not made.exists()
 
 
 def test_a_tuned_network_is_what_encodes() -> None:
