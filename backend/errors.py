@@ -57,6 +57,10 @@ class StudioError(BackendError):
         self.status = status
 
 
+class ProjectGone(StudioError):
+    """Label Studio has no project with this number, or the token's user may not see it."""
+
+
 class NotConnected(BackendError):
     """We do not know how to reach Label Studio for this project."""
 

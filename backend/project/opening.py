@@ -1,6 +1,6 @@
 """A project's mirror is opened, or made when the project is connected for the first time."""
 
-from backend.errors import NoSuchProject, StudioError
+from backend.errors import NoSuchProject, ProjectGone
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
@@ -35,7 +35,7 @@ def opened_mirror(context: ProjectContext, studio: StudioProject) -> Pool:
 def _described(context: ProjectContext, studio: StudioProject) -> Json:
     try:
         return studio.describe()
-    except StudioError as error:
-        if error.status == 404 and not context.is_known:
-            raise NoSuchProject(str(error)) from error
-        raise
+    except ProjectGone as error:
+        if context.is_known:
+            raise
+        raise NoSuchProject(str(error)) from error

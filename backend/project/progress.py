@@ -34,6 +34,10 @@ class Progress:
         else:
             self.activity = Activity(job, share, time.time(), share)
 
+    def drop(self) -> None:
+        """What runs was cancelled."""
+        self.activity = None
+
     def finish(self) -> None:
         """A job is done."""
         self.activity = self.trouble = None

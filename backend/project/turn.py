@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from backend.errors import NotConnected
+from backend.errors import NotConnected, NotListed, ProjectGone
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
@@ -94,7 +94,10 @@ class Turns:
         trainer for what is due. Yields the status as soon as others should see it."""
         try:
             yield from self._turn(hints)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ProjectGone | NotListed):
+                self._context.trainer.cancel(self._project)  # others wait for it
+                self._context.progress.drop()
             yield self._status  # with all that was seen before it failed
             raise
         finally:

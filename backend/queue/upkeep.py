@@ -80,13 +80,13 @@ class Upkeep:
         """The project as Label Studio describes it. People's settings that we overwrote are saved
         again. Raises StudioError, ProjectReplaced when it is another project, NotListed when Label
         Studio does not list us for it, and AnotherBackend."""
-        self._look_at_list()
         requested = time.monotonic()
         project = self._studio.describe()
         if not is_of(self._pool, project):
             raise ProjectReplaced(
                 f"Project {self._studio.number} in Label Studio is not the same as before"
             )
+        self._look_at_list()
         lost = self._overwritten.to_restore(self._inbox.changes(), ProjectState(project, requested))
         if lost:
             self._write(lost)

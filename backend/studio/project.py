@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from backend.errors import StudioError
+from backend.errors import ProjectGone, StudioError
 from backend.studio.session import Session, decoded
 from backend.types import Json
 
@@ -26,13 +26,13 @@ class StudioProject:
         self._mine = {"project": number}
 
     def describe(self) -> Json:
-        """The project as Label Studio describes it. Raises StudioError, which explains a 404."""
+        """The project as Label Studio describes it. Raises StudioError, and ProjectGone."""
         try:
             return self.session.json("GET", self._path)
         except StudioError as error:
             if error.status != 404:
                 raise
-            raise StudioError(
+            raise ProjectGone(
                 f"Label Studio has no project {self.number}, or the token's user may not see it. "
                 f"If it was deleted, delete MODEL_DIR/{self.number}, too, and restart the backend; "
                 "otherwise set LABEL_STUDIO_API_KEY to the token of a user who may edit it",

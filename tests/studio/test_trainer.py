@@ -172,3 +172,26 @@ def test_a_new_project_does_not_wait_for_the_deep_rounds_of_others(busy: Bench) 
     busy.connect(new)
     until("the new project's order", lambda: busy.ranks(new) == 12, 300)
     assert log_of(busy).count("tune is done") < 2
+
+    busy.delete_projects()  # and the trainer drops what nobody wants any more
+    gone = [*others, new]
+    told = [partial(is_told_gone, busy, project) for project in gone]
+    until("a word on each", lambda: all(is_gone() for is_gone in told))
+    until("an idle trainer", lambda: is_idle(busy))
+    assert log_of(busy).count("tune is done") < 3
+
+
+def is_told_gone(bench: Bench, project: int) -> bool:
+    return "no project" in str(bench.state(project)["trouble"])
+
+
+def is_idle(bench: Bench) -> bool:
+    text = requests.get(f"{bench.server.url}/metrics", timeout=10).text
+    working = any(one["activity"] for one in states(bench))
+    return "active_learning_trainer_jobs_waiting 0.0" in text and not working
+
+
+def states(bench: Bench) -> list[Json]:
+    answer = requests.get(f"{bench.server.url}/status.json", timeout=10).json()
+    projects: list[Json] = answer["projects"]
+    return projects
