@@ -65,7 +65,11 @@ class NotConnected(BackendError):
     """We do not know how to reach Label Studio for this project."""
 
 
-class NotListed(BackendError):
+class LetGo(BackendError):
+    """We have no business in this project, at least for now: no fault, and nothing to repair."""
+
+
+class NotListed(LetGo):
     """Label Studio does not list this backend for the project."""
 
 
@@ -73,7 +77,7 @@ class NoSuchProject(BackendError):
     """Label Studio has no project with this number, and we never worked in one."""
 
 
-class AnotherBackend(BackendError):
+class AnotherBackend(LetGo):
     """Another backend of this kind orders the same project."""
 
 

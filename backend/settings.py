@@ -201,6 +201,11 @@ def from_env(environ: Mapping[str, str]) -> Settings:
             "LABEL_STUDIO_API_KEY is set without LABEL_STUDIO_URL: the key is sent only to an "
             "address that you name. Set LABEL_STUDIO_URL=http://your-label-studio:8080"
         )
+    if any(letter in settings.allowed_hosts for letter in "/@"):
+        raise BadSetting(
+            f"ALLOWED_HOSTS={settings.allowed_hosts} must be names with commas between them, such "
+            "as al.example.org,*.corp.example, without http:// before them; * allows any"
+        )
     return settings
 
 

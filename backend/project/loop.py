@@ -14,7 +14,9 @@ from typing import Literal, Protocol
 
 from backend.errors import (
     BackendError,
+    LetGo,
     NoSuchProject,
+    ProjectGone,
     ProjectReplaced,
     explained,
     is_disk_full,
@@ -75,16 +77,19 @@ class ProjectLoop:
         make_work: "Callable[[ProjectLoop, Connection], Work]",
         poll_seconds: float,
         metrics: ProjectMetrics | None = None,
+        identity: str = "",
     ) -> None:
-        """`metrics`: where it counts; by default where nobody reads it."""
+        """`metrics`: where it counts; by default where nobody reads it. `identity`: see Inbox."""
         self.project = project
         self.metrics = metrics or Metrics().of(project)
         self.status = Status()
         """What requests read: replaced whole, in one assignment, by the loop's thread."""
         self.trouble: str | None = None
         """What is wrong at the moment, in a sentence; None when the loop is well."""
+        self.is_let_go = False
+        """Whether the project is gone, or not ours to work in."""
         self.troubles = Troubles()
-        self.inbox = Inbox()
+        self.inbox = Inbox(identity)
         self.progress = Progress()
         self._connection = connection
         self._make_work = make_work
@@ -94,7 +99,7 @@ class ProjectLoop:
         self._beat_at = math.inf
         self._hints: set[Hint] = {"start"}
         self._woken = threading.Condition()
-        self._stopping = False
+        self._stopping = self._has_begun = False
         self._thread = threading.Thread(target=self._run, name=f"project-{project}", daemon=True)
 
     @property
@@ -104,6 +109,7 @@ class ProjectLoop:
 
     def start(self) -> None:
         self._thread.start()
+        self._has_begun = True
 
     def stop(self) -> None:
         """End after the turn that runs; waits a moment for it."""
@@ -127,12 +133,12 @@ class ProjectLoop:
         whoever reaches us can report anything."""
         self._connection = connection
         if self.trouble is not None:
-            self.wake("start")
+            self.wake("beat")
 
     @property
     def has_ended(self) -> bool:
         """Whether the project turned out not to be there: the loop does nothing more."""
-        return self._stopping and not self._thread.is_alive()
+        return self._has_begun and not self._thread.is_alive()
 
     def _run(self) -> None:
         failures, ready_at = 0, 0.0
@@ -143,13 +149,13 @@ class ProjectLoop:
                 self._turn(hints)
                 allowance.spend(self.status.publish_seconds, time.monotonic())
                 ready_at = allowance.ready_at()
-                failures, self.trouble = 0, None
+                failures, self.trouble, self.is_let_go = 0, None, False
                 self.metrics.last_success.set_to_current_time()
             except NoSuchProject as error:
                 self._end(str(error))
             except Exception as error:  # the border of the thread: a bug must not end the loop
                 failures += 1
-                self.metrics.failures.inc()
+                self.is_let_go = isinstance(error, LetGo | ProjectGone)
                 self._recover_from(error)
                 ready_at = self._back_off(hints, failures, explained(error))
         self._let_go()
@@ -202,10 +208,14 @@ class ProjectLoop:
             return hints
 
     def _back_off(self, hints: set[Hint], failures: int, trouble: str) -> float:
+        delay = min(BACKOFF_LIMIT, 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+        if not self.is_let_go:
+            self.metrics.failures.inc()
+            log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
+        elif trouble != self.trouble:
+            log.info("project %d: %s", self.project, trouble)
         self.trouble = trouble
         self.troubles.note(trouble)
-        delay = min(BACKOFF_LIMIT, 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
-        log.error("project %d: %s. Next try in %.0f s", self.project, trouble, delay)
         with self._woken:
             # Thoroughly: what failed may have been known wrongly, such as a task that is deleted.
             self._hints |= hints | {"beat"}

@@ -60,7 +60,7 @@ class Metrics:
         )
 
     def forget(self, project: int) -> None:
-        """Of a project that turned out not to be there, nothing is reported."""
+        """Report nothing more of a project."""
         for metric in (
             *(self._submits, self._refresh, self._round),
             *(self._publish, self._failures, self._last_success),

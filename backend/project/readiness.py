@@ -22,16 +22,21 @@ class StudioHealth:
         self._asked, self._answer = -math.inf, False
 
     def is_up(self) -> bool:
-        with self._lock:
-            if time.monotonic() > self._asked + PAUSE:
-                self._answer, self._asked = is_up(self._url), time.monotonic()
-            return self._answer
+        if self._lock.acquire(blocking=False):  # nobody waits while another one asks
+            try:
+                if time.monotonic() > self._asked + PAUSE:
+                    self._answer, self._asked = is_up(self._url), time.monotonic()
+            finally:
+                self._lock.release()
+        return self._answer
 
 
 def all_have_their_order(loops: Iterable[ProjectLoop], model_dir: Path) -> bool:
-    """Whether each project that ever had an order serves one."""
+    """Whether each project that ever had an order, and is still ours, serves one."""
     return all(
-        loop.served is not None or not _had_an_order(model_dir / str(loop.project))
+        loop.is_let_go
+        or loop.served is not None
+        or not _had_an_order(model_dir / str(loop.project))
         for loop in loops
     )
 

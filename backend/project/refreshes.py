@@ -29,6 +29,7 @@ class Refreshes:
 
     def forget(self, before: float) -> None:
         """Those that came before this time (time.monotonic) were read, and changed no answer."""
+        self._open += self._inbox.take_submits()
         self._open = [submit for submit in self._open if submit.at >= before]
 
     def _note(self, submit: Submit, version: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
@@ -36,7 +37,8 @@ NOTHING_SERVED = "0.0"
 MAX_PROJECTS = 1000
 """Each has a thread."""
 FILES, SPARE_FILES = 6, 200
-"""How many files each project has open, and how many are kept for all else."""
+"""How many files each project has open, and how many are kept for all else, besides the quarter
+that connections may take."""
 
 HINTS: dict[str, Hint] = {
     "ANNOTATION_CREATED": "labels",
@@ -65,10 +67,12 @@ class Service:
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._has_resumed = False
         self._studio = StudioHealth(settings.label_studio_url)
+        self.identity = token_urlsafe()
+        """What we answer when Label Studio asks who is there; see backend.queue.listing."""
         self.metrics = Metrics()
         self._loops: dict[int, ProjectLoop] = {}
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._most_projects = max(1, min(MAX_PROJECTS, (files - SPARE_FILES) // FILES))
+        self._most_projects = max(1, min(MAX_PROJECTS, (files - files // 4 - SPARE_FILES) // FILES))
         self._lock = threading.Lock()
         self.trainer = TrainerProcess()
 
@@ -111,7 +115,7 @@ class Service:
         except BackendError as error:
             log.error("project %d is left out: %s", project, error)
 
-    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
+    def connect(self, project: int, hostname: str, token: str) -> None:
         """Somebody called /setup: start the project's loop, which asks Label Studio what is true.
 
         The settings' key wins over the token that came, and a token is sent only to the settings'
@@ -129,7 +133,7 @@ class Service:
             loop = self._loops.get(project)
             if loop is None or loop.has_ended:
                 loop = self._started(project, connection)
-        loop.inbox.call(backend_url, hostname)
+        loop.inbox.call(hostname)
         loop.connect(connection)
 
     def _started(self, project: int, connection: Connection) -> ProjectLoop:
@@ -140,9 +144,11 @@ class Service:
             self._make_room()
         metrics = self.metrics.of(project)
         seconds = self.settings.poll_seconds
-        loop = ProjectLoop(project, connection, self._make_work, seconds, metrics)
-        self._loops[project] = loop
+        loop = ProjectLoop(
+            project, connection, self._make_work, seconds, metrics, identity=self.identity
+        )
         loop.start()
+        self._loops[project] = loop
         log.info("project %d: looking for it", project)
         return loop
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from backend.errors import NotConnected, NotListed, ProjectGone
+from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
@@ -95,7 +95,7 @@ class Turns:
         try:
             yield from self._turn(hints)
         except Exception as error:
-            if isinstance(error, ProjectGone | NotListed):
+            if isinstance(error, ProjectGone | LetGo):
                 self._context.trainer.cancel(self._project)  # others wait for it
                 self._context.progress.drop()
             yield self._status  # with all that was seen before it failed

@@ -26,10 +26,9 @@ class ProjectState:
 
 @dataclass(frozen=True)
 class SetupCall:
-    """A request to /setup: our address as it names it, what Label Studio says its own is for
-    browsers ("" for nothing usable), and when it came (time.monotonic)."""
+    """A request to /setup: what it says is Label Studio's address for browsers ("" for nothing
+    usable), and when it came (time.monotonic)."""
 
-    backend_url: str
     studio_address: str
     at: float
 
@@ -46,7 +45,9 @@ class Inbox:
     """Requests write to it, and the loop's thread reads it. All methods may be called from any
     thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: str = "") -> None:
+        self.identity = identity or token_urlsafe()
+        """What this process answers to /versions; see backend.queue.listing."""
         self.secret = token_urlsafe()
         """What our own webhook sends; reports without it are ignored."""
         self._changes: deque[ProjectState] = deque(maxlen=REMEMBERED)
@@ -76,9 +77,9 @@ class Inbox:
             taken.append(self._submits.popleft())
         return taken
 
-    def call(self, backend_url: str, studio_address: str) -> None:
+    def call(self, studio_address: str) -> None:
         """Somebody called /setup; see backend.queue.listing for what that is worth."""
-        self._setups.append(SetupCall(backend_url, studio_address, time.monotonic()))
+        self._setups.append(SetupCall(studio_address, time.monotonic()))
 
     def setups_since(self, moment: float) -> list[SetupCall]:
         """The calls of /setup from this time on (time.monotonic), oldest first."""

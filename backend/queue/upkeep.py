@@ -103,8 +103,7 @@ class Upkeep:
             self.forget_tab()  # whoever connects us again expects it in order
             raise
         if is_first:
-            where = self._listing.own or "one of several addresses"
-            log.info("project %d: connected, as %s", self._studio.number, where)
+            log.info("project %d: connected, as %s", self._studio.number, self._listing.own)
         keep_listing(self._pool, self._listing)
         if not self._listing.earlier:
             return
@@ -143,9 +142,9 @@ class Upkeep:
 
     def ensure_webhook(self, interface: str) -> None:
         """Make Label Studio report the events that matter for this labelling interface."""
-        own = "" if self._listing is None else self._listing.own
-        if not own:
+        if self._listing is None:
             return
+        own = self._listing.own
         if is_secret_lost(self._studio.webhooks(), own, self._inbox.secret):
             self._pool.remember(SECRET, self._inbox.new_secret())
         ensure_webhook(self._studio, own, self._inbox.secret, events_for(interface))

@@ -131,6 +131,17 @@ class StudioProject:
         """The project's ML backends. Label Studio calls /health and /setup of each of them."""
         return self._rows("/api/ml/")
 
+    def backend_versions(self, backend: int) -> list[Any]:
+        """What this backend answers to Label Studio's GET /versions; [] if it does not answer."""
+        try:
+            answer = self.session.json("GET", f"/api/ml/{backend}/versions")
+        except StudioError as error:
+            if error.status is None:
+                raise
+            return []
+        versions = answer.get("versions")
+        return versions if isinstance(versions, list) else []
+
     def connect_backend(self, values: Json) -> Json:
         return self.session.json("POST", "/api/ml/", json={**values, **self._mine})
 

@@ -25,7 +25,7 @@ SMALL_BODY = 64 * KILOBYTE
 
 JSON_ROUTES = frozenset({"/setup", "/predict", "/webhook", "/versions", "/train"})
 
-LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal")
+LOCAL_NAMES = ("localhost", ".localhost", ".local", ".internal", ".svc")
 """Names that no public name server knows, and so nobody can point at us. A leading dot means any
 name below."""
 
@@ -53,14 +53,20 @@ def nonce() -> str:
     return value
 
 
+def named_hosts(settings: Settings) -> list[str]:
+    """The names in ALLOWED_HOSTS; a leading dot means any name below."""
+    names = (name.strip().lower() for name in settings.allowed_hosts.split(","))
+    return [name.replace("*.", ".").removesuffix(".") for name in names if name]
+
+
 def allowed_hosts(settings: Settings) -> list[str]:
-    """The names under which we answer; a leading dot means any name below, and [] any name.
+    """The names under which we answer, as above; [] for any name.
 
     With a password, any: a page that makes its own name lead to us has no password to send.
     """
-    named = [name.strip().replace("*.", ".") for name in settings.allowed_hosts.split(",")]
-    if any(named):
-        return [*filter(None, named), "localhost"]
+    named = named_hosts(settings)
+    if named:
+        return [] if "*" in named else [*named, "localhost"]
     return [] if settings.basic_auth_user else [*LOCAL_NAMES, _name_of(settings.label_studio_url)]
 
 
@@ -69,14 +75,22 @@ def is_allowed(host: str, allowed: Sequence[str]) -> bool:
     without a dot, are always allowed: nobody can register those."""
     name = _name_of(f"//{host}")
     is_local = ":" in name or "." not in name or name.replace(".", "").isdigit()
-    return not allowed or is_local or host_is_trusted(name, list(allowed))
+    return not allowed or (bool(name) and (is_local or host_is_trusted(name, list(allowed))))
 
 
 def _name_of(address: str) -> str:
+    """The host's name in an address, without a dot at its end; "" for none."""
     try:
-        return urlsplit(address).hostname or ""
+        return (urlsplit(address).hostname or "").removesuffix(".")
     except ValueError:  # http://[
         return ""
+
+
+def _host() -> str | None:
+    """The Host header as it was sent: flask shows none where it does not like the name. Browsers
+    always send it."""
+    sent: str | None = request.environ.get("HTTP_HOST")
+    return sent
 
 
 def _check() -> Response | None:
@@ -114,19 +128,30 @@ def _check_password() -> Response | None:
 
 def _check_host() -> None:
     """Against pages that make their own name lead to us, and then count as ours in the browser."""
-    if not is_allowed(request.host, allowed_hosts(_service().settings)):
-        name = _name_of(f"//{request.host}")
+    host = _host()
+    if host is not None and not is_allowed(host, allowed_hosts(_service().settings)):
+        name = _name_of(f"//{host}")
         abort(403, f"Set ALLOWED_HOSTS={name} on the backend if it is to be reached by that name")
 
 
 def _check_site() -> None:
     """Against pages of other sites: a browser sends our password whichever page asks it to."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site == "same-origin":
+    if site == "same-origin" or (origin is not None and _is_ours(origin)):
         return  # the browser says so itself, even if a proxy has changed our host name
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if is_foreign or site in ("cross-site", "same-site"):
+    if origin is not None or site in ("cross-site", "same-site"):
         abort(403, "This action is only allowed from the status page itself")
+
+
+def _is_ours(origin: str) -> bool:
+    """Whether a page from there is ours: from the host that was asked, or from one in the settings,
+    whose name a proxy may have changed."""
+    named = named_hosts(_service().settings)
+    is_named = bool(named) and "*" not in named and host_is_trusted(_name_of(origin), named)
+    try:
+        return is_named or urlsplit(origin).netloc == (_host() or "")
+    except ValueError:  # http://[
+        return False
 
 
 def _check_form() -> None:

@@ -10,8 +10,11 @@ import os
 import resource
 import signal
 import sys
+import time
 from contextlib import suppress
+from typing import Any
 
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
 from backend.errors import BadSetting, reported
@@ -20,7 +23,10 @@ from backend.web.app import create_app
 from backend.web.guard import MAX_BODY
 
 CONNECTIONS = 1000
-"""Open at the same time; further ones wait until another is closed."""
+"""Open at the same time, if we may open four times as many files; further ones wait until another
+is closed."""
+REQUEST_SECONDS = 60
+"""A request that has not arrived as a whole by then is dropped with its connection."""
 SILENCE = 30
 """Seconds after which a connection that sends nothing is closed."""
 
@@ -28,7 +34,7 @@ SILENCE = 30
 def main() -> None:
     settings = from_env(os.environ)
     signal.signal(signal.SIGTERM, _end)
-    _allow_files()
+    files = _allowed_files()
     app = create_app(settings)
     # The server's own log repeats what the access log says, and counts every waiting request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -38,7 +44,7 @@ def main() -> None:
             host=settings.host,
             port=settings.port,
             threads=settings.threads,
-            connection_limit=CONNECTIONS,
+            connection_limit=min(CONNECTIONS, files // 4),
             channel_timeout=SILENCE,
             cleanup_interval=5,
             # `select`, the default, ends at 1,024 open files.
@@ -52,6 +58,7 @@ def main() -> None:
             f"The server cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
             "Another program may use this port: stop it, or set PORT to another one"
         ) from error
+    server.channel_class = Channel
     logging.getLogger("backend.web.server").info("listening on %s:%d", settings.host, settings.port)
     server.run()
 
@@ -61,11 +68,30 @@ def _end(*_: object) -> None:
     sys.exit(0)
 
 
-def _allow_files() -> None:
-    """Raise the limit on open files as far as we may: each project needs some."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _allowed_files() -> int:
+    """How many files we may open: as many as the system lets us. Each project needs some."""
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        limit = most
+    return limit
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]  # it tells no types
+    """A connection. A byte now and then keeps it from counting as silent, but not for ever."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._began = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Bytes have come."""
+        if self.request is None:
+            self._began = time.monotonic()
+        elif time.monotonic() > self._began + REQUEST_SECONDS:
+            self.handle_close()
+            return False
+        return bool(super().received(data))
 
 
 if __name__ == "__main__":

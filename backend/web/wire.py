@@ -78,7 +78,7 @@ def setup() -> Response:
     project = project_id(body.get("project"))
     parse(_text(body, "schema"))
     hostname, token = _address(body.get("hostname")), _string(body.get("access_token"))
-    _service().connect(project, hostname, token, request.url_root)
+    _service().connect(project, hostname, token)
     return jsonify(model_version=_service().version_of(project))
 
 
@@ -120,8 +120,8 @@ def _is_too_large() -> bool:
 @wire.route("/versions", methods=["GET", "POST"])
 def versions() -> Response:
     named = _body().get("project") if request.method == "POST" else request.args.get("project")
-    if named is None:
-        return jsonify(versions=[])
+    if named is None:  # Label Studio asks so, and passes the answer on to us
+        return jsonify(versions=[_service().identity])
     project = project_id(named)
     return jsonify(versions=_service().versions_of(project), served=_service().version_of(project))
 

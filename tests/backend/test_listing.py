@@ -1,37 +1,62 @@
 """Which of a project's backends is ours, and what a request may claim of that."""
 
+import json
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
-from backend.queue.inbox import SetupCall
-from backend.queue.listing import Listing, own_address
+from backend.errors import NotListed
+from backend.queue.inbox import Inbox
+from backend.queue.listing import Listing, listing_of
 from backend.queue.repairs import FREE, LONGEST, WINDOW, Repairs
 from backend.queue.webhook import SECRET_HEADER, is_secret_lost, rival_in
+from backend.studio.api import Studio
 from backend.types import Json
+from tests.backend.web import Answer, Web
 
 OURS, OTHER, PROXY = "http://al.local:9090", "http://llm.local:9091", "https://al.example.org/al"
 
 
-def calls(*hosts: str) -> list[SetupCall]:
-    return [SetupCall(f"{host}/", "", 1.0) for host in hosts]
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """A Label Studio that lists backends and passes on what they answer to /versions."""
+    made = Web()
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize(
-    ("urls", "known", "called", "found"),
+    ("answers", "known", "found"),
     [
-        pytest.param([OURS], "", [OURS], OURS, id="the only one, and we were called"),
-        pytest.param([OURS], "", [], None, id="a request came, but not while we asked"),
-        pytest.param([], OURS, [OURS], None, id="deleted"),
-        pytest.param([OTHER], OURS, [], None, id="deleted, and another is left"),
-        pytest.param([OURS, OTHER], OURS, [], OURS, id="as before, and the call was lost"),
-        pytest.param([OTHER, OURS], "", [OURS], OURS, id="one of two"),
-        pytest.param([PROXY], "", ["http://inner:9090"], PROXY, id="behind a proxy"),
-        pytest.param([PROXY, OTHER], "", ["http://inner:9090"], "", id="behind a proxy, of two"),
+        pytest.param({OURS: "me"}, "", (OURS, ()), id="the only one"),
+        pytest.param({OTHER: "somebody else"}, "", None, id="only another"),
+        pytest.param({OTHER: None}, "", None, id="only one that does not answer"),
+        pytest.param({}, OURS, None, id="deleted"),
+        pytest.param({OTHER: "0.1"}, OURS, None, id="deleted, and another is left"),
+        pytest.param({OURS: None, OTHER: None}, OURS, (OURS, ()), id="as before, out of reach"),
+        pytest.param({OTHER: None, OURS: "me"}, "", (OURS, (OTHER,)), id="the second of two"),
+        pytest.param({PROXY: "me", OTHER: "0.1"}, OURS, (PROXY, ()), id="under a new address"),
     ],
 )
-def test_own_address(urls: list[str], known: str, called: list[str], found: str | None) -> None:
-    assert own_address(urls, known, calls(*called)) == found
+def test_listing_believes_what_label_studio_passes_on(
+    web: Web, answers: dict[str, str | None], known: str, found: tuple[str, tuple[str, ...]] | None
+) -> None:
+    """Requests to /setup said who we are, and anybody can send those."""
+    rows = [{"id": number, "url": url} for number, url in enumerate(answers, 1)]
+    web.answers["/api/ml/"] = Answer(json.dumps(rows[::-1]).encode())
+    for number, name in enumerate(answers.values(), 1):
+        path = f"/api/ml/{number}/versions"
+        told = Answer(json.dumps({"versions": [name]}).encode())
+        web.answers[path] = Answer(b'{"error": "down"}', 500) if name is None else told
+    inbox = Inbox("me")
+    inbox.call("http://evil.example")
+    studio = Studio(web.url, "token").of(7)
+    if found is None:
+        with pytest.raises(NotListed, match="does not list this backend for project 7"):
+            listing_of(studio, inbox, known)
+    else:
+        assert listing_of(studio, inbox, known) == Listing(*found, studio_address="")
 
 
 def webhook(url: str, secret: str | None) -> Json:

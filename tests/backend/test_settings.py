@@ -30,6 +30,7 @@ def test_values_are_read_by_the_type_of_the_default() -> None:
         ("STRATEGY", "magic", "STRATEGY=magic is not known; allowed: auto, random"),
         ("DEEP_ROUNDS", "perhaps", "DEEP_ROUNDS=perhaps is neither true nor false"),
         ("BASIC_AUTH_USER", "me", "must be set together"),
+        ("ALLOWED_HOSTS", "https://al.example.org", "must be names with commas between them"),
         ("LABEL_STUDIO_API_KEY", "k", "sent only to an address that you name"),
     ],
 )

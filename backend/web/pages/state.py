@@ -115,7 +115,8 @@ class States:
         self._service = service
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        rows = [(loop, state_of(loop)) for loop in self._service.loops()]
+        there = [loop for loop in self._service.loops() if not loop.has_ended]
+        rows = [(loop, state_of(loop)) for loop in there]
         for name, help_text in GAUGES.items():
             family = GaugeMetricFamily(f"{NAMESPACE}_{name}", help_text, labels=["project"])
             for loop, state in rows:
