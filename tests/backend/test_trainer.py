@@ -25,6 +25,7 @@ from backend.trainer.encoders import add_base_encoder
 from backend.trainer.messages import AddBase, Embed, Review, Subject, Tune
 from backend.trainer.review import review_labels
 from backend.trainer.tune import tune_encoder
+from backend.types import Json
 from model.choosing.audit import in_reserve
 from model.encoders.joint import Example, JointEncoder
 from model.encoders.text import BUNDLED, TextEncoder
@@ -204,7 +205,9 @@ def test_a_batch_without_any_number_is_tried_again_later(
     nobody's way."""
     job, store, config = hundred_texts(tmp_path), Store(tmp_path), parse(EXAMPLE)
     embed_pool(job, IGNORE)
-    new = [{"id": n, "data": {"text": f"New {n}"}, "annotations": []} for n in (200, 201)]
+    new: list[Json] = [
+        {"id": n, "data": {"text": f"New {n}"}, "annotations": []} for n in (200, 201)
+    ]
     with closing(Pool(tmp_path / "pool.sqlite")) as pool:
         pool.update(new, config)
         with monkeypatch.context() as patch:
