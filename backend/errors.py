@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from model.encoders.errors import NotAnEncoder
-from model.storage.damage import Damaged
+from model.storage.damage import Damaged, WrittenLater
 from model.types import Medium
 
 ENCODER_SETTINGS: dict[Medium, str] = {
@@ -121,7 +121,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def explained(error: BaseException) -> str:
     """The sentence that people see for an error, ours or another."""
-    if isinstance(error, BackendError | Damaged):
+    if isinstance(error, BackendError | Damaged | WrittenLater):
         return str(error)
     if isinstance(error, NotAnEncoder):
         return f"{ENCODER_SETTINGS[error.medium]}={error}"

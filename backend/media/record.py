@@ -67,7 +67,8 @@ def with_death(reading: Sequence[int], deaths: Deaths) -> Deaths:
 
 
 def end_reading(folder: Path) -> list[int]:
-    """The process has ended: count that for the tasks that it was reading, which are returned."""
+    """The process has ended: count that for the tasks that it was reading, which are returned.
+    Raises OSError when it cannot be written down; it is counted at the next call then."""
     reading, deaths = _load(folder)
     if reading:
         _save(folder, (), with_death(reading, deaths))
@@ -75,19 +76,22 @@ def end_reading(folder: Path) -> list[int]:
 
 
 def absolve(folder: Path) -> None:
-    """The process was ended on purpose: that is no fault of what it read."""
+    """The process was ended on purpose: that is no fault of what it read. Raises OSError."""
     reading, deaths = _load(folder)
     if reading:
         _save(folder, (), deaths)
 
 
 def _load(folder: Path) -> tuple[list[int], Deaths]:
-    # No file, or one that was just being written.
-    with suppress(FileNotFoundError, json.JSONDecodeError):
+    # No file, or one that an earlier release was just writing.
+    with suppress(FileNotFoundError, ValueError):
         kept = json.loads((folder / FILE).read_text())
         return kept["reading"], {int(task): times for task, times in kept["deaths"].items()}
     return [], {}
 
 
 def _save(folder: Path, reading: Sequence[int], deaths: Deaths) -> None:
-    (folder / FILE).write_text(json.dumps({"reading": [*reading], "deaths": deaths}))
+    # Aside, then renamed: cut off on a full disk, it would lose the deaths that were counted.
+    aside = folder / f"{FILE}.unfinished"
+    aside.write_text(json.dumps({"reading": [*reading], "deaths": deaths}))
+    aside.replace(folder / FILE)

@@ -31,7 +31,8 @@ def _mend_files(folder: Path, now: float) -> list[str]:
 
 
 def opened(store: Store, name: str, now: float) -> Version | str:
-    """The version of this name. A damaged one is set aside; then the sentence that says so."""
+    """The version of this name. A damaged one is set aside; then the sentence that says so.
+    Raises WrittenLater when a later release made it."""
     try:
         return store.load_version(name)
     except Damaged as error:

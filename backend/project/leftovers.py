@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,14 @@ def _oldest(paths: Iterable[Path]) -> list[Path]:
 
 def _delete(paths: Iterable[Path]) -> None:
     for path in paths:
-        log.info("%s is deleted: newer ones are kept", path)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        try:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            log.info("%s was deleted: newer ones are kept", path)
+        except OSError as error:
+            _warn_once(path, error.strerror or str(error))
+
+
+@lru_cache(maxsize=1000)
+def _warn_once(path: Path, reason: str) -> None:
+    """This is tried again every few seconds."""
+    log.warning("%s cannot be deleted (%s) and takes up room: delete it yourself", path, reason)

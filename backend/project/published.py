@@ -9,6 +9,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
 from backend.project.damage import opened
 from backend.studio.project import StudioProject
+from model.storage.damage import WrittenLater
 from model.storage.store import Store, Version
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def last_published(
 def _opened(store: Store, name: str, note: Callable[[str], object]) -> Version | None:
     try:
         found = opened(store, name, time.time())
-    except ValueError as error:  # a later release wrote it
+    except WrittenLater as error:
         note(f"Version {name} cannot be read: {error}")
         return None
     if isinstance(found, str):

@@ -77,7 +77,10 @@ class Spans:
         if encode is not None and len(new):
             found: Tokens = encode([shown[row] for row in new.tolist()])
             if not keep(known, keys[new], found):
-                return new, found
+                whole = np.flatnonzero(
+                    [np.isfinite(found.states_of(row)).all() for row in range(len(found))]
+                )
+                return new[whole], found.take(whole)
         there = np.flatnonzero(known.rows(keys) >= 0)
         return there, known.take(known.rows(keys[there]))
 

@@ -85,8 +85,8 @@ def to_encode(missing: Ints, encode: Encode | None) -> Ints:
 
 
 def keep(store: VectorStore | TokenStore, keys: Ints, found: Any) -> bool:
-    """Add what was encoded for a prediction. Whether there was room for it; without, the next
-    prediction takes longer."""
+    """Add what was encoded for a prediction, where it is finite. Whether there was room for it;
+    without, the next prediction takes longer."""
     try:
         store.append(keys, found)
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
 from backend.project.format import check_format
-from model.storage.damage import Damaged
+from model.storage.damage import Damaged, WrittenLater
 from model.storage.store import EncoderMeta, Store, Version
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def store_of(model_dir: Path, project: int) -> Store:
 
 
 def version_of(store: Store, name: str) -> Version:
-    """The version of this name. Raises UnknownVersion when there is none, or it is damaged."""
+    """The version of this name. Raises UnknownVersion when there is none, or it cannot be read."""
     known = store.version_names()
     if name not in known:
         raise UnknownVersion(f"There is no version {name}; known are {', '.join(known) or 'none'}")
@@ -46,10 +46,14 @@ def version_of(store: Store, name: str) -> Version:
         return store.load_version(name)
     except Damaged as error:
         raise UnknownVersion(f"Version {name} is damaged: {error}. Choose another one") from error
+    except WrittenLater as error:
+        raise UnknownVersion(
+            f"Version {name} cannot be read: {error}. Choose another one"
+        ) from error
 
 
 def versions_of(store: Store) -> list[Version]:
-    """All versions that are whole, newest last."""
+    """All versions that can be read, newest last."""
     versions = []
     for name in store.version_names():
         try:

@@ -79,6 +79,7 @@ class WholeTasks:
             found[new] = encode([shown[row] for row in new.tolist()])
             keep(vectors, keys[new], found[new])
         there = np.sort(np.concatenate([known, new]))
+        there = there[np.isfinite(found[there]).all(axis=1)]  # of others nothing can be said
         return there, found[there]
 
 

@@ -1,5 +1,6 @@
 """The trainer process as the server holds it: started, written to, listened to, ended."""
 
+import logging
 import os
 import queue
 import re
@@ -7,11 +8,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from backend.errors import TrainerDied, TrainerHung
 
+log = logging.getLogger(__name__)
+
 STARTING = 600.0
 """Seconds that a new process may take before it says anything: it loads the learning libraries."""
+
+BURYING = 10.0
+"""Seconds that a killed process may take to end. One that hangs on a disk does not end before that
+disk answers."""
 
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
 """What both our processes are started with, unless the environment says otherwise.
@@ -52,21 +60,22 @@ class Child:
             env=environment(os.environ),
         )
         self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._unsaid: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._has_spoken = False
-        self._thread = threading.Thread(target=self._listen, name="trainer's voice", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=target, name=f"trainer's {name}", daemon=True)
+            for name, target in (("voice", self._listen), ("ear", self._speak))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def say(self, line: str) -> None:
-        """Write a line to it. Raises TrainerDied."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        except OSError as error:
-            raise TrainerDied from error
+        """Have a line written to it, without waiting until it reads: one that hangs never does.
+        Whether it lives, `hear` tells."""
+        self._unsaid.put(line)
 
     def hear(self, silence: float) -> str:
         """Its next line. Raises TrainerDied when it ends, and TrainerHung after so many seconds
@@ -86,14 +95,31 @@ class Child:
 
     def bury(self) -> None:
         """Kill it, if it lives, and wait for its end: its pipe closes a moment before it counts as
-        ended, and the next job would be given to a corpse."""
+        ended, and the next job would be given to a corpse. After BURYING seconds it is left to
+        itself: it will do nothing more."""
         self._process.kill()
-        self._thread.join()
-        with self._process:  # closes its pipes and waits
-            pass
+        self._unsaid.put("")
+        try:
+            self._process.wait(BURYING)
+        except subprocess.TimeoutExpired:
+            log.error(
+                "the trainer process %d was killed and does not end, as one does that waits for a "
+                "disk; another one takes its place",
+                self._process.pid,
+            )
+            return
+        for thread in self._threads:
+            thread.join(BURYING)  # they close its pipes
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._heard.put(line)
+        with self._process.stdout as voice:
+            for line in voice:
+                self._heard.put(line)
         self._heard.put("")
+
+    def _speak(self) -> None:
+        assert self._process.stdin is not None
+        with suppress(OSError), self._process.stdin as ear:  # it has ended, which `hear` tells
+            while line := self._unsaid.get():
+                print(line, file=ear, flush=True)

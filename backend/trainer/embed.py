@@ -1,5 +1,6 @@
 """The job that encodes a pool."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from backend.interface.content import key_of
+from backend.interface.content import Parts, key_of
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.media.contents import opened_record, readable
+from backend.media.contents import RETRY_SECONDS, opened_record, readable
 from backend.media.reading import Reader
 from backend.mirror.pool import Pool
 from backend.trainer.encoders import TEXT_CHUNKS, chunks_for, loaded
@@ -21,12 +22,28 @@ from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
 from model.choosing.choice import SCORED_ROWS
 from model.encoders.joint import JointEncoder
+from model.storage.damage import Damaged, broken_rows
 from model.storage.store import Store
+from model.storage.tokens import TokenStore
+from model.storage.vectors import VectorStore
 from model.types import Ints
+
+log = logging.getLogger(__name__)
 
 TURN_SECONDS = 60.0
 """Encoding stops after this time, so that other projects have their turn; the rest is asked for
 again."""
+
+NOT_NUMBERS = (
+    "The encoder computes vectors that are not numbers: its weights are damaged. Nothing is learnt "
+    "with it; after a restart of the backend it is set aside"
+)
+
+NOT_A_NUMBER = (
+    "the encoder computes values that are not numbers for what this task shows, so it has no place "
+    "in the order: change what it shows, or delete the task. If this is said of many tasks, the "
+    "encoder is damaged: restart the backend, which checks it"
+)
 
 
 def embed_pool(job: Embed, report: Report) -> Json:
@@ -55,18 +72,35 @@ def embed_pool(job: Embed, report: Report) -> Json:
             if done and time.monotonic() > until:
                 break
             read = list(readable(pool, reader, chunk, config))
-            # Of what was read just now: the interface, and with it the keys, may have changed.
-            found = np.array([key_of(parts) for _, parts, _ in read], dtype=np.int64)
             with record.naming([task for task, _, _ in read]):
                 encoded: Any = encoder.encode([example for _, _, example in read])
             record.forget(chunk.tolist())
-            vectors.append(found, encoded)
+            _keep(vectors, pool, [(task, parts) for task, parts, _ in read], encoded)
             done += len(chunk)
             report.advanced(1.0 - (len(missing) - done) / len(ids))
     left = len(missing) - done
     if left == 0 or len(ids) - left >= SCORED_ROWS:
         store.mark_ready(number)
     return {"encoder": number, "tasks": done, "left": left}
+
+
+def _keep(
+    vectors: VectorStore | TokenStore, pool: Pool, shown: list[tuple[int, Parts]], encoded: Any
+) -> None:
+    """Store what was encoded of these tasks; the pool records as unreadable those of which it is
+    not finite. Raises Damaged when it never is: nothing has a vector by this encoder then."""
+    # Of what was read just now: the interface, and with it the keys, may have changed.
+    keys = np.array([key_of(parts) for _, parts in shown], dtype=np.int64)
+    broken = vectors.append(keys, encoded).tolist()
+    is_all = len(broken) == len(shown)
+    if broken and is_all and not vectors.count():
+        raise Damaged(NOT_NUMBERS)
+    # Where none is finite, the fault may be the machine's, and pass.
+    again_at = time.time() + RETRY_SECONDS if is_all else None
+    for place in broken:
+        pool.add_unreadable(int(keys[place]), shown[place][0], NOT_A_NUMBER, again_at)
+    if broken:
+        log.warning("%d tasks, such as %d: %s", len(broken), shown[broken[0]][0], NOT_A_NUMBER)
 
 
 def _in_order(pool: Pool, ids: Ints, missing: Ints, seed: int) -> Ints:
@@ -97,4 +131,9 @@ def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> No
     _, size = TEXT_CHUNKS
     for start in range(0, len(missing), size):
         rows = missing[start : start + size]
-        vectors.append(keys[rows], encoder.encode([names[row] for row in rows]))
+        encoded = encoder.encode([names[row] for row in rows])
+        broken = broken_rows(encoded.astype(np.float16))
+        if len(broken) < len(rows) or vectors.count():  # else the encoder itself is damaged
+            encoded[broken] = 0.0  # what a name without a vector counts as: it is not tried again
+        if len(vectors.append(keys[rows], encoded)):
+            raise Damaged(NOT_NUMBERS)

@@ -1,10 +1,16 @@
 """The jobs that wait for the trainer, and whose turn it is."""
 
+import math
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from backend.errors import BackendError, TrainerDied
 from backend.trainer.messages import Advanced, Done, Request
+
+APART_SECONDS = 3600.0
+"""So long no job of a project is let in beside another after the process ended while two ran: there
+may be too little memory for both, and what the other had done is lost each time."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,10 @@ class JobQueue:
     """Urgent jobs come first. Among these, and among the others, the projects take turns: the one
     whose last turn is longest ago is next, and of its jobs the one that has waited longest."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._waiting: list[Job] = []
+        self._apart_until: dict[int, float] = {}
         self._turns = 0
         self._last_turn: dict[int, int] = {}
 
@@ -66,8 +74,16 @@ class JobQueue:
 
     def take_urgent(self, besides: Collection[int]) -> Job | None:
         """The next urgent job to do beside those of other projects; None if there is none."""
-        found = [job for job in self._waiting if job.may_join and job.project not in besides]
+        found = [job for job in self._waiting if self._may_join(job) and job.project not in besides]
         return self._taken(found) if found else None
+
+    def keep_apart(self, project: int) -> None:
+        """Let no job of this project in beside another one for APART_SECONDS."""
+        self._apart_until[project] = self._clock() + APART_SECONDS
+
+    def _may_join(self, job: Job) -> bool:
+        is_apart = self._clock() < self._apart_until.get(job.project, -math.inf)
+        return job.may_join and not is_apart
 
     def _taken(self, jobs: list[Job]) -> Job:
         job = min(jobs, key=lambda one: (not one.is_urgent, self._last_turn.get(one.project, 0)))

@@ -152,7 +152,7 @@ def answer_line(answer: Answer) -> str:
 
 
 def answer_of(line: str) -> Answer:
-    """The answer that was written as this line."""
+    """The answer that was written as this line. Raises ValueError when it is cut off."""
     values = json.loads(line)
     return EVENTS[values.pop("message")](**values)
 

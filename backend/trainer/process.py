@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from backend.errors import JobFailed, TrainerDied, TrainerHung
+from backend.errors import JobFailed, TrainerDied, TrainerHung, explained
 from backend.media.record import absolve, end_reading
 from backend.trainer.child import Child
 from backend.trainer.jobs import Job, JobQueue
@@ -95,8 +95,7 @@ class TrainerProcess:
         return running or self._queue.knows(name)
 
     def _run(self) -> None:
-        with suppress(OSError):  # the first job tries again, and tells
-            self._living()  # it takes seconds to import what it needs: start before the first job
+        self._start_ahead()
         while (number := self._next()) is not None:
             self._at_work = number
             try:
@@ -106,6 +105,16 @@ class TrainerProcess:
                     self._hear(child)
             except (TrainerDied, OSError) as error:  # OSError: no further process can be started
                 self._after_death(error)
+                self._start_ahead()
+
+    def _start_ahead(self) -> None:
+        """Have a process before the next job: it takes seconds to import what it needs. Should this
+        one die, too, the next job starts another."""
+        with self._changed:
+            if self._queue or self._stopping:
+                return
+        with suppress(OSError):  # the next job tries again, and tells
+            self._living()
 
     def _next(self) -> int | None:
         """The number of the next job, once there is one; None to stop."""
@@ -124,7 +133,10 @@ class TrainerProcess:
     def _hear(self, child: Child) -> None:
         """Wait for one answer, and do what follows from it."""
         silence = max(job.silence for job in self._running.values())
-        answer = answer_of(child.hear(silence))
+        try:
+            answer = answer_of(child.hear(silence))
+        except ValueError as error:  # it ended in the middle of a line
+            raise TrainerDied from error
         self._at_work = answer.job
         if isinstance(answer, Done | Failed):
             self._finish(answer)
@@ -157,13 +169,16 @@ class TrainerProcess:
 
     def _after_death(self, error: TrainerDied | OSError) -> None:
         """Have all jobs that the process had been given tried again; the one that it was at counts
-        the death, unless we killed it."""
+        the death, unless we killed it. Of two projects, the one that was let in is kept apart."""
         self._bury()
         with self._changed:
             if self._stopping:
                 return
             running, self._running = self._running, {}
             cancelled, self._cancelled = self._cancelled, set()
+            if not cancelled:
+                for guest in [*running.values()][1:]:
+                    self._queue.keep_apart(guest.project)
         if cancelled:
             self._absolve(running)
         for number, job in running.items():
@@ -175,7 +190,7 @@ class TrainerProcess:
                 )
 
     def _count_death(self, job: Job, error: TrainerDied | OSError) -> None:
-        tasks = end_reading(job.request.subject.folder)
+        tasks = _reading(job)
         log.warning("trainer died in %s, reading the tasks %s", job.name, tasks)
         deaths = job.deaths + 1
         died = replace(job, deaths=deaths, is_urgent=job.is_urgent and deaths < TRIES)
@@ -197,7 +212,10 @@ class TrainerProcess:
     def _absolve(self, jobs: Mapping[int, Job]) -> None:
         """We have ended the process: no task is to blame."""
         for job in jobs.values():
-            absolve(job.request.subject.folder)
+            try:
+                absolve(job.request.subject.folder)
+            except OSError as error:  # a full disk, a folder that is gone
+                log.warning("what %s was reading is not forgotten: %s", job.name, explained(error))
 
     def _bury(self) -> None:
         with self._changed:
@@ -216,6 +234,15 @@ class TrainerProcess:
                 if self._stopping:
                     child.kill()
         return child
+
+
+def _reading(job: Job) -> list[int]:
+    """The tasks that the job was reading when the process ended, for which that is counted."""
+    try:
+        return end_reading(job.request.subject.folder)
+    except OSError as error:  # a full disk, a folder that is gone: the next attempt counts it
+        log.warning("what %s was reading is not written down: %s", job.name, explained(error))
+        return []
 
 
 def _named(job: Job) -> str:

@@ -46,6 +46,10 @@ class Tokens:
         wanted = np.repeat(self.bounds[rows] - bounds[:-1], counts) + np.arange(bounds[-1])
         return Tokens(self.states[wanted], self.places[wanted], bounds)
 
+    def states_of(self, row: int) -> Floats:
+        """The states (m, d) of a text's tokens."""
+        return self.states[self.bounds[row] : self.bounds[row + 1]]
+
     def places_of(self, row: int) -> Ints:
         """The places (m, 2) of a text's tokens."""
         return self.places[self.bounds[row] : self.bounds[row + 1]]

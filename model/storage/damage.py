@@ -23,6 +23,11 @@ class Damaged(Exception):
     """A file cannot be used; the message says why, for people."""
 
 
+class WrittenLater(Exception):
+    """A later release wrote a file, which is whole: this one cannot read it; the message says why,
+    for people."""
+
+
 def set_aside(path: Path, now: float) -> Path:
     """Rename what is damaged, so that it is neither used nor lost. Returns its new place; `now`:
     Unix time."""

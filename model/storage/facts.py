@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from model.storage.damage import WrittenLater
+
 FORMAT = 2
 """Grows when meta.json changes so that older code cannot read it. Release 0.1 wrote no number."""
 
@@ -46,9 +48,9 @@ class VersionFacts:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "VersionFacts":
-        """As it was written by this or an earlier release. Raises ValueError for a later one's."""
+        """As it was written by this or an earlier release. Raises WrittenLater for another."""
         if values.get("format", 1) > FORMAT:
-            raise ValueError(
+            raise WrittenLater(
                 f"it has format {values['format']}, and this release reads formats up to {FORMAT}: "
                 "a later release wrote it"
             )

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.storage.damage import Damaged, broken_rows
-from model.storage.vectors import NOT_NUMBERS, locked, size_of, write_at
+from model.storage.damage import broken_rows
+from model.storage.vectors import is_first, locked, size_of, write_at
 from model.types import Ints
 
 KEY_BYTES = 24
@@ -65,17 +65,15 @@ class RowStore:
             name: self._mapped(column, total)[wanted] for name, column in self._columns.items()
         }, bounds
 
-    def append(self, keys: Ints, arrays: Mapping[str, NDArray[Any]], bounds: Ints) -> None:
+    def append(self, keys: Ints, arrays: Mapping[str, NDArray[Any]], bounds: Ints) -> Ints:
         """Add the rows of every column (t, width), with `bounds` as `take` returns them, under
-        their keys (n,). Keys that are already there are left out. Raises Damaged when they are not
-        finite."""
-        for name in self._halves():
-            if len(broken_rows(arrays[name].astype(np.float16))):
-                raise Damaged(NOT_NUMBERS)
+        their keys (n,), without the keys with rows that are not finite, whose places are returned.
+        Keys that are already there are left out."""
+        broken = self._broken_of(arrays, bounds)
         with locked(self._folder / "lock"):
-            is_new = self.places(keys) < 0
-            _, first = np.unique(keys, return_index=True)
-            new = np.flatnonzero(is_new & np.isin(np.arange(len(keys)), first))
+            is_new = is_first(keys) & (self.places(keys) < 0)
+            is_new[broken] = False
+            new = np.flatnonzero(is_new)
             counts = np.diff(bounds)[new]
             wanted = np.concatenate(
                 [np.zeros(0, np.int64)]
@@ -90,6 +88,12 @@ class RowStore:
             records = np.stack([keys[new], starts, counts], axis=1).astype(np.int64)
             self._drop_lost_keys()
             write_at(self._folder / KEYS_FILE, len(self._keys) * KEY_BYTES, records)
+        return broken
+
+    def count(self) -> int:
+        """How many keys there are."""
+        self._refresh()
+        return len(self._keys)
 
     def check(self) -> int:
         """Forget the keys with rows that are not finite, so that they are encoded again. Returns
@@ -113,6 +117,12 @@ class RowStore:
         owners = np.repeat(np.arange(len(self._keys)), counts)
         owned = np.repeat(firsts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
         return np.unique(owners[np.isin(owned, np.concatenate([np.zeros(0, np.int64), *rows]))])
+
+    def _broken_of(self, arrays: Mapping[str, NDArray[Any]], bounds: Ints) -> Ints:
+        """The places of the keys with rows that are not finite among these."""
+        rows = [broken_rows(arrays[name].astype(np.float16)) for name in self._halves()]
+        found: Ints = np.searchsorted(bounds, np.concatenate(rows), side="right") - 1
+        return np.unique(found)
 
     def _halves(self) -> dict[str, Column]:
         """The columns of float16."""

@@ -30,7 +30,8 @@ class StateStore:
         return np.split(columns["states"], bounds[1:-1]) if len(rows) else []
 
     def append(self, keys: Ints, states: Sequence[Floats]) -> None:
-        """Add states, (f, dimension) a key. Keys that are already there are left out."""
+        """Add states, (f, dimension) a key. Keys that are already there are left out, and those
+        whose states are not finite."""
         bounds = np.cumsum([0, *map(len, states)])
         joined = np.concatenate([np.zeros((0, self.dimension), np.float16), *states])
         self._store.append(keys, {"states": joined}, bounds)

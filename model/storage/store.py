@@ -134,7 +134,7 @@ class Store:
 
     def load_version(self, name: str) -> Version:
         """Raises FileNotFoundError when there is no such version, Damaged when it is not whole or
-        was made with another encoder of this number."""
+        was made with another encoder of this number, WrittenLater when a later release made it."""
         folder = self.version_folder(name)
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no {folder}")
@@ -352,7 +352,10 @@ def _meta_of(facts: dict[str, Any]) -> EncoderMeta:
 
 
 def _version_of(name: str, facts: dict[str, Any], arrays: dict[str, Any]) -> Version:
-    head = None
+    known, head = (
+        VersionFacts.from_json(facts),
+        None,
+    )  # a later release may write all else otherwise
     if facts["kind"] is not None:
         labels = tuple(facts["classes"])
         arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
@@ -366,7 +369,7 @@ def _version_of(name: str, facts: dict[str, Any], arrays: dict[str, Any]) -> Ver
         arrays["training"],
         arrays["validation"],
         arrays["shortlist"],
-        VersionFacts.from_json(facts),
+        known,
     )
 
 

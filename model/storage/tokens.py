@@ -32,10 +32,15 @@ class TokenStore:
         columns, bounds = self._store.take(rows)
         return Tokens(columns["states"], columns["places"].astype(np.int64), bounds)
 
-    def append(self, keys: Ints, tokens: Tokens) -> None:
-        """Add the texts of these keys. Texts that are already there are left out."""
+    def append(self, keys: Ints, tokens: Tokens) -> Ints:
+        """Add the texts of these keys, without those whose states are not finite, whose places are
+        returned. Texts that are already there are left out."""
         columns = {"states": tokens.states, "places": tokens.places}
-        self._store.append(keys, columns, tokens.bounds)
+        return self._store.append(keys, columns, tokens.bounds)
+
+    def count(self) -> int:
+        """How many texts there are."""
+        return self._store.count()
 
     def check(self) -> int:
         """Forget what is not finite, so that it is read again. Returns how many keys that were."""

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.storage.damage import Damaged, broken_rows
-from model.types import Floats, Ints
+from model.storage.damage import broken_rows
+from model.types import Bools, Floats, Ints
 
 KEY_BYTES = 8
 """64-bit keys: among ten million texts, the chance that any two share one is below 1 in 300,000,
@@ -32,11 +32,6 @@ COPIED_AT_ONCE = 8192
 
 GONE = np.iinfo(np.int64).min
 """In place of the key of a vector that was damaged."""
-
-NOT_NUMBERS = (
-    "The encoder computes vectors that are not numbers: its weights are damaged. Nothing is learnt "
-    "with it; after a restart of the backend it is set aside"
-)
 
 
 def content_key(text: str) -> int:
@@ -117,19 +112,19 @@ class VectorStore:
         """The same, read from disk when indexed."""
         return View(self._index.vectors, rows)
 
-    def append(self, keys: Ints, vectors: Floats) -> None:
-        """Add vectors (n, dimension) under their keys; keys that are already there are left out.
-        Raises Damaged when they are not finite."""
-        if len(broken_rows(vectors.astype(np.float16))):
-            raise Damaged(NOT_NUMBERS)
+    def append(self, keys: Ints, vectors: Floats) -> Ints:
+        """Add vectors (n, dimension) under their keys, without those that are not finite, whose
+        places are returned. Keys that are already there are left out."""
+        halves = vectors.astype(np.float16)
+        broken = broken_rows(halves)
         with locked(self._lock_path):
-            new = self.rows(keys) < 0
-            _, first = np.unique(keys, return_index=True)
-            new &= np.isin(np.arange(len(keys)), first)
+            new = is_first(keys) & (self.rows(keys) < 0)
+            new[broken] = False
             rows = self._whole_rows()
             # Vectors first: a key without its vector must never be seen.
-            write_at(self._vectors_path, rows * self._row_bytes, vectors[new].astype(np.float16))
+            write_at(self._vectors_path, rows * self._row_bytes, halves[new])
             write_at(self._keys_path, rows * KEY_BYTES, keys[new].astype(np.int64))
+        return broken
 
     def count(self) -> int:
         """How many vectors the file holds, those among them that nobody needs."""
@@ -200,6 +195,12 @@ class VectorStore:
             size_of(self._vectors_path) // self._row_bytes,
         )
         return min(sizes)
+
+
+def is_first(keys: Ints) -> Bools:
+    """For each key (n,) whether it stands there for the first time."""
+    _, first = np.unique(keys, return_index=True)
+    return np.isin(np.arange(len(keys)), first)
 
 
 @contextmanager

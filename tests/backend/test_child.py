@@ -1,6 +1,14 @@
-"""What the trainer process is started with."""
+"""What the trainer process is started with, and that nobody waits for one that is stuck."""
 
-from backend.trainer.child import ENVIRONMENT, environment
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from backend.errors import TrainerHung
+from backend.trainer.child import ENVIRONMENT, Child, environment
 
 
 def test_the_trainer_gets_no_secret_in_its_environment() -> None:
@@ -24,3 +32,40 @@ def test_what_people_set_wins_over_ours() -> None:
         **ENVIRONMENT,
         "OMP_WAIT_POLICY": "ACTIVE",
     }
+
+
+@pytest.fixture
+def deaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Child]:
+    """A process that reads nothing and that no signal ends, as one that waits for a disk."""
+
+    class Stuck(subprocess.Popen[str]):
+        def __init__(self, _: object, **options: Any) -> None:
+            super().__init__(["sleep", "600"], **options)
+
+        def kill(self) -> None:
+            """The signal waits until the disk answers."""
+
+    monkeypatch.setattr("backend.trainer.child.subprocess.Popen", Stuck)
+    for name in ("STARTING", "BURYING"):
+        monkeypatch.setattr(f"backend.trainer.child.{name}", 0.1)
+    child = Child()
+    yield child
+    child._process.send_signal(signal.SIGKILL)
+    child.bury()
+
+
+def test_nobody_waits_for_a_trainer_that_does_not_read(deaf: Child) -> None:
+    """The request for a project with many labels is longer than the pipe is deep: all projects
+    waited for ever for one that a frozen process did not read."""
+    deaf.say("x" * 1_000_000)
+    with pytest.raises(TrainerHung):
+        deaf.hear(0.1)
+
+
+def test_nobody_waits_for_a_trainer_that_cannot_be_ended(
+    deaf: Child, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A signal does not end a process that waits for a disk; learning waited with it for good."""
+    deaf.bury()
+    assert deaf.is_alive()
+    assert "was killed and does not end" in caplog.text

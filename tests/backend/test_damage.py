@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from backend.errors import UnknownVersion
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror import review
-from backend.mirror.pool import Pool
+from backend.mirror.pool import PINNED, Pool
 from backend.project.damage import mended
+from backend.project.pin import pinned_version
 from backend.project.published import last_published
-from backend.project.versions import versions_of
+from backend.project.versions import version_of, versions_of
 from model.storage.store import Store
 from tests.model.test_store import add_encoder, head, version
 
@@ -55,10 +57,16 @@ def test_the_version_before_a_damaged_one_is_served(store: Store) -> None:
     assert store.version_names() == ["0.1"]
 
 
+def made_by_a_later_release(store: Store, name: str) -> Path:
+    """A version of which nothing but the format's number is as this release writes it."""
+    store.save_version(version(name, head()))
+    path = store.version_folder(name) / "meta.json"
+    path.write_text('{"format": 99}')
+    return path
+
+
 def test_a_version_of_a_later_release_is_left_alone(store: Store) -> None:
-    store.save_version(version("0.3", head()))
-    path = store.version_folder("0.3") / "meta.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 99'))
+    path = made_by_a_later_release(store, "0.3")
     said: list[str] = []
     with closing(Pool(store.folder / "pool.sqlite")) as pool:
         pool.add_published("0.3", 3.0)
@@ -74,3 +82,19 @@ def test_a_list_of_versions_leaves_a_damaged_one_out_and_says_so(
     """One of them was a traceback in place of the whole list."""
     assert [one.name for one in versions_of(store)] == ["0.1"]
     assert "Version 0.2 is damaged" in caplog.text
+
+
+def test_a_version_of_a_later_release_can_be_neither_listed_nor_pinned(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a return to an older release the list was a traceback, and with a pin to such a version
+    each turn failed."""
+    made_by_a_later_release(store, "0.3")
+    assert [one.name for one in versions_of(store)] == ["0.1"]
+    assert "Version 0.3 cannot be read: it has format 99" in caplog.text
+    with pytest.raises(UnknownVersion, match="a later release wrote it"):
+        version_of(store, "0.3")
+    with closing(Pool(store.folder / "pool.sqlite")) as pool:
+        pool.remember(PINNED, "0.3")
+        assert pinned_version(pool, store, parse(EXAMPLE)) is None
+    assert "the pin does not hold: Version 0.3 cannot be read" in caplog.text

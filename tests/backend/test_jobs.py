@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -21,11 +22,12 @@ from backend.mirror.pool import Pool
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.encoders import add_base_encoder
-from backend.trainer.jobs import Job
-from backend.trainer.messages import AddBase, Answer, Done, Subject, Tune
+from backend.trainer.jobs import APART_SECONDS, Job, JobQueue
+from backend.trainer.messages import AddBase, Answer, Done, Embed, Subject, Tune
 from backend.trainer.process import TRIES, TrainerProcess
 from model.types import EncoderSpec
 from tests.backend.test_trainer import IGNORE
+from tests.studio.bench import until
 
 Answers = queue.Queue[Answer | BackendError]
 
@@ -102,6 +104,37 @@ def test_a_machine_without_room_for_a_process_is_told(monkeypatch: pytest.Monkey
     trainer.stop()
 
 
+def dying(monkeypatch: pytest.MonkeyPatch, deaths: int) -> None:
+    """So many processes end in the first job that they are given, in the middle of a line."""
+    real, scripts = subprocess.Popen, ["read line; printf '{\"mess'"] * deaths
+
+    def popen(command: list[str], **options: Any) -> Any:
+        return real(["sh", "-c", scripts.pop()] if scripts else ["sleep", "600"], **options)
+
+    monkeypatch.setattr("backend.trainer.child.subprocess.Popen", popen)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "file"])
+def test_after_its_last_failure_the_trainer_is_ready_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: str
+) -> None:
+    """No process ran until the next job came, and `/ready` answered 503. What was being read could
+    not be asked for in a folder that was moved away at that moment: that ended the trainer's thread
+    for good, and so did a line that was cut off."""
+    (tmp_path / "file").touch()
+    dying(monkeypatch, TRIES)
+    trainer, answers = TrainerProcess(), queue.Queue[Answer | BackendError]()
+    asked = job("no/such/encoder", answers)
+    subject = replace(asked.request.subject, folder=tmp_path / folder)
+    trainer.submit(replace(asked, request=AddBase(subject)))
+    trainer.start()
+    try:
+        assert "died 2 times" in str(answers.get(timeout=60))
+        until("a process", trainer.is_alive)
+    finally:
+        trainer.stop()
+
+
 def labelled_texts(folder: Path, encoder: Path) -> Subject:
     """A project of twenty labelled texts, with its base encoder."""
     folder.mkdir()
@@ -147,21 +180,66 @@ def test_an_urgent_job_is_done_in_the_middle_of_a_deep_round(
 
 
 @pytest.mark.slow
+def test_a_project_in_which_the_process_ended_beside_another_is_kept_apart(
+    trainer: TrainerProcess, tmp_path: Path, one_layer: Path
+) -> None:
+    """On a machine without memory for both, each new encoding of one project ended the deep round
+    of another, which was never done."""
+    tuned, other = (labelled_texts(tmp_path / name, one_layer) for name in ("3", "4"))
+    tune = Tune(tuned, 20, "", audit_share=0.0, empty_is_none=False, label_names=False)
+    embed, done, asked = Embed(other, 0, label_names=False), queue.Queue[str](), ["again", "embed"]
+    is_killed = threading.Event()
+
+    def ask(*_: object) -> None:
+        if len(asked) == 2:
+            os.kill(process_of(trainer), signal.SIGSTOP)  # so that both run when it ends
+        if len(asked) == 2 or (asked and is_killed.is_set()):
+            trainer.submit(Job((4, asked.pop()), embed, True, 600.0, ignore, tell, tell, ignore))
+
+    def tell(job: Job, answer: Done | BackendError) -> None:
+        done.put(job.name[1] if isinstance(answer, Done) else str(answer))
+
+    def ignore(*_: object) -> None:
+        pass
+
+    trainer.submit(Job((3, "tune"), tune, False, 600.0, ask, tell, tell, ignore))
+    until("two jobs", lambda: trainer.is_busy_with(4))
+    is_killed.set()
+    os.kill(process_of(trainer), signal.SIGKILL)
+    assert [done.get(timeout=300) for _ in range(3)] == ["embed", "tune", "again"]
+
+
+def test_a_project_is_kept_apart_for_an_hour() -> None:
+    """A trainer that had too little memory once need not have it for ever."""
+    moments = iter([0.0, APART_SECONDS - 1.0, APART_SECONDS])
+    jobs, waiting = JobQueue(lambda: next(moments)), job("an/encoder", queue.Queue(), project=4)
+    jobs.keep_apart(4)
+    jobs.add(waiting)
+    assert jobs.take_urgent(besides={3}) is None
+    assert jobs.take_urgent(besides={3}) is waiting
+
+
+def process_of(trainer: TrainerProcess) -> int:
+    """The number of its process."""
+    assert trainer._child is not None
+    return trainer._child._process.pid
+
+
+@pytest.mark.slow
 def test_a_signal_to_all_processes_of_the_backend_does_not_end_the_trainer(
     trainer: TrainerProcess,
 ) -> None:
     """systemd and a terminal send it to all at a stop. A trainer that ended by itself left the
     tasks that it read as if they had ended it; the server ends it, and knows that."""
     answers: Answers = queue.Queue()
-    trainer.submit(job("no/first", answers))
-    assert "no/first" in str(answers.get(timeout=120))
-    child = trainer._child
-    assert child is not None
+    trainer.submit(job("no/such/first", answers))
+    assert "no/such/first" in str(answers.get(timeout=120))
+    process = process_of(trainer)
     for one in (signal.SIGTERM, signal.SIGINT):
-        os.kill(child._process.pid, one)
-    trainer.submit(job("no/second", answers))
-    assert "no/second" in str(answers.get(timeout=120))
-    assert trainer._child is child
+        os.kill(process, one)
+    trainer.submit(job("no/such/second", answers))
+    assert "no/such/second" in str(answers.get(timeout=120))
+    assert process_of(trainer) == process
 
 
 @pytest.mark.slow

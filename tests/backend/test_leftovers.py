@@ -54,3 +54,18 @@ def test_the_newest_logs_stay(folder: Path) -> None:
     left = {path.name for path in (folder / "tensorboard").glob("encoder-*")}
     assert left == {f"encoder-{number}" for number in range(3, KEPT_LOGS + 3)}
     assert len(list((folder / "tensorboard" / "rounds").iterdir())) == KEPT_LOGS
+
+
+def test_what_cannot_be_deleted_is_said_once_and_keeps_nothing_else(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each thorough look at the project failed at it. Python refuses to follow such a link."""
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    link = folder / f"0.damaged-{NOW - 40 * DAY:.0f}"
+    link.symlink_to(elsewhere)
+    gone = aside(folder, "1.damaged", 50)
+    for _ in range(2):
+        delete_leftovers(folder, NOW)
+    assert link.exists() and not gone.exists()
+    assert caplog.text.count(f"{link} cannot be deleted") == 1

@@ -1,6 +1,7 @@
 """Which task ended the trainer process. A process that ends leaves its record as it was; so does a
 record here that is left in the middle of reading."""
 
+import errno
 from contextlib import closing
 from pathlib import Path
 
@@ -123,3 +124,23 @@ def test_a_deadly_text_is_set_aside_until_people_ask(tmp_path: Path) -> None:
         die_reading(tmp_path, 3)
         opened_record(pool, config, tmp_path, ignore)
         assert pool.unreadable(9) == (1, {3: SET_ASIDE})
+
+
+def test_deaths_that_were_counted_survive_a_disk_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record was emptied before it was written, and the deadly task was read again."""
+    die_reading(tmp_path, 7)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", written_halfway)
+        for tell in (end_reading, absolve):
+            with pytest.raises(OSError, match="No space left"):
+                tell(tmp_path)
+    assert record_of(tmp_path).suspects() == [7]
+    assert [path.name for path in tmp_path.iterdir()] == ["reading.json"]
+
+
+def written_halfway(path: Path, text: str) -> int:
+    """As on a disk that is full by then."""
+    path.write_bytes(text[:3].encode())
+    raise OSError(errno.ENOSPC, "No space left on device")

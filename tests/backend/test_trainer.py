@@ -1,6 +1,8 @@
 """The trainer's jobs, called as the process calls them."""
 
+import time
 from base64 import b64encode
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
@@ -12,20 +14,24 @@ from PIL import Image
 
 from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
+from backend.media.contents import RETRY_SECONDS
 from backend.mirror.pool import Pool
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer import embed
-from backend.trainer.embed import embed_pool
+from backend.trainer.embed import NOT_A_NUMBER, embed_pool
 from backend.trainer.encoders import add_base_encoder
 from backend.trainer.messages import AddBase, Embed, Review, Subject, Tune
 from backend.trainer.review import review_labels
 from backend.trainer.tune import tune_encoder
+from backend.types import Json
 from model.choosing.audit import in_reserve
+from model.encoders.joint import Example, JointEncoder
 from model.encoders.text import BUNDLED, TextEncoder
+from model.storage.damage import Damaged
 from model.storage.store import Store
-from model.types import EncoderSpec, Ints
+from model.types import EncoderSpec, Floats, Ints
 from tests.backend.web import Answer, Web
 from tests.model.test_clips import write_clip
 from tests.model.test_image_encoder import res_net
@@ -144,6 +150,74 @@ def test_a_task_that_cannot_be_read_never_stops_the_others(tmp_path: Path) -> No
         assert len(pool.keys(config, 0)[0]) == 4, (
             "under another interface everything is tried again"
         )
+
+
+def computing_no_number_for(monkeypatch: pytest.MonkeyPatch, *texts: str) -> None:
+    """The encoder overflows on these texts, as one in half precision does."""
+    whole = JointEncoder.encode
+
+    def encode(encoder: JointEncoder, examples: Sequence[Example]) -> Floats:
+        found = whole(encoder, examples)
+        found[[example[0] in texts for example in examples]] = np.nan
+        return found
+
+    monkeypatch.setattr(JointEncoder, "encode", encode)
+
+
+def test_a_vector_that_is_no_number_costs_only_its_own_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job failed, the next one began with the same batch, and nothing behind that task ever got
+    a vector. A label's name of this kind counts as one that says nothing."""
+    job, store = hundred_texts(tmp_path), Store(tmp_path)
+    computing_no_number_for(monkeypatch, "Text 3", "Text 95", "yes")
+    assert embed_pool(job, IGNORE) == {"encoder": 0, "tasks": 100, "left": 0}
+    assert store.is_ready(0)
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        assert pool.unreadable(9) == (2, {3: NOT_A_NUMBER, 95: NOT_A_NUMBER})
+        _, keys = pool.keys(parse(EXAMPLE), 0)
+    assert len(keys) == 98
+    assert (store.vectors(0).rows(keys) >= 0).all()
+    assert embed_pool(job, IGNORE) == {"encoder": 0, "tasks": 0, "left": 0}
+    assert [*rows_of(store, 0, parse(EXAMPLE))] == ["Yes", "No"], "no name is asked for again"
+    vectors = name_vectors(store, 0, parse(EXAMPLE))
+    assert vectors is not None
+    assert vectors.any(axis=1).tolist() == [False, True]
+
+
+def test_an_encoder_that_computes_no_number_at_all_is_said_to_be_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No task is to blame, and none is set aside."""
+    job = hundred_texts(tmp_path)
+    computing_no_number_for(monkeypatch, "yes", "no", *(f"Text {n}" for n in range(100)))
+    for is_named in (True, False):
+        with pytest.raises(Damaged, match="its weights are damaged"):
+            embed_pool(replace(job, label_names=is_named), IGNORE)
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        assert pool.unreadable(9) == (0, {})
+
+
+def test_a_batch_without_any_number_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine may be at fault, for the encoder has computed others. Meanwhile they stand in
+    nobody's way."""
+    job, store, config = hundred_texts(tmp_path), Store(tmp_path), parse(EXAMPLE)
+    embed_pool(job, IGNORE)
+    new: list[Json] = [
+        {"id": n, "data": {"text": f"New {n}"}, "annotations": []} for n in (200, 201)
+    ]
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        pool.update(new, config)
+        with monkeypatch.context() as patch:
+            computing_no_number_for(patch, "New 200", "New 201")
+            assert embed_pool(job, IGNORE) == {"encoder": 0, "tasks": 2, "left": 0}
+        assert pool.unreadable(9)[0] == 2
+        pool.retry_unreadable(time.time() + RETRY_SECONDS)
+        assert pool.unreadable(9)[0] == 0
+        assert embed_pool(job, IGNORE) == {"encoder": 0, "tasks": 2, "left": 0}
+        assert (store.vectors(0).rows(pool.keys(config, 0)[1]) >= 0).all()
 
 
 @pytest.mark.parametrize("title", ["", '<Text name="title" value="$title"/>'], ids=["", "title"])

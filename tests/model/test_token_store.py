@@ -39,6 +39,16 @@ def test_a_text_is_kept_once(tmp_path: Path) -> None:
     assert (tmp_path / "texts.bin").stat().st_size == 3 * 24
 
 
+def test_texts_with_tokens_that_are_no_numbers_are_left_out_and_named(tmp_path: Path) -> None:
+    """One of them had all others of its batch refused, at each attempt."""
+    store, tokens = TokenStore(tmp_path, 4), some()
+    tokens.states[2] = np.inf  # the only token of the second text
+    assert store.append(KEYS, tokens).tolist() == [1]
+    assert store.rows(KEYS).tolist() == [0, -1, 1]
+    assert store.count() == 2
+    np.testing.assert_array_equal(store.take(np.array([1])).states, some().states[3:])
+
+
 def test_nothing_is_known_at_first(tmp_path: Path) -> None:
     store = TokenStore(tmp_path, 4)
     assert store.rows(KEYS).tolist() == [-1, -1, -1]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.storage.damage import CHECKED_AT_ONCE, Damaged
+from model.storage.damage import CHECKED_AT_ONCE
 from model.storage.vectors import GONE, KEY_BYTES, LEAST_UNUSED, VectorStore, content_key
 from model.types import Floats, Ints
 
@@ -179,12 +179,13 @@ def test_vectors_that_nobody_needs_are_dropped_when_they_are_many(tmp_path: Path
     assert found(store, -7, 2, 4) == [7.0, 2.0, 4.0]
 
 
-def test_an_encoder_that_computes_no_numbers_is_refused(tmp_path: Path) -> None:
-    """Its vectors would be forgotten and computed again for ever."""
+def test_vectors_that_are_no_numbers_are_left_out_and_named(tmp_path: Path) -> None:
+    """One of them had all others of its batch refused, at each attempt."""
     store = VectorStore(tmp_path, 2)
-    with pytest.raises(Damaged, match="weights are damaged"):
-        store.append(keys(1, 2), pairs(1.0, np.nan))
-    assert found(store, 1, 2) == [None, None]
+    assert store.append(keys(1, 2, 3, 4), pairs(1.0, np.nan, 3.0, np.inf)).tolist() == [1, 3]
+    assert found(store, 1, 2, 3, 4) == [1.0, None, 3.0, None]
+    assert store.append(keys(2), pairs(2.0)).tolist() == []
+    assert found(store, 1, 2, 3, 4) == [1.0, 2.0, 3.0, None]
 
 
 KEYS = st.integers(GONE + 1, 2**63 - 1)
