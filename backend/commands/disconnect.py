@@ -39,9 +39,7 @@ def run(arguments: Namespace) -> None:
     studio = studio_of(arguments, settings).of(arguments.project)
     known = footprint_of(settings.model_dir / str(arguments.project))
     url = arguments.backend_url or known.address or only_backend(studio)
-    for line in undo.disconnect(studio, url):
-        print(line)
-    settle(studio, known)
+    leave(studio, url, known)
     for line in (*undo.remove_webhooks(studio, url), *undo.reset_tabs(studio)):
         print(line)
     if arguments.predictions:
@@ -63,6 +61,18 @@ def only_backend(studio: StudioProject) -> str:
             f"{there}). Give its address with --backend-url"
         )
     return urls[0]
+
+
+def leave(studio: StudioProject, url: str, known: Footprint) -> None:
+    """Delete the backend from the list, and restore the settings. Once more if it is back then:
+    Label Studio brings back a row that it was just looking at."""
+    lines = [*undo.disconnect(studio, url)]
+    while True:
+        print("".join(f"{line}\n" for line in lines), end="")
+        settle(studio, known)
+        lines = [*undo.disconnect(studio, url)]
+        if not lines:
+            return
 
 
 def settle(studio: StudioProject, known: Footprint) -> None:

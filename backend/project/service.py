@@ -115,7 +115,7 @@ class Service:
         except BackendError as error:
             log.error("project %d is left out: %s", project, error)
 
-    def connect(self, project: int, hostname: str, token: str) -> None:
+    def connect(self, project: int, hostname: str, token: str, backend_url: str) -> None:
         """Somebody called /setup: start the project's loop, which asks Label Studio what is true.
 
         The settings' key wins over the token that came, and a token is sent only to the settings'
@@ -133,7 +133,7 @@ class Service:
             loop = self._loops.get(project)
             if loop is None or loop.has_ended:
                 loop = self._started(project, connection)
-        loop.inbox.call(hostname)
+        loop.inbox.call(backend_url, hostname)
         loop.connect(connection)
 
     def _started(self, project: int, connection: Connection) -> ProjectLoop:

@@ -26,9 +26,10 @@ class ProjectState:
 
 @dataclass(frozen=True)
 class SetupCall:
-    """A request to /setup: what it says is Label Studio's address for browsers ("" for nothing
-    usable), and when it came (time.monotonic)."""
+    """A request to /setup: our address as it names it, what it says is Label Studio's address for
+    browsers ("" for nothing usable), and when it came (time.monotonic)."""
 
+    own_address: str
     studio_address: str
     at: float
 
@@ -77,9 +78,13 @@ class Inbox:
             taken.append(self._submits.popleft())
         return taken
 
-    def call(self, studio_address: str) -> None:
+    def call(self, own_address: str, studio_address: str) -> None:
         """Somebody called /setup; see backend.queue.listing for what that is worth."""
-        self._setups.append(SetupCall(studio_address, time.monotonic()))
+        self._setups.append(SetupCall(own_address, studio_address, time.monotonic()))
+
+    def called_as(self) -> str:
+        """Our address as the last call of /setup named it; "" before the first."""
+        return self._setups[-1].own_address if self._setups else ""
 
     def setups_since(self, moment: float) -> list[SetupCall]:
         """The calls of /setup from this time on (time.monotonic), oldest first."""

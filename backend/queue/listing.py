@@ -13,34 +13,82 @@ from urllib.parse import urlsplit
 from backend.errors import NotListed
 from backend.queue.inbox import Inbox
 from backend.studio.project import StudioProject
-from backend.types import Json
+
+
+@dataclass(frozen=True)
+class Row:
+    """A backend in Label Studio's list: its number there, and its address as people entered it."""
+
+    number: int
+    url: str
 
 
 @dataclass(frozen=True)
 class Listing:
-    """own: our address as people entered it; earlier: the addresses of backends that were connected
-    before us; studio_address: what Label Studio says its own is for browsers, "" if it did not say.
-    """
+    """own: our row; earlier: the backends that were connected before us; studio_address: what Label
+    Studio says its own is for browsers, "" if it did not say."""
 
-    own: str
-    earlier: tuple[str, ...]
+    own: Row
+    earlier: tuple[Row, ...]
     studio_address: str
 
 
+class Registration:
+    """Our place in a project's list of backends.
+
+    The list is asked for as rarely as possible. Label Studio calls each backend for it and then
+    saves the row, so that one which somebody deletes at this moment is back afterwards, and a new
+    address is the old one again. What a single backend answers to /versions, it passes on without
+    saving anything.
+    """
+
+    def __init__(self, studio: StudioProject, inbox: Inbox, known: str) -> None:
+        """`known`: our address so far, or ""."""
+        self._studio, self._inbox, self._known = studio, inbox, known
+        self._listing: Listing | None = None
+        self._called_as = ""
+
+    def look(self) -> Listing:
+        """Where we are listed now. Raises NotListed, and StudioError."""
+        listing = self._listing
+        if listing is None or self._is_called_otherwise() or not self._is_ours(listing.own):
+            self._listing = None
+            listing = listing_of(self._studio, self._inbox, self._known)
+            self._listing, self._known = listing, listing.own.url
+            self._called_as = self._inbox.called_as()
+        return listing
+
+    def is_listed(self, row: Row) -> bool:
+        """Whether this row is still there."""
+        return self._studio.backend_versions(row.number) is not None
+
+    def forget(self) -> None:
+        """Ask for the whole list at the next look."""
+        self._listing = None
+
+    def _is_ours(self, row: Row) -> bool:
+        return self._inbox.identity in (self._studio.backend_versions(row.number) or ())
+
+    def _is_called_otherwise(self) -> bool:
+        """Somebody may have changed our address in the list."""
+        return self._inbox.called_as() != self._called_as
+
+
 def listing_of(studio: StudioProject, inbox: Inbox, known: str) -> Listing:
-    """Ask Label Studio where it lists us for the project. `known`: our address so far, or "".
+    """Ask Label Studio for the project's backends, and which of them we are. `known`: our address
+    so far, or "".
 
     Raises NotListed, and StudioError.
     """
     began = time.monotonic()
-    rows = sorted(studio.backends(), key=lambda row: int(row["id"]))
+    rows = [Row(int(row["id"]), str(row["url"])) for row in studio.backends()]
+    rows.sort(key=lambda row: row.number)
     # While it answers, Label Studio calls /setup of each backend.
     said = {call.studio_address for call in inbox.setups_since(began)}
-    urls = [str(row["url"]) for row in rows]
-    own = known if known in urls else _found(studio, rows, inbox.identity)
+    own = _found(studio, rows, inbox.identity, known)
     if own is None:
         raise NotListed(_sentence(studio.number, known))
-    earlier = urls[: urls.index(own)]
+    earlier = rows[: rows.index(own)]
     return Listing(own, tuple(earlier), said.pop() if len(said) == 1 else "")
 
 
@@ -51,10 +99,10 @@ def same_address(one: str, other: str) -> bool:
     return hosts[0] == hosts[1] and first.path.rstrip("/") == second.path.rstrip("/")
 
 
-def _found(studio: StudioProject, rows: list[Json], identity: str) -> str | None:
+def _found(studio: StudioProject, rows: list[Row], identity: str, known: str) -> Row | None:
     for row in rows:
-        if identity in studio.backend_versions(row["id"]):
-            return str(row["url"])
+        if row.url == known or identity in (studio.backend_versions(row.number) or ()):
+            return row
     return None
 
 

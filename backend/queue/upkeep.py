@@ -9,7 +9,7 @@ from backend.mirror.identity import is_of
 from backend.mirror.pool import Pool
 from backend.mirror.review import read as read_review
 from backend.queue.inbox import Inbox, ProjectState
-from backend.queue.listing import Listing, listing_of
+from backend.queue.listing import Listing, Registration, Row
 from backend.queue.overwritten import Overwritten
 from backend.queue.publish import out_of_order
 from backend.queue.repairs import Repairs
@@ -60,7 +60,10 @@ class Upkeep:
         self._inbox = inbox
         self._overwritten = Overwritten()
         self._repairs = Repairs()
+        self._registration = Registration(studio, inbox, pool.fact(OWN_ADDRESS) or "")
         self._listing: Listing | None = None
+        self._rival: Row | None = None
+        """Another backend of our kind that was connected before us."""
         inbox.secret = pool.fact(SECRET) or inbox.secret
         pool.remember(SECRET, inbox.secret)
         self._studio_url = connection.url
@@ -95,25 +98,33 @@ class Upkeep:
     def _look_at_list(self) -> None:
         """Go on only while Label Studio lists us for the project, and no other one of our kind was
         there before."""
+        self._refuse_rival()
         is_first = self._listing is None
-        known = self._pool.fact(OWN_ADDRESS) or ""
         try:
-            self._listing = listing_of(self._studio, self._inbox, known)
+            self._listing = self._registration.look()
         except NotListed:
             self.forget_tab()  # whoever connects us again expects it in order
             raise
         if is_first:
-            log.info("project %d: connected, as %s", self._studio.number, self._listing.own)
+            log.info("project %d: connected, as %s", self._studio.number, self._listing.own.url)
         keep_listing(self._pool, self._listing)
-        if not self._listing.earlier:
+        if self._listing.earlier:
+            webhooks = self._studio.webhooks()
+            self._rival = rival_in(webhooks, self._listing, self._inbox.secret)
+            self._refuse_rival()
+
+    def _refuse_rival(self) -> None:
+        """Raises AnotherBackend as long as the one that was there before us is listed."""
+        if self._rival is None:
             return
-        rival = rival_in(self._studio.webhooks(), self._listing, self._inbox.secret)
-        if rival is not None:
+        if self._registration.is_listed(self._rival):
             raise AnotherBackend(
-                f"Another backend of this kind at {rival} was connected to project "
+                f"Another backend of this kind at {self._rival.url} was connected to project "
                 f"{self._studio.number} before this one, and both would change the order all the "
                 "time. This one has stopped; delete one of the two under Settings > Model"
             )
+        self._rival = None
+        self._registration.forget()
 
     def missed(self) -> bool:
         """Whether our write cost somebody settings and nothing says which; once for each loss.
@@ -144,7 +155,7 @@ class Upkeep:
         """Make Label Studio report the events that matter for this labelling interface."""
         if self._listing is None:
             return
-        own = self._listing.own
+        own = self._listing.own.url
         if is_secret_lost(self._studio.webhooks(), own, self._inbox.secret):
             self._pool.remember(SECRET, self._inbox.new_secret())
         ensure_webhook(self._studio, own, self._inbox.secret, events_for(interface))
@@ -223,6 +234,6 @@ class Upkeep:
 
 def keep_listing(pool: Pool, listing: Listing) -> None:
     """Remember where Label Studio lists us, and where browsers find it."""
-    pool.remember(OWN_ADDRESS, listing.own)
+    pool.remember(OWN_ADDRESS, listing.own.url)
     if listing.studio_address:
         pool.remember(ADDRESS, listing.studio_address)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from backend.errors import StudioError
-from backend.queue.listing import Listing, same_address
+from backend.queue.listing import Listing, Row, same_address
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -88,12 +88,13 @@ def is_secret_lost(webhooks: Sequence[Json], backend_url: str, secret: str) -> b
     return any(same_address(row["url"], url) and _secret_in(row) != secret for row in webhooks)
 
 
-def rival_in(webhooks: Sequence[Json], listing: Listing, secret: str) -> str | None:
-    """The address of another backend of our kind that was connected to the project before us."""
-    for url in listing.earlier:
-        to_it = [row for row in webhooks if same_address(row["url"], f"{url.rstrip('/')}/webhook")]
+def rival_in(webhooks: Sequence[Json], listing: Listing, secret: str) -> Row | None:
+    """Another backend of our kind that was connected to the project before us."""
+    for backend in listing.earlier:
+        url = f"{backend.url.rstrip('/')}/webhook"
+        to_it = [row for row in webhooks if same_address(row["url"], url)]
         if any(_secret_in(row) not in ("", secret) for row in to_it):
-            return url
+            return backend
     return None
 
 

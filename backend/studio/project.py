@@ -131,14 +131,15 @@ class StudioProject:
         """The project's ML backends. Label Studio calls /health and /setup of each of them."""
         return self._rows("/api/ml/")
 
-    def backend_versions(self, backend: int) -> list[Any]:
-        """What this backend answers to Label Studio's GET /versions; [] if it does not answer."""
+    def backend_versions(self, backend: int) -> list[Any] | None:
+        """What this backend answers to Label Studio's GET /versions; [] if it does not answer, None
+        if Label Studio has no such backend."""
         try:
             answer = self.session.json("GET", f"/api/ml/{backend}/versions")
         except StudioError as error:
             if error.status is None:
                 raise
-            return []
+            return None if error.status == 404 else []
         versions = answer.get("versions")
         return versions if isinstance(versions, list) else []
 

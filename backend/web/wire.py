@@ -78,7 +78,7 @@ def setup() -> Response:
     project = project_id(body.get("project"))
     parse(_text(body, "schema"))
     hostname, token = _address(body.get("hostname")), _string(body.get("access_token"))
-    _service().connect(project, hostname, token)
+    _service().connect(project, hostname, token, request.url_root)
     return jsonify(model_version=_service().version_of(project))
 
 
