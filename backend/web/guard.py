@@ -3,6 +3,7 @@
 import hmac
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -94,6 +95,7 @@ def _host() -> str | None:
 
 
 def _check() -> Response | None:
+    g.began = time.monotonic()
     request.max_content_length = BODY_LIMITS.get(request.path, SMALL_BODY)
     refusal = _check_password()
     if refusal is not None:
@@ -173,7 +175,9 @@ def _protect(answer: Response) -> Response:
 
 def _log(answer: Response) -> Response:
     protocol = request.environ.get("SERVER_PROTOCOL", "")
-    access_log.debug('"%s %s %s" %d', request.method, request.path, protocol, answer.status_code)
+    line = f"{request.method} {request.path} {protocol}"
+    spent = 1000 * (time.monotonic() - g.began)
+    access_log.debug('"%s" %d %.0f ms', line, answer.status_code, spent)
     return answer
 
 
