@@ -37,6 +37,7 @@ VERSION = re.compile(r"(\d+)\.(\d+)")
 NUMBER = re.compile(r"\d+")
 LAST, STAMP = "last", "encoder"
 """The files that hold the last encoder's number, and whose vectors are in a folder."""
+FOLDERS = ("encoders", "vectors", "versions")
 STATE_FOLDERS: dict[Medium, str] = {"video": "frames", "audio": "sounds"}
 """Media whose networks stay frozen -> the name of the folder of their states."""
 HERE = "."
@@ -94,7 +95,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._opened: dict[int, VectorStore] = {}
-        for name in ("encoders", "vectors", "versions"):
+        for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def clear_unfinished(self) -> None:
@@ -212,7 +213,7 @@ class Store:
         """The number of the encoder to be made next. No number is used twice, even when the folder
         of the last encoder was lost: its vectors, its versions and their predictions in Label
         Studio may still be there."""
-        paths = self.folder.glob("*/*")
+        paths = [path for kind in FOLDERS for path in (self.folder / kind).iterdir()]
         found = [NUMBER.match(path.name) for path in paths if path.suffix != ".unfinished"]
         numbers = [int(match[0]) for match in found if match is not None]
         return max([*numbers, self._last_encoder()], default=-1) + 1

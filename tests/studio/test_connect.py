@@ -225,7 +225,8 @@ def proxy(bench: Bench) -> Iterator[str]:
         kind = {"Content-Type": answer.headers["Content-Type"]}
         Answer(answer.content, answer.status_code, kind)(handler)
 
-    web.answers |= dict.fromkeys(("/health", "/setup", "/predict", "/webhook"), forward)
+    paths = ("/health", "/setup", "/predict", "/webhook", "/versions")
+    web.answers |= dict.fromkeys(paths, forward)
     yield web.url
     web.close()
 
