@@ -25,6 +25,9 @@ MULTIPLE = (
     '<Choice value="Technology" alias="tech"/></Choices></View>'
 )
 
+# Queue, reading and locks are tested on each database; where rows are kept matters to nothing here.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:

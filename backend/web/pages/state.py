@@ -141,7 +141,8 @@ def exposition(service: Service) -> bytes:
 
 def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
     if name == "in_trouble":
-        return float(bool(state["trouble"] or state["training_trouble"]))
+        is_wrong = state["trouble"] is not None and not loop.is_let_go
+        return float(is_wrong or state["training_trouble"] is not None)
     if name != "score":
         return float(state[name])
     served = loop.served
