@@ -181,6 +181,12 @@ class Settings:
         choices=("plain", "json"),
     )
 
+    @property
+    def password(self) -> tuple[str, str] | None:
+        """The user name and the password that callers must send; None if none."""
+        user = self.basic_auth_user
+        return (user, self.basic_auth_pass) if user else None
+
 
 def from_env(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables; an empty variable counts as not set.

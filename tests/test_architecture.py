@@ -29,17 +29,18 @@ ROOMS = {
     # what is known of a project, and what it shows
     "mirror": {"errors", "types", "interface"},
     "media": {"errors", "settings", "interface", "studio", "mirror"},
+    "folder": {"errors", "types", "mirror"},
     # our state in Label Studio, and the process that encodes and fine-tunes
     "queue": {"errors", "types", "studio", "mirror"},
     "trainer": {"errors", "types", "logs", "interface", "mirror", "media"},
     # the loop, and its pages
     "project": {
         *("errors", "types", "settings", "interface", "studio"),
-        *("mirror", "media", "queue", "trainer"),
+        *("mirror", "media", "folder", "queue", "trainer"),
     },
     "web": {
         *("errors", "types", "settings", "logs"),
-        *("interface", "mirror", "queue", "project"),
+        *("interface", "mirror", "folder", "queue", "project"),
     },
     # what people call
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},

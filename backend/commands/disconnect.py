@@ -7,6 +7,7 @@ so does MODEL_DIR: connect the project again, and it goes on where it was.
 import os
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.errors import BackendError
@@ -40,15 +41,22 @@ def run(arguments: Namespace) -> None:
     known = footprint_of(settings.model_dir / str(arguments.project))
     url = arguments.backend_url or known.address or only_backend(studio)
     leave(studio, url, known)
-    for line in (*undo.remove_webhooks(studio, url), *undo.reset_tabs(studio)):
-        print(line)
+    say(undo.remove_webhooks(studio, url))
+    say(undo.reset_tabs(studio))
     if arguments.predictions:
-        for line in undo.remove_predictions(studio, known.versions):
-            print(line)
+        say(undo.remove_predictions(studio, known.versions))
     print(
         f"Project {arguments.project} is disconnected. What was learnt stays in "
         f"{settings.model_dir / str(arguments.project)}; delete it if you do not need it"
     )
+
+
+def say(lines: Iterable[str]) -> int:
+    """Print what was done, line by line. Returns how many lines there were."""
+    count = 0
+    for count, line in enumerate(lines, 1):  # noqa: B007 (the last one counts)
+        print(line)
+    return count
 
 
 def only_backend(studio: StudioProject) -> str:
@@ -66,13 +74,10 @@ def only_backend(studio: StudioProject) -> str:
 def leave(studio: StudioProject, url: str, known: Footprint) -> None:
     """Delete the backend from the list, and restore the settings. Once more if it is back then:
     Label Studio brings back a row that it was just looking at."""
-    lines = [*undo.disconnect(studio, url)]
-    while True:
-        print("".join(f"{line}\n" for line in lines), end="")
+    say(undo.disconnect(studio, url))
+    settle(studio, known)
+    while say(undo.disconnect(studio, url)):
         settle(studio, known)
-        lines = [*undo.disconnect(studio, url)]
-        if not lines:
-            return
 
 
 def settle(studio: StudioProject, known: Footprint) -> None:
@@ -80,8 +85,7 @@ def settle(studio: StudioProject, known: Footprint) -> None:
     until = time.monotonic() + LIMIT
     quiet_since = time.monotonic()
     while time.monotonic() < quiet_since + QUIET_SECONDS:
-        for line in undo.restore_settings(studio, known.sampling):
-            print(line)
+        if say(undo.restore_settings(studio, known.sampling)):
             quiet_since = time.monotonic()
         if time.monotonic() > until:
             raise BackendError(

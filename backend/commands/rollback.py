@@ -11,6 +11,7 @@ import requests
 
 from backend.project.pin import pin, pinned_name, unpin
 from backend.project.versions import store_of, version_of
+from backend.queue.webhook import send_hint, webhook_url
 from backend.settings import Settings, from_env
 
 TIMEOUT = 5.0
@@ -44,15 +45,10 @@ def state(name: str | None) -> str:
 
 def give_hint(settings: Settings, project: int) -> str:
     """Make a running server look at the project now. Returns a line that says whether it did."""
-    url = f"http://localhost:{settings.port}/webhook"
-    user = settings.basic_auth_user
+    address = f"http://localhost:{settings.port}"
+    url = webhook_url(address)
     try:
-        answer = requests.post(
-            url,
-            json={"action": "PROJECT_UPDATED", "project": {"id": project}},
-            auth=(user, settings.basic_auth_pass) if user else None,
-            timeout=TIMEOUT,
-        )
+        answer = send_hint(address, project, settings.password, TIMEOUT)
         if answer.ok:
             return "The server applies this now"
         trouble = f"{url} answers {answer.status_code}"

@@ -8,7 +8,7 @@ from backend.doctor.observation import TIMEOUT, Observation, address
 from backend.errors import BackendError
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import ORDERING, ensure_first_tab
-from backend.queue.webhook import SECRET_HEADER, ensure_webhook, events_for
+from backend.queue.webhook import SECRET_HEADER, ensure_webhook, events_for, send_hint
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 from backend.types import Json
@@ -17,25 +17,14 @@ from backend.types import Json
 def fix_webhook(studio: StudioProject, seen: Observation, settings: Settings) -> str:
     """Without a secret: the backend puts a new one into it, now or at its next poll."""
     events = events_for(seen.project["label_config"])
-    if not ensure_webhook(studio, seen.backend_url, "", events):
+    if not ensure_webhook(studio, seen.webhooks, seen.backend_url, "", events):
         raise BackendError("Label Studio refuses the webhook")
-    _wake(seen.backend_url, studio.number, settings)
+    with suppress(requests.RequestException):  # it looks later if it does not answer
+        send_hint(seen.backend_url, studio.number, settings.password, TIMEOUT)
     return (
         f"the webhook to {seen.backend_url}/webhook is in place, with its events; the backend adds "
         "a new secret to it within a minute"
     )
-
-
-def _wake(backend_url: str, project: int, settings: Settings) -> None:
-    """Have the backend look at the project now; it does so later if it does not answer."""
-    user = settings.basic_auth_user
-    with suppress(requests.RequestException):
-        requests.post(
-            f"{backend_url}/webhook",
-            json={"action": "PROJECT_UPDATED", "project": {"id": project}},
-            auth=(user, settings.basic_auth_pass) if user else None,
-            timeout=TIMEOUT,
-        )
 
 
 def delete_left_webhooks(studio: StudioProject, seen: Observation, _: Settings) -> str:

@@ -75,7 +75,7 @@ def end_reading(folder: Path) -> list[int]:
     return reading
 
 
-def absolve(folder: Path) -> None:
+def forget_reading(folder: Path) -> None:
     """The process was ended on purpose: that is no fault of what it read. Raises OSError."""
     reading, deaths = _load(folder)
     if reading:

@@ -25,6 +25,9 @@ from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
 
+FILE = "pool.sqlite"
+"""The mirror's name in a project's folder."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS task (
     id INTEGER PRIMARY KEY,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.mirror.pool import FILE as MIRROR
 from backend.project.loop import Hint, ProjectLoop
 from backend.project.metrics import ProjectMetrics
 from backend.project.progress import Progress
@@ -13,9 +14,6 @@ from backend.queue.inbox import Inbox
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess
-
-MIRROR = "pool.sqlite"
-"""The name of the mirror's file in a project's folder."""
 
 
 @dataclass(frozen=True)

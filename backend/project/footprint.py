@@ -4,8 +4,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
-from backend.project.context import MIRROR
 from backend.queue.upkeep import BEFORE, OWN_ADDRESS
 
 DEFAULT_SAMPLING = "Sequential sampling"

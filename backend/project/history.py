@@ -6,7 +6,6 @@ Versions are deleted hours after they were replaced; their figures stay, a line 
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from backend.project.past import Past, past_of, rows_in, same_labels
+from backend.folder.past import COMPARED, FILE, Past, past_of, same_labels
 from backend.settings import Settings
 from backend.types import Json
 from model.measuring.metrics import cohen_kappa
@@ -37,11 +36,6 @@ from model.types import Bools, Ints, Kind
 if TYPE_CHECKING:  # they import torch, and those who only read a history do not need it
     from backend.project.round import Round
     from model.tracking import Tracker
-
-
-FILE = "history.jsonl"
-COMPARED = "compared.safetensors"
-"""The file with the answers of the version that was compared last."""
 
 
 class History:
@@ -140,11 +134,6 @@ def append(path: Path, facts: Json) -> None:
             file.seek(-1, os.SEEK_END)
             cut_off = file.read(1) != b"\n"
         file.write((("\n" if cut_off else "") + json.dumps(facts) + "\n").encode())
-
-
-def read(path: Path) -> Iterator[Json]:
-    """All lines of a history file, oldest first, without damaged ones."""
-    return rows_in(path.read_bytes() if path.exists() else b"")
 
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:

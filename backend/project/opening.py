@@ -1,10 +1,10 @@
 """A project's mirror is opened, or made when the project is connected for the first time."""
 
 from backend.errors import NoSuchProject, ProjectGone
+from backend.folder.format import check_format
 from backend.mirror.identity import is_of, set_aside
 from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
-from backend.project.format import check_format
 from backend.queue.listing import listing_of
 from backend.queue.upkeep import keep_listing
 from backend.studio.project import StudioProject

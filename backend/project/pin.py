@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backend.errors import BackendError, UnknownVersion
 from backend.interface.questions import LabelConfig
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import PINNED, Pool
 from backend.project.versions import version_of
 from model.storage.store import Store, Version
@@ -18,7 +19,7 @@ SHOWN_LABELS = 10
 
 def pinned_name(folder: Path) -> str | None:
     """The name of the version that is pinned in a project's folder; None without a pin."""
-    path = folder / "pool.sqlite"
+    path = folder / MIRROR
     if not path.is_file():  # opening would make it, and the server takes up what has one
         return None
     with closing(Pool(path)) as pool:
@@ -28,7 +29,7 @@ def pinned_name(folder: Path) -> str | None:
 
 def served_name(folder: Path) -> str | None:
     """The name of the version that was written into Label Studio last; None before the first."""
-    path = folder / "pool.sqlite"
+    path = folder / MIRROR
     if not path.is_file():
         return None
     with closing(Pool(path)) as pool:
@@ -66,7 +67,7 @@ def unpin(store: Store) -> None:
 
 def _remember(store: Store, name: str | None) -> None:
     # In the project's own database, where each turn of its loop looks.
-    with closing(Pool(store.folder / "pool.sqlite")) as pool:
+    with closing(Pool(store.folder / MIRROR)) as pool:
         pool.remember(PINNED, name)
 
 

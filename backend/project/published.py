@@ -5,9 +5,9 @@ import logging
 import time
 from collections.abc import Callable
 
+from backend.folder.damage import opened
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Pool
-from backend.project.damage import opened
 from backend.studio.project import StudioProject
 from model.storage.damage import WrittenLater
 from model.storage.store import Store, Version

@@ -13,12 +13,13 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
+from backend.folder.lock import held
+from backend.folder.private import keep_private
 from backend.interface.preannotations import demand_score
-from backend.project.context import MIRROR, context_of
-from backend.project.lock import held
+from backend.mirror.pool import FILE as MIRROR
+from backend.project.context import context_of
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.project.metrics import Metrics
-from backend.project.private import keep_private
 from backend.project.readiness import StudioHealth, all_have_their_order
 from backend.queue.publish import as_we_left_it
 from backend.settings import Settings, from_env
@@ -165,10 +166,6 @@ class Service:
             "another backend with a MODEL_DIR of its own for further projects"
         )
 
-    def knows_secret(self, secret: object) -> bool:
-        """Whether one of the projects' own webhooks carries this secret."""
-        return self.project_of(secret) is not None
-
     def project_of(self, secret: object) -> int | None:
         """The project whose webhook carries this secret."""
         if not isinstance(secret, str):
@@ -276,7 +273,7 @@ class Service:
     def _predictor(self) -> "Predictor":
         from backend.project.predictor import Predictor  # noqa: PLC0415 (see the class)
 
-        return Predictor(max(1, self.settings.threads // 2))
+        return Predictor(self.settings.threads // 2)
 
     def _make_work(self, loop: ProjectLoop, connection: Connection) -> Work:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)

@@ -6,17 +6,17 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from backend.errors import LetGo, NotConnected, ProjectGone
+from backend.folder.damage import mended
+from backend.folder.format import migrate
+from backend.folder.leftovers import delete_leftovers
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling
 from backend.project import reread
 from backend.project.context import ProjectContext
-from backend.project.damage import mended
 from backend.project.due import Ranked, is_due
-from backend.project.format import migrate
 from backend.project.history import History
-from backend.project.leftovers import delete_leftovers
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
 from backend.project.pin import pinned_version
@@ -154,22 +154,23 @@ class Turns:
         else:
             config = self._config
             synchronise(self._pool, self._studio, config)
-        self._reread(config, is_due="start" in hints, is_fresh=not was_read)
+        if was_read:
+            self._reread(config, is_start="start" in hints)
+        else:
+            reread.skip(self._pool, time.time())
         if not is_read(self._pool):  # go on after this turn, and train when all labels are known
             for hint in {"tasks", *(hints & {"train"})}:
                 self._context.wake(hint)
         return config
 
-    def _reread(self, config: LabelConfig, *, is_due: bool, is_fresh: bool) -> None:
-        """After a start and once a day, read what is annotated again, a part in each turn; not what
-        was read just now for the first time."""
+    def _reread(self, config: LabelConfig, *, is_start: bool) -> None:
+        """After a start and once a day, read what is annotated again, a part in each turn."""
         now = time.time()
-        if is_fresh:
-            reread.skip(self._pool, now)
-        elif is_due or reread.is_due(self._pool, now):
+        if is_start or reread.is_due(self._pool, now):
             reread.begin(self._pool, now)
-        if reread.is_going_on(self._pool):
-            reread.read_on(self._pool, self._studio, config)
+        if not reread.is_going_on(self._pool):
+            return
+        reread.read_on(self._pool, self._studio, config)
         if reread.is_going_on(self._pool):
             self._context.wake("vectors")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import UnknownProject, UnknownVersion
-from backend.project.format import check_format
+from backend.folder.format import check_format
 from model.storage.damage import Damaged, WrittenLater
 from model.storage.store import EncoderMeta, Store, Version
 

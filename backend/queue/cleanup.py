@@ -32,7 +32,10 @@ def clean_up(
     names = obsolete(
         pool.published(), served.name, keep_hours * 3600.0, MOST_ROWS // rows, time.time()
     )
-    deleted = delete_versions(studio, pool, names[:DELETED_AT_ONCE])
+    deleted = names[:DELETED_AT_ONCE]
+    for name in deleted:
+        studio.delete_model_version(name)
+        pool.drop_published(name)
     delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
     if deleted:
         log.info("project %d: deleted %d old versions", studio.number, len(deleted))
@@ -55,14 +58,6 @@ def obsolete(
         if name != served and (age > keep_seconds or is_crowded):
             found.append(name)
     return found
-
-
-def delete_versions(studio: StudioProject, pool: Pool, names: list[str]) -> list[str]:
-    """Delete our predictions of these versions. Returns their names."""
-    for name in names:
-        studio.delete_model_version(name)
-        pool.drop_published(name)
-    return names
 
 
 def delete_old_files(

@@ -45,16 +45,17 @@ class Registration:
     def __init__(self, studio: StudioProject, inbox: Inbox, known: str) -> None:
         """`known`: our address so far, or ""."""
         self._studio, self._inbox, self._known = studio, inbox, known
-        self._listing: Listing | None = None
+        self.listing: Listing | None = None
+        """As it was at the last look."""
         self._called_as = ""
 
     def look(self) -> Listing:
         """Where we are listed now. Raises NotListed, and StudioError."""
-        listing = self._listing
+        listing = self.listing
         if listing is None or self._is_called_otherwise() or not self._is_ours(listing.own):
-            self._listing = None
+            self.listing = None
             listing = listing_of(self._studio, self._inbox, self._known)
-            self._listing, self._known = listing, listing.own.url
+            self.listing, self._known = listing, listing.own.url
             self._called_as = self._inbox.called_as()
         return listing
 
@@ -64,7 +65,7 @@ class Registration:
 
     def forget(self) -> None:
         """Ask for the whole list at the next look."""
-        self._listing = None
+        self.listing = None
 
     def _is_ours(self, row: Row) -> bool:
         return self._inbox.identity in (self._studio.backend_versions(row.number) or ())
@@ -100,10 +101,10 @@ def same_address(one: str, other: str) -> bool:
 
 
 def _found(studio: StudioProject, rows: list[Row], identity: str, known: str) -> Row | None:
-    for row in rows:
-        if row.url == known or identity in (studio.backend_versions(row.number) or ()):
-            return row
-    return None
+    as_before = (row for row in rows if row.url == known)
+    # Only then: Label Studio calls the backend for each.
+    proved = (row for row in rows if identity in (studio.backend_versions(row.number) or ()))
+    return next(as_before, None) or next(proved, None)
 
 
 def _sentence(project: int, known: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from backend.queue.listing import same_address
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import remove_tabs
+from backend.queue.webhook import webhook_url
 from backend.studio.project import StudioProject
 
 
@@ -27,7 +28,7 @@ def restore_settings(studio: StudioProject, sampling: str) -> Iterator[str]:
 
 def remove_webhooks(studio: StudioProject, url: str) -> Iterator[str]:
     for row in studio.webhooks():
-        if same_address(row["url"], f"{url.rstrip('/')}/webhook"):
+        if same_address(row["url"], webhook_url(url)):
             studio.delete_webhook(row["id"])
             yield f"deleted the webhook to {row['url']}"
 
@@ -39,7 +40,8 @@ def reset_tabs(studio: StudioProject) -> Iterator[str]:
 
 def remove_predictions(studio: StudioProject, versions: Sequence[str]) -> Iterator[str]:
     """Delete the predictions of these versions, as far as Label Studio holds any."""
-    there = [name for name in versions if name in studio.model_versions()]
+    held = studio.model_versions()
+    there = [name for name in versions if name in held]
     for name in there:
         studio.delete_model_version(name)
     if there:

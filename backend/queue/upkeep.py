@@ -61,7 +61,6 @@ class Upkeep:
         self._overwritten = Overwritten()
         self._repairs = Repairs()
         self._registration = Registration(studio, inbox, pool.fact(OWN_ADDRESS) or "")
-        self._listing: Listing | None = None
         self._rival: Row | None = None
         """Another backend of our kind that was connected before us."""
         inbox.secret = pool.fact(SECRET) or inbox.secret
@@ -99,18 +98,17 @@ class Upkeep:
         """Go on only while Label Studio lists us for the project, and no other one of our kind was
         there before."""
         self._refuse_rival()
-        is_first = self._listing is None
+        is_first = self._registration.listing is None
         try:
-            self._listing = self._registration.look()
+            listing = self._registration.look()
         except NotListed:
             self.forget_tab()  # whoever connects us again expects it in order
             raise
         if is_first:
-            log.info("project %d: connected, as %s", self._studio.number, self._listing.own.url)
-        keep_listing(self._pool, self._listing)
-        if self._listing.earlier:
-            webhooks = self._studio.webhooks()
-            self._rival = rival_in(webhooks, self._listing, self._inbox.secret)
+            log.info("project %d: connected, as %s", self._studio.number, listing.own.url)
+        keep_listing(self._pool, listing)
+        if listing.earlier:
+            self._rival = rival_in(self._studio.webhooks(), listing, self._inbox.secret)
             self._refuse_rival()
 
     def _refuse_rival(self) -> None:
@@ -153,12 +151,13 @@ class Upkeep:
 
     def ensure_webhook(self, interface: str) -> None:
         """Make Label Studio report the events that matter for this labelling interface."""
-        if self._listing is None:
+        listing = self._registration.listing
+        if listing is None:
             return
-        own = self._listing.own.url
-        if is_secret_lost(self._studio.webhooks(), own, self._inbox.secret):
+        own, there = listing.own.url, self._studio.webhooks()
+        if is_secret_lost(there, own, self._inbox.secret):
             self._pool.remember(SECRET, self._inbox.new_secret())
-        ensure_webhook(self._studio, own, self._inbox.secret, events_for(interface))
+        ensure_webhook(self._studio, there, own, self._inbox.secret, events_for(interface))
 
     def restore_order(self, project: Json, version: str) -> bool:
         """Restore what settings pages have overwritten, according to the project's description.

@@ -3,6 +3,8 @@
 import logging
 from collections.abc import Sequence
 
+import requests
+
 from backend.errors import StudioError
 from backend.queue.listing import Listing, Row, same_address
 from backend.studio.project import StudioProject
@@ -35,20 +37,35 @@ def events_for(interface: str) -> tuple[str, ...]:
     return tuple(event for event in EVENTS if event != "PROJECT_UPDATED" or not is_large)
 
 
+def webhook_url(backend_url: str) -> str:
+    """Where a backend receives webhooks."""
+    return f"{backend_url.rstrip('/')}/webhook"
+
+
+def send_hint(
+    backend_url: str, project: int, auth: tuple[str, str] | None, timeout: float
+) -> requests.Response:
+    """Have a running backend look at a project now, as Label Studio does. Raises
+    requests.RequestException when it does not answer."""
+    body = {"action": "PROJECT_UPDATED", "project": {"id": project}}
+    return requests.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
+
+
 def ensure_webhook(
     studio: StudioProject,
+    webhooks: Sequence[Json],
     backend_url: str,
     secret: str,
     events: Sequence[str] = EVENTS,
 ) -> bool:
     """Ensure one webhook of this project to us, with these events and our secret, which opens
-    /webhook in place of the password. True if it exists.
+    /webhook in place of the password. True if it exists. webhooks: those of the project now.
 
     Label Studio refuses host names without a dot and then silently creates no webhook; the loop
     falls back on polling. A webhook to an earlier address of ours, known by its secret, is changed
     to the new one.
     """
-    url = f"{backend_url.rstrip('/')}/webhook"
+    url = webhook_url(backend_url)
     wanted: Json = {
         "project": studio.number,
         "url": url,
@@ -58,7 +75,7 @@ def ensure_webhook(
         "headers": {SECRET_HEADER: secret} if secret else {},
         "actions": sorted(events),
     }
-    ours = [row for row in studio.webhooks() if _is_ours(row, url, secret)]
+    ours = [row for row in webhooks if _is_ours(row, url, secret)]
     for duplicate in ours[1:]:
         studio.delete_webhook(duplicate["id"])
     try:
@@ -84,14 +101,14 @@ def ensure_webhook(
 def is_secret_lost(webhooks: Sequence[Json], backend_url: str, secret: str) -> bool:
     """Whether a webhook to this address carries another secret than ours, or none: the doctor, or
     somebody else, wants a new one."""
-    url = f"{backend_url.rstrip('/')}/webhook"
+    url = webhook_url(backend_url)
     return any(same_address(row["url"], url) and _secret_in(row) != secret for row in webhooks)
 
 
 def rival_in(webhooks: Sequence[Json], listing: Listing, secret: str) -> Row | None:
     """Another backend of our kind that was connected to the project before us."""
     for backend in listing.earlier:
-        url = f"{backend.url.rstrip('/')}/webhook"
+        url = webhook_url(backend.url)
         to_it = [row for row in webhooks if same_address(row["url"], url)]
         if any(_secret_in(row) not in ("", secret) for row in to_it):
             return backend

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 STARTING = 600.0
 """Seconds that a new process may take before it says anything: it loads the learning libraries."""
 
-BURYING = 10.0
+ENDING = 10.0
 """Seconds that a killed process may take to end. One that hangs on a disk does not end before that
 disk answers."""
 
@@ -64,7 +64,7 @@ class Child:
         self._has_spoken = False
         self._threads = [
             threading.Thread(target=target, name=f"trainer's {name}", daemon=True)
-            for name, target in (("voice", self._listen), ("ear", self._speak))
+            for name, target in (("output", self._listen), ("input", self._speak))
         ]
         for thread in self._threads:
             thread.start()
@@ -93,14 +93,14 @@ class Child:
     def kill(self) -> None:
         self._process.kill()
 
-    def bury(self) -> None:
+    def end(self) -> None:
         """Kill it, if it lives, and wait for its end: its pipe closes a moment before it counts as
-        ended, and the next job would be given to a corpse. After BURYING seconds it is left to
+        ended, and the next job would be given to it. After ENDING seconds it is left to
         itself: it will do nothing more."""
         self._process.kill()
         self._unsaid.put("")
         try:
-            self._process.wait(BURYING)
+            self._process.wait(ENDING)
         except subprocess.TimeoutExpired:
             log.error(
                 "the trainer process %d was killed and does not end, as one does that waits for a "
@@ -109,17 +109,17 @@ class Child:
             )
             return
         for thread in self._threads:
-            thread.join(BURYING)  # they close its pipes
+            thread.join(ENDING)  # they close its pipes
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as voice:
-            for line in voice:
+        with self._process.stdout as output:
+            for line in output:
                 self._heard.put(line)
         self._heard.put("")
 
     def _speak(self) -> None:
         assert self._process.stdin is not None
-        with suppress(OSError), self._process.stdin as ear:  # it has ended, which `hear` tells
+        with suppress(OSError), self._process.stdin as stream:  # it has ended, which `hear` tells
             while line := self._unsaid.get():
-                print(line, file=ear, flush=True)
+                print(line, file=stream, flush=True)

@@ -14,6 +14,7 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.media.contents import RETRY_SECONDS, opened_record, readable
 from backend.media.reading import Reader
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.trainer.encoders import TEXT_CHUNKS, chunks_for, loaded
 from backend.trainer.messages import Embed
@@ -57,7 +58,7 @@ def embed_pool(job: Embed, report: Report) -> Json:
     until = time.monotonic() + TURN_SECONDS
     subject, number = job.subject, job.encoder
     config = parse(subject.interface, subject.ignored)
-    store, pool = Store(subject.folder), Pool(subject.folder / "pool.sqlite")
+    store, pool = Store(subject.folder), Pool(subject.folder / MIRROR)
     spec = store.encoders()[number].spec
     encoder = loaded(spec, store.tuned_folder(number))
     vectors = store.encoded(number)

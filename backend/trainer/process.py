@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from backend.errors import JobFailed, TrainerDied, TrainerHung, explained
-from backend.media.record import absolve, end_reading
+from backend.media.record import end_reading, forget_reading
 from backend.trainer.child import Child
 from backend.trainer.jobs import Job, JobQueue
 from backend.trainer.messages import Advanced, Done, Failed, answer_of, kind_of, request_line
@@ -87,8 +87,8 @@ class TrainerProcess:
                 self._child.kill()
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
-        self._bury()
-        self._absolve(self._running)
+        self._end_child()
+        self._forget_reading(self._running)
 
     def _knows(self, name: tuple[int, str]) -> bool:
         running = any(job.name == name for job in self._running.values())
@@ -170,7 +170,7 @@ class TrainerProcess:
     def _after_death(self, error: TrainerDied | OSError) -> None:
         """Have all jobs that the process had been given tried again; the one that it was at counts
         the death, unless we killed it. Of two projects, the one that was let in is kept apart."""
-        self._bury()
+        self._end_child()
         with self._changed:
             if self._stopping:
                 return
@@ -180,7 +180,7 @@ class TrainerProcess:
                 for guest in [*running.values()][1:]:
                     self._queue.keep_apart(guest.project)
         if cancelled:
-            self._absolve(running)
+            self._forget_reading(running)
         for number, job in running.items():
             if number == self._at_work and not cancelled:
                 self._count_death(job, error)
@@ -209,25 +209,25 @@ class TrainerProcess:
                 self._queue.add(job)
         job.on_death(job, TrainerDied(sentence))
 
-    def _absolve(self, jobs: Mapping[int, Job]) -> None:
+    def _forget_reading(self, jobs: Mapping[int, Job]) -> None:
         """We have ended the process: no task is to blame."""
         for job in jobs.values():
             try:
-                absolve(job.request.subject.folder)
+                forget_reading(job.request.subject.folder)
             except OSError as error:  # a full disk, a folder that is gone
                 log.warning("what %s was reading is not forgotten: %s", job.name, explained(error))
 
-    def _bury(self) -> None:
+    def _end_child(self) -> None:
         with self._changed:
             child, self._child = self._child, None
         if child is not None:
-            child.bury()
+            child.end()
 
     def _living(self) -> Child:
         """The process; a new one if there is none that lives. Raises OSError."""
         child = self._child
         if child is None or not child.is_alive():
-            self._bury()
+            self._end_child()
             child = Child()
             with self._changed:
                 self._child = child

@@ -7,6 +7,7 @@ import numpy as np
 from backend.interface.parse import parse
 from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.review import write
 from backend.mirror.targets import given_labels
@@ -24,7 +25,7 @@ def review_labels(job: Review, report: Report) -> Json:
     subject = job.subject
     config, spec = parse(subject.interface, subject.ignored), subject.spec
     encoder, store = loaded(spec, None), Store(subject.folder)
-    with closing(Pool(subject.folder / "pool.sqlite")) as pool, ExitStack() as stack:
+    with closing(Pool(subject.folder / MIRROR)) as pool, ExitStack() as stack:
         record = opened_record(pool, config, subject.folder, report.working)
         reader = Reader(encoder, spec, store, subject.access, record)
         stack.enter_context(closing(reader))

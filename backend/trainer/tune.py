@@ -10,6 +10,7 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels
 from backend.trainer.encoders import meta_of
@@ -30,7 +31,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
     subject, folder = job.subject, job.subject.folder
     config, spec = parse(subject.interface, subject.ignored), subject.spec
-    store, pool = Store(folder), Pool(folder / "pool.sqlite")
+    store, pool = Store(folder), Pool(folder / MIRROR)
     encoder = JointEncoder(spec)
     record = opened_record(pool, config, folder, report.working)
     reader = Reader(encoder, spec, store, subject.access, record)

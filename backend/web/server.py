@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
 from backend.errors import BadSetting, reported
 from backend.settings import from_env
@@ -38,6 +38,7 @@ def main() -> None:
     app = create_app(settings)
     # The server's own log repeats what the access log says, and counts every waiting request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    BaseWSGIServer.channel_class = Channel  # also where one name has several addresses
     try:
         server = create_server(
             app,
@@ -58,7 +59,6 @@ def main() -> None:
             f"The server cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
             "Another program may use this port: stop it, or set PORT to another one"
         ) from error
-    server.channel_class = Channel
     logging.getLogger("backend.web.server").info("listening on %s:%d", settings.host, settings.port)
     server.run()
 

@@ -95,7 +95,7 @@ def predict() -> Response:
 @wire.post("/webhook")
 def webhook() -> tuple[Response, int]:
     secret = request.headers.get(SECRET_HEADER)
-    own = _service().project_of(secret)
+    own = guard.secret_project()
     if own is not None and _is_too_large():
         # It need not be read, because it would only say where to look.
         _service().notify(own, "ANNOTATION_CREATED", {})

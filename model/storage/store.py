@@ -353,10 +353,8 @@ def _meta_of(facts: dict[str, Any]) -> EncoderMeta:
 
 
 def _version_of(name: str, facts: dict[str, Any], arrays: dict[str, Any]) -> Version:
-    known, head = (
-        VersionFacts.from_json(facts),
-        None,
-    )  # a later release may write all else otherwise
+    known = VersionFacts.from_json(facts)  # first: a later release may write all else otherwise
+    head = None
     if facts["kind"] is not None:
         labels = tuple(facts["classes"])
         arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])

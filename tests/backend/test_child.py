@@ -46,12 +46,12 @@ def deaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Child]:
             """The signal waits until the disk answers."""
 
     monkeypatch.setattr("backend.trainer.child.subprocess.Popen", Stuck)
-    for name in ("STARTING", "BURYING"):
+    for name in ("STARTING", "ENDING"):
         monkeypatch.setattr(f"backend.trainer.child.{name}", 0.1)
     child = Child()
     yield child
     child._process.send_signal(signal.SIGKILL)
-    child.bury()
+    child.end()
 
 
 def test_nobody_waits_for_a_trainer_that_does_not_read(deaf: Child) -> None:
@@ -66,6 +66,6 @@ def test_nobody_waits_for_a_trainer_that_cannot_be_ended(
     deaf: Child, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A signal does not end a process that waits for a disk; learning waited with it for good."""
-    deaf.bury()
+    deaf.end()
     assert deaf.is_alive()
     assert "was killed and does not end" in caplog.text

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from backend.errors import UnknownVersion
+from backend.folder.damage import mended
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror import review
 from backend.mirror.pool import PINNED, Pool
-from backend.project.damage import mended
 from backend.project.pin import pinned_version
 from backend.project.published import last_published
 from backend.project.versions import version_of, versions_of

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.project.history import History, agreement, reached, read
+from backend.folder.past import rows_in
+from backend.project.history import History, agreement, reached
 from backend.project.round import Round
 from backend.settings import Settings
 from model.heads.head import Head
@@ -49,7 +50,9 @@ def add(history: History, *rounds: Round) -> None:
 
 
 def kappas(folder: Path) -> list[float | None]:
-    return [row["kappa"] for row in read(folder / "history.jsonl") if "kappa" in row]
+    return [
+        row["kappa"] for row in rows_in((folder / "history.jsonl").read_bytes()) if "kappa" in row
+    ]
 
 
 def test_versions_are_compared_ten_labels_apart(tmp_path: Path) -> None:
@@ -92,7 +95,7 @@ def test_after_labels_were_deleted_versions_are_compared_again(tmp_path: Path) -
 
 def test_a_version_before_any_label_is_recorded_without_figures(tmp_path: Path) -> None:
     add(History(tmp_path), played("0.1", 0, None))
-    (row,) = read(tmp_path / "history.jsonl")
+    (row,) = rows_in((tmp_path / "history.jsonl").read_bytes())
     assert (row["labels"], row["measured"], row["kind"]) == (0, {}, None)
     assert reached(tmp_path, Settings()) == []
 
@@ -102,7 +105,10 @@ def test_half_a_line_costs_no_other(tmp_path: Path) -> None:
     with (tmp_path / "history.jsonl").open("a") as file:
         file.write('{"version": "0.2", "lab')
     add(History(tmp_path), played("0.3", 22))
-    assert [row["version"] for row in read(tmp_path / "history.jsonl")] == ["0.1", "0.3"]
+    assert [row["version"] for row in rows_in((tmp_path / "history.jsonl").read_bytes())] == [
+        "0.1",
+        "0.3",
+    ]
 
 
 def test_versions_are_compared_on_the_tasks_that_both_know() -> None:

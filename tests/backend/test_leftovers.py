@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.project.leftovers import KEPT, KEPT_LOGS, delete_leftovers, outdated
+from backend.folder.leftovers import KEPT, KEPT_LOGS, delete_leftovers, outdated
 
 NOW = 1_800_000_000.0
 DAY = 24 * 3600.0

@@ -1,7 +1,6 @@
 """Which of a project's backends is ours, and what a request may claim of that."""
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -16,14 +15,6 @@ from backend.types import Json
 from tests.backend.web import Answer, Web
 
 OURS, OTHER, PROXY = "http://al.local:9090", "http://llm.local:9091", "https://al.example.org/al"
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    """A Label Studio that lists backends and passes on what they answer to /versions."""
-    made = Web()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from backend.errors import ModelDirInUse
-from backend.project.lock import held
+from backend.folder.lock import held
 
 
 def test_a_second_one_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:

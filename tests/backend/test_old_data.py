@@ -15,15 +15,15 @@ import pytest
 
 from backend.__main__ import main
 from backend.dev import local
+from backend.folder.damage import mended
+from backend.folder.format import FORMAT, format_of, migrate
+from backend.folder.past import past_of, rows_in
 from backend.interface.content import key_of, parts_of
 from backend.interface.parse import parse
 from backend.mirror import review
 from backend.mirror.pool import Pool
 from backend.mirror.targets import targets_of
-from backend.project.damage import mended
-from backend.project.format import FORMAT, format_of, migrate
-from backend.project.history import facts_of, reached, read
-from backend.project.past import past_of
+from backend.project.history import facts_of, reached
 from backend.project.pin import pinned_name, pinned_version, served_name
 from backend.settings import Settings
 from backend.types import Json
@@ -146,7 +146,7 @@ def test_the_pin_holds(folder: Path) -> None:
 
 def test_the_history_goes_back_to_the_first_version(folder: Path) -> None:
     """Otherwise the learning curve and the reasons to stop would begin with the update."""
-    rows = list(read(folder / "history.jsonl"))
+    rows = list(rows_in((folder / "history.jsonl").read_bytes()))
     assert [row["version"] for row in rows] == PUBLISHED
     assert [row["version"] for row in past_of(folder / "history.jsonl").rows][-8:] == [
         "1.3",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.folder.past import MOST, NEWEST, Past, past_of
 from backend.project.history import append, reasons
-from backend.project.past import MOST, NEWEST, Past, past_of
 from backend.settings import Settings
 from backend.types import Json
 

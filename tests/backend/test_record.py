@@ -9,7 +9,7 @@ import pytest
 
 from backend.interface.parse import EXAMPLE, parse
 from backend.media.contents import SET_ASIDE, opened_record
-from backend.media.record import ReadingRecord, absolve, end_reading
+from backend.media.record import ReadingRecord, end_reading, forget_reading
 from backend.mirror.pool import Pool
 from backend.trainer.embed import embed_pool
 from model.storage.store import Store
@@ -85,7 +85,7 @@ def test_a_task_that_uses_up_the_memory_counts_as_an_end_of_the_process(
 def test_a_process_that_we_end_blames_nothing(tmp_path: Path) -> None:
     """Otherwise two restarts of the backend would set a task aside."""
     die_reading(tmp_path, 7)
-    absolve(tmp_path)
+    forget_reading(tmp_path)
     assert record_of(tmp_path).suspects() == []
 
 
@@ -133,7 +133,7 @@ def test_deaths_that_were_counted_survive_a_disk_without_room(
     die_reading(tmp_path, 7)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", written_halfway)
-        for tell in (end_reading, absolve):
+        for tell in (end_reading, forget_reading):
             with pytest.raises(OSError, match="No space left"):
                 tell(tmp_path)
     assert record_of(tmp_path).suspects() == [7]

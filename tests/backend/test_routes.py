@@ -20,6 +20,7 @@ from backend.interface.parse import EXAMPLE, NOTHING_ASKED, parse
 from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.project.status import Served, Status
+from backend.queue.webhook import SECRET_HEADER
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.web.guard import allowed_hosts, is_allowed
@@ -294,6 +295,18 @@ def test_a_body_of_many_small_values_is_not_read(url: str) -> None:
         headers = {"Content-Type": "application/json"}
         answer = requests.post(url + path, data=many, headers=headers, timeout=60)
         assert answer.status_code == status, path
+
+
+def test_an_event_too_large_to_be_read_is_a_hint_if_it_brings_our_secret(
+    url: str, loop: ProjectLoop
+) -> None:
+    """With ten thousand choices each event is, and labels were noticed at the next poll."""
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": 7}, "rest": "x" * 2_000_000}
+    for secret, status, hints in (("guessed", 413, set()), (loop.inbox.secret, 201, {"labels"})):
+        loop._hints.clear()
+        headers = {SECRET_HEADER: secret}
+        answer = requests.post(f"{url}/webhook", json=body, headers=headers, timeout=10)
+        assert (answer.status_code, loop._hints) == (status, hints)
 
 
 def test_browsers_are_told_what_pages_may_do(url: str) -> None:

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from backend.folder.damage import mended
+from backend.folder.leftovers import delete_leftovers
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
-from backend.project.damage import mended
 from backend.project.history import History
-from backend.project.leftovers import delete_leftovers
 from backend.project.round import FastRounds
 from backend.project.status import Served
 from backend.project.unit import Setup

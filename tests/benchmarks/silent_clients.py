@@ -3,10 +3,8 @@
 python -m tests.benchmarks.silent_clients [--clients 200] [--requests 300]
 """
 
-import socket
 import time
 from argparse import ArgumentParser
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,9 +12,8 @@ import numpy as np
 import requests
 
 from backend.dev import local
+from tests.backend.silent import silent_clients
 
-HEAD = b"POST /webhook HTTP/1.1\r\nHost: localhost\r\n"
-BODY = b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"project"'
 STARTED = 30.0
 """Seconds after which a server has imported what it needs."""
 
@@ -34,10 +31,7 @@ def main() -> None:
             time.sleep(STARTED)
             print(f"{'clients':>8} {'route':>9} {'median':>9} {'99 %':>9} {'longest':>9}")
             for clients in (0, arguments.clients):
-                with ExitStack() as stack:
-                    for number in range(clients):
-                        client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-                        client.sendall(HEAD + (BODY if number % 2 else b""))
+                with silent_clients(server.url, clients):
                     for route in ("/health", "/webhook"):
                         report(clients, route, measure(server.url + route, arguments.requests))
 

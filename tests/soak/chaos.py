@@ -4,14 +4,14 @@ import logging
 import os
 import random
 import signal
-import socket
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from backend.dev import local
 from backend.studio.api import Studio
+from tests.backend.silent import silent_clients
 from tests.soak.annotators import result_of
 from tests.soak.ledger import Ledger
 from tests.soak.proxy import Proxy
@@ -82,7 +82,7 @@ class Monkey:
         self._studio_server = studio_server
         self._server = server
         self._rival = rival
-        self._silent: list[socket.socket] = []
+        self._silent = ExitStack()
         self._lines = lines
         self._project = project
         self._ledger = ledger
@@ -120,8 +120,7 @@ class Monkey:
     def repair(self) -> None:
         for line in self._lines:
             line.heal()
-        while self._silent:
-            self._silent.pop().close()
+        self._silent.close()
 
     def disconnect_rival(self) -> None:
         """Delete the second backend from the project, if it is there."""
@@ -162,12 +161,8 @@ class Monkey:
 
     def _fall_silent(self) -> None:
         """Clients begin requests and say no more."""
-        port = int(self._server.url.rpartition(":")[2])
         with suppress(ConnectionRefusedError):  # it is starting
-            for _ in range(SILENT):
-                client = socket.create_connection(("127.0.0.1", port))
-                client.sendall(b"POST /webhook HTTP/1.1\r\nHost: localhost\r\n")
-                self._silent.append(client)
+            self._silent.enter_context(silent_clients(self._server.url, SILENT))
         self._heal_at = time.monotonic() + self._rng.uniform(5.0, 10.0)
 
     def _change_rival(self) -> None:

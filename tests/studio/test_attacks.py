@@ -6,8 +6,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from backend.dev import local
 from backend.queue.publish import SAMPLING
 from backend.queue.webhook import SECRET_HEADER
 from backend.studio.api import Studio
+from tests.backend.silent import silent_clients
 from tests.backend.test_routes import setup_body
 from tests.studio.bench import SINGLE, Bench, stories, until
 
@@ -33,24 +33,11 @@ def backend_settings() -> dict[str, object]:
     return {"poll_seconds": 1}
 
 
-@contextmanager
-def silent_clients(bench: Bench) -> Iterator[None]:
-    """200 clients that began a request and said no more, half of them in the middle of a body."""
-    port = int(bench.server.url.rpartition(":")[2])
-    with ExitStack() as stack:
-        for number in range(200):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            head = b"POST /webhook HTTP/1.1\r\nHost: localhost\r\n"
-            body = b'Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"project"'
-            client.sendall(head + (body if number % 2 else b""))
-        yield
-
-
 def test_silent_connections_keep_nobody_waiting(bench: Bench) -> None:
     """Eight of them froze the server for as long as they stayed."""
     project = bench.connected(stories(20))
     url, body = bench.server.url, {"action": "X", "project": {"id": project}}
-    with silent_clients(bench):
+    with silent_clients(url, 200):
         for _ in range(20):
             assert requests.get(f"{url}/health", timeout=PATIENCE).ok
             assert requests.post(f"{url}/webhook", json=body, timeout=PATIENCE).ok

@@ -205,10 +205,10 @@ def test_host_without_a_dot_gets_no_webhook(bench: Bench) -> None:
     """Label Studio silently refuses it; we say so in the log and poll instead."""
     project = bench.project(stories(2))
     own = bench.studio.of(project)
-    assert not ensure_webhook(own, "http://ml-backend:9090", "secret")
+    assert not ensure_webhook(own, own.webhooks(), "http://ml-backend:9090", "secret")
     assert own.webhooks() == []
-    assert ensure_webhook(own, "http://ml-backend.local:9090", "secret")
-    assert ensure_webhook(own, "http://ml-backend.local:9090/", "secret")
+    assert ensure_webhook(own, own.webhooks(), "http://ml-backend.local:9090", "secret")
+    assert ensure_webhook(own, own.webhooks(), "http://ml-backend.local:9090/", "secret")
     assert len(own.webhooks()) == 1
 
 
@@ -256,7 +256,8 @@ def test_our_webhook_follows_us_to_another_address(bench: Bench) -> None:
     """Another one's, which carries another secret, stays."""
     project = bench.project(stories(2))
     for url, secret in (("old", "ours"), ("other", "another"), ("new", "ours")):
-        ensure_webhook(bench.studio.of(project), f"http://{url}.example.com", secret)
+        own = bench.studio.of(project)
+        ensure_webhook(own, own.webhooks(), f"http://{url}.example.com", secret)
     urls = {webhook["url"] for webhook in bench.studio.of(project).webhooks()}
     assert urls == {"http://new.example.com/webhook", "http://other.example.com/webhook"}
 

@@ -1,6 +1,5 @@
 """Uploaded pictures, clips and sounds: ranked, learnt, and reported where unreadable."""
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -28,14 +27,6 @@ PICTURES = (
     '<View><Image name="text" value="$image"/>'
     f'<Choices name="topic" toName="text" required="true">{CHOICES}</Choices></View>'
 )
-
-
-@pytest.fixture(scope="module")
-def files() -> Iterator[Web]:
-    """Another host that media come from."""
-    web = Web()
-    yield web
-    web.close()
 
 
 @pytest.fixture(scope="module")

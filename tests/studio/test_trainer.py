@@ -28,14 +28,6 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def files() -> Iterator[Web]:
-    """Another host that media come from."""
-    web = Web()
-    yield web
-    web.close()
-
-
-@pytest.fixture(scope="module")
 def backend_settings(
     one_layer: Path, files: Web, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, object]:

@@ -4,8 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.project.history import FILE, reasons
-from backend.project.past import past_of
+from backend.folder.past import FILE, past_of
+from backend.project.history import reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import least_confidence
 from backend.settings import Settings

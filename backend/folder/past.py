@@ -14,6 +14,10 @@ from pathlib import Path
 
 from backend.types import Json
 
+FILE = "history.jsonl"
+COMPARED = "compared.safetensors"
+"""The file with the answers of the version that was compared last."""
+
 KNOWN = {"version", "created_at", "labels", "open_tasks", "kind", "classes", "measured"}
 """What each line of the history says."""
 

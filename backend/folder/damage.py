@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from backend.folder.past import COMPARED
 from backend.mirror.review import FILE as REVIEW
-from backend.project.history import COMPARED
 from model.storage.damage import Damaged, check_arrays, json_of, set_aside
 from model.storage.mend import mend
 from model.storage.store import Store, Version
