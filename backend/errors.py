@@ -46,7 +46,7 @@ class UnsupportedConfig(BackendError):
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(f"{reason}. {advice}")
-        self.reason = reason
+        self.reason, self.advice = reason, advice
 
 
 class StudioError(BackendError):

@@ -1,5 +1,6 @@
 """Every setting of the backend, in one table: the fields of Settings."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -79,6 +80,11 @@ class Settings:
         True,
         "Use the names of the labels before there are labels, and alongside the first ones.",
         advanced=True,
+    )
+    label_aliases: str = setting(
+        "",
+        "Former names of labels, whose annotations count on: Sprot=Sport; Busines=Business, or "
+        'JSON such as {"a=b": "c"}.',
     )
     guard: bool = setting(
         True,
@@ -187,6 +193,20 @@ class Settings:
         user = self.basic_auth_user
         return (user, self.basic_auth_pass) if user else None
 
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Former names of labels -> the names that they have now. Raises BadSetting."""
+        text = self.label_aliases
+        if not text.startswith("{"):
+            return dict(_alias(pair) for pair in text.split(";") if pair.strip())
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise BadSetting(f"LABEL_ALIASES={text} is not valid JSON: {error}") from None
+        if not all(isinstance(name, str) for name in found.values()):
+            raise BadSetting(f"LABEL_ALIASES={text} must map each former name to one name")
+        return dict(found)
+
 
 def from_env(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables; an empty variable counts as not set.
@@ -207,12 +227,24 @@ def from_env(environ: Mapping[str, str]) -> Settings:
             "LABEL_STUDIO_API_KEY is set without LABEL_STUDIO_URL: the key is sent only to an "
             "address that you name. Set LABEL_STUDIO_URL=http://your-label-studio:8080"
         )
+    _ = settings.aliases  # refused now, and not in the middle of the work
     if any(letter in settings.allowed_hosts for letter in "/@"):
         raise BadSetting(
             f"ALLOWED_HOSTS={settings.allowed_hosts} must be names with commas between them, such "
             "as al.example.org,*.corp.example, without http:// before them; * allows any"
         )
     return settings
+
+
+def _alias(pair: str) -> tuple[str, str]:
+    """A former name and the name now, from `old=new`."""
+    old, equals, new = (part.strip() for part in pair.partition("="))
+    if not (old and equals and new):
+        raise BadSetting(
+            f"LABEL_ALIASES: {pair.strip()!r} must read old=new, as in Sprot=Sport; "
+            'Busines=Business. Where a name has = or ; in it, write JSON: {"old": "new"}'
+        )
+    return old, new
 
 
 def _checked(name: str, text: str, kind: type, limits: Mapping[str, Any]) -> Any:

@@ -78,8 +78,8 @@ class Snapshot:
             targets=self.targets[:, columns],
             labels=tuple(self.labels[column] for column in columns),
             groups=tuple(
-                LabelGroup(group.kind, *place)
-                for group, *place in zip(kept, ends, ends[1:], strict=False)
+                replace(group, start=start, stop=stop)
+                for group, start, stop in zip(kept, ends, ends[1:], strict=False)
             ),
             names=None if names is None else names[columns],
         )

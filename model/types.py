@@ -16,15 +16,25 @@ EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
 
 
 @dataclass(frozen=True)
+class Condition:
+    """That one of these labels is given or, if `is_negated`, none of them."""
+
+    labels: tuple[str, ...]
+    is_negated: bool = False
+
+
+@dataclass(frozen=True)
 class LabelGroup:
     """The labels that answer one of several questions: columns `start` up to `stop` of all labels.
 
     If an example does not answer a question, its targets have no 1 in the question's columns.
+    conditions: the question is asked only where the answers to the others fulfil all of these.
     """
 
     kind: Kind
     start: int
     stop: int
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def columns(self) -> slice:

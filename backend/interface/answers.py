@@ -1,28 +1,101 @@
 """From annotations, as Label Studio sends them, to answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from backend.interface.questions import Answer, LabelConfig
+from backend.interface.questions import Answer, LabelConfig, Question
 from model.spans.tags import Span
+
+MOST_SHOWN = 60
+"""Characters of a name or a value that are repeated in a reason."""
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What was read of the result of one annotation: the answer, in the config's order, None if
+    there is none; and why parts of it say nothing, in words."""
+
+    answer: Answer | None
+    lost: tuple[str, ...] = ()
 
 
 def answer_of(result: object, config: LabelConfig) -> Answer | None:
     """The answer in the result of one annotation, in the config's order; None if there is none.
 
-    Labels that the config does not have (any more) are left out.
+    Labels that the config does not have (any more) are left out, unless they have an alias.
     """
+    return read_result(result, config).answer
+
+
+def read_result(result: object, config: LabelConfig) -> ReadResult:
+    """The answer in the result of one annotation, and what in it is not understood."""
     if not isinstance(result, Sequence) or isinstance(result, str):
-        return None
-    return config.in_order(_answers_in(result, config)) or None
+        return ReadResult(None, ("its result is not a list",))
+    given: list[str | Span] = []
+    lost: list[str] = []
+    for answer, problem in _read(result, config):
+        given += [] if answer is None else [answer]
+        lost += [] if problem is None else [problem]
+    return ReadResult(config.in_order(given) or None, tuple(dict.fromkeys(lost)))
 
 
-def _answers_in(result: Sequence[object], config: LabelConfig) -> Iterator[str | Span]:
-    """The answers in all regions."""
+def _read(
+    result: Sequence[object], config: LabelConfig
+) -> Iterator[tuple[str | Span | None, str | None]]:
+    """The answers in all regions, and in their place why there is none."""
     asked = {question.from_name: question for question in config.questions}
     for region in result:
         if not isinstance(region, Mapping):
+            yield None, "a part of its result is no JSON object"
             continue
-        question, value = asked.get(str(region.get("from_name"))), region.get("value")
+        name, value = str(region.get("from_name")), region.get("value")
+        question = asked.get(name)
         if question is not None and isinstance(value, Mapping):
-            for answer in question.control.read(value):
-                yield answer if isinstance(answer, Span) else question.prefix + answer
+            yield from _answers(question, value, config)
+        elif question is not None:
+            yield None, f"an answer to {_named(question)} has no value"
+        elif name not in config.others and value is not None:
+            yield None, f"it answers '{_cut(name)}', and no control tag has this name"
+
+
+def _answers(
+    question: Question, value: Mapping[str, object], config: LabelConfig
+) -> Iterator[tuple[str | Span | None, str | None]]:
+    found = list(question.control.read(value))
+    for answer in (now for given in found for now in _by_its_name_now(given, question)):
+        label = answer.label if isinstance(answer, Span) else answer
+        is_known = label in config.places
+        yield (answer, None) if is_known else (None, _unknown(label, question))
+    if not found and _is_given(value, question):
+        shown = _cut(str(dict(value)))
+        yield None, f"an answer to {_named(question)} has a form that is not understood: {shown}"
+
+
+def _by_its_name_now(answer: str | Span, question: Question) -> Iterator[str | Span]:
+    """The answer, renamed where it has an alias, with the question's prefix."""
+    if isinstance(answer, Span):
+        yield replace(answer, label=question.aliases.get(answer.label, answer.label))
+    elif answer in question.aliases:
+        for implied in question.control.implied(question.aliases[answer]):
+            yield question.prefix + implied
+    else:
+        yield question.prefix + answer
+
+
+def _is_given(value: Mapping[str, object], question: Question) -> bool:
+    """Whether anything was given: an answer that people took back leaves an empty list."""
+    name = question.control.type_name
+    return name not in value or value[name] not in ([], "", None)
+
+
+def _unknown(label: str, question: Question) -> str:
+    name = label.removeprefix(question.prefix)
+    return f"'{_cut(name)}' is not among the answers of {_named(question)}"
+
+
+def _named(question: Question) -> str:
+    return f"{question.control.tag} '{question.from_name}'"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

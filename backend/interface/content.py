@@ -7,6 +7,7 @@ import lxml.etree
 import lxml.html
 
 from backend.interface.questions import LabelConfig, Source
+from backend.interface.values import decoded, filled, repeated, text_of
 from model.storage.vectors import content_key
 
 Parts = tuple[str | None, ...]
@@ -17,7 +18,8 @@ if the task has none."""
 def parts_of(data: object, config: LabelConfig) -> Parts | None:
     """What to read from a task's data; None if there is nothing.
 
-    All texts are joined, one per line. Numbers count as text. HTML is reduced to its words.
+    All texts are joined, one per line. Numbers, booleans and lists count as text, as on Label
+    Studio's pages. HTML is reduced to its words.
     """
     if not isinstance(data, Mapping):
         return None
@@ -38,15 +40,24 @@ def key_of(parts: Parts) -> int:
 
 
 def _value(data: Mapping[str, object], source: Source) -> str | None:
-    value = data.get(source.data_key)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
+    if source.repeat is not None:
+        items = repeated(source.value, source.repeat, data)
+        return "\n".join(filter(None, (_text(item, source) for item in items))) or None
+    value = filled(source.value, data)
     if source.kind in ("image", "video", "audio"):
         return (value.strip() or None) if isinstance(value, str) else None
+    return _text(value, source)
+
+
+def _text(value: object, source: Source) -> str | None:
+    shown = text_of(value)
+    shown = None if shown is None else decoded(shown, source.encoding)
+    if shown is None or not shown.strip():
+        return None
     if source.kind == "tokens":
-        return str(value) if str(value).strip() else None
-    text = _without_tags(str(value)) if source.kind == "html" else str(value)
-    return " ".join(text.split()) or None
+        return shown
+    words = _without_tags(shown) if source.kind == "html" else shown
+    return " ".join(words.split()) or None
 
 
 def _without_tags(html: str) -> str:

@@ -1,32 +1,30 @@
 """From the labelling interface (XML) to a LabelConfig; what is refused comes with advice."""
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import UnsupportedConfig
+from backend.interface.conditions import (
+    When,
+    conditions_of,
+    is_about_a_region,
+    unmet,
+    whens_of,
+)
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.control import Asked
-from backend.interface.questions import LabelConfig, Question, Source, SourceKind
+from backend.interface.questions import LabelConfig, Question, SourceKind
+from backend.interface.shown import TAGS, sources_of, why_unread
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
-TAGS: dict[str, SourceKind] = {
-    "Text": "text",
-    "HyperText": "html",
-    "Image": "image",
-    "Video": "video",
-    "Audio": "audio",
-}
-CONDITIONS = ("perRegion", "perItem", "whenTagName")
-DATA_KEY = re.compile(r"\$([^\s$]+)")
 
 
 def _joined(names: Iterable[str], last: str) -> str:
@@ -50,47 +48,106 @@ ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interface"
 
 
-def parse(xml: str, ignored: Collection[SourceKind] = ()) -> LabelConfig:
+@dataclass(frozen=True)
+class Parsed:
+    """A control tag that can be learnt: what it asks, about which object tag, and when."""
+
+    question: Question
+    target: Element
+    whens: tuple[When, ...]
+
+
+Way = tuple[Element, ...]
+"""From the root of the labelling interface down to a tag."""
+
+
+def parse(
+    xml: str, ignored: Collection[SourceKind] = (), aliases: Mapping[str, str] | None = None
+) -> LabelConfig:
     """Parse a labelling interface; sources of the `ignored` kinds are left out.
 
-    If several questions are asked, those that cannot be learnt are left out. Raises
-    UnsupportedConfig if there is nothing to learn.
+    aliases: former names of labels -> the names that they have now. What cannot be learnt of
+    several questions is left out. Raises UnsupportedConfig if there is nothing to learn.
     """
     root = _tree(xml)
-    controls = [element for element in root.iter() if element.tag in CONTROLS]
-    if not controls:
-        found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()})) or "nothing"
-        raise UnsupportedConfig(NOTHING_ASKED, f"Found: {found}. {ADVICE}")
-    questions: list[tuple[Question, Element]] = []
+    found: list[Parsed] = []
     refused: list[UnsupportedConfig] = []
-    for control in controls:
+    for way in _controls(root):
         try:
-            questions.append(_question(root, control, ignored))
+            found.append(_question(root, way, ignored))
         except UnsupportedConfig as error:
             refused.append(error)
-    if not questions:
-        raise refused[0]
-    of_tasks = [pair for pair in questions if pair[0].kind != "spans"]
-    # Spans need the tokens of one text, all else one vector of everything that is shown.
-    learnt = of_tasks or questions[:1]
-    left_out = [error.reason for error in refused]
-    left_out += [f"{_named(pair[0])} marks spans" for pair in questions if pair not in learnt]
-    asked, targets = zip(*learnt, strict=True)
-    sources = _sources(root, targets[0], ignored)
-    if not of_tasks:
+    learnt = _with_what_decides(_learnt_together(found, refused), refused)
+    if not learnt:
+        raise _nothing_learnt(root, refused)
+    sources = sources_of(root, learnt[0].target, ignored)
+    if learnt[0].question.kind == "spans":
         sources = (replace(sources[0], kind="tokens"),)
-    return LabelConfig(_with_prefixes(asked), sources, tuple(left_out))
+    questions = _with_aliases(_with_prefixes(learnt), aliases or {})
+    names = {question.from_name for question in questions}
+    others = {way[-1].get("name", "") for way in _controls(root)} - names
+    return LabelConfig(questions, sources, tuple(one.reason for one in refused), frozenset(others))
+
+
+def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
+    """The ways to all tags that ask something, also those that cannot be learnt."""
+    way = (*above, element)
+    if element.tag in CONTROLS or element.get("toName"):
+        yield way
+    for child in element:
+        yield from _controls(child, way)
+
+
+def _learnt_together(found: Sequence[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
+    """Spans need the tokens of one text, all else one vector of everything that is shown."""
+    of_tasks = [one for one in found if one.question.kind != "spans"]
+    kept = of_tasks or list(found[:1])
+    for one in found:
+        if one not in kept:
+            reason = f"{_named(one.question)} marks spans"
+            refused.append(UnsupportedConfig(reason, f"Spans are learnt alone. {ADVICE}"))
+    return kept
+
+
+def _with_what_decides(found: list[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
+    """Without the questions that depend on what is not learnt."""
+    while True:
+        asked = [one.question for one in found]
+        problems = {
+            one.question.from_name: problem
+            for one in found
+            for when in one.whens
+            if (problem := unmet(when, one.question, asked)) is not None
+        }
+        for one in found:
+            if one.question.from_name in problems:
+                reason = f"{_named(one.question)} is not always asked, and "
+                reason += problems[one.question.from_name]
+                refused.append(UnsupportedConfig(reason, ADVICE))
+        if not problems:
+            return found
+        found = [one for one in found if one.question.from_name not in problems]
+
+
+def _nothing_learnt(root: Element, refused: Sequence[UnsupportedConfig]) -> UnsupportedConfig:
+    """What is the matter with a labelling interface of which nothing is learnt."""
+    if refused:
+        others = "; ".join(one.reason for one in refused[1:])
+        first = refused[0]
+        return UnsupportedConfig(first.reason, f"{first.advice} {others}".strip())
+    found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()}))
+    return UnsupportedConfig(NOTHING_ASKED, f"Found: {found}. {ADVICE}")
 
 
 def _named(question: Question) -> str:
     return f"{question.control.tag} '{question.from_name}'"
 
 
-def _with_prefixes(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+def _with_prefixes(learnt: Sequence[Parsed]) -> tuple[Question, ...]:
     """Several questions may have the same answers; their names as prefixes separate them."""
-    if len(questions) == 1:
-        return questions
-    prefixed = tuple(replace(one, prefix=f"{one.from_name}: ") for one in questions)
+    if len(learnt) == 1:
+        return (learnt[0].question,)
+    prefixed = [replace(one.question, prefix=f"{one.question.from_name}: ") for one in learnt]
     labels = [label for question in prefixed for label in question.labels]
     if len(set(labels)) != len(labels):
         duplicate = Counter(labels).most_common(1)[0][0]
@@ -98,46 +155,75 @@ def _with_prefixes(questions: tuple[Question, ...]) -> tuple[Question, ...]:
             f"Two questions have the same answer '{duplicate}'",
             "Give each control tag a different name.",
         )
-    return prefixed
+    whens = {one.question.from_name: one.whens for one in learnt}
+    return tuple(replace(one, conditions=conditions_of(one, whens, prefixed)) for one in prefixed)
 
 
-def _question(
-    root: Element, element: Element, ignored: Collection[SourceKind]
-) -> tuple[Question, Element]:
-    """What a control tag asks, and the object tag that it refers to. Raises UnsupportedConfig."""
-    name, control = element.get("name", ""), CONTROLS[element.tag]
-    conditional = [flag for flag in CONDITIONS if element.get(flag, "false") != "false"]
-    if conditional:
-        raise UnsupportedConfig(
-            f"{element.tag} '{name}' is conditional ({conditional[0]})",
-            f"Only a question that is asked for every task can be learnt. {ADVICE}",
+def _with_aliases(
+    questions: Sequence[Question], aliases: Mapping[str, str]
+) -> tuple[Question, ...]:
+    """Each with the aliases of its answers. A name that the interface has is meant as it stands."""
+    return tuple(
+        replace(
+            one,
+            aliases={
+                old: new
+                for old, new in aliases.items()
+                if new in one.answers and old not in one.answers
+            },
         )
+        for one in questions
+    )
+
+
+def _question(root: Element, way: Way, ignored: Collection[SourceKind]) -> Parsed:
+    """What a control tag asks. Raises UnsupportedConfig if it cannot be learnt."""
+    element = way[-1]
+    which = f"{element.tag} '{element.get('name', '')}'"
     target = _target(root, element)
-    _check_readable(target, ignored)
-    if control.objects and target.tag not in control.objects:
+    control = CONTROLS.get(element.tag)
+    if control is None or (control.objects and target.tag not in control.objects):
+        reason = f"{which} over <{target.tag}> is not learnt"
         raise UnsupportedConfig(
-            f"{element.tag} '{name}' {control.asks} in a <{target.tag}>",
-            f"Supported in {_joined([f'<{tag}>' for tag in control.objects], 'or')} only. {ADVICE}",
+            reason if target is not element else f"{which} is not learnt", ADVICE
         )
+    _check_readable(which, target, ignored)
+    _check_asked_of_tasks(way, which)
     asked = control.parse(element)
     _check_answers(element, asked)
     question = Question(
-        from_name=name,
-        to_name=target.get("name", ""),
+        from_name=element.get("name", ""),
+        to_name=element.get("toName", ""),
         kind=asked.kind,
         answers=asked.answers,
         control=asked.control,
         called=dict(zip(asked.answers, asked.called, strict=False)),
     )
-    return question, target
+    return Parsed(question, target, whens_of(way))
+
+
+def _check_asked_of_tasks(way: Way, which: str) -> None:
+    """Raises UnsupportedConfig if the question is not asked once about a whole task."""
+    if any(element.tag == "Repeater" for element in way):
+        raise UnsupportedConfig(
+            f"{which} is asked about each item of a list (<Repeater>)",
+            f"Only questions about the whole task are learnt. {ADVICE}",
+        )
+    regional = is_about_a_region(way)
+    if regional is not None:
+        raise UnsupportedConfig(
+            f"{which} is asked about a part of the task ({regional})",
+            f"Only questions about the whole task are learnt. {ADVICE}",
+        )
 
 
 def _check_answers(element: Element, asked: Asked) -> None:
     """Raises UnsupportedConfig if the answers are too few, empty, duplicate or not in the XML."""
     which = f"{element.tag} '{element.get('name', '')}'"
     if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
+        source = element.get("apiUrl") or f"each task's own {element.get('value')}"
         raise UnsupportedConfig(
-            f"{which} loads its choices from elsewhere (apiUrl, value)",
+            f"{which} takes its choices from {source}",
             "Write its <Choice> tags into the labelling interface.",
         )
     answers, control = asked.answers, asked.control
@@ -155,54 +241,34 @@ def _check_answers(element: Element, asked: Asked) -> None:
         )
 
 
-def _check_readable(target: Element, ignored: Collection[SourceKind]) -> None:
+def _check_readable(which: str, target: Element, ignored: Collection[SourceKind]) -> None:
     """Raises UnsupportedConfig if the object tag of a question cannot be read."""
-    asked_about = _source(target)
-    if asked_about is None:
-        raise UnsupportedConfig(
-            f"<{target.tag}> '{target.get('name')}' names no data key",
-            f"Its value must be $ followed by a key of the task data. {ADVICE}",
-        )
-    if asked_about.kind in ignored:
+    problem = why_unread(target)
+    if problem is not None:
+        reason, advice = problem
+        raise UnsupportedConfig(reason, f"{which} asks about it. {advice} {ADVICE}")
+    if TAGS[target.tag] in ignored:
         raise UnsupportedConfig(
             f"<{target.tag}> is not read by this backend",
             "The backend's setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",
         )
 
 
-def _sources(root: Element, first: Element, ignored: Collection[SourceKind]) -> tuple[Source, ...]:
-    """What the first question refers to, then everything else that each task shows."""
-    shown = [_source(element) for element in [first, *root.iter()] if element.tag in TAGS]
-    read = [source for source in shown if source is not None and source.kind not in ignored]
-    return tuple(dict.fromkeys(read))
-
-
-def _source(element: Element) -> Source | None:
-    """None for what is the same in each task, such as instructions, or is loaded from a URL."""
-    key = DATA_KEY.fullmatch((element.get("value") or "").strip())
-    kind = TAGS[element.tag]
-    is_elsewhere = kind in ("text", "html") and element.get("valueType", "text") == "url"
-    return None if key is None or is_elsewhere else Source(kind, key[1])
-
-
 def _target(root: Element, control: Element) -> Element:
-    wanted = control.get("toName", "")
+    """The object tag that a control tag refers to, of several the first; itself for a control
+    tag such as <Chat> that is an object tag, too."""
+    which, to_name = f"{control.tag} '{control.get('name')}'", control.get("toName", "")
+    if not to_name:
+        raise UnsupportedConfig(
+            f"{which} has no toName", f"Write the name of the tag that it asks about. {ADVICE}"
+        )
+    wanted = to_name.split(",")[0].strip()
     for element in root.iter():
-        if element.get("name") == wanted and element is not control:
-            if element.tag not in TAGS:
-                raise UnsupportedConfig(
-                    f"<{element.tag}> is not supported, only {', '.join(TAGS)}",
-                    f"{control.tag} '{control.get('name')}' points at it. {ADVICE}",
-                )
-            if element.tag in ("Text", "HyperText") and element.get("valueType", "text") == "url":
-                raise UnsupportedConfig(
-                    f"<{element.tag} valueType=url> is not supported",
-                    f"The text must be in the task itself. {ADVICE}",
-                )
+        if element.get("name") == wanted:
+            if element is control and control.tag in CONTROLS:
+                continue
             return element
-    raise UnsupportedConfig(
-        f"{control.tag} '{control.get('name')}' points at no tag named '{wanted}'", ADVICE
-    )
+    raise UnsupportedConfig(f"{which} points at no tag named '{wanted}'", ADVICE)
 
 
 def _tree(xml: str) -> Element:

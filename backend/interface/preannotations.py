@@ -27,21 +27,27 @@ QuestionProbs = tuple[Question, list[str], Floats, Floats | float]
 """A question, those of its answers that the head knows (c), their probabilities (n, c), and their
 thresholds where several answers are possible, (c,) or one."""
 
+Given = dict[str, Bools]
+"""Label -> to which of n tasks it is given, (n,)."""
+
 
 def results_of(
     probs: Floats, head: "Head", config: LabelConfig, needed: Needed = lambda _: 0.0
 ) -> list[list[Json]]:
-    """The pre-annotations of n tasks: the head's decision on each question, without answers that
-    are less probable than `needed`.
+    """The pre-annotations of n tasks: the head's decision on each question that is asked after
+    them, without answers that are less probable than `needed`.
 
     probs (n, c) of the head's labels; those that the config does not have are left out before
     anything is decided. A region's score is its probability; with several labels, that of the
     least certain one.
     """
     results: list[list[Json]] = [[] for _ in probs]
-    for question, answers, mine, thresholds in _by_question(probs, head, config):
+    given: Given = {}
+    for question, answers, mine, thresholds in _in_turn(probs, head, config):
         is_given = decisions(mine, question.kind, thresholds)
         is_given &= mine >= needed(question.from_name)
+        is_given &= _is_asked(question, given, len(probs))[:, None]
+        given.update(_labels_in(question, answers, is_given))
         regions = _regions(question, answers, mine, is_given)
         for result, region in zip(results, regions, strict=True):
             result.extend([] if region is None else [region])
@@ -50,12 +56,32 @@ def results_of(
 
 def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
     """The head's confidence in each whole answer, (n,) in [0, 1]: that of its least certain
-    decision; 0 if it knows no label of the config. probs (n, c) of the head's labels."""
-    sure = [
-        confidence(mine, question.kind, thresholds)
-        for question, _, mine, thresholds in _by_question(probs, head, config)
-    ]
+    decision on a question that is asked after the others; 0 if it knows no label of the config.
+    probs (n, c) of the head's labels."""
+    given: Given = {}
+    sure = []
+    for question, answers, mine, thresholds in _in_turn(probs, head, config):
+        is_asked = _is_asked(question, given, len(probs))
+        is_given = decisions(mine, question.kind, thresholds) & is_asked[:, None]
+        given.update(_labels_in(question, answers, is_given))
+        sure.append(np.where(is_asked, confidence(mine, question.kind, thresholds), 1.0))
     return np.min(sure, axis=0) if sure else np.zeros(len(probs))
+
+
+def _is_asked(question: Question, given: Given, tasks: int) -> Bools:
+    """Whether the question is asked about each of the tasks, (tasks,)."""
+    is_asked = np.ones(tasks, dtype=np.bool_)
+    for condition in question.conditions:
+        known = [given[label] for label in condition.labels if label in given]
+        is_one = np.any(known, axis=0) if known else np.zeros(tasks, dtype=np.bool_)
+        is_asked &= is_one != condition.is_negated
+    return is_asked
+
+
+def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> Given:
+    return {
+        question.prefix + answer: column for answer, column in zip(answers, is_given.T, strict=True)
+    }
 
 
 def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
@@ -64,9 +90,10 @@ def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConf
     return [_region(question, [span], sure, text) for span, sure in found]
 
 
-def _by_question(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:
-    """The head's probabilities for each question of which it knows answers."""
-    for question in config.questions:
+def _in_turn(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:
+    """The head's probabilities for each question of which it knows answers, those that depend on
+    others after them."""
+    for question in config.in_turn:
         of_label = question.of_label
         known = [column for column, label in enumerate(head.labels) if label in of_label]
         if known:

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called, Control
+from backend.interface.values import Encoding, Repeat, keys_in
 from model.spans.tags import Span, tag_names
-from model.types import Kind, LabelGroup, Layout
+from model.types import Condition, Kind, LabelGroup, Layout
 
 SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
 """`tokens`: a text in which each character's position matters."""
@@ -23,10 +24,18 @@ Answer = tuple[str | Span, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """What annotators see: the task data under `data_key`, as a text, picture, clip or sound."""
+    """What annotators see: the `value` of a tag, filled in with the task's data, as a text,
+    picture, clip or sound. encoding: of texts; repeat: the <Repeater> around the tag, if any."""
 
     kind: SourceKind
-    data_key: str
+    value: str
+    encoding: Encoding = "none"
+    repeat: Repeat | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Where in a task's data it is, such as `text` or `meta.author`."""
+        return keys_in(self.repeat.on if self.repeat else self.value)
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Question:
     in `labels` if several questions are asked. `control` reads and writes them.
 
     called: what annotators see of each answer; {} if that has no words, as with stars.
+    conditions: on the answers to other questions, all of which must hold where it is asked.
+    aliases: former names of answers -> the answers.
     """
 
     from_name: str
@@ -46,6 +57,8 @@ class Question:
     control: Control[Any] = field(default_factory=Choices)
     prefix: str = ""
     called: Mapping[str, Called] = field(default_factory=dict)
+    conditions: tuple[Condition, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -56,6 +69,15 @@ class Question:
     def of_label(self) -> dict[str, str]:
         """The answer that each label stands for."""
         return dict(zip(self.labels, self.answers, strict=True))
+
+    def depends_on(self, labels: Mapping[str, Set[str]]) -> bool:
+        """Whether a condition is about the labels of another of these questions."""
+        wanted = {label for condition in self.conditions for label in condition.labels}
+        return any(
+            not wanted.isdisjoint(theirs)
+            for name, theirs in labels.items()
+            if name != self.from_name
+        )
 
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
         """The labels to learn when some were `given` and the `named` have usable names: in a
@@ -72,17 +94,31 @@ class LabelConfig:
     """What the project asks and shows: the labelling interface, parsed.
 
     `sources`: what is shown, starting with what the first question refers to; a task may lack some.
-    `left_out`: why other questions are left to annotators, in words.
+    `left_out`: what else people are asked, and why it is left to them, in words; `others`: the
+    names of those control tags.
     """
 
     questions: tuple[Question, ...]
     sources: tuple[Source, ...]
     left_out: tuple[str, ...] = ()
+    others: frozenset[str] = frozenset()
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels of all questions, in order."""
         return tuple(label for question in self.questions for label in question.labels)
+
+    @cached_property
+    def in_turn(self) -> tuple[Question, ...]:
+        """The questions in an order in which each follows those that it depends on."""
+        found: list[Question] = []
+        left = list(self.questions)
+        while left:
+            open_labels = {one.from_name: set(one.labels) for one in left}
+            ready = [one for one in left if not one.depends_on(open_labels)]
+            found += ready or left  # in a circle, none follows another
+            left = [one for one in left if one not in ready] if ready else []
+        return tuple(found)
 
     @property
     def kind(self) -> Kind:
@@ -141,7 +177,10 @@ class LabelConfig:
         """The position of each question's labels among all labels; () for a single question."""
         ends = list(accumulate(len(question.labels) for question in self.questions))
         placed = zip(self.questions, [0, *ends], ends, strict=False)
-        found = tuple(LabelGroup(question.kind, *place) for question, *place in placed)
+        found = tuple(
+            LabelGroup(question.kind, start, stop, question.conditions)
+            for question, start, stop in placed
+        )
         return found if len(found) > 1 else ()
 
     @property

@@ -8,8 +8,9 @@ import json
 import logging
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import Answer, LabelConfig
-from backend.mirror.votes import consensus, votes_of
+from backend.mirror.votes import Votes, consensus, votes_of
 from backend.types import Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
@@ -55,6 +56,11 @@ SHOWN = "shown"
 SPAN_REACH = 2000
 """The most open texts that are ranked for spans at a time: a round then takes about a second."""
 
+EMPTY = "the annotation is empty"
+UNDECIDED = "the annotators do not agree"
+UNREAD = "the task shows nothing that can be read"
+"""Why nothing is learnt from an annotated task, besides what is not understood."""
+
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.project.pin."""
 
@@ -62,7 +68,9 @@ PINNED = "pinned"
 @dataclass(frozen=True)
 class Labelling:
     """The pool at one moment: ids (n,), content keys (n,), open (n,): not annotated yet;
-    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks left out."""
+    answers: task id -> agreed labels; undecided, empty, skipped, lost: counts of tasks left out.
+    lost are those in whose annotations nothing is understood; reasons: why something in an
+    annotation is not learnt, in words -> the tasks, also those with other answers."""
 
     ids: Ints
     keys: Ints
@@ -71,6 +79,19 @@ class Labelling:
     undecided: int
     empty: int
     skipped: int
+    lost: int = 0
+    reasons: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NothingShown:
+    """Tasks that show nothing that can be read: how many of how many, and the first one with the
+    keys of its data."""
+
+    tasks: int
+    of: int
+    first: int
+    keys: tuple[str, ...]
 
 
 class Pool:
@@ -80,6 +101,7 @@ class Pool:
         self._readable_at: tuple[int, Ints, Ints] | None = None
         """Everything readable, as it was when SHOWN had this value. Reading a million rows takes
         seconds, and labels rarely change any."""
+        self._nothing_at: tuple[int, NothingShown | None] | None = None
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -222,6 +244,24 @@ class Pool:
             self._readable_at = shown, ids, keys
         return self._readable_at[1:]
 
+    def nothing_shown(self) -> NothingShown | None:
+        """The tasks that show nothing under the labelling interface of the last update; None if
+        there are none. The same until something changes."""
+        shown = int(self.fact(SHOWN) or 0)
+        if self._nothing_at is None or self._nothing_at[0] != shown:
+            self._nothing_at = shown, self._find_nothing_shown()
+        return self._nothing_at[1]
+
+    def _find_nothing_shown(self) -> NothingShown | None:
+        query = "SELECT id, data FROM task WHERE key IS NULL ORDER BY id LIMIT 1"
+        row = self._db.execute(query).fetchone()
+        if row is None:
+            return None
+        count = self._db.execute("SELECT count(*) FROM task WHERE key IS NULL").fetchone()[0]
+        data = json.loads(row[1])
+        keys = tuple(map(str, data)) if isinstance(data, dict) else ()
+        return NothingShown(int(count), self.count(), int(row[0]), keys)
+
     def content_keys(self) -> Ints:
         """The content keys of all tasks that show something."""
         return self._readable()[1]
@@ -258,20 +298,29 @@ class Pool:
         rows = self._db.execute(query).fetchall()
         answers: dict[int, Answer] = {}
         open_tasks = ~np.isin(ids, [task for task, _ in rows])
-        undecided = empty = skipped = 0
+        reasons: defaultdict[str, list[int]] = defaultdict(list)
+        query = "SELECT id FROM task WHERE annotations != '[]' AND key IS NULL"
+        for (task,) in self._db.execute(query):
+            reasons[UNREAD].append(task)
+        undecided = empty = skipped = lost = 0
         for task, packed in rows:
             annotations = json.loads(packed)
-            given = [row for row in annotations if not row["was_cancelled"]]
-            votes = votes_of(given, config, empty_is_none)
-            answer = consensus(votes, config)
+            votes = Votes.read(annotations, config, empty_is_none)
+            answer = consensus(votes.answers, config)
             if answer is not None:
                 answers[task] = answer
-            elif votes:
+            elif votes.answers:
                 undecided += 1
-            elif given:
-                empty += 1
-            else:
+                reasons[UNDECIDED].append(task)
+            elif all(row["was_cancelled"] for row in annotations):
                 skipped += 1
+            elif votes.lost:
+                lost += 1
+            else:
+                empty += 1
+                reasons[EMPTY].append(task)
+            for reason in votes.lost:
+                reasons[reason].append(task)
         return Labelling(
             ids,
             keys,
@@ -280,6 +329,8 @@ class Pool:
             undecided,
             empty,
             skipped,
+            lost,
+            dict(reasons),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from backend.interface.answers import answer_of
+from backend.interface.answers import read_result
 from backend.interface.questions import Answer, LabelConfig, may_be_empty
 from backend.types import Json
 from model.spans.tags import Span
@@ -12,15 +13,28 @@ from model.types import EXCLUSIVE, Kind
 
 def votes_of(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Answer]:
     """The answer of each of a task's annotations, except skips and empty ones."""
-    found = (_vote(row, config, empty_is_none) for row in annotations if not row["was_cancelled"])
-    return [vote for vote in found if vote is not None]
+    return Votes.read(annotations, config, empty_is_none).answers
 
 
-def _vote(annotation: Json, config: LabelConfig, empty_is_none: bool) -> Answer | None:
-    answer = answer_of(annotation["result"], config)
-    if answer is None and annotation["result"] == [] and may_be_empty(config.kind, empty_is_none):
-        return ()
-    return answer
+@dataclass(frozen=True)
+class Votes:
+    """What a task's annotations say: the answers, one for each that is neither a skip nor empty;
+    and why parts of them say nothing, in words."""
+
+    answers: list[Answer]
+    lost: tuple[str, ...]
+
+    @classmethod
+    def read(cls, annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> "Votes":
+        given = [row["result"] for row in annotations if not row["was_cancelled"]]
+        found = [read_result(result, config) for result in given]
+        is_answer = may_be_empty(config.kind, empty_is_none)
+        answers = [
+            () if result == [] and is_answer else one.answer
+            for result, one in zip(given, found, strict=True)
+        ]
+        lost = dict.fromkeys(reason for one in found for reason in one.lost)
+        return cls([answer for answer in answers if answer is not None], tuple(lost))
 
 
 def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:

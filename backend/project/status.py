@@ -27,11 +27,22 @@ class Unreadable:
 
 
 @dataclass(frozen=True)
+class NotLearnt:
+    """How many tasks have annotations from which something is not learnt, why, and the first."""
+
+    reason: str
+    tasks: int
+    first: int
+
+
+@dataclass(frozen=True)
 class Status:
     """A project as the last turn of its loop knew it.
 
     served: None before the first version; title, studio_address: the project's title and Label
-    Studio's address for browsers, "" while unknown; reading: the share of the tasks that is known
+    Studio's address for browsers, "" while unknown; nothing_shown: that tasks show nothing, in a
+    sentence, or ""; not_learnt: why annotations are not learnt, the most frequent reason first;
+    reading: the share of the tasks that is known
     while all are read for the first time, else None; publish_seconds: how long this turn wrote an
     order into Label Studio.
     """
@@ -40,5 +51,7 @@ class Status:
     title: str = ""
     studio_address: str = ""
     unreadable: Unreadable = Unreadable()
+    nothing_shown: str = ""
+    not_learnt: tuple[NotLearnt, ...] = ()
     reading: float | None = None
     publish_seconds: float = 0.0

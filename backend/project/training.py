@@ -214,6 +214,7 @@ class Training:
             folder=self._store.folder.resolve(),
             interface=self._xml,
             ignored=self.ignored,
+            aliases=self._settings.aliases,
             spec=self._spec,
             access=without_tokens(self._access) if is_of_text(layout) else self._access,
             seed=self._settings.seed,

@@ -1,9 +1,10 @@
 """One turn of a project's loop: notice what changed, learn, rank, publish."""
 
+import json
 import logging
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.folder.damage import mended
@@ -27,6 +28,7 @@ from backend.project.round import FastRounds, Round
 from backend.project.status import Served, Status, Unreadable
 from backend.project.training import Training
 from backend.project.unit import Setup
+from backend.project.unlearnt import not_learnt, sentence_on
 from backend.queue.cleanup import clean_up
 from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep
@@ -117,6 +119,7 @@ class Turns:
         if now is None:
             return
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
+        self._say_what_is_not_learnt(labelling)
         if now.covered > 0 and is_due(self._ranked, now, is_read(self._pool)):
             yield from self._fast_round(now, labelling, pinned)
         self._look_after_review(labelling)
@@ -211,12 +214,12 @@ class Turns:
         return last_published(self._pool, self._store, config, self._note)
 
     def _read_interface(self, xml: str) -> LabelConfig:
-        before, config = self._config, parse(xml, self._training.ignored)
+        before, config = self._config, parse(xml, self._training.ignored, self._settings.aliases)
         self._xml, self._config = xml, config
         if config != before:
             self._log_limits(config)
         self._training.see(xml, config)
-        reads = [[source.kind, source.data_key] for source in config.sources]
+        reads = json.loads(json.dumps([astuple(source) for source in config.sources]))
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)
@@ -250,6 +253,20 @@ class Turns:
             log.warning("project %d: version %s is gone", self._project, version.name)
             self._ranked = None
 
+    def _say_what_is_not_learnt(self, labelling: Labelling) -> None:
+        """In the status, and the first time that there is a reason in the log."""
+        known = {one.reason for one in self._status.not_learnt}
+        found = not_learnt(labelling)
+        for one in found:
+            if one.reason not in known:
+                log.warning(
+                    "project %d: not learnt from task %d, among others: %s",
+                    self._project,
+                    one.first,
+                    one.reason,
+                )
+        self._status = replace(self._status, not_learnt=found)
+
     def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
         """What an order would be made from now; None while the first encoder is being prepared."""
         encoder = pinned.encoder if pinned else self._training.newest_encoder()
@@ -257,7 +274,10 @@ class Turns:
             return None
         _, keys = self._pool.keys(config, self._settings.seed)
         unreadable = Unreadable(*self._pool.unreadable(SHOWN_UNREADABLE))
-        self._status = replace(self._status, unreadable=unreadable)
+        nothing = sentence_on(self._pool.nothing_shown(), config)
+        if nothing and nothing != self._status.nothing_shown:
+            log.warning("project %d: %s", self._project, nothing)
+        self._status = replace(self._status, unreadable=unreadable, nothing_shown=nothing)
         covered = self._training.request_vectors(encoder, keys)
         names = self._training.names_known(encoder)
         name = pinned.name if pinned else None

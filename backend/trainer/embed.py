@@ -10,7 +10,6 @@ import numpy as np
 
 from backend.interface.content import Parts, key_of
 from backend.interface.names import keys_of, names_of
-from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.media.contents import RETRY_SECONDS, opened_record, readable
 from backend.media.reading import Reader
@@ -57,7 +56,7 @@ def embed_pool(job: Embed, report: Report) -> Json:
     """
     until = time.monotonic() + TURN_SECONDS
     subject, number = job.subject, job.encoder
-    config = parse(subject.interface, subject.ignored)
+    config = subject.config
     store, pool = Store(subject.folder), Pool(subject.folder / MIRROR)
     spec = store.encoders()[number].spec
     encoder = loaded(spec, store.tuned_folder(number))

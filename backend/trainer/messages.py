@@ -5,11 +5,13 @@ All messages are frozen dataclasses, and this file alone knows how they are writ
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from backend.interface.questions import SourceKind
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig, SourceKind
 from backend.media.access import Access
 from backend.types import Json
 from model.types import EncoderSpec
@@ -23,7 +25,8 @@ class Subject:
 
     folder: where all that is known of it is kept; interface: its labelling interface (XML);
     ignored: kinds of media that no encoder reads; spec: the encoder that the settings name for it;
-    access: how media are fetched; seed: of everything random.
+    access: how media are fetched; seed: of everything random; aliases: former names of labels ->
+    the names that they have now.
     """
 
     folder: Path
@@ -32,6 +35,12 @@ class Subject:
     spec: EncoderSpec
     access: Access
     seed: int
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> LabelConfig:
+        """The labelling interface, parsed as the server parses it."""
+        return parse(self.interface, self.ignored, self.aliases)
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,7 @@ def _subject_of(values: dict[str, Any]) -> Subject:
         folder=Path(values["folder"]),
         interface=values["interface"],
         ignored=tuple(values["ignored"]),
+        aliases=values["aliases"],
         spec=EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
         access=Access(**{**access, "hosts": tuple(access["hosts"])}),
         seed=values["seed"],

@@ -4,7 +4,6 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 
-from backend.interface.parse import parse
 from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
 from backend.mirror.pool import FILE as MIRROR
@@ -23,7 +22,7 @@ from model.storage.store import Store
 def review_labels(job: Review, report: Report) -> Json:
     """Find the labels that the model doubts, and where people differ, for a second look."""
     subject = job.subject
-    config, spec = parse(subject.interface, subject.ignored), subject.spec
+    config, spec = subject.config, subject.spec
     encoder, store = loaded(spec, None), Store(subject.folder)
     with closing(Pool(subject.folder / MIRROR)) as pool, ExitStack() as stack:
         record = opened_record(pool, config, subject.folder, report.working)

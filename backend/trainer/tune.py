@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from backend.interface.names import names_of
-from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
@@ -30,7 +29,7 @@ from model.types import Ints
 def tune_encoder(job: Tune, report: Report) -> Json:
     """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
     subject, folder = job.subject, job.subject.folder
-    config, spec = parse(subject.interface, subject.ignored), subject.spec
+    config, spec = subject.config, subject.spec
     store, pool = Store(folder), Pool(folder / MIRROR)
     encoder = JointEncoder(spec)
     record = opened_record(pool, config, folder, report.working)

@@ -13,9 +13,10 @@ from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
 from model.choosing.strategies import STRATEGIES, Strategy
 from model.choosing.variance import FLAT
+from model.heads.asked import asked_share
 from model.heads.head import Head, centred
 from model.snapshot import Policy, Snapshot, sampled
-from model.types import Bools, Floats, Ints
+from model.types import Bools, Floats, Ints, LabelGroup
 
 COLD_LABELS = 30
 """Below this many training labels all strategies but `random` ask as COLD_STRATEGY does: a head of
@@ -140,7 +141,7 @@ class Choice:
     def _priority(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Floats:
         """How much a label of each candidate would teach. For several questions asked at once: the
         mean or, if the measure does not add up, the mean of the candidate's ranks, each as a share
-        of the highest.
+        of the highest. Each counts as far as it is probably asked.
 
         Rank combination (Reichart et al. 2008, "Multi-Task Active Learning for Linguistic
         Annotations", https://aclanthology.org/P08-1098): priorities of different questions cannot
@@ -155,10 +156,22 @@ class Choice:
             return self._measured(strategy.measure, wants, candidates, rng)
         alone = [replace(self, head=one, snapshot=part) for one, part in self._parts(self.head)]
         found = [choice._priority(strategy, candidates, rng) for choice in alone]
+        found = [
+            priority * self._asked_share(group, candidates)
+            for priority, group in zip(found, self.snapshot.groups, strict=True)
+        ]
         if not strategy.adds_up:
             found = [rankdata(priority) / max(len(candidates), 1) for priority in found]
         result: Floats = np.mean(found, axis=0)
         return result
+
+    def _asked_share(self, group: LabelGroup, candidates: Ints) -> Floats | float:
+        """How probably a question is asked about each candidate, (n,) in [0, 1]: what is not asked
+        teaches nothing."""
+        if not group.conditions or self.head is None:
+            return 1.0
+        probs = self.head.probs(self.snapshot.vectors[candidates])
+        return asked_share(group.conditions, self.head, probs)
 
     def _measured(
         self,

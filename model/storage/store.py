@@ -17,7 +17,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -127,7 +127,8 @@ class Store:
                 arrays["thresholds"] = head.thresholds
             facts |= {"kind": head.kind, "classes": list(head.labels)}
             if head.groups:
-                facts["groups"] = [astuple(group) for group in head.groups]
+                # Not the conditions: they are those of the labelling interface of the day.
+                facts["groups"] = [[one.kind, one.start, one.stop] for one in head.groups]
         with _written_aside(self.version_folder(version.name)) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             save_file(contiguous, aside / "head.safetensors")

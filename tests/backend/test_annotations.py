@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.interface.answers import answer_of
+from backend.interface.answers import answer_of, read_result
 from backend.interface.controls.labels import Labels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.parse import parse
 from backend.interface.preannotations import (
     Needed,
     confidence_of,
@@ -23,11 +24,11 @@ from backend.mirror.votes import consensus
 from backend.types import Json
 from model.heads.head import Head
 from model.spans.tags import Span
-from model.types import LabelGroup
+from model.types import Condition, LabelGroup
 
-SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "$text"),))
 MULTIPLE = LabelConfig(
-    (Question("c", "t", "multiple", ("a", "b", "x")),), (Source("text", "text"),)
+    (Question("c", "t", "multiple", ("a", "b", "x")),), (Source("text", "$text"),)
 )
 
 
@@ -51,6 +52,58 @@ def region(*choices: object, **changed: object) -> dict[str, object]:
 )
 def test_labels_of_an_annotation(result: object, labels: Answer | None) -> None:
     assert answer_of(result, MULTIPLE) == labels
+
+
+OTHERS = replace(SINGLE, others=frozenset({"comment"}))
+
+
+@pytest.mark.parametrize(
+    ("result", "reasons"),
+    [
+        ([region("a")], []),
+        ([], []),
+        ([region()], []),  # an answer that was taken back
+        ([region("a"), region("p", from_name="comment")], []),
+        ([{"type": "relation", "from_id": "1", "to_id": "2"}], []),
+        ([region("gone", "a")], ["'gone' is not among the answers of Choices 'c'"]),
+        ([region("gone"), region("gone")], ["'gone' is not among the answers of Choices 'c'"]),
+        ([region("a", from_name="old")], ["it answers 'old', and no control tag has this name"]),
+        (
+            [region(value={"choices": [["a", "x"]]})],
+            [
+                "an answer to Choices 'c' has a form that is not understood: "
+                "{'choices': [['a', 'x']]}"
+            ],
+        ),
+        (
+            [region(value={"text": ["a"]})],
+            ["an answer to Choices 'c' has a form that is not understood: {'text': ['a']}"],
+        ),
+        ([region(value=None)], ["an answer to Choices 'c' has no value"]),
+        ([7], ["a part of its result is no JSON object"]),
+        (None, ["its result is not a list"]),
+    ],
+)
+def test_what_is_not_understood_is_said(result: object, reasons: list[str]) -> None:
+    assert list(read_result(result, OTHERS).lost) == reasons
+
+
+def test_a_renamed_label_keeps_its_annotations() -> None:
+    aliases = {"old": "b", "a": "b", "older": "nothing", "x / y": "a / x", "someone": "who"}
+    xml = """<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="a"/>
+        <Choice value="b"/></Choices></View>"""
+    renamed = parse(xml, aliases=aliases)
+    assert answer_of([region("old")], renamed) == ("b",)
+    assert answer_of([region("a")], renamed) == ("a",), "a label that exists is meant as it stands"
+    assert read_result([region("older")], renamed).lost, "an alias of nothing says nothing"
+
+    tree = replace(TREE, questions=(replace(TAXONOMY, aliases={"x / y": "a / x"}),))
+    path = {"from_name": "c", "type": "taxonomy", "value": {"taxonomy": [["x", "y"]]}}
+    assert answer_of([path], tree) == ("a", "a / x"), "with the nodes above it"
+
+    spans = replace(SPANS, questions=(replace(MARKS, aliases={"someone": "who"}),))
+    value = {"start": 4, "end": 7, "labels": ["someone"]}
+    assert answer_of([{"from_name": "c", "value": value}], spans) == (Span(4, 7, "who"),)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +206,15 @@ STARS = replace(SINGLE, questions=(RATING,))
 
 @pytest.mark.parametrize(
     ("value", "labels"),
-    [({"rating": 2}, ("2",)), ({"rating": 9}, None), ({"rating": True}, None), ({}, None)],
+    [
+        ({"rating": 2}, ("2",)),
+        ({"rating": 2.0}, ("2",)),  # as pandas writes it
+        ({"rating": "2"}, ("2",)),
+        ({"rating": 2.5}, None),
+        ({"rating": 9}, None),
+        ({"rating": True}, None),
+        ({}, None),
+    ],
 )
 def test_each_number_of_stars_is_a_label(value: dict[str, object], labels: Answer | None) -> None:
     assert answer_of([{"from_name": "c", "type": "rating", "value": value}], STARS) == labels
@@ -251,6 +312,37 @@ def test_each_question_is_pre_annotated_for_itself() -> None:
     assert [one["from_name"] for one in made] == ["tags"], "nobody has answered the other yet"
 
 
+BELOW = replace(TAGS, conditions=(Condition(("sort: b",)),))
+UNLESS = replace(TAGS, conditions=(Condition(("sort: b",), True),))
+
+
+@pytest.mark.parametrize(
+    ("below", "asked"), [(BELOW, [[], ["a"], [], []]), (UNLESS, [["a"], [], ["a"], ["a"]])]
+)
+def test_a_question_is_pre_annotated_where_its_condition_holds(
+    below: Question, asked: list[list[str]]
+) -> None:
+    """Whichever comes first in the labelling interface. An answer that is not sure enough to be
+    pre-annotated is not given."""
+    probs = np.array(
+        [[0.7, 0.3, 0.9, 0.2], [0.2, 0.8, 0.9, 0.2], [0.9, 0.1, 0.9, 0.2], [0.45, 0.55, 0.9, 0.2]]
+    )
+    needed = {"sort": 0.6, "tags": 0.0}
+    for questions in ((SORT, below), (below, SORT)):
+        both = replace(SINGLE, questions=questions)
+        made = results_of(probs, head(BOTH.labels), both, needed.__getitem__)
+        tags = [
+            [one["value"]["choices"] for one in row if one["from_name"] == "tags"] for row in made
+        ]
+        assert tags == [[one] if one else [] for one in asked]
+
+
+def test_a_question_that_is_not_asked_makes_no_answer_unsure() -> None:
+    probs = np.array([[0.7, 0.3, 0.55, 0.2], [0.2, 0.8, 0.55, 0.2]])
+    both = replace(SINGLE, questions=(SORT, BELOW))
+    assert confidence_of(probs, head(BOTH.labels), both).tolist() == [0.7, 0.55]
+
+
 STARRED = Question("stars", "t", "ordered", ("1", "2", "3"), Rating(), prefix="stars: ")
 ALL = replace(SINGLE, questions=(SORT, TAGS, STARRED))
 GROUPS = (LabelGroup("single", 0, 2), LabelGroup("multiple", 2, 4), LabelGroup("ordered", 4, 7))
@@ -311,9 +403,8 @@ def test_what_is_less_probable_than_asked_is_left_to_people() -> None:
     assert [one["from_name"] for one in both] == ["tags"]
 
 
-SPANS = LabelConfig(
-    (Question("c", "t", "spans", ("who", "where"), Labels()),), (Source("tokens", "text"),)
-)
+MARKS = Question("c", "t", "spans", ("who", "where"), Labels())
+SPANS = LabelConfig((MARKS,), (Source("tokens", "$text"),))
 
 
 @pytest.mark.parametrize(
@@ -323,6 +414,7 @@ SPANS = LabelConfig(
             {"start": 4, "end": 7, "labels": ["who", "where"]},
             (Span(4, 7, "where"), Span(4, 7, "who")),
         ),
+        ({"start": 4.0, "end": 7.0, "labels": ["who"]}, (Span(4, 7, "who"),)),
         ({"start": 4, "end": 7, "labels": ["gone"]}, None),
         ({"start": 4, "end": 4, "labels": ["who"]}, None),
         ({"start": -1, "end": 4, "labels": ["who"]}, None),

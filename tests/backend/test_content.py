@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 
 from backend.interface.content import key_of, parts_of
 from backend.interface.questions import LabelConfig, Question, Source, SourceKind
+from backend.interface.values import Encoding, Repeat
 from model.storage.vectors import content_key
 
 
 def showing(*sources: tuple[SourceKind, str]) -> LabelConfig:
     return LabelConfig(
-        (Question("c", "t", "single", ("a", "b")),), tuple(Source(*one) for one in sources)
+        (Question("c", "t", "single", ("a", "b")),),
+        tuple(Source(one[0], f"${one[1]}") for one in sources),
     )
 
 
@@ -27,8 +29,11 @@ POST = showing(("image", "photo"), ("text", "title"), ("video", "clip"), ("html"
         ({"text": 7}, "7"),
         ({"text": ""}, None),
         ({"text": None}, None),
-        ({"text": ["a"]}, None),
-        ({"text": True}, None),
+        ({"text": 7.0}, "7"),
+        ({"text": ["a", 1]}, "a,1"),
+        ({"text": True}, "true"),
+        ({"text": {"a": "b"}}, None),
+        ({"text": []}, None),
         ({"other": "a"}, None),
         ([], None),
         (None, None),
@@ -36,6 +41,61 @@ POST = showing(("image", "photo"), ("text", "title"), ("video", "clip"), ("html"
 )
 def test_text_of_a_task(data: object, text: str | None) -> None:
     assert parts_of(data, TEXT) == (None if text is None else (text,))
+
+
+MAIL = {
+    "meta": {"from": "Ann", "to": ["Bo", "Cy"], "a.b": "?"},
+    "items": [{"body": "one"}, {"body": "two"}, "three"],
+    "meta.from": "flat",
+    "my-key": "hyphen",
+    "文本": "你好",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("$meta.to", "Bo,Cy"),
+        ("$meta.to[1]", "Cy"),
+        ("$items[1].body", "two"),
+        ("$items[9].body", None),
+        ("$items.0.body", "one"),
+        ("$meta.from.name", None),
+        ("$meta.from", "flat"),
+        ("$my-key", "hyphen"),
+        ("$文本", "你好"),
+        ("From: $items[0].body, to: $meta.to", "From: one, to: Bo,Cy"),
+        ("From: $items[0].body, to: $nobody", "From: one, to:"),
+        ("From: $empty", None),
+        ("$meta", None),
+    ],
+)
+def test_a_value_is_filled_in_as_on_label_studios_pages(value: str, text: str | None) -> None:
+    """A flat key comes before a path; a task that has nothing for any variable shows nothing."""
+    shown = LabelConfig(TEXT.questions, (Source("text", value),))
+    assert parts_of(MAIL, shown) == (None if text is None else (text,))
+
+
+def test_what_is_repeated_for_a_list_is_read_item_by_item() -> None:
+    source = Source("text", "$items[{{idx}}].body", repeat=Repeat("$items", "{{idx}}"))
+    shown = LabelConfig(TEXT.questions, (source,))
+    assert parts_of(MAIL, shown) == ("one\ntwo",)
+    assert parts_of({"items": "no list"}, shown) is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "code", "text"),
+    [
+        ("base64", "Z3LDvMOf", "grÃ¼Ã\x9f"),
+        ("base64unicode", "Z3LDvMOf", "grüß"),
+        ("base64unicode", "no code!", None),
+        ("none", "Z3LDvMOf", "Z3LDvMOf"),
+    ],
+)
+def test_encoded_texts_are_decoded(encoding: Encoding, code: str, text: str | None) -> None:
+    shown = LabelConfig(TEXT.questions, (Source("text", "$text", encoding),))
+    assert parts_of({"text": code}, shown) == (None if text is None else (text,))
 
 
 def test_html_is_stripped_to_its_words() -> None:

@@ -22,18 +22,18 @@ from backend.mirror.pool import Pool
 from backend.types import Json
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
-SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
-MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
-HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("html", "text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "$text"),))
+HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("html", "$text"),))
 SEVERAL = LabelConfig(
     (
         Question("c", "t", "single", ("a", "b"), prefix="c: "),
         Question("d", "t", "multiple", ("a", "b"), prefix="d: "),
     ),
-    (Source("text", "text"),),
+    (Source("text", "$text"),),
 )
 SPANS = LabelConfig(
-    (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source("tokens", "text"),)
+    (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source("tokens", "$text"),)
 )
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
@@ -152,7 +152,7 @@ def test_a_label_config_is_read_or_refused(tried: Counter[str], xml: str) -> Non
     assert sum(group.stop - group.start for group in config.groups) in (0, len(config.labels))
     assert all(config.labels)
     assert config.layout
-    assert all(key.data_key and not key.data_key.startswith("$") for key in config.sources)
+    assert all(key and not key.startswith("$") for one in config.sources for key in one.keys)
 
 
 REGION = {

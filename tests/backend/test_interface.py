@@ -15,8 +15,9 @@ from backend.interface.questions import (
     Question,
     Source,
 )
+from backend.interface.values import Repeat
 from model.spans.tags import Span
-from model.types import LabelGroup
+from model.types import Condition, LabelGroup
 
 
 def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: str) -> str:
@@ -31,7 +32,7 @@ def test_the_example_that_we_advise_is_supported() -> None:
     called = {"Yes": Called(("Yes",)), "No": Called(("No",))}
     assert parse(EXAMPLE) == LabelConfig(
         (Question("label", "text", "single", ("Yes", "No"), called=called),),
-        (Source("text", "text"),),
+        (Source("text", "$text"),),
     )
 
 
@@ -43,7 +44,7 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     called = {"good": Called(("Very good",)), "bad": Called(("bad",))}
     assert parse(xml) == LabelConfig(
         (Question("q", "page", "multiple", ("good", "bad"), called=called),),
-        (Source("html", "my_html"),),
+        (Source("html", "$my_html"),),
     )
 
 
@@ -98,15 +99,18 @@ def test_each_node_of_a_taxonomy_is_a_label() -> None:
 @pytest.mark.parametrize(
     ("taxonomy", "reason"),
     [
-        ('apiUrl="https://example.org/tree.json"', "loads its choices from elsewhere"),
-        ('value="$tree"', "loads its choices from elsewhere"),
-        ('perRegion="true"', "is conditional"),
+        (
+            'apiUrl="https://example.org/tree.json"',
+            "Taxonomy 'c' takes its choices from https://example.org/tree.json",
+        ),
+        ('value="$tree"', "Taxonomy 'c' takes its choices from each task's own $tree"),
+        ('perRegion="true"', "Taxonomy 'c' is asked about a part of the task (perRegion)"),
     ],
 )
 def test_a_taxonomy_that_is_loaded_from_elsewhere_is_refused(taxonomy: str, reason: str) -> None:
     with pytest.raises(UnsupportedConfig) as refused:
         parse(ANIMALS.replace('leafsOnly="true"', taxonomy))
-    assert reason in refused.value.reason
+    assert refused.value.reason == reason
 
 
 def test_media_that_nobody_can_read_are_left_out_unless_asked_about() -> None:
@@ -176,11 +180,145 @@ def test_of_a_very_large_taxonomy_only_what_was_given_is_learnt() -> None:
     assert nothing.questions[0].called == {}, "one node alone is no answer to any text"
 
 
-def test_a_question_that_cannot_be_learnt_is_left_to_people() -> None:
-    why = '<Choices name="why" toName="t" whenTagName="c"><Choice value="x"/></Choices>'
-    found = parse(config().replace("</View>", f"{why}</View>"))
+def test_what_cannot_be_learnt_is_left_to_people_and_named() -> None:
+    others = (
+        '<TextArea name="why" toName="t"/><RectangleLabels name="box" toName="i"/>'
+        '<Choices name="one" toName="t"><Choice value="x"/></Choices>'
+        '<Image name="i" value="$image"/>'
+    )
+    found = parse(config().replace("</View>", f"{others}</View>"))
     assert found.questions == parse(config()).questions
-    assert found.left_out == ("Choices 'why' is conditional (whenTagName)",)
+    assert found.left_out == (
+        "TextArea 'why' over <Text> is not learnt",
+        "RectangleLabels 'box' over <Image> is not learnt",
+        "Choices 'one' needs two or more choices with a value",
+    )
+    assert found.others == {"why", "box", "one"}, "their results are no mistakes"
+
+
+def asked_if(condition: str, view: str = "") -> str:
+    """`config()`, and a second question under this condition."""
+    below = f'<Choices name="d" toName="t" {condition}><Choice value="x"/><Choice value="y"/>'
+    return config().replace("</View>", f"<View {view}>{below}</Choices></View></View>")
+
+
+A, NOT_A, ANY = Condition(("c: a",)), Condition(("c: a",), True), Condition(("c: a", "c: b"))
+SELECTED, UNSELECTED = 'visibleWhen="choice-selected"', 'visibleWhen="choice-unselected"'
+
+
+@pytest.mark.parametrize(
+    ("condition", "met"),
+    [
+        (f'{SELECTED} whenTagName="c" whenChoiceValue="a"', A),
+        (f'{SELECTED} whenTagName="c" whenChoiceValue="a,b"', ANY),
+        (f'{SELECTED} whenTagName="c"', ANY),
+        (SELECTED, ANY),
+        (f'{UNSELECTED} whenTagName="c" whenChoiceValue="a"', NOT_A),
+        ('whenChoiceValue="a"', A),
+        ('visibleWhen="no-region-selected"', None),
+        ('whenTagName="c"', None),
+        ("", None),
+    ],
+)
+def test_a_question_that_follows_from_another_is_learnt_with_its_condition(
+    condition: str, met: Condition | None
+) -> None:
+    for found in (parse(asked_if(condition)), parse(asked_if("", view=condition))):
+        first, second = found.questions
+        assert (first.conditions, second.from_name) == ((), "d")
+        assert second.conditions == (() if met is None else (met,))
+        assert [group.conditions for group in found.groups] == [(), second.conditions]
+        assert found.left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        (
+            'visibleWhen="region-selected"',
+            "Choices 'd' is asked about a part of the task (visibleWhen=region-selected)",
+        ),
+        ('perRegion="true"', "Choices 'd' is asked about a part of the task (perRegion)"),
+        ('perItem="true"', "Choices 'd' is asked about a part of the task (perItem)"),
+        (
+            f'{SELECTED} whenTagName="gone"',
+            "Choices 'd' is not always asked, and it depends on 'gone', which is not learnt",
+        ),
+        (
+            f'{SELECTED} whenTagName="c" whenChoiceValue="z"',
+            "Choices 'd' is not always asked, and it depends on 'z', which is no answer to 'c'",
+        ),
+    ],
+)
+def test_a_question_about_something_else_is_left_to_people(condition: str, reason: str) -> None:
+    found = parse(asked_if(condition))
+    assert (found.questions, found.left_out) == (parse(config()).questions, (reason,))
+
+
+def test_what_depends_on_a_question_that_depends_needs_both() -> None:
+    third = f"""<Choices name="e" toName="t" {SELECTED} whenTagName="d" whenChoiceValue="x">
+        <Choice value="p"/><Choice value="q"/></Choices></View>"""
+    chain = asked_if(f'{SELECTED} whenTagName="c" whenChoiceValue="a"')
+    found = parse(chain.removesuffix("</View>") + third)
+    assert found.questions[2].conditions == (Condition(("d: x",)), A)
+    assert [one.from_name for one in found.in_turn] == ["c", "d", "e"]
+
+
+@pytest.mark.parametrize("name", ["Dog", "d"])
+def test_a_condition_names_a_choice_by_its_value_or_its_alias(name: str) -> None:
+    xml = config('<Choice value="Dog" alias="d"/><Choice value="Cat"/>')
+    below = f'<Choices name="k" toName="t" {SELECTED} whenTagName="c" whenChoiceValue="{name}">'
+    both = xml.replace("</View>", f'{below}<Choice value="x"/><Choice value="y"/></Choices></View>')
+    assert parse(both).questions[1].conditions == (Condition(("c: d",)),)
+
+
+def test_questions_about_each_item_of_a_list_are_refused() -> None:
+    with pytest.raises(UnsupportedConfig, match="Choices 'c' is asked about each item of a list"):
+        parse(config().replace("<View>", '<Repeater on="$l">').replace("</View>", "</Repeater>"))
+
+
+NESTED = """<View><Text name="t" value="$text"/>
+  <Choices name="c" toName="t" allowNested="true" choice="multiple">
+    <Choice value="Sport" alias="s"><Choice value="Ball"/><Choice value="Ski"/></Choice>
+    <Choice value="World"/>
+  </Choices></View>"""
+
+
+def test_nested_choices_are_a_taxonomy_of_which_leaves_are_given() -> None:
+    (several,) = parse(NESTED).questions
+    assert (several.kind, several.control.is_learnt_in_parts) == ("multiple", True)
+    assert several.answers == ("s", "s / Ball", "s / Ski", "World")
+    ticked = {"choices": [["s", "Ball"], ["World"]]}
+    assert list(several.control.read(ticked)) == ["s", "s / Ball", "World"]
+    assert several.control.stated(["s", "s / Ball", "World"]) == ["s / Ball", "World"]
+    assert several.control.write(["s / Ball", "World"]) == ticked
+
+    (one,) = parse(NESTED.replace('choice="multiple"', "")).questions
+    assert (one.kind, one.answers) == ("single", ("s / Ball", "s / Ski", "World"))
+    assert one.called["s / Ball"] == Called(("Sport", "Ball"))
+    assert list(one.control.read({"choices": [["s", "Ball"]]})) == ["s / Ball"]
+    assert one.control.write(["s / Ball"]) == {"choices": [["s", "Ball"]]}
+
+
+def test_without_nesting_choices_below_others_are_not_offered() -> None:
+    (question,) = parse(NESTED.replace('allowNested="true"', "")).questions
+    assert question.answers == ("s", "World")
+
+
+def test_everything_that_a_task_shows_is_read() -> None:
+    found = parse(
+        '<View><Header value="$title"/><Header value="Read this"/>'
+        '<Text name="by">By $meta.author</Text>'
+        '<Repeater on="$notes" indexFlag="{{i}}"><Text name="n{{i}}" value="$notes[{{i}}].body"/>'
+        '<Image name="p{{i}}" value="$notes[{{i}}].photo"/></Repeater>'
+        f"{config().removeprefix('<View>')}"
+    )
+    assert found.sources == (
+        Source("text", "$text"),
+        Source("text", "$title"),
+        Source("text", "By $meta.author"),
+        Source("text", "$notes[{{i}}].body", repeat=Repeat("$notes", "{{i}}")),
+    )
 
 
 SPANS = (
@@ -194,7 +332,7 @@ def test_spans_are_read_token_by_token() -> None:
     assert (found.kind, found.labels) == ("spans", ("Who", "where"))
     assert found.questions[0].called == {}, "a span's label is no name of its text"
     assert found.head_labels == ("O", "B-Who", "I-Who", "B-where", "I-where")
-    assert (found.sources, found.layout) == ((Source("tokens", "text"),), ("tokens",))
+    assert (found.sources, found.layout) == ((Source("tokens", "$text"),), ("tokens",))
     first, second = Span(3, 5, "where"), Span(9, 12, "Who")
     assert found.in_order({second, first, Span(3, 5, "gone")}) == (first, second)
 
@@ -207,7 +345,7 @@ def test_beside_other_questions_spans_are_left_to_people() -> None:
 
 
 def test_only_spans_of_texts_are_learnt() -> None:
-    with pytest.raises(UnsupportedConfig, match="mark spans in a <HyperText>"):
+    with pytest.raises(UnsupportedConfig, match="Labels 'e' over <HyperText> is not learnt"):
         parse(SPANS.replace("<Text", "<HyperText"))
     one = SPANS.replace('<Label value="Who"/>', "")
     assert parse(one).labels == ("where",), "one label is enough to mark"
@@ -240,11 +378,13 @@ def test_the_advice_names_every_control() -> None:
         ("<View/>", NOTHING_ASKED),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
-        (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not supported"),
+        (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not read"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),
         (config(object='<Text name="t" value="$u" valueType="url"/>'), "valueType=url"),
-        (config(attributes='perRegion="true"'), "is conditional"),
+        (config(attributes='perRegion="true"'), "is asked about a part of the task (perRegion)"),
+        ('<View><Chat name="t" toName="t" value="$chat"/></View>', "Chat 't' is not learnt"),
+        (config().replace("toName='t'", ""), "Choices 'c' has no toName"),
         (config('<Choice value="a"/>'), "needs two or more choices"),
         (config('<Choice value="a"/><Choice value=""/>'), "needs two or more choices"),
         (config('<Choice value="a"/><Choice value="b"/><Choice value="a"/>'), "'a' twice"),

@@ -21,7 +21,7 @@ CALLED = {
 
 
 def asking(*kinds: SourceKind) -> LabelConfig:
-    sources = tuple(Source(kind, kind) for kind in kinds)
+    sources = tuple(Source(kind, f"${kind}") for kind in kinds)
     return LabelConfig((Question("c", "t", "single", tuple(CALLED), called=CALLED),), sources)
 
 

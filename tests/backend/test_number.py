@@ -25,7 +25,7 @@ def test_the_steps_are_labels_in_an_order() -> None:
     answers = ("1", "2", "3", "4", "5")
     assert (
         LabelConfig(
-            (Question("grade", "text", "ordered", answers, Number()),), (Source("text", "text"),)
+            (Question("grade", "text", "ordered", answers, Number()),), (Source("text", "$text"),)
         )
         == GRADE
     )
@@ -64,7 +64,8 @@ def test_without_ends_it_is_refused(attributes: str, reason: str, fix: str) -> N
         (7, None),
         (2.5, None),
         (True, None),
-        ("5", None),
+        ("5", ("5",)),
+        ("five", None),
         (float("nan"), None),
         (float("inf"), None),
         (10**400, None),

@@ -15,7 +15,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.pin import pinned_name
 from backend.project.progress import Activity
 from backend.project.service import Service
-from backend.project.status import Status, Unreadable
+from backend.project.status import NotLearnt, Status, Unreadable
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.types import Json
@@ -80,6 +80,20 @@ def test_the_page_shows_state_score_versions_and_where_to_label(client: FlaskCli
         assert sentence in page
     assert "<b>more</b>" not in page, "what people type is text, not markup"
     assert "http" not in page.replace("http://studio.example:8080", "").replace("http-equiv", "")
+
+
+def test_the_page_says_what_is_not_read_and_not_learnt(
+    client: FlaskClient, loop: ProjectLoop
+) -> None:
+    page = client.get("/status/7").text
+    assert "Nothing to read" not in page and "Not learnt" not in page
+    nothing = "3 of 10 tasks have nothing under `text`; the first of them, task 4, has no data"
+    reasons = (NotLearnt("'<b>' is not among the answers of Choices 'c'", 12, first=31),)
+    loop.status = replace(loop.status, nothing_shown=nothing, not_learnt=reasons)
+    page = client.get("/status/7").text
+    assert f'<p class="words">{nothing}.</p>' in page
+    row = '&#39;&lt;b&gt;&#39; is not among the answers of Choices &#39;c&#39;</td><td class="n">12'
+    assert row in page and 'data?task=31">31</a>' in page
 
 
 def test_the_page_shows_what_is_worth_a_second_look(client: FlaskClient, folder: Path) -> None:

@@ -16,7 +16,7 @@ from model.types import Kind
 
 
 def asking(kind: Kind, *answers: str) -> LabelConfig:
-    return LabelConfig((Question("c", "t", kind, answers),), (Source("text", "text"),))
+    return LabelConfig((Question("c", "t", kind, answers),), (Source("text", "$text"),))
 
 
 CONFIG = asking("single", "cats", "dogs")

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.interface.controls.labels import Labels
 from backend.interface.questions import LabelConfig, Question, Source
-from backend.mirror.pool import SPAN_REACH, Pool
+from backend.mirror.pool import SPAN_REACH, NothingShown, Pool
+from backend.project.unlearnt import sentence_on
 from backend.types import Json
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
-MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "$text"),))
 
 
 @pytest.fixture
@@ -31,6 +33,25 @@ def annotation(number: int, *labels: str, was_cancelled: bool = False) -> Json:
 
 def task(number: int, *annotations: Json, text: object = "some text") -> Json:
     return {"id": number, "data": {"text": text}, "annotations": list(annotations)}
+
+
+def test_tasks_that_show_nothing_are_counted(pool: Pool) -> None:
+    assert pool.nothing_shown() is None
+    pool.update([task(1), task(2, text=None), task(5, annotation(1, "a"), text=" ")], CONFIG)
+    pool.update([{"id": 4, "data": {"Text": "some text", "n": 1}, "annotations": []}], CONFIG)
+    assert pool.nothing_shown() == NothingShown(3, 4, first=2, keys=("text",))
+    seen = pool.labelling(CONFIG, empty_is_none=False)
+    assert seen.reasons == {"the task shows nothing that can be read": [5]}
+    pool.keep_only({1, 4})
+    found = pool.nothing_shown()
+    assert found == NothingShown(1, 2, first=4, keys=("Text", "n"))
+    assert sentence_on(found, CONFIG) == (
+        "1 of 2 tasks have nothing under `text`; the first of them, task 4, has the keys `Text` "
+        "and `n`"
+    )
+    other = replace(CONFIG, sources=(Source("text", "$Text"),))
+    pool.rekey(other)
+    assert pool.nothing_shown() == NothingShown(1, 2, first=1, keys=("text",))
 
 
 def test_states_of_a_task(pool: Pool) -> None:
@@ -51,7 +72,12 @@ def test_states_of_a_task(pool: Pool) -> None:
     assert seen.ids.tolist() == [1, 2, 3, 4, 5, 6, 8], "a task without text is not in the pool"
     assert seen.open.tolist() == [True] + 6 * [False]
     assert seen.answers == {2: ("a",), 6: ("b",)}
-    assert (seen.skipped, seen.undecided, seen.empty) == (1, 1, 2)
+    assert (seen.skipped, seen.undecided, seen.empty, seen.lost) == (1, 1, 1, 1)
+    assert seen.reasons == {
+        "'gone' is not among the answers of Choices 'c'": [8],
+        "the annotators do not agree": [4],
+        "the annotation is empty": [5],
+    }
 
 
 def test_what_tasks_show_is_read_again_only_when_it_changes(pool: Pool, tmp_path: Path) -> None:
@@ -131,13 +157,13 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 def test_a_changed_data_key_reads_the_texts_again(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys(CONFIG, 0)[1].tolist()
-    other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "title"),))
+    other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$title"),))
     pool.rekey(other)
     assert pool.keys(CONFIG, 0)[1].tolist() != before
     assert pool.parts([1, 2], other) == [("two",), (None,)]
 
 
-SPANS = LabelConfig((Question("c", "t", "spans", ("a",), Labels()),), (Source("tokens", "text"),))
+SPANS = LabelConfig((Question("c", "t", "spans", ("a",), Labels()),), (Source("tokens", "$text"),))
 
 
 def test_a_text_without_spans_is_an_answer(pool: Pool) -> None:

@@ -71,7 +71,7 @@ def test_a_text_with_tokens_that_are_no_numbers_gets_no_answer(
     tmp_path: Path, has_room: bool
 ) -> None:
     """Nor does it on a full disk, where nothing is kept."""
-    store, config = Store(tmp_path), LabelConfig((MARKED,), (Source("text", "text"),))
+    store, config = Store(tmp_path), LabelConfig((MARKED,), (Source("text", "$text"),))
     with store.new_encoder(0) as aside:
         write_encoder_meta(aside, EncoderMeta("tuned", "base", 16, 2, layout=("tokens",)))
     if not has_room:

@@ -13,7 +13,7 @@ from backend.trainer.unit import unit_of
 from backend.trainer.whole_tasks import doubted
 from model.spans.tags import Span, Tokens
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
 
 
 def test_annotators_who_differ_are_reported_with_labels_and_tasks() -> None:
@@ -54,7 +54,7 @@ BOTH = LabelConfig(
         Question("one", "t", "single", ("a", "b"), prefix="one: "),
         Question("two", "t", "single", ("a", "b"), prefix="two: "),
     ),
-    (Source("text", "text"),),
+    (Source("text", "$text"),),
 )
 
 
@@ -118,7 +118,7 @@ def test_spans_marked_only_by_people_or_only_by_the_model_are_reported() -> None
 
 def test_annotators_who_mark_differently_are_reported_with_labels_only() -> None:
     question = Question("e", "t", "spans", ("Person", "Place"), Labels())
-    config = LabelConfig((question,), (Source("tokens", "text"),))
+    config = LabelConfig((question,), (Source("tokens", "$text"),))
     votes: dict[int, list[tuple[Span, ...]]] = {
         1: [
             (Span(0, 3, "Person"), Span(4, 8, "Place")),

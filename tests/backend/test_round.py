@@ -20,7 +20,7 @@ from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Floats, Ints
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "$text"),))
 TASKS, LABELLED = np.arange(1000, 1200), 60
 SETTINGS = Settings(guard=False, strategy="margin", shortlist=5)
 

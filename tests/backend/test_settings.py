@@ -31,12 +31,27 @@ def test_values_are_read_by_the_type_of_the_default() -> None:
         ("DEEP_ROUNDS", "perhaps", "DEEP_ROUNDS=perhaps is neither true nor false"),
         ("BASIC_AUTH_USER", "me", "must be set together"),
         ("ALLOWED_HOSTS", "https://al.example.org", "must be names with commas between them"),
+        ("LABEL_ALIASES", "Sprot", "LABEL_ALIASES: 'Sprot' must read old=new, as in Sprot=Sport"),
+        ("LABEL_ALIASES", '{"a": 1}', "must map each former name to one name"),
+        ("LABEL_ALIASES", '{"a": ', "is not valid JSON"),
         ("LABEL_STUDIO_API_KEY", "k", "sent only to an address that you name"),
     ],
 )
 def test_bad_values_are_refused_by_name(name: str, value: str, message: str) -> None:
     with pytest.raises(BadSetting, match=message):
         from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "aliases"),
+    [
+        ("", {}),
+        ("Sprot=Sport; Busines = Business;", {"Sprot": "Sport", "Busines": "Business"}),
+        ('{"a=b; c": "d"}', {"a=b; c": "d"}),
+    ],
+)
+def test_former_names_of_labels(text: str, aliases: dict[str, str]) -> None:
+    assert from_env({"LABEL_ALIASES": text}).aliases == aliases
 
 
 def test_the_command_prints_every_setting_once_and_the_advanced_ones_apart(

@@ -39,7 +39,7 @@ from model.tracking import Tracker
 
 DIMENSION, LABELS, STEPS, IN_STUDIO = 64, 5, 500, 100
 NAMES = tuple(f"label {number}" for number in range(LABELS))
-CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "$text"),))
 
 
 def task(number: int, *, labelled: bool) -> Json:

@@ -26,7 +26,7 @@ from model.storage.store import EncoderMeta, Store, write_encoder_meta
 
 DIMENSION, LABELS, LABELLED, PART = 384, 10, 300, 50_000
 NAMES = tuple(f"label {number}" for number in range(LABELS))
-CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "$text"),))
 
 
 def task(number: int, *, labelled: bool) -> Json:

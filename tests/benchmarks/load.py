@@ -4,7 +4,8 @@
 
 Prints one JSON line: submits and failures, seconds of Label Studio's answers to the annotators,
 milliseconds of its webhooks in the backend, seconds of `/predict` of one task as a caller sees it,
-the share of the time that publishing took, and the server's memory with its slope.
+the share of the time that publishing took, the memory of server and trainer, and the server's
+slope, with its largest memory in each tenth of the run.
 """
 
 import json
@@ -41,7 +42,7 @@ class Seen:
     nexts: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     predictions: list[float] = field(default_factory=list)
-    memory: list[tuple[float, int]] = field(default_factory=list)
+    memory: list[tuple[float, int, int]] = field(default_factory=list)
 
 
 def label(page: Page, project: int, seen: Seen, stop: threading.Event) -> None:
@@ -72,13 +73,14 @@ def watch(server: local.LocalProcess, project: int, seen: Seen, stop: threading.
         )
         answer.raise_for_status()
         seen.predictions.append(time.monotonic() - asked)
-        seen.memory.append((time.monotonic() - began, memory_of(server.pid())["server"]))
+        memory = memory_of(server.pid())
+        seen.memory.append((time.monotonic() - began, memory["server"], memory["trainer"]))
 
 
 def figures(seen: Seen, log: str, minutes: float) -> dict[str, object]:
     webhooks = [float(ms) for ms in re.findall(r'"POST /webhook HTTP/1.1" 201 (\d+) ms', log)]
     published = [float(found) for found in re.findall(r"published in ([0-9.]+) s", log)]
-    at, memory = (np.array(column, dtype=float) for column in zip(*seen.memory, strict=True))
+    at, memory, trainer = np.array(seen.memory, dtype=float).T
     later = at > at[-1] / 2
     slope = np.polyfit(at[later], memory[later], 1)[0]
     return {
@@ -91,7 +93,11 @@ def figures(seen: Seen, log: str, minutes: float) -> dict[str, object]:
         "versions": len(published),
         "publishing_share": round(sum(published) / (60.0 * minutes), 3),
         "server_mb": round(memory.max() / MEGABYTE),
+        "server_mb_by_tenths": [
+            round(part.max() / MEGABYTE) for part in np.array_split(memory, 10)
+        ],
         "server_mb_an_hour_in_the_second_half": round(3600.0 * slope / MEGABYTE, 1),
+        "trainer_mb": round(trainer.max() / MEGABYTE),
     }
 
 

@@ -33,7 +33,7 @@ def question() -> LabelConfig:
             paths.append((f"{root}", f"{branch}"))
             paths += [(f"{root}", f"{branch}", f"{leaf}") for leaf in range(LEAVES)]
     labels = tuple(" / ".join(path) for path in paths)
-    shown = (Source("text", "text"),)
+    shown = (Source("text", "$text"),)
     nodes = dict(zip(labels, paths, strict=True))
     return LabelConfig((Question("c", "t", "multiple", labels, Taxonomy(nodes)),), shown)
 

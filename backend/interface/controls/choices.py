@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from backend.interface.controls.control import Asked, Control, shown, stored
+from backend.interface.controls.nested_choices import NestedChoice, NestedChoices
 from backend.types import Json
 
 
@@ -17,8 +18,10 @@ class Choices(Control[str]):
 
     @classmethod
     def parse(cls, element: Element) -> Asked:
-        choices = list(element.iter("Choice"))
         is_several = element.get("choice", "single").startswith("multiple")
+        if element.get("allowNested", "false") == "true":
+            return NestedChoices.parse(element) if is_several else NestedChoice.parse(element)
+        choices = list(_offered(element))
         return Asked(
             cls(),
             "multiple" if is_several else "single",
@@ -27,9 +30,18 @@ class Choices(Control[str]):
         )
 
     def read(self, value: Mapping[str, object]) -> Iterator[str]:
-        choices = value.get("choices")
-        if isinstance(choices, list):
-            yield from (choice for choice in choices if isinstance(choice, str))
+        given = value.get("choices")
+        choices = given if isinstance(given, list) else [given]
+        yield from (choice for choice in choices if isinstance(choice, str))
 
     def write(self, answers: Sequence[str], text: str = "") -> Json:
         return {"choices": list(answers)}
+
+
+def _offered(element: Element) -> Iterator[Element]:
+    """The choices, also in <View> tags; not those below others, which only allowNested offers."""
+    for child in element:
+        if child.tag == "Choice":
+            yield child
+        else:
+            yield from _offered(child)

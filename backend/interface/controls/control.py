@@ -1,7 +1,7 @@
 """What a control is: how its tag is read, and what its answers are in Label Studio's JSON."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 from xml.etree.ElementTree import Element
@@ -31,15 +31,14 @@ class Control(ABC, Generic[Given]):
     """One control tag. Two of one kind are equal when they read and write alike.
 
     tag: in the labelling interface; type_name: of its results, in JSON. objects: the object tags
-    that it may be about, () for all that can be read; asks: what it does, to refuse the others in
-    words. fewest: of its answers; needs: the same in words. is_learnt_in_parts: whether only
-    answers that somebody gave, or whose name says something, are learnt.
+    that it may be about, () for all that can be read. fewest: of its answers; needs: the same in
+    words. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
+    something, are learnt.
     """
 
     tag: ClassVar[str]
     type_name: ClassVar[str]
     objects: ClassVar[tuple[str, ...]] = ()
-    asks: ClassVar[str] = "ask"
     fewest: ClassVar[int] = 2
     needs: ClassVar[str] = "two or more choices"
     is_learnt_in_parts: ClassVar[bool] = False
@@ -58,6 +57,10 @@ class Control(ABC, Generic[Given]):
     def write(self, answers: Sequence[Given], text: str = "") -> Json:
         """The `value` of a result that gives these answers, one or more. `text`: what the task
         shows, of which a span repeats its piece."""
+
+    def implied(self, answer: str) -> Iterable[str]:
+        """The answer, and those that follow from it."""
+        return (answer,)
 
     def stated(self, answers: Sequence[Given]) -> Sequence[Given]:
         """Those of the given answers that a result states; the others follow from them."""
@@ -92,3 +95,13 @@ def shown(choice: Element, above: tuple[str, ...] = ()) -> Called:
     """What annotators see of a choice below these."""
     name = choice.get("value") or choice.get("alias") or ""
     return Called((*above, name), choice.get("hint") or "")
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number, also as pandas and spreadsheets write it: 2.0 or "2"; None for others."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    # In JSON, true is no number; in Python it is one.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

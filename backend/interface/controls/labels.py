@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from backend.interface.controls.control import Asked, Control, stored
+from backend.interface.controls.control import Asked, Control, stored, whole_number
 from backend.types import Json
 from model.spans.tags import Span
 
@@ -16,7 +16,6 @@ class Labels(Control[Span]):
     tag = "Labels"
     type_name = "labels"
     objects = ("Text",)
-    asks = "mark spans"
     fewest = 1
     needs = "one or more labels"
 
@@ -25,9 +24,9 @@ class Labels(Control[Span]):
         return Asked(cls(), "spans", tuple((stored(label),) for label in element.iter("Label")))
 
     def read(self, value: Mapping[str, object]) -> Iterator[Span]:
-        start, end, labels = value.get("start"), value.get("end"), value.get("labels")
-        # In JSON, true is no number; in Python it is one.
-        if type(start) is int and type(end) is int and 0 <= start < end:
+        start, end = whole_number(value.get("start")), whole_number(value.get("end"))
+        labels = value.get("labels")
+        if start is not None and end is not None and 0 <= start < end:
             known = labels if isinstance(labels, list) else []
             yield from (Span(start, end, label) for label in known if isinstance(label, str))
 

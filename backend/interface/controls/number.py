@@ -40,10 +40,12 @@ class Number(Control[str]):
         return Asked(cls(), "ordered", tuple((_written(lowest + at * step),) for at in steps))
 
     def read(self, value: Mapping[str, object]) -> Iterator[str]:
-        number = value.get("number")
+        given = value.get("number")
         # In JSON, true is no number; in Python it is one.
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            yield _written(Decimal(repr(number)) if isinstance(number, float) else Decimal(number))
+        is_given = isinstance(given, int | float | str) and not isinstance(given, bool)
+        number = _number(str(given)) if is_given else None
+        if number is not None:
+            yield _written(number)
 
     def write(self, answers: Sequence[str], text: str = "") -> Json:
         number = float(answers[0])

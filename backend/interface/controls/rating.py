@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from backend.interface.controls.control import Asked, Control
+from backend.interface.controls.control import Asked, Control, whole_number
 from backend.types import Json
 
 
@@ -22,9 +22,8 @@ class Rating(Control[str]):
         return Asked(cls(), "ordered", tuple((str(star),) for star in range(1, stars + 1)))
 
     def read(self, value: Mapping[str, object]) -> Iterator[str]:
-        rating = value.get("rating")
-        # In JSON, true is no number; in Python it is one.
-        if isinstance(rating, int) and not isinstance(rating, bool):
+        rating = whole_number(value.get("rating"))
+        if rating is not None:
             yield str(rating)
 
     def write(self, answers: Sequence[str], text: str = "") -> Json:

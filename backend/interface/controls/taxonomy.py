@@ -25,20 +25,23 @@ class Taxonomy(Control[str]):
 
     @classmethod
     def parse(cls, element: Element) -> Asked:
-        paths = tuple(_paths(element, ()))
+        paths = tuple(paths_in(element))
         of_answer = {SEPARATOR.join(path): path for path in paths}
         control = cls(of_answer, element.get("leafsOnly", "false") == "true")
-        return Asked(control, "multiple", paths, tuple(_called(element, ())))
+        return Asked(control, "multiple", paths, tuple(called_in(element)))
 
     def read(self, value: Mapping[str, object]) -> Iterator[str]:
         """The chosen nodes, and all above them."""
         paths = value.get("taxonomy")
         for path in paths if isinstance(paths, list) else []:
             if isinstance(path, list) and all(isinstance(name, str) for name in path):
-                yield from (SEPARATOR.join(path[:depth]) for depth in range(1, len(path) + 1))
+                yield from _down(path)
 
     def write(self, answers: Sequence[str], text: str = "") -> Json:
         return {"taxonomy": [list(self.paths[answer]) for answer in answers]}
+
+    def implied(self, answer: str) -> Iterator[str]:
+        return _down(self.paths.get(answer, (answer,)))
 
     def stated(self, answers: Sequence[str]) -> list[str]:
         """The most specific ones, that no other lies below; and where only leaves are allowed, only
@@ -55,17 +58,22 @@ class Taxonomy(Control[str]):
         return {SEPARATOR.join(path[:-1]) for path in self.paths.values() if len(path) > 1}
 
 
-def _paths(node: Element, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _down(path: Sequence[str]) -> Iterator[str]:
+    """The nodes on the way to the last of this path, as labels."""
+    return (SEPARATOR.join(path[:depth]) for depth in range(1, len(path) + 1))
+
+
+def paths_in(node: Element, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths of all choices below a node, each before those below it."""
     for choice in node.iterfind("Choice"):
         path = (*above, stored(choice))
         yield path
-        yield from _paths(choice, path)
+        yield from paths_in(choice, path)
 
 
-def _called(node: Element, above: tuple[str, ...]) -> Iterator[Called]:
-    """What annotators see of all choices below a node, in the order of `_paths`."""
+def called_in(node: Element, above: tuple[str, ...] = ()) -> Iterator[Called]:
+    """What annotators see of all choices below a node, in the order of `paths_in`."""
     for choice in node.iterfind("Choice"):
         called = shown(choice, above)
         yield called
-        yield from _called(choice, called.path)
+        yield from called_in(choice, called.path)
