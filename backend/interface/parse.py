@@ -255,14 +255,19 @@ def _check_readable(which: str, target: Element, ignored: Collection[SourceKind]
 
 
 def _target(root: Element, control: Element) -> Element:
-    """The object tag that a control tag refers to, of several the first; itself for a control
-    tag such as <Chat> that is an object tag, too."""
-    which, to_name = f"{control.tag} '{control.get('name')}'", control.get("toName", "")
-    if not to_name:
+    """The object tag that a control tag refers to; itself for a tag such as <Chat> that is both."""
+    which, wanted = f"{control.tag} '{control.get('name')}'", control.get("toName", "")
+    if not wanted:
         raise UnsupportedConfig(
             f"{which} has no toName", f"Write the name of the tag that it asks about. {ADVICE}"
         )
-    wanted = to_name.split(",")[0].strip()
+    if "," in wanted and control.tag in CONTROLS:
+        raise UnsupportedConfig(
+            f"{which} asks about several tags (toName={wanted})",
+            "Label Studio's page saves no answer to such a question. Name one tag: all that a task "
+            f"shows is read anyway. {ADVICE}",
+        )
+    wanted = wanted.split(",")[0].strip()
     for element in root.iter():
         if element.get("name") == wanted:
             if element is control and control.tag in CONTROLS:

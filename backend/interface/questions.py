@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called, Control
-from backend.interface.values import Encoding, Repeat, keys_in
+from backend.interface.values import Encoding, Repeat, is_filled_in_by_pages, keys_in
 from model.spans.tags import Span, tag_names
 from model.types import Condition, Kind, LabelGroup, Layout
 
@@ -102,6 +102,11 @@ class LabelConfig:
     sources: tuple[Source, ...]
     left_out: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
+
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """The values that Label Studio's pages do not fill in, so that annotators see `$文本`."""
+        return tuple(one.value for one in self.sources if not is_filled_in_by_pages(one.value))
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 VARIABLE = re.compile(r"\$[\w[\].{}]+")
+OF_PAGES = re.compile(r"\$[\w[\].{}]+", re.ASCII)
+"""What Label Studio's pages take for a variable: Latin letters, digits and _ only."""
 STEP = re.compile(r"[^.[\]]+")
 
 Encoding = Literal["none", "base64", "base64unicode"]
@@ -36,6 +38,12 @@ def keys_in(value: str) -> list[str]:
     if _is_one_key(value):
         return [value[1:]]
     return [found[1:] for found in VARIABLE.findall(value)]
+
+
+def is_filled_in_by_pages(value: str) -> bool:
+    """Whether annotators see the task's data. A page shows `$文本` as it stands, and `$my-key` as
+    `$my` and `-key`."""
+    return not _is_one_key(value) or OF_PAGES.fullmatch(value) is not None
 
 
 def filled(value: str, data: Mapping[str, object]) -> object:

@@ -229,6 +229,13 @@ class Turns:
         """Say what is left to people, and which names cannot stand in for the first labels."""
         if config.left_out:
             log.info("project %d: left to people: %s", self._project, "; ".join(config.left_out))
+        for value in config.unseen:
+            log.warning(
+                "project %d: annotators see %s and not the data under it: Label Studio's pages "
+                "fill in keys of Latin letters, digits and _ only. Rename the key",
+                self._project,
+                value,
+            )
         found = unnamed(config) if self._settings.label_names else []
         if found:
             log.info(

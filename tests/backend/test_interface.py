@@ -305,6 +305,16 @@ def test_without_nesting_choices_below_others_are_not_offered() -> None:
     assert question.answers == ("s", "World")
 
 
+@pytest.mark.parametrize(
+    ("value", "unseen"),
+    [("$text", ()), ("$a.b[0]", ()), ("$文本", ("$文本",)), ("$a-b", ("$a-b",))],
+)
+def test_keys_that_label_studios_pages_do_not_fill_in_are_told(
+    value: str, unseen: tuple[str, ...]
+) -> None:
+    assert parse(config().replace("$text", value)).unseen == unseen
+
+
 def test_everything_that_a_task_shows_is_read() -> None:
     found = parse(
         '<View><Header value="$title"/><Header value="Read this"/>'
@@ -385,6 +395,10 @@ def test_the_advice_names_every_control() -> None:
         (config(attributes='perRegion="true"'), "is asked about a part of the task (perRegion)"),
         ('<View><Chat name="t" toName="t" value="$chat"/></View>', "Chat 't' is not learnt"),
         (config().replace("toName='t'", ""), "Choices 'c' has no toName"),
+        (
+            config().replace("toName='t'", "toName='t,u'"),
+            "Choices 'c' asks about several tags (toName=t,u)",
+        ),
         (config('<Choice value="a"/>'), "needs two or more choices"),
         (config('<Choice value="a"/><Choice value=""/>'), "needs two or more choices"),
         (config('<Choice value="a"/><Choice value="b"/><Choice value="a"/>'), "'a' twice"),

@@ -1,6 +1,10 @@
 """Ten people label as fast as Label Studio lets them, training on: does anybody wait for us?
 
     python -m tests.benchmarks.load --label-studio BIN [--minutes 10] [--database postgresql]
+        [--labelled 5000]
+
+`--labelled`: so many tasks have labels before it begins. Memory that grows with the labels, and not
+with time, then starts where a longer run ends.
 
 Prints one JSON line: submits and failures, seconds of Label Studio's answers to the annotators,
 milliseconds of its webhooks in the backend, seconds of `/predict` of one task as a caller sees it,
@@ -28,7 +32,7 @@ from backend.settings import Settings
 from backend.studio.api import Studio
 from tests.benchmarks.test_live import MEGABYTE, many_stories, memory_of
 from tests.soak.annotators import Page, sign_up
-from tests.studio.bench import SINGLE
+from tests.studio.bench import SINGLE, partly_labelled
 from tests.studio.migrated import migrated
 
 ANNOTATORS, TASKS = 10, 10_000
@@ -110,7 +114,7 @@ def spread(values: list[float]) -> dict[str, float]:
     }
 
 
-def play(executable: str, database: str, minutes: float) -> dict[str, object]:
+def play(executable: str, database: str, minutes: float, labelled: int) -> dict[str, object]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="load-")))
         environ = stack.enter_context(migrated(database, folder, executable))
@@ -123,7 +127,7 @@ def play(executable: str, database: str, minutes: float) -> dict[str, object]:
         stack.enter_context(server).wait_until_up()
         studio = Studio(studio_server.url, local.TOKEN)
         project = int(studio.create_project(title="load", label_config=SINGLE)["id"])
-        studio.of(project).import_tasks(many_stories(TASKS))
+        studio.of(project).import_tasks(partly_labelled(many_stories(TASKS), labelled))
         connect(studio, project, server.url, "Active learning", Settings())
         wait_for_order(studio, project)
         tokens = [sign_up(studio.url, f"p{n}@example.com") for n in range(ANNOTATORS)]
@@ -140,7 +144,8 @@ def play(executable: str, database: str, minutes: float) -> dict[str, object]:
         for thread in threads:
             thread.join()
         found = figures(seen, server.log.read_text(errors="replace"), minutes)
-    return {"database": database, "minutes": minutes, **found, "examples": seen.failures[:3]}
+    known = {"database": database, "minutes": minutes, "labelled": labelled}
+    return {**known, **found, "examples": seen.failures[:3]}
 
 
 def main() -> None:
@@ -148,8 +153,18 @@ def main() -> None:
     parser.add_argument("--label-studio", required=True, help="the executable")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
+    parser.add_argument("--labelled", type=int, default=0, help="tasks with labels to begin with")
     arguments = parser.parse_args()
-    print(json.dumps(play(arguments.label_studio, arguments.database, arguments.minutes)))
+    print(
+        json.dumps(
+            play(
+                arguments.label_studio,
+                arguments.database,
+                arguments.minutes,
+                arguments.labelled,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -41,6 +41,9 @@ def answer(task: Json) -> list[Json]:
     if len(task["story"].split()) % 2:
         stars = 3 if topic in SERIOUS else 1
         given.append({"from_name": "weight", "type": "rating", "value": {"rating": stars}})
+    if topic == "tech":  # asked only then
+        why = "gadget" if "phone" in task["story"] else "web"
+        given.append({"from_name": "why", "type": "choices", "value": {"choices": [why]}})
     return [{**region, "to_name": "text"} for region in given]
 
 
@@ -55,21 +58,25 @@ def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
         bench.until_learnt(project, task["id"])
     version = bench.until_tuned(project)
     assert version.head is not None
-    assert [group.kind for group in version.head.groups] == ["single", "multiple", "ordered"]
+    kinds = [group.kind for group in version.head.groups]
+    assert kinds == ["single", "multiple", "ordered", "single"]
     topics = {f"topic: {topic}" for topic in TOPICS}
     assert topics < set(version.head.labels)
-    assert not [label for label in version.head.labels if label.startswith("why")]
     truth = {task["id"]: task["data"]["topic"] for task in bench.studio.of(project).tasks()}
-    right = seen = 0
+    right = seen = asked_why = 0
     for prediction in bench.studio.of(project).predictions():
         if prediction["model_version"] != version.name or not prediction["result"]:
             continue
         regions = {region["from_name"]: region for region in prediction["result"]}
-        assert {"topic", "weight"} <= set(regions) <= {"topic", "tree", "weight"}
+        assert {"topic", "weight"} <= set(regions) <= {"topic", "tree", "weight", "why"}
         assert regions["weight"]["value"]["rating"] in (1, 2, 3)
+        is_tech = regions["topic"]["value"]["choices"] == ["tech"]
+        assert ("why" in regions) == is_tech, "asked after this answer alone"
         seen += 1
+        asked_why += is_tech
         right += regions["topic"]["value"]["choices"] == [truth[prediction["task"]]]
     assert right > seen / 2 > 10
+    assert asked_why > 0
     state = bench.state(project)
     assert {"topic: tech", "weight: 3"} <= set(state["by_label"])
 
