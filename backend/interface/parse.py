@@ -44,6 +44,7 @@ def _supported() -> str:
     )
 
 
+RELATIONS = "Relations"
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interface"
 
@@ -92,7 +93,7 @@ def parse(
 def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
     """The ways to all tags that ask something, also those that cannot be learnt."""
     way = (*above, element)
-    if element.tag in CONTROLS or element.get("toName"):
+    if element.tag in CONTROLS or element.tag == RELATIONS or element.get("toName"):
         yield way
     for child in element:
         yield from _controls(child, way)
@@ -179,6 +180,8 @@ def _with_aliases(
 def _question(root: Element, way: Way, ignored: Collection[SourceKind]) -> Parsed:
     """What a control tag asks. Raises UnsupportedConfig if it cannot be learnt."""
     element = way[-1]
+    if element.tag == RELATIONS:
+        raise UnsupportedConfig("Relations between spans are not learnt", ADVICE)
     which = f"{element.tag} '{element.get('name', '')}'"
     target = _target(root, element)
     control = CONTROLS.get(element.tag)

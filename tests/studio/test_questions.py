@@ -50,8 +50,8 @@ def answer(task: Json) -> list[Json]:
 # Where Label Studio keeps the labels makes no difference here.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_all_questions_are_learnt_and_pre_annotated(bench: Bench) -> None:
-    project = bench.connected(partly_labelled(stories(100), 30, answer), INTERFACE)
-    for _ in range(10):
+    project = bench.connected(partly_labelled(stories(100), 38, answer), INTERFACE)
+    for _ in range(8):
         task, is_in_order = bench.next_in_order(project)
         assert is_in_order, "one order for all questions"
         bench.studio.annotate(task["id"], answer(task["data"]))
