@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from backend.dev import local
 from backend.dev.demo import articles
@@ -12,9 +14,10 @@ from backend.project.versions import SETTLED_BY
 from backend.studio.api import Studio
 from backend.types import Json
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
-from tests.studio.bench import TOPICS, Bench, choices, until
+from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
 
 USER, PASSWORD = "studio", "s3cret"
+SERIOUS = ("business", "politics", "tech")
 
 # The pages are the same whatever Label Studio keeps its data in.
 pytestmark = [
@@ -173,6 +176,63 @@ def test_a_page_left_open_while_versions_are_switched_still_submits(
     submit_and_see_the_next(bench, browser, news, [*labelled, *others, opened])
     browser.keep("left-open-submitted")
     assert answers(bench, news, [opened]) == [news.topics[opened]]
+
+
+FOLLOWING = (
+    '<View><Text name="text" value="$story"/>'
+    '<Choices name="topic" toName="text" allowNested="true" required="true">'
+    '<Choice value="serious">'
+    + "".join(f'<Choice value="{one}"/>' for one in SERIOUS)
+    + "</Choice>"
+    '<Choice value="light"/></Choices>'
+    '<Choices name="who" toName="text" visibleWhen="choice-selected" whenTagName="topic" '
+    'whenChoiceValue="tech,business"><Choice value="firm"/><Choice value="people"/></Choices>'
+    "</View>"
+)
+
+
+def serious_or_light(task: Json) -> list[Json]:
+    path = ["serious", task["topic"]] if task["topic"] in SERIOUS else ["light"]
+    given: Json = {"topic": [path]}
+    if task["topic"] in ("tech", "business"):
+        given["who"] = ["firm" if len(task["story"]) % 2 else "people"]
+    return [
+        {"from_name": name, "to_name": "text", "type": "choices", "value": {"choices": value}}
+        for name, value in given.items()
+    ]
+
+
+def test_nested_choices_and_what_follows_from_them_are_ticked(
+    bench: Bench, browser: Browser
+) -> None:
+    """The page shows our pre-annotation, and saves what it shows."""
+    tasks = partly_labelled(stories(80), SETTLED_BY + 20, serious_or_light)
+    project = bench.connected(tasks, FOLLOWING)
+    rows = order(bench.studio, project)
+    for regions in (1, 2):
+        row = next(row for row in rows if len(row["result"]) == regions)
+        given = [region["value"]["choices"][0] for region in row["result"]]
+        names = [one if isinstance(one, str) else one[-1] for one in given]
+        browser.open(f"{bench.studio.url}/projects/{project}/data?task={row['task']}")
+        browser.wait(f"ticks at {names}", partial(_are_ticked, browser, names))
+        browser.keep(f"ticked-{regions}")
+        browser.press(Keys.CONTROL, Keys.ENTER)
+        assert until("the annotation", partial(_saved, bench, project, row["task"])) == given
+
+
+def _are_ticked(browser: Browser, names: list[str]) -> bool:
+    return browser.ticked() == names
+
+
+def _saved(bench: Bench, project: int, number: int) -> list[object]:
+    """What stands in the task's annotations."""
+    return [
+        region["value"]["choices"][0]
+        for task in bench.studio.of(project).tasks()
+        for annotation in task["annotations"]
+        for region in annotation["result"]
+        if task["id"] == number
+    ]
 
 
 def begin(bench: Bench, labelled: int = 0) -> News:
