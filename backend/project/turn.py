@@ -120,8 +120,10 @@ class Turns:
         yield self._status
         if now is None:
             return
-        # Vectors may come soon, unless nothing can be read.
-        if (now.covered or not now.total) and is_due(self._ranked, now, is_read(self._pool)):
+        can_rank = now.covered > 0
+        # Else vectors come soon, unless nothing of what is known can be read.
+        can_rank |= now.total == 0 and labelling.open_tasks > labelling.unread
+        if can_rank and is_due(self._ranked, now, is_read(self._pool)):
             yield from self._fast_round(now, labelling, pinned)
         self._look_after_review(labelling)
         self._request_deep_round(hints, labelling, pinned)
