@@ -337,16 +337,17 @@ class Turns:
 
     def _log_published(self, played: Round, seconds: float) -> None:
         facts = played.version.facts
+        at_random = f", the last {played.unranked} at random" if played.unranked else ""
         log.info(
             "project %d: version %s is served: %d labels, %d of them audit; %d of %d open tasks in "
-            "order, the last %d at random; learnt in %.2f s, published in %.2f s",
+            "order%s; learnt in %.2f s, published in %.2f s",
             self._project,
             played.version.name,
             facts.labels,
             len(played.version.validation),
             len(played.predictions),
             facts.open,
-            played.unranked,
+            at_random,
             seconds,
             self._status.publish_seconds,
         )
