@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS task (
     annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
 );
 CREATE INDEX IF NOT EXISTS annotated ON task (id) WHERE annotations != '[]';
+CREATE INDEX IF NOT EXISTS blank ON task (id) WHERE key IS NULL;
 CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or decoded
     key INTEGER PRIMARY KEY,
     task INTEGER NOT NULL,
@@ -53,12 +54,15 @@ REVISION = "revision"
 SHOWN = "shown"
 """The same for what the tasks show: the tasks that there are, and their content keys."""
 
+UNREAD = "unread"
+"""The fact that holds how many open tasks are not read from Label Studio yet."""
+
 SPAN_REACH = 2000
 """The most open texts that are ranked for spans at a time: a round then takes about a second."""
 
 EMPTY = "the annotation is empty"
 UNDECIDED = "the annotators do not agree"
-UNREAD = "the task shows nothing that can be read"
+BLANK = "the task shows nothing that can be read"
 """Why nothing is learnt from an annotated task, besides what is not understood."""
 
 PINNED = "pinned"
@@ -68,9 +72,11 @@ PINNED = "pinned"
 @dataclass(frozen=True)
 class Labelling:
     """The pool at one moment: ids (n,), content keys (n,), open (n,): not annotated yet;
-    answers: task id -> agreed labels; undecided, empty, skipped, lost: counts of tasks left out.
-    lost are those in whose annotations nothing is understood; reasons: why something in an
-    annotation is not learnt, in words -> the tasks, also those with other answers."""
+    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks left out;
+    unreadable (n,): what they show could not be read; blank (k,): ids of further open tasks, which
+    show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
+    nothing in their annotations is understood; reasons: why something in an annotation is not
+    learnt, in words -> the tasks, also those with other answers."""
 
     ids: Ints
     keys: Ints
@@ -79,8 +85,16 @@ class Labelling:
     undecided: int
     empty: int
     skipped: int
+    unreadable: Bools
+    blank: Ints
+    unread: int
     lost: int = 0
     reasons: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks nobody has annotated yet."""
+        return int(self.open.sum()) + len(self.blank) + self.unread
 
 
 @dataclass(frozen=True)
@@ -271,10 +285,9 @@ class Pool:
         For spans, whose tokens take much space, those with annotations and SPAN_REACH of the
         others, drawn at random."""
         ids, keys = self._readable()
-        unreadable = [key for (key,) in self._db.execute("SELECT key FROM unreadable")]
-        if unreadable:
-            is_readable = ~np.isin(keys, unreadable)
-            ids, keys = ids[is_readable], keys[is_readable]
+        unreadable = self._are_unreadable(keys)
+        if unreadable.any():
+            ids, keys = ids[~unreadable], keys[~unreadable]
         if config.kind != "spans":
             return ids, keys
         is_open = ~np.isin(ids, self.annotated())
@@ -284,6 +297,17 @@ class Pool:
         lots = np.where(is_open, draw(ids, seed + SPAN_LOT), -1)
         near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
         return ids[near], keys[near]
+
+    def _are_unreadable(self, keys: Ints) -> Bools:
+        """Which of these content keys (n,) are of something that could not be read."""
+        known = [key for (key,) in self._db.execute("SELECT key FROM unreadable")]
+        found: Bools = np.isin(keys, known)
+        return found
+
+    def _blank(self) -> Ints:
+        """The ids of the open tasks that show nothing."""
+        query = "SELECT id FROM task WHERE key IS NULL AND annotations = '[]' ORDER BY id"
+        return np.array(self._db.execute(query).fetchall(), dtype=np.int64).ravel()
 
     def annotated(self) -> Ints:
         """The ids of the tasks that have annotations, including skips."""
@@ -301,7 +325,7 @@ class Pool:
         reasons: defaultdict[str, list[int]] = defaultdict(list)
         query = "SELECT id FROM task WHERE annotations != '[]' AND key IS NULL"
         for (task,) in self._db.execute(query):
-            reasons[UNREAD].append(task)
+            reasons[BLANK].append(task)
         undecided = empty = skipped = lost = 0
         for task, packed in rows:
             annotations = json.loads(packed)
@@ -329,6 +353,9 @@ class Pool:
             undecided,
             empty,
             skipped,
+            self._are_unreadable(keys),
+            self._blank(),
+            int(self.fact(UNREAD) or 0),
             lost,
             dict(reasons),
         )
@@ -361,7 +388,7 @@ class Pool:
         return found
 
     def add_unreadable(self, key: int, task: int, reason: str, again_at: float | None) -> None:
-        """What this task shows cannot be read: it can still be labelled, but is not scored."""
+        """What this task shows cannot be read: it can still be labelled, but is not ranked."""
         row = (key, task, reason, again_at)
         self._db.execute("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", row)
 

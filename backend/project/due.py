@@ -11,7 +11,8 @@ class Ranked:
 
     covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
     labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
-    labels.
+    labels; unranked: how many of the tasks in the order had no vector, 0 before it is made; used:
+    the share of the order before that is labelled by now.
     """
 
     revision: int
@@ -21,16 +22,22 @@ class Ranked:
     total: int
     names: int
     pinned: str | None
+    unranked: int = 0
+    used: float = 0.0
 
 
 def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
     """Whether anything changed that changes the order. Tasks and vectors that are still coming
-    count each time they have doubled, and when they are all there; all_read: whether all tasks are
-    known."""
+    count each time they have doubled, and when they are all there, but at once where tasks without
+    a vector are asked for meanwhile. all_read: whether all tasks are known; until then labels count
+    when half of the order is used."""
     if before is None or before.config != now.config or before.names < now.names:
         return True
-    if all_read and before.revision != now.revision:
+    if before.revision != now.revision if all_read else now.used >= 0.5:
         return True
     enough = now.covered >= 2 * before.covered or (all_read and now.covered == now.total)
-    grown = now.covered > before.covered and enough
+    if before.unranked > 0:
+        grown = (now.covered, now.total) != (before.covered, before.total)
+    else:
+        grown = now.covered > before.covered and enough
     return before.encoder != now.encoder or before.pinned != now.pinned or grown

@@ -105,7 +105,7 @@ def facts_of(version: Version) -> Json:
         "version": version.name,
         "created_at": version.facts.created_at,
         "labels": version.facts.labels,
-        "open_tasks": version.facts.ranked,
+        "open_tasks": version.facts.open,
         "kind": None if head is None else head.kind,
         "classes": [] if head is None else version.facts.label_set or list(head.labels),
         "measured": {

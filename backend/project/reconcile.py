@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from backend.interface.questions import LabelConfig
-from backend.mirror.pool import Pool
+from backend.mirror.pool import UNREAD, Pool
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -59,6 +59,13 @@ def is_read(pool: Pool) -> bool:
     return pool.fact(CURSOR) is not None and pool.fact(READING) is None
 
 
+def _count_unread(pool: Pool, described: Json) -> None:
+    """Remember how many open tasks the first look has not come to yet, by Label Studio's counts."""
+    unread = int(described["task_number"]) - pool.count()
+    annotated = int(described["num_tasks_with_annotations"]) - len(pool.annotated())
+    pool.remember(UNREAD, max(0, unread - max(0, annotated)))
+
+
 def _read_on(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
     known = pool.count()
     enough = known + min(known, MOST_AT_ONCE)
@@ -70,6 +77,7 @@ def _read_on(pool: Pool, studio: StudioProject, config: LabelConfig) -> int:
         if left and known >= enough:
             return changed
     pool.remember(READING, None)
+    pool.remember(UNREAD, 0)
     return changed
 
 
@@ -88,6 +96,8 @@ def reconcile(
     """
     was_read = is_read(pool)
     changed = synchronise(pool, studio, config)
+    if not is_read(pool):
+        _count_unread(pool, described)
     if not was_read:
         return changed  # what people did meanwhile shows at the next look
     if int(described["task_number"]) != pool.count():

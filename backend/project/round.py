@@ -1,9 +1,16 @@
-"""One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk."""
+"""One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk.
+
+A shortlist is as long as there are open tasks. Those that the model can rank come first, then those
+that have no vector yet, and last those that cannot be read, so that Label Studio never runs out of
+our order, after which it would serve at random whatever is left.
+"""
 
 import json
 import time
 from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
@@ -11,6 +18,7 @@ from backend.mirror.pool import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.unit import Learnt, Setup
 from backend.project.units import unit_of
+from backend.project.unranked import Unranked, unranked_of
 from backend.project.versions import least_confidence
 from backend.settings import Settings
 from backend.types import Json
@@ -25,7 +33,8 @@ from model.types import Bools, Ints
 
 @dataclass(frozen=True)
 class Round:
-    """A finished fast round: the version, and the predictions to write into Label Studio.
+    """A finished fast round: the version, and the predictions to write into Label Studio, of which
+    the last `unranked` are of tasks without a vector.
 
     sample (n,), answers (n, c): ids of tasks drawn at random, and the labels that the version gives
     them (None without a head), to compare versions with each other.
@@ -33,6 +42,7 @@ class Round:
 
     version: Version
     predictions: list[Json]
+    unranked: int
     sample: Ints
     answers: Bools | None
 
@@ -46,34 +56,37 @@ class FastRounds:
         self._settings = settings
 
     def play(self, labelling: Labelling, setup: Setup) -> Round | None:
-        """Learn from what is labelled and rank what is open; None when no task can be read yet.
+        """Learn from what is labelled and rank what is open; None when nothing is known of any task
+        and none is open.
 
         When nothing is open the version has no predictions to write, but knows the last labels.
         Raises ValueError when a pinned version has other labels than the labelling config.
         """
         began = time.monotonic()
-        learnt = self._learn(labelling, setup)
-        if len(learnt.ids) == 0:
-            return None
-        version = self._version(learnt, labelling, setup, began)
-        self._store.save_version(version)
-        results = learnt.results(partial(least_confidence, version))
-        predictions = predictions_of(version, results)
-        return Round(version, predictions, learnt.ids[learnt.sample], learnt.answers)
-
-    def _learn(self, labelling: Labelling, setup: Setup) -> Learnt:
-        settings, config = self._settings, self._config
+        settings = self._settings
         policy = Policy(
             self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
         )
-        taught = config if settings.label_names else config.nameless()
-        return unit_of(self._store, taught).learn(labelling, setup, policy)
+        taught = self._config if settings.label_names else self._config.nameless()
+        learnt = unit_of(self._store, taught).learn(labelling, setup, policy)
+        unranked = unranked_of(labelling, learnt, policy)
+        if len(learnt.ids) + len(unranked.asked) == 0:
+            return None
+        version = self._version(learnt, labelling, setup, unranked, began)
+        self._store.save_version(version)
+        results = learnt.results(partial(least_confidence, version))
+        results += [[] for _ in unranked.asked]
+        predictions = predictions_of(version, results)
+        sample = learnt.ids[learnt.sample]
+        return Round(version, predictions, len(unranked.asked), sample, learnt.answers)
 
     @property
     def _strategy(self) -> str:
         return resolve_strategy(self._settings.strategy)
 
-    def _version(self, learnt: Learnt, labelling: Labelling, setup: Setup, began: float) -> Version:
+    def _version(
+        self, learnt: Learnt, labelling: Labelling, setup: Setup, unranked: Unranked, began: float
+    ) -> Version:
         ids, outcome, config = learnt.ids, learnt.outcome, self._config
         pinned = setup.pinned
         return Version(
@@ -82,14 +95,17 @@ class FastRounds:
             head=outcome.head,
             training=pinned.training if pinned else ids[outcome.training],
             validation=ids[outcome.validation],
-            shortlist=ids[outcome.rows],
+            shortlist=np.concatenate([ids[outcome.rows], unranked.asked]),
             facts=VersionFacts(
                 created_at=time.time(),
                 strategy=self._strategy,
                 random_share=round(outcome.random_share, 3),
                 labels=len(labelling.answers),
                 pool=len(labelling.ids),
+                encoded=len(ids),
                 ranked=learnt.ranked,
+                open=labelling.open_tasks,
+                unreadable=unranked.unreadable,
                 undecided=labelling.undecided,
                 empty=labelling.empty,
                 skipped=labelling.skipped,

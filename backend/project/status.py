@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # they import the learning libraries
     from backend.interface.questions import LabelConfig
+    from model.storage.facts import VersionFacts
     from model.storage.store import Store, Version
 
 
@@ -39,15 +40,16 @@ class NotLearnt:
 class Status:
     """A project as the last turn of its loop knew it.
 
-    served: None before the first version; title, studio_address: the project's title and Label
-    Studio's address for browsers, "" while unknown; nothing_shown: that tasks show nothing, in a
-    sentence, or ""; not_learnt: why annotations are not learnt, the most frequent reason first;
-    reading: the share of the tasks that is known
-    while all are read for the first time, else None; publish_seconds: how long this turn wrote an
-    order into Label Studio.
+    served: None before the first version; open_tasks: how many tasks nobody has annotated yet;
+    title, studio_address: the project's title and Label Studio's address for browsers, "" while
+    unknown; nothing_shown: that tasks show nothing, in a sentence, or ""; not_learnt: why
+    annotations are not learnt, the most frequent reason first; reading: the share of the tasks that
+    is known while all are read for the first time, else None; publish_seconds: how long this turn
+    wrote an order into Label Studio.
     """
 
     served: Served | None = None
+    open_tasks: int = 0
     title: str = ""
     studio_address: str = ""
     unreadable: Unreadable = Unreadable()
@@ -55,3 +57,20 @@ class Status:
     not_learnt: tuple[NotLearnt, ...] = ()
     reading: float | None = None
     publish_seconds: float = 0.0
+
+
+def what_is_left(facts: "VersionFacts") -> str:
+    """What is asked for when no task with a vector is open any more, without a full stop."""
+    waiting = facts.open - facts.unreadable
+    if waiting > 0:
+        are = "is" if waiting == 1 else "are"
+        return (
+            f"all {facts.encoded} encoded tasks are labelled; {waiting} {are} not encoded yet and "
+            f"{are} asked at random"
+        )
+    if not facts.encoded:
+        return f"no task can be read; all {facts.unreadable} are asked at random"
+    return (
+        f"all tasks that can be read are labelled; {facts.unreadable} more cannot be read and "
+        f"{'is' if facts.unreadable == 1 else 'are'} asked at random"
+    )

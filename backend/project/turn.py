@@ -6,6 +6,8 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import astuple, replace
 
+import numpy as np
+
 from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.folder.damage import mended
 from backend.folder.format import migrate
@@ -25,7 +27,7 @@ from backend.project.published import last_published, names_there
 from backend.project.reconcile import is_read, reconcile, synchronise
 from backend.project.refreshes import Refreshes
 from backend.project.round import FastRounds, Round
-from backend.project.status import Served, Status, Unreadable
+from backend.project.status import Served, Status, Unreadable, what_is_left
 from backend.project.training import Training
 from backend.project.unit import Setup
 from backend.project.unlearnt import not_learnt, sentence_on
@@ -113,14 +115,18 @@ class Turns:
         if "train" in hints:  # after a start all was looked at
             self._mend()
         config = yield from self._look(hints)
+        labelling = self._pool.labelling(config, self._settings.empty_is_none)
+        self._status = replace(self._status, open_tasks=labelling.open_tasks)
+        self._say_what_is_not_learnt(labelling)
         pinned = pinned_version(self._pool, self._store, config)
-        now = self._look_at_pool(config, pinned)
+        now = self._look_at_pool(config, labelling, pinned)
         yield self._status
         if now is None:
             return
-        labelling = self._pool.labelling(config, self._settings.empty_is_none)
-        self._say_what_is_not_learnt(labelling)
-        if now.covered > 0 and is_due(self._ranked, now, is_read(self._pool)):
+        can_rank = now.covered > 0
+        # Else vectors come soon, unless nothing of what is known can be read.
+        can_rank |= now.total == 0 and labelling.open_tasks > labelling.unread
+        if can_rank and is_due(self._ranked, now, is_read(self._pool)):
             yield from self._fast_round(now, labelling, pinned)
         self._look_after_review(labelling)
         self._request_deep_round(hints, labelling, pinned)
@@ -274,7 +280,9 @@ class Turns:
                 )
         self._status = replace(self._status, not_learnt=found)
 
-    def _look_at_pool(self, config: LabelConfig, pinned: Version | None) -> Ranked | None:
+    def _look_at_pool(
+        self, config: LabelConfig, labelling: Labelling, pinned: Version | None
+    ) -> Ranked | None:
         """What an order would be made from now; None while the first encoder is being prepared."""
         encoder = pinned.encoder if pinned else self._training.newest_encoder()
         if encoder is None:
@@ -288,7 +296,17 @@ class Turns:
         covered = self._training.request_vectors(encoder, keys)
         names = self._training.names_known(encoder)
         name = pinned.name if pinned else None
-        return Ranked(self._pool.revision(), config, encoder, covered, len(keys), names, name)
+        return Ranked(
+            *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
+            used=0.0 if is_read(self._pool) else self._used(labelling),
+        )
+
+    def _used(self, labelling: Labelling) -> float:
+        """The share of the served order that is not open any more."""
+        if self._status.served is None:
+            return 0.0
+        asked = self._status.served.version.shortlist
+        return float((~np.isin(asked, labelling.ids[labelling.open])).mean())
 
     def _fast_round(
         self, now: Ranked, labelling: Labelling, pinned: Version | None
@@ -305,7 +323,9 @@ class Turns:
         if played.predictions:
             yield from self._publish(played, now)
         else:
-            log.info("project %d: nothing is left to label", self._project)
+            everything = "all tasks that are read so far are labelled"
+            nothing = everything if labelling.unread else "nothing is left to label"
+            log.info("project %d: %s", self._project, nothing)
             yield from self._follow_pin_without_order(now, pinned)
         self._history.add(played)
         if played.predictions:
@@ -333,7 +353,7 @@ class Turns:
         # Others see it before the switch, so that its webhook is recognised as our own doing.
         yield from self._serve(played.version, now.config)
         self._upkeep.switch(played.version.name)
-        self._ranked = now
+        self._ranked = replace(now, unranked=played.unranked)
         if is_first:
             self._upkeep.finish_connecting(played.version.name)
         seconds = time.monotonic() - began
@@ -343,18 +363,23 @@ class Turns:
         self._refreshes.note(played.version)
 
     def _log_published(self, played: Round, seconds: float) -> None:
+        facts = played.version.facts
+        at_random = f", the last {played.unranked} at random" if played.unranked else ""
         log.info(
-            "project %d: version %s is served: %d labels, %d of them audit; %d of %d tasks in "
-            "order; learnt in %.2f s, published in %.2f s",
+            "project %d: version %s is served: %d labels, %d of them audit; %d of %d open tasks in "
+            "order%s; learnt in %.2f s, published in %.2f s",
             self._project,
             played.version.name,
-            played.version.facts.labels,
+            facts.labels,
             len(played.version.validation),
             len(played.predictions),
-            played.version.facts.ranked,
+            facts.open,
+            at_random,
             seconds,
             self._status.publish_seconds,
         )
+        if facts.ranked == 0:
+            log.info("project %d: %s", self._project, what_is_left(facts))
 
     def _follow_pin_without_order(self, now: Ranked, pinned: Version | None) -> Iterator[Status]:
         """Nothing is left to put in order; predictions on demand follow the pin all the same."""

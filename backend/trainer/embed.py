@@ -34,6 +34,9 @@ TURN_SECONDS = 60.0
 """Encoding stops after this time, so that other projects have their turn; the rest is asked for
 again."""
 
+CHUNK_SECONDS = 5.0
+"""Vectors come about as often as this, or people who label fast run out of tasks that have any."""
+
 NOT_NUMBERS = (
     "The encoder computes vectors that are not numbers: its weights are damaged. Nothing is learnt "
     "with it; after a restart of the backend it is set aside"
@@ -112,14 +115,17 @@ def _in_order(pool: Pool, ids: Ints, missing: Ints, seed: int) -> Ints:
 
 
 def _chunks(ids: Ints, suspects: list[int], size: int, largest: int) -> Iterator[Ints]:
-    """The tasks to encode at once: `size` at first, then more and more up to `largest`; at the end
-    the suspects, each alone."""
+    """The tasks to encode at once: `size` at first, then more and more up to `largest`, but fewer
+    where they take longer than CHUNK_SECONDS; at the end the suspects, each alone."""
     is_suspect = np.isin(ids, suspects)
     together, alone = ids[~is_suspect], ids[is_suspect]
     start = 0
     while start < len(together):
+        began = time.monotonic()
         yield together[start : start + size]
-        start, size = start + size, min(2 * size, largest)
+        start += size
+        is_slow = time.monotonic() - began > CHUNK_SECONDS
+        size = max(1, size // 2) if is_slow else min(2 * size, largest)
     yield from alone[:, None]
 
 

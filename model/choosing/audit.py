@@ -41,6 +41,16 @@ def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
     return result
 
 
+def at_random(ids: Ints, share: float, seed: int, labelled: int, size: int) -> Ints:
+    """At most `size` of these task ids in the order of their `draw`, with audit tasks at the places
+    that `interleave` has for them: what to ask for where no model can rank."""
+    if size <= 0:
+        return ids[:0]
+    is_audit = in_reserve(ids, share, seed)
+    chosen, audits = (some[by_lot(some, size, seed)] for some in (ids[~is_audit], ids[is_audit]))
+    return interleave(chosen, audits, share, labelled, size)
+
+
 def mix(chosen: Ints, others: Ints, share: float, size: int, rng: np.random.Generator) -> Ints:
     """At most `size` rows, each once: at each place the next one of `others` with probability
     `share`, else the next of `chosen`. When one list ends, the other continues."""

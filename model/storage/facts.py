@@ -14,13 +14,15 @@ class VersionFacts:
     """Facts of one version.
 
     created_at: Unix time; strategy: the query strategy; random_share: of the shortlist, drawn at
-    random; labels: tasks with an agreed answer; pool, ranked: tasks that show something, and those
-    of them that were open and had a vector; undecided, empty, skipped: tasks without an agreed
-    answer, by reason; validation: metrics on the audit labels, see `model.measuring.metrics`, {}
-    without any; label_set: identifies the labels that are asked, where fewer are learnt; names: how
-    much the names of the labels count, 1 before any label; unanswered: questions, of several, that
-    nobody has answered; seconds: what the round took; head_of: the pinned version whose head ranks.
-    None: does not apply.
+    random; labels: tasks with an agreed answer; pool, encoded, ranked: tasks that show something,
+    those of them with a vector, and those of these that were open; open: all open tasks;
+    unreadable: those of them without a vector because what they show cannot be read, or they show
+    nothing; undecided, empty, skipped: tasks without an agreed answer, by reason; validation:
+    metrics on the audit labels, see `model.measuring.metrics`, {} without any; label_set:
+    identifies the labels that are asked, where fewer are learnt; names: how much the names of the
+    labels count, 1 before any label; unanswered: questions, of several, that nobody has answered;
+    seconds: what the round took; head_of: the pinned version whose head ranks. None: does not
+    apply.
     """
 
     created_at: float = 0.0
@@ -28,7 +30,10 @@ class VersionFacts:
     random_share: float = 0.0
     labels: int = 0
     pool: int = 0
+    encoded: int = 0
     ranked: int = 0
+    open: int = 0
+    unreadable: int = 0
     undecided: int = 0
     empty: int = 0
     skipped: int = 0
@@ -56,4 +61,6 @@ class VersionFacts:
             )
         known = {one.name for one in fields(cls)}
         found = {name: value for name, value in values.items() if name in known}
-        return cls(**{**found, "unanswered": tuple(found.get("unanswered", ()))})
+        ranked_alone = {"open": found.get("ranked", 0)}  # up to release 0.2
+        unanswered = {"unanswered": tuple(found.get("unanswered", ()))}
+        return cls(**{**ranked_alone, **found, **unanswered})

@@ -28,6 +28,10 @@ BEFORE = Ranked(
         ({"covered": 100}, True, True),
         ({"encoder": 1}, True, True),
         ({"pinned": "0.3"}, True, True),
+        ({"used": 0.5}, True, False),
+        ({"used": 0.5}, False, True),
+        ({"used": 0.48}, False, False),
+        ({"total": 90}, True, False),
     ],
 )
 def test_an_order_is_due_when_something_changed(
@@ -36,6 +40,18 @@ def test_an_order_is_due_when_something_changed(
     """What a label is called comes from the trainer after all tasks are encoded, where a choice is
     new: without an order of its own it would count with the next label only."""
     assert is_due(BEFORE, replace(BEFORE, **changed), all_read) == due
+
+
+@pytest.mark.parametrize(
+    ("changed", "due"),
+    [({}, False), ({"covered": 41}, True), ({"total": 99}, True), ({"unranked": 0}, False)],
+)
+def test_each_vector_counts_while_tasks_without_one_are_asked_for(
+    changed: dict[str, Any], due: bool
+) -> None:
+    """Clips are encoded a few at a time: until their number had doubled, people were asked at
+    random. Of fewer tasks some turned out to be unreadable, which come last."""
+    assert is_due(replace(BEFORE, unranked=10), replace(BEFORE, **changed), True) == due
 
 
 def test_the_first_order_is_due() -> None:

@@ -35,12 +35,12 @@ def played(
     one = {"value": 0.9, "low": 0.8, "high": 0.95}
     figures = dict.fromkeys(("accuracy", "micro_f1", "macro_f1", "sample_f1"), one)
     validation = {} if answers is None else {"examples": 30, **figures}
-    facts = VersionFacts(created_at=1.0, labels=labels, ranked=10, validation=validation)
+    facts = VersionFacts(created_at=1.0, labels=labels, open=10, validation=validation)
     facts = replace(facts, **known)
     none = np.zeros(0, np.int64)
     its_head = None if answers is None else head(classes)
     version = Version(name, 0, its_head, none, np.arange(30), none, facts)
-    return Round(version, [], IDS, answers)
+    return Round(version, [], 0, IDS, answers)
 
 
 def add(history: History, *rounds: Round) -> None:
@@ -137,7 +137,7 @@ def test_goals_are_reported_when_they_are_reached(
 
 
 def test_an_exhausted_pool_is_reported_unasked(tmp_path: Path) -> None:
-    add(History(tmp_path), played("0.1", 20), played("0.2", 21, ranked=0))
+    add(History(tmp_path), played("0.1", 20), played("0.2", 21, open=0))
     (reason,) = reached(tmp_path, Settings())
     assert reason.name == "pool_exhausted"
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,10 +43,11 @@ def loop(folder: Path) -> ProjectLoop:
     made = ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
     served = served_in(folder)
     audits = np.arange(5)
-    facts = VersionFacts(labels=42, ranked=158, validation=VALIDATION)
+    facts = VersionFacts(labels=42, ranked=50, validation=VALIDATION)
     version = replace(served.version, facts=facts, validation=audits)
     made.status = Status(
         served=replace(served, version=version),
+        open_tasks=158,
         title="News & <b>more</b>",
         studio_address="http://studio.example:8080",
     )
@@ -94,6 +96,32 @@ def test_the_page_says_what_is_not_read_and_not_learnt(
     assert f'<p class="words">{nothing}.</p>' in page
     row = '&#39;&lt;b&gt;&#39; is not among the answers of Choices &#39;c&#39;</td><td class="n">12'
     assert row in page and 'data?task=31">31</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"ranked": 1, "open": 25}, "42 labels, 5 of them audit labels."),
+        ({"open": 24}, "All 16 encoded tasks are labelled; 24 are not encoded yet and are asked "),
+        ({"open": 4, "unreadable": 3}, "; 1 is not encoded yet and is asked at random."),
+        (
+            {"open": 3, "unreadable": 3},
+            "All tasks that can be read are labelled; 3 more cannot ",
+        ),
+        ({"open": 1, "unreadable": 1}, "labelled; 1 more cannot be read and is asked at random."),
+        ({"open": 3, "unreadable": 3, "encoded": 0}, "No task can be read; all 3 are asked at "),
+    ],
+)
+def test_what_is_asked_for_after_all_that_is_encoded(
+    client: FlaskClient, loop: ProjectLoop, counts: dict[str, Any], sentence: str
+) -> None:
+    assert loop.served is not None
+    facts = replace(loop.served.version.facts, **{"encoded": 16, "ranked": 0, **counts})
+    version = replace(loop.served.version, facts=facts)
+    loop.status = replace(loop.status, served=replace(loop.served, version=version))
+    said = client.get("/status/7.json").json
+    assert said is not None and sentence in said["sentence"]
+    assert ("random" in said["sentence"]) == (facts.ranked == 0)
 
 
 def test_the_page_shows_what_is_worth_a_second_look(client: FlaskClient, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from backend.interface.controls.labels import Labels
 from backend.interface.questions import LabelConfig, Question, Source
-from backend.mirror.pool import SPAN_REACH, NothingShown, Pool
+from backend.mirror.pool import SPAN_REACH, UNREAD, NothingShown, Pool
 from backend.project.unlearnt import sentence_on
 from backend.types import Json
 
@@ -78,6 +78,18 @@ def test_states_of_a_task(pool: Pool) -> None:
         "the annotators do not agree": [4],
         "the annotation is empty": [5],
     }
+
+
+def test_what_shows_nothing_or_cannot_be_read_is_open_all_the_same(pool: Pool) -> None:
+    """People can label it: it was missing from the order and from the count on the status page."""
+    blank = [task(3, text=None), task(4, annotation(2, "a"), text=None), task(5, text=None)]
+    pool.update([task(1, text="a"), task(2, annotation(1, "a"), text="b"), *blank], CONFIG)
+    pool.add_unreadable(int(pool.keys(CONFIG, 0)[1][1]), 2, "no picture", None)
+    pool.remember(UNREAD, 7)
+    seen = pool.labelling(CONFIG, empty_is_none=False)
+    assert (seen.ids.tolist(), seen.unreadable.tolist()) == ([1, 2], [False, True])
+    assert seen.blank.tolist() == [3, 5]
+    assert seen.open_tasks == 1 + 2 + 7
 
 
 def test_what_tasks_show_is_read_again_only_when_it_changes(pool: Pool, tmp_path: Path) -> None:

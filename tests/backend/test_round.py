@@ -15,10 +15,10 @@ from backend.project.round import FastRounds, Round
 from backend.project.unit import Setup
 from backend.project.versions import FIRST_CONFIDENCE, SETTLED_BY
 from backend.settings import Settings
-from model.choosing.audit import in_reserve
+from model.choosing.audit import at_random, in_reserve
 from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
-from model.types import Floats, Ints
+from model.types import Bools, Floats, Ints
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "$text"),))
 TASKS, LABELLED = np.arange(1000, 1200), 60
@@ -54,7 +54,13 @@ def labelling(store: Store, labelled: int, *, wrong: bool = False) -> Labelling:
     answers: dict[int, Answer] = {
         int(TASKS[i]): (CONFIG.labels[int(north[i])],) for i in range(labelled)
     }
-    return Labelling(TASKS, TASKS, np.arange(len(TASKS)) >= labelled, answers, 0, 0, 0)
+    return labelling_of(np.arange(len(TASKS)) >= labelled, answers)
+
+
+def labelling_of(is_open: Bools, answers: dict[int, Answer]) -> Labelling:
+    """Of all tasks, which can all be read."""
+    nothing = np.zeros(0, np.int64)
+    return Labelling(TASKS, TASKS, is_open, answers, 0, 0, 0, TASKS < 0, nothing, 0)
 
 
 def played(
@@ -173,7 +179,7 @@ def test_names_that_are_not_to_be_used_change_nothing(named: Store) -> None:
 
 def test_a_question_without_names_waits_for_its_first_answer(named: Store) -> None:
     """Stars have no names. The head knows the other question alone, and then both."""
-    nothing = Labelling(TASKS, TASKS, TASKS > 0, {}, 0, 0, 0)
+    nothing = labelling_of(TASKS > 0, {})
     version = played(named, nothing, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")
     given = replace(nothing, answers={int(task): ("stars: 2",) for task in TASKS[:9]})
@@ -189,9 +195,73 @@ def test_an_answer_that_only_measures_is_no_lesson(named: Store) -> None:
     labels."""
     audit = int(TASKS[in_reserve(TASKS, SETTINGS.audit_share, SETTINGS.seed)][0])
     answers: dict[int, Answer] = {audit: ("c: east", "stars: 2")}
-    known = Labelling(TASKS, TASKS, ~np.isin(TASKS, audit), answers, 0, 0, 0)
+    known = labelling_of(~np.isin(TASKS, audit), answers)
     version = played(named, known, config=BOTH).version
     assert version.head is not None and version.head.labels == ("c: east", "c: north")
+
+
+def coming(store: Store, known: Labelling, encoded: int) -> Labelling:
+    """The same while only the first tasks have vectors: the others show something else."""
+    return replace(known, keys=np.where(np.arange(len(TASKS)) < encoded, TASKS, TASKS + 10**6))
+
+
+def test_what_is_not_encoded_yet_follows_and_then_what_cannot_be_read(store: Store) -> None:
+    """Sixteen of forty clips were encoded. When they were labelled, Label Studio served the others
+    at random, outside of our order, and the log said that nothing was left."""
+    unreadable = np.isin(TASKS, [1180, 1199])
+    known = replace(labelling(store, 150), unreadable=unreadable, blank=np.array([7, 8]))
+    outcome = played(store, coming(store, known, 160), size=100)
+    order = outcome.version.shortlist
+    assert set(order[:10]) == {*TASKS[150:160]}, "ranked"
+    waiting = np.setdiff1d(TASKS[160:], [1180, 1199])
+    assert order[10:48].tolist() == at_random(waiting, 0.1, 0, labelled=160, size=38).tolist()
+    assert set(order[48:]) == {1180, 1199, 7, 8}
+    assert outcome.unranked == 42
+    facts = outcome.version.facts
+    assert (facts.encoded, facts.ranked, facts.open, facts.unreadable) == (160, 10, 52, 4)
+    assert [one["task"] for one in outcome.predictions] == order.tolist()
+    assert [one["score"] for one in outcome.predictions] == [0.5 * n / 52 for n in range(52)]
+    assert all(one["result"] for one in outcome.predictions[:10])
+    assert not any(one["result"] for one in outcome.predictions[10:])
+
+
+def test_nothing_follows_while_the_model_fills_the_order(store: Store) -> None:
+    known = replace(coming(store, labelling(store, 60), 160), blank=np.array([7, 8]))
+    outcome = played(store, known, size=5)
+    assert (len(outcome.predictions), outcome.unranked) == (5, 0)
+    assert set(outcome.version.shortlist) <= {*TASKS[60:160]}
+    assert (outcome.version.facts.open, outcome.version.facts.unreadable) == (142, 2)
+
+
+def test_every_tenth_task_is_an_audit_task_also_among_those_without_a_vector(store: Store) -> None:
+    """A label of one without a vector does not count as learnt, so the place stood still: once an
+    audit task was due, there was nothing else until the next vectors came."""
+    known, asked = coming(store, labelling(store, 0), 0), []
+    known = replace(known, keys=np.where(TASKS < 1002, TASKS, known.keys))
+    for _ in range(30):
+        asked.append(int(played(store, known).version.shortlist[0]))
+        answers: dict[int, Answer] = dict.fromkeys(asked, ("east",))
+        known = replace(known, open=~np.isin(TASKS, asked), answers=answers)
+    places = np.flatnonzero(in_reserve(np.array(asked), 0.1, 0)) + 1
+    assert places.tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize("store_of", ["labels", "names", "spans"])
+def test_where_nothing_can_be_read_the_order_is_random(
+    store_of: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    config, folder = CONFIG, request.getfixturevalue("named" if store_of == "names" else "store")
+    if store_of == "names":
+        config = NAMED
+    if store_of == "spans":
+        question = Question("c", "t", "spans", ("east", "north"))
+        config, folder = LabelConfig((question,), CONFIG.sources), Store(tmp_path / "8")
+        with folder.new_encoder(2) as aside:
+            write_encoder_meta(aside, EncoderMeta("tuned", "base", 16, 2, layout=("tokens",)))
+    known = replace(labelling_of(TASKS > 0, {}), keys=TASKS + 10**6, unreadable=TASKS > 0)
+    outcome = played(folder, known, config=config)
+    assert outcome.version.shortlist.tolist() == at_random(TASKS, 0.1, 0, 0, 5).tolist()
+    assert outcome.version.facts.unreadable == len(TASKS)
 
 
 def test_a_version_of_names_alone_can_be_pinned(named: Store) -> None:

@@ -105,6 +105,16 @@ def test_encoding_lets_other_projects_have_their_turn(
     assert heard.shares == [0.64, 1.0], "the share of the pool, not of the turn"
 
 
+def test_where_encoding_is_slow_vectors_come_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second 32 clips of a pool took so long that people had labelled the first 16."""
+    monkeypatch.setattr(embed, "CHUNK_SECONDS", 0.0)
+    heard = Heard()
+    embed_pool(hundred_texts(tmp_path), heard)
+    assert heard.shares == [0.64, 0.96, 1.0]
+
+
 def test_what_labels_are_called_is_encoded_before_all_tasks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,7 @@ class Asked:
         """Whether a deep round is requested with this many labels."""
         ids = np.arange(labels)
         answers: dict[int, Answer] = {int(task): ("ab"[task % 2],) for task in ids}
-        labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0)
+        labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0, ids < 0, ids[:0], 0)
         self.training.request_deep_round(labelling, forced=False)
         return self.trainer.knows((7, "tune"))
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.choosing.audit import by_lot, draw, in_reserve, interleave, mix
+from model.choosing.audit import at_random, by_lot, draw, in_reserve, interleave, mix
 from model.types import Ints
 
 SEEDS = st.integers(0, 2**32)
@@ -165,3 +165,22 @@ def test_mixing_goes_on_with_the_list_that_is_left() -> None:
     rng = np.random.default_rng(0)
     assert sorted(mix(np.array([1, 2]), np.array([7]), 0.9, 5, rng)) == [1, 2, 7]
     assert mix(np.array([], np.int64), np.array([], np.int64), 0.5, 5, rng).tolist() == []
+
+
+def test_what_nothing_is_known_of_comes_by_lot_with_audit_tasks_at_their_places() -> None:
+    """Half are audit tasks, whose draws are the lowest: by their draws alone they came first, and
+    nothing was learnt from any of the labels."""
+    tasks = np.arange(40)
+    by_draw = np.argsort(draw(tasks, 7))
+    is_audit = in_reserve(by_draw, 0.5, 7)
+    audits, others = by_draw[is_audit].tolist(), by_draw[~is_audit].tolist()
+    expected = [others[0], audits[0], others[1], audits[1], others[2], audits[2]]
+    assert at_random(tasks, 0.5, 7, labelled=10, size=6).tolist() == expected
+    assert at_random(tasks, 0.5, 7, labelled=11, size=1).tolist() == audits[:1]
+    everything = at_random(tasks, 0.5, 7, labelled=10, size=50)
+    assert sorted(everything.tolist()) == tasks.tolist()
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_no_place_is_left_for_what_nothing_is_known_of(size: int) -> None:
+    assert at_random(np.arange(40), 0.1, 7, labelled=10, size=size).tolist() == []

@@ -46,8 +46,8 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def contradictions(state: Json) -> list[str]:
     """What is wrong with the project, by its state as the backend describes it."""
     wrong = []
-    if state["served"] is None or state["open_tasks"] != GOOD:
-        wrong.append(f"{state['open_tasks']} of {GOOD} pictures are in an order")
+    if state["served"] is None or state["open_tasks"] != GOOD + 1:
+        wrong.append(f"{state['open_tasks']} of {GOOD + 1} pictures are open and in an order")
     reasons = [one["reason"] for one in state["unreadable_tasks"]]
     if len(reasons) != 1 or "too large" not in reasons[0]:
         wrong.append(f"one picture is too large to be read; the reasons given are {reasons}")

@@ -1,5 +1,9 @@
 """Uploaded pictures, clips and sounds: ranked, learnt, and reported where unreadable."""
 
+import itertools
+import re
+import threading
+from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
 
@@ -116,6 +120,56 @@ def label(bench: Bench, project: int, key: str) -> None:
         bench.submit(task, [colour_of(task, key)])
         last = task["id"]
     bench.until_learnt(project, last)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_who_labels_faster_than_vectors_come_stays_in_the_order(bench: Bench, files: Web) -> None:
+    """Sixteen of forty clips were encoded when the first order came. Then Label Studio served the
+    others at random, and the log said that nothing was left to label."""
+    rng, asked, is_free = np.random.default_rng(0), itertools.count(), threading.Event()
+    answer = Answer(picture("red", rng))
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        """The first 16 are encoded together; a request waits at most ten seconds."""
+        if next(asked) >= 16:
+            is_free.wait(8.0)
+        answer(handler)
+
+    addresses = [f"{files.url}/slow-{number}.png" for number in range(22)]
+    files.answers |= {f"/slow-{number}.png": slow for number in range(22)}
+    project = bench.project([{"image": address} for address in addresses], PICTURES)
+    bench.connect(project)
+    until("the first order", lambda: bench.ranks(project) == 16)
+    until("the sampling mode", lambda: bench.is_ordered(project))
+    assert bench.state(project)["open_tasks"] == 22
+
+    for _ in range(19):
+        label_next(bench, project)
+    random = f"project {project}: all 16 encoded tasks are labelled; "
+    said = until("the sentence", lambda: bench.server.log.read_text().partition(random)[2])
+    assert re.match(r"[3-6] are not encoded yet and are asked at random\n", said)
+    nothing = f"project {project}: nothing is left to label"
+    assert nothing not in bench.server.log.read_text()
+    is_free.set()
+    until("the other vectors", lambda: bench.ranks(project) == 3)
+
+    bench.studio.of(project).import_tasks([{"image": f"{files.url}/gone.png"}, {"image": ""}])
+    for _ in range(3):
+        label_next(bench, project)
+    left = "All tasks that can be read are labelled; 2 more cannot be read and are asked at random."
+    until("the rest", lambda: left in bench.state(project)["sentence"])
+    for _ in range(2):
+        label_next(bench, project)
+    until("the end", lambda: nothing in bench.server.log.read_text())
+    assert bench.state(project)["open_tasks"] == 0
+
+
+def label_next(bench: Bench, project: int) -> None:
+    """Label what is served, which is the next in our order. All alike: no deep round comes."""
+    task, is_in_order = bench.next_in_order(project)
+    assert is_in_order
+    assert task["predictions"], "it was not served at random"
+    bench.submit(task, ["red"])
 
 
 CLIPS = PICTURES.replace("<View><Image", '<View><Text name="title" value="$title"/><Video').replace(

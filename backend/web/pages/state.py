@@ -11,11 +11,12 @@ from backend.project.loop import ProjectLoop
 from backend.project.metrics import NAMESPACE
 from backend.project.progress import Activity
 from backend.project.service import Service
+from backend.project.status import Served, what_is_left
 from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
-    from backend.project.status import Served
+    from model.storage.facts import VersionFacts
 
 DOING = {
     "base": "The encoder is being loaded",
@@ -55,7 +56,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "served": None if served is None else served.version.name,
         "labels": 0 if served is None else served.version.facts.labels,
         "audit_labels": 0 if served is None else len(served.version.validation),
-        "open_tasks": 0 if served is None else served.version.facts.ranked,
+        "open_tasks": status.open_tasks,
         "unreadable": unreadable.count,
         "unreadable_tasks": [
             {"task": task, "reason": why} for task, why in unreadable.reasons.items()
@@ -72,7 +73,7 @@ def state_of(loop: ProjectLoop) -> Json:
 
 
 def sentence_of(
-    served: "Served | None", activity: Activity | None, reading: float | None = None
+    served: Served | None, activity: Activity | None, reading: float | None = None
 ) -> str:
     """The state of the loop in a few sentences."""
     parts = ["No version is served yet."]
@@ -83,6 +84,7 @@ def sentence_of(
         parts = [f"Version {served.version.name} is served."]
         parts.append(f"{labels} labels, {audits} of them audit labels.")
         parts += _about_names(served.version.facts.names, labels, labels - audits)
+        parts += _about_the_rest(served.version.facts)
     if reading is not None:
         parts.append(f"Tasks are being read from Label Studio, {100 * reading:.0f} %.")
     if activity is not None:
@@ -101,6 +103,14 @@ def _about_names(share: float | None, labels: int, learnt: int) -> list[str]:
         return ["The names of the labels do not help here."]
     much = "a lot" if share >= 0.5 else "a little"
     return [f"The names of the labels help {much} (weight {share:g})."]
+
+
+def _about_the_rest(facts: "VersionFacts") -> list[str]:
+    """A sentence on the tasks without a vector, while only they are asked for."""
+    if facts.ranked or not facts.open:
+        return []
+    left = what_is_left(facts)
+    return [f"{left[0].upper()}{left[1:]}."]
 
 
 def _left(activity: Activity) -> str:
