@@ -18,7 +18,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.votes import consensus, votes_of
-from backend.types import Json
+from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
 from model.types import Bools, Ints
@@ -41,6 +41,10 @@ CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or 
     task INTEGER NOT NULL,
     reason TEXT NOT NULL,
     again_at REAL               -- when to try again (Unix time); NULL: only when people ask
+);
+CREATE TABLE IF NOT EXISTS unsent (   -- tasks that Label Studio cannot send
+    task INTEGER PRIMARY KEY,
+    reason TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -154,7 +158,8 @@ class Pool:
         return int(self._db.execute(query).fetchone()[0])
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
-        """Store tasks as Label Studio sent them. Returns how many have changed."""
+        """Store tasks as Label Studio sent them, and which ones it cannot send (UNSENT). Returns
+        how many have changed."""
         changed = 0
         for batch in _batched(tasks, 1000):
             self._db.execute("BEGIN")
@@ -168,6 +173,9 @@ class Pool:
 
     def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
         """Whether anything of the task has changed, and whether what it shows has."""
+        if UNSENT in task:
+            return self._put_unsent(task["id"], task[UNSENT])
+        self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],))
         kept = ("id", "result", "was_cancelled")
         annotations = [
             {name: annotation.get(name) for name in kept}
@@ -184,18 +192,33 @@ class Pool:
         )
         return before != values, before is None or before[:2] != values[:2]
 
+    def _put_unsent(self, task: int, reason: str) -> tuple[bool, bool]:
+        """The task counts as one that shows nothing: nobody can open it either. What was known of
+        its annotations is kept."""
+        there = self._db.execute("SELECT key FROM task WHERE id = ?", (task,)).fetchone()
+        self._db.execute("INSERT OR IGNORE INTO task VALUES (?, NULL, '{}', '[]')", (task,))
+        self._db.execute("UPDATE task SET key = NULL WHERE id = ?", (task,))
+        self._db.execute("INSERT OR REPLACE INTO unsent VALUES (?, ?)", (task, reason))
+        return there != (None,), there is not None and there != (None,)
+
+    def unsent(self) -> list[int]:
+        """The tasks that Label Studio could not send at the last look at each."""
+        return [row[0] for row in self._db.execute("SELECT task FROM unsent ORDER BY task")]
+
     def keep_only(self, ids: set[int]) -> int:
         """Forget all other tasks. Returns how many were forgotten."""
         gone = [(task,) for task in self.ids() - ids]
         self._db.execute("BEGIN")
-        self._db.executemany("DELETE FROM task WHERE id = ?", gone)
+        for table, name in (("task", "id"), ("unsent", "task")):
+            self._db.executemany(f"DELETE FROM {table} WHERE {name} = ?", gone)
         self._changed(len(gone), len(gone))
         self._db.execute("COMMIT")
         return len(gone)
 
     def rekey(self, config: LabelConfig) -> None:
         """Compute the content keys again: the labelling interface now uses other data keys."""
-        rows = self._db.execute("SELECT id, data FROM task").fetchall()
+        query = "SELECT id, data FROM task WHERE id NOT IN (SELECT task FROM unsent)"
+        rows = self._db.execute(query).fetchall()
         keys = [(_key(json.loads(data), config), task) for task, data in rows]
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
@@ -316,11 +339,14 @@ class Pool:
 
     def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
         """How many tasks cannot be read at the moment, and the first ones with the reason."""
-        if self._db.execute("SELECT 1 FROM unreadable").fetchone() is None:
+        tables = ("unreadable", "unsent")
+        if not any(self._db.execute(f"SELECT 1 FROM {table}").fetchone() for table in tables):
             return 0, {}  # called at each submit: do not scan all tasks in vain
-        of = "FROM task JOIN unreadable USING (key)"
+        of = """FROM (
+            SELECT task.id AS id, reason FROM task JOIN unreadable USING (key)
+            UNION ALL SELECT task.id, reason FROM task JOIN unsent ON unsent.task = task.id)"""
         count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
-        query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
+        query = f"SELECT id, reason {of} ORDER BY id LIMIT ?"
         return count, dict(self._db.execute(query, (most,)).fetchall())
 
     def retry_unreadable(self, now: float) -> None:

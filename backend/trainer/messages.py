@@ -164,6 +164,12 @@ def _subject_of(values: dict[str, Any]) -> Subject:
         interface=values["interface"],
         ignored=tuple(values["ignored"]),
         spec=EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
-        access=Access(**{**access, "hosts": tuple(access["hosts"])}),
+        access=Access(
+            **{
+                **access,
+                "hosts": tuple(access["hosts"]),
+                "headers": tuple((name, value) for name, value in access["headers"]),
+            }
+        ),
         seed=values["seed"],
     )

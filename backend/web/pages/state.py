@@ -39,7 +39,7 @@ GAUGES = {
 def state_of(loop: ProjectLoop) -> Json:
     """The current state of a project.
 
-    unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
+    unreadable: how many tasks cannot be read; unreadable_tasks: the first of them,
     with the reason; trouble: what is wrong and how to fix it, or None; training_trouble: why the
     trainer's last job failed, or None; reading: the share of the tasks that has been read while
     they are read from Label Studio for the first time, or None; activity: what the trainer is
