@@ -129,8 +129,8 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "tasks",
                 "hint",
-                "4 of the tasks cannot be read and are not learnt from. task 17: cannot be sent; task "
-                "18: cannot be sent; task 19: cannot be sent",
+                "4 of the tasks cannot be read and are not learnt from. task 17: cannot be sent; "
+                "task 18: cannot be sent; task 19: cannot be sent",
                 "Do what the reasons say; the status page lists more of them, if there are",
             ),
             id="unreadable",
