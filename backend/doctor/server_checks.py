@@ -16,7 +16,9 @@ PATIENCE = 1.0
 
 def server(seen: Observation) -> Finding:
     if seen.unreachable:
-        return Finding("server", "wrong", seen.unreachable, "Start Label Studio, or correct --url")
+        return Finding(
+            "server", "wrong", seen.unreachable, "Do what it says, or name another with --url"
+        )
     return Finding("server", "ok", f"Label Studio {seen.release} answers at {seen.studio_url}")
 
 

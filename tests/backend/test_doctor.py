@@ -426,7 +426,10 @@ def test_a_backend_that_does_not_answer_well_is_reported(health: Health, sentenc
 def test_without_label_studio_nothing_else_is_reported() -> None:
     (only,) = unwell(unreachable="GET /api/version/: no answer")
     assert only == Finding(
-        "server", "wrong", "GET /api/version/: no answer", "Start Label Studio, or correct --url"
+        "server",
+        "wrong",
+        "GET /api/version/: no answer",
+        "Do what it says, or name another with --url",
     )
     (only,) = unwell(refused="GET /api/current-user/whoami: 401")
     assert only.sentence == (
