@@ -65,6 +65,14 @@ def test_all_works_behind_a_proxy_with_a_password(bench: Bench, gate: Gate) -> N
     bench.submit(task, ["tech"])
     bench.until_learnt(project, task["id"])
     assert bench.state(project)["trouble"] is None
+    area = {"from_name": "a", "to_name": "text", "type": "textarea"}
+    large = [{**area, "value": {"text": ["x" * 600_000]}}]
+    rows = [
+        {"task": number, "result": large, "score": 0.1, "model_version": "large"}
+        for number in sorted(bench.studio.of(project).task_ids())[:2]
+    ]
+    behind = Studio(f"http://{gate.host}", local.TOKEN, headers=tuple(gate.wanted.items()))
+    assert behind.of(project).import_predictions(rows) == 2, "the gate lets 1 MB through"
     assert gate.refused == []
     until("the webhook", lambda: bench.requests_seen("/webhook") > 0)
     for address in (bench.server.url, bench.server.url.replace("127.0.0.1", "[::1]")):
@@ -86,6 +94,11 @@ def test_the_doctor_goes_the_same_way_and_says_who_refuses(bench: Bench, gate: G
         "wrong server          GET /api/version/: Label Studio, or a proxy before it, answered "
         "401: Refused by the gate. If that is the login of a proxy before Label Studio, write its "
     )
+    assert not [secret for secret in HIDDEN if secret in line]
+    proxy = {"http_proxy": "http://me:p%40ss@127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    (line,) = doctor(bench, url, {**right, **proxy})
+    assert "(HTTP_PROXY) sends this through the proxy http://127.0.0.1:1; if 127.0.0.1" in line
+    assert "add 127.0.0.1 to NO_PROXY" in line
     assert not [secret for secret in HIDDEN if secret in line]
 
 

@@ -78,9 +78,13 @@ def test_labels_that_neither_updated_at_nor_the_counts_show_are_found_after_a_st
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL refuses to keep it
 def test_a_task_that_label_studio_cannot_send_stops_nothing(bench: Bench) -> None:
     """Half of an emoji, in a task or in an annotation: Label Studio answered 500 for all tasks of
-    a page, and no label of the project was learnt any more."""
-    project = bench.connected(stories(30))
-    studio, mended = bench.studio.of(project), {"data": stories(1)[0]}
+    a page, and no label of the project was learnt any more. The same for the tabs."""
+    project, mended = bench.project(stories(30)), {"data": stories(1)[0]}
+    tab = {"project": project, "data": {"title": "half \ud83d"}}
+    bench.studio.session.call("POST", "/api/dm/views/", json=tab, allowed=(500,))  # it is saved
+    bench.connect(project)
+    until("the sampling mode", lambda: bench.is_ordered(project))
+    studio = bench.studio.of(project)
     known = studio.task_ids()
     studio.import_tasks([{"story": "song \ud83d", "topic": "tech"}])
     (half,) = studio.task_ids() - known
