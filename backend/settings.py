@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from backend.errors import BadSetting
+from backend.sending import apart, check_password, check_token, headers_from
+from backend.types import Headers
 
 STRATEGY_NAMES = (
     "auto",
@@ -30,8 +32,13 @@ STRATEGY_NAMES = (
 written out here so that reading the settings does not import the learning side."""
 
 
+EVERYWHERE = ("0.0.0.0", "::", "*")
+"""Values of HOST that mean all addresses of the machine."""
+
+
 def setting(default: Any, help: str, *, advanced: bool = False, **limits: Any) -> Any:
-    """A field of Settings. `advanced`: hardly anybody needs it; `limits`: least, most, choices."""
+    """A field of Settings. `advanced`: hardly anybody needs it; `limits`: least, most, choices, and
+    exact: spaces around it belong to it."""
     return field(default=default, metadata={"help": help, "advanced": advanced, **limits})
 
 
@@ -44,6 +51,11 @@ class Settings:
     )
     label_studio_api_key: str = setting(
         "", "Access token of a Label Studio user who may edit the project (either kind of token)."
+    )
+    label_studio_headers: str = setting(
+        "",
+        'Headers for a proxy before Label Studio, as JSON: {"CF-Access-Client-Id": "..."}.',
+        advanced=True,
     )
     model_dir: Path = setting(Path("data"), "Folder for everything that the backend keeps.")
     encoder: str = setting(
@@ -169,7 +181,9 @@ class Settings:
     )
     seed: int = setting(0, "Seed of all randomness.", advanced=True, least=0)
     basic_auth_user: str = setting("", "User name that Label Studio must send to the backend.")
-    basic_auth_pass: str = setting("", "Password that Label Studio must send to the backend.")
+    basic_auth_pass: str = setting(
+        "", "Password that Label Studio must send to the backend.", exact=True
+    )
     allowed_hosts: str = setting(
         "",
         "Names by which the backend may be reached, such as al.example.org,*.corp.example; without "
@@ -186,6 +200,19 @@ class Settings:
         "How to log: plain lines, or json with one object a line.",
         choices=("plain", "json"),
     )
+
+    @property
+    def studio_headers(self) -> Headers:
+        """What a proxy before Label Studio wants to see with each request."""
+        return headers_from(self.label_studio_headers)
+
+    @property
+    def own_url(self) -> str:
+        """The backend's address on its own machine."""
+        host = self.host.strip("[]")
+        if host in EVERYWHERE:
+            return f"http://localhost:{self.port}"
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     @property
     def password(self) -> tuple[str, str] | None:
@@ -209,31 +236,50 @@ class Settings:
 
 
 def from_env(environ: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; an empty variable counts as not set.
+    """Settings from environment variables; an empty variable counts as not set. A user name and a
+    password in Label Studio's address move into its headers, so that nothing shows them.
 
     Raises BadSetting, naming the variable, its value and what is allowed.
     """
     given: dict[str, Any] = {}
     for each in fields(Settings):
         name = each.name.upper()
-        text = environ.get(name, "").strip()
-        if text:
+        text = environ.get(name, "").strip("\r\n" if each.metadata.get("exact") else None)
+        if text.strip():
             given[each.name] = _checked(name, text, type(each.default), each.metadata)
     settings = Settings(**given)
-    if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
-        raise BadSetting("BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together, or neither")
-    if settings.label_studio_api_key and not settings.label_studio_url:
-        raise BadSetting(
-            "LABEL_STUDIO_API_KEY is set without LABEL_STUDIO_URL: the key is sent only to an "
-            "address that you name. Set LABEL_STUDIO_URL=http://your-label-studio:8080"
-        )
+    _check_password(settings)
     _ = settings.aliases  # refused now, and not in the middle of the work
     if any(letter in settings.allowed_hosts for letter in "/@"):
         raise BadSetting(
             f"ALLOWED_HOSTS={settings.allowed_hosts} must be names with commas between them, such "
             "as al.example.org,*.corp.example, without http:// before them; * allows any"
         )
-    return settings
+    return _with_access(settings)
+
+
+def _check_password(settings: Settings) -> None:
+    if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
+        raise BadSetting("BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together, or neither")
+    check_password(settings.basic_auth_user, settings.basic_auth_pass)
+
+
+def _with_access(settings: Settings) -> Settings:
+    """The same with what opens Label Studio in its place. Raises BadSetting."""
+    url, key = settings.label_studio_url, settings.label_studio_api_key
+    headers: Headers = ()
+    if url:
+        url, headers = apart(url, settings.studio_headers)
+    elif key or settings.label_studio_headers:
+        name = "LABEL_STUDIO_API_KEY" if key else "LABEL_STUDIO_HEADERS"
+        raise BadSetting(
+            f"{name} is set without LABEL_STUDIO_URL: it is sent only to an address that you name. "
+            "Set LABEL_STUDIO_URL=http://your-label-studio:8080"
+        )
+    if key:
+        check_token(key, headers)
+    packed = json.dumps(dict(headers)) if headers else ""
+    return replace(settings, label_studio_url=url, label_studio_headers=packed)
 
 
 def _alias(pair: str) -> tuple[str, str]:

@@ -22,13 +22,14 @@ ROOMS = {
     "progress": set(),
     "errors": set(),
     "logs": set(),
-    "settings": {"errors"},
+    "sending": {"errors", "types"},
+    "settings": {"errors", "types", "sending"},
     # what is asked, and Label Studio's own pages
     "interface": {"errors", "types"},
-    "studio": {"errors", "types"},
+    "studio": {"errors", "types", "sending"},
     # what is known of a project, and what it shows
     "mirror": {"errors", "types", "interface"},
-    "media": {"errors", "settings", "interface", "studio", "mirror"},
+    "media": {"errors", "types", "settings", "interface", "studio", "mirror"},
     "folder": {"errors", "types", "mirror"},
     # our state in Label Studio, and the process that encodes and fine-tunes
     "queue": {"errors", "types", "studio", "mirror"},
@@ -45,7 +46,7 @@ ROOMS = {
     # what people call
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
     "commands": {
-        *("errors", "types", "settings", "progress", "studio"),
+        *("errors", "types", "sending", "settings", "progress", "studio"),
         *("queue", "trainer", "project", "doctor"),
     },
     "dev": {

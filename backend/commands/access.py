@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from backend.errors import NotConnected
+from backend.sending import apart
 from backend.settings import Settings
 from backend.studio.api import Studio
 
@@ -13,9 +14,12 @@ def add_access_arguments(parser: ArgumentParser) -> None:
 
 
 def studio_of(arguments: Namespace, settings: Settings) -> Studio:
-    """Raises NotConnected when neither the arguments nor the settings name both."""
-    url = arguments.url or settings.label_studio_url
+    """Raises NotConnected when neither the arguments nor the settings name both, and BadSetting
+    when one of them cannot be sent."""
+    url, headers = settings.label_studio_url, settings.studio_headers
+    if arguments.url:
+        url, headers = apart(arguments.url)
     key = arguments.key or settings.label_studio_api_key
     if not url or not key:
         raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
-    return Studio(url, key)
+    return Studio(url, key, headers=headers)

@@ -13,6 +13,7 @@ from backend.project.pin import pin, pinned_name, unpin
 from backend.project.versions import store_of, version_of
 from backend.queue.webhook import send_hint, webhook_url
 from backend.settings import Settings, from_env
+from backend.studio.client import about_proxy
 
 TIMEOUT = 5.0
 """Seconds. The server answers a webhook in milliseconds, except while it is starting."""
@@ -45,7 +46,7 @@ def state(name: str | None) -> str:
 
 def give_hint(settings: Settings, project: int) -> str:
     """Make a running server look at the project now. Returns a line that says whether it did."""
-    address = f"http://localhost:{settings.port}"
+    address = settings.own_url
     url = webhook_url(address)
     try:
         answer = send_hint(address, project, settings.password, TIMEOUT)
@@ -53,6 +54,6 @@ def give_hint(settings: Settings, project: int) -> str:
             return "The server applies this now"
         trouble = f"{url} answers {answer.status_code}"
     except requests.RequestException:
-        trouble = f"nothing answers at {url}"
+        trouble = f"nothing answers at {url}{about_proxy(url)}"
     wait = f"(POLL_SECONDS={settings.poll_seconds:g})"
     return f"The server applies this at its next poll {wait} or start: {trouble}"

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from backend.settings import Settings, from_env
 
-SECRETS = ("label_studio_api_key", "basic_auth_pass")
+SECRETS = ("label_studio_api_key", "label_studio_headers", "basic_auth_pass")
 HEADINGS = {False: "# Settings", True: "\n# Advanced: hardly anybody needs these"}
 
 

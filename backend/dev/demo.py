@@ -6,6 +6,7 @@ topics, and reports how good the model became and how fast the order followed.
 
 import json
 import logging
+import os
 import signal
 import time
 from argparse import ArgumentParser, Namespace
@@ -250,6 +251,7 @@ def running(folder: Path, label_studio: str, ports: tuple[int, int]) -> Iterator
                 f"Port {port} is already in use, perhaps by a Label Studio of yours. Choose "
                 "two free ports: make demo PORT=8090 BACKEND_PORT=9190"
             )
+    os.environ.update(local.beside_proxies(os.environ))
     studio_server = local.label_studio(folder, ports[0], label_studio)
     backend_server = local.backend(folder, ports[1], studio_server.url)
     with studio_server, backend_server:

@@ -31,7 +31,7 @@ class LocalProcess:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = command
-        self._environ = {**os.environ, **environ}
+        self._environ = {**os.environ, **environ, **beside_proxies(os.environ)}
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -83,10 +83,12 @@ class LocalProcess:
         self.stop()
 
     def _answers(self) -> bool:
-        try:
-            status = requests.get(f"{self.url}/health", timeout=2.0).status_code
-        except requests.RequestException:
-            return False
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy, and no password of ~/.netrc
+            try:
+                status = session.get(f"{self.url}/health", timeout=2.0).status_code
+            except requests.RequestException:
+                return False
         return status in (200, 401)  # 401: it is up and asks for a password
 
     def _end(self, how: signal.Signals) -> None:
@@ -154,6 +156,14 @@ def backend(folder: Path, port: int, studio_url: str, **settings: object) -> Loc
     }
     command = [sys.executable, "-m", "backend", "serve"]
     return LocalProcess("backend", command, environ, f"http://127.0.0.1:{port}", folder)
+
+
+def beside_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables with which what runs on this machine is called directly, even if the environment
+    names a proxy for all else."""
+    known = environ.get("no_proxy") or environ.get("NO_PROXY")
+    names = ",".join([*([known] if known else []), "localhost", "127.0.0.1"])
+    return {"NO_PROXY": names, "no_proxy": names}
 
 
 def is_taken(port: int) -> bool:

@@ -21,6 +21,7 @@ OF_PROJECT: tuple[Check, ...] = (
     project_checks.only_backend,
     project_checks.labelling_interface,
     project_checks.loop,
+    project_checks.tasks,
     project_checks.webhook,
     project_checks.removed_backends,
     project_checks.sampling,

@@ -15,6 +15,7 @@ from backend.doctor.probes import Refusal
 from backend.errors import StudioError
 from backend.settings import Settings
 from backend.studio.api import IMPORT_FLAG, Studio
+from backend.studio.client import Client, about_proxy
 from backend.types import Json
 
 TIMEOUT = 5.0
@@ -26,11 +27,13 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Health:
-    """The backend's answer to /health: HTTP status and time taken, or why there was none."""
+    """The backend's answer to /health: HTTP status and time taken, or why there was none; proxy: a
+    sentence on the proxy through which it was asked, see about_proxy."""
 
     status: int | None = None
     seconds: float = 0.0
     trouble: str = ""
+    proxy: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,7 @@ def observe(
         return Observation(studio.url, refused=str(error), **known)
     described = {} if project is None else studio.of(project).describe()
     backends = () if project is None else tuple(studio.of(project).backends())
-    url = (
-        backend_url or (backends[0]["url"] if backends else f"http://localhost:{settings.port}")
-    ).rstrip("/")
+    url = (backend_url or (backends[0]["url"] if backends else settings.own_url)).rstrip("/")
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)
@@ -138,15 +139,16 @@ class _Backend:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
-        user = settings.basic_auth_user
-        self._auth = (user, settings.basic_auth_pass) if user else None
+        self._client = Client()
+        self._auth = settings.password
 
     def health(self) -> Health:
         try:
             answer = self._get("/health")
         except requests.RequestException as error:
-            return Health(trouble=type(error).__name__)
-        return Health(answer.status_code, answer.elapsed.total_seconds())
+            return Health(trouble=type(error).__name__, proxy=about_proxy(self._url))
+        seconds = answer.elapsed.total_seconds()
+        return Health(answer.status_code, seconds, proxy=about_proxy(self._url))
 
     def served(self, project: int) -> str:
         """The served version; "" while unknown."""
@@ -161,4 +163,4 @@ class _Backend:
         return value if isinstance(value, dict) else {}
 
     def _get(self, path: str, **params: Any) -> requests.Response:
-        return requests.get(self._url + path, params=params, auth=self._auth, timeout=TIMEOUT)
+        return self._client.get(self._url + path, params=params, auth=self._auth, timeout=TIMEOUT)

@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from backend.studio.session import READ_TIMEOUT, Session, decoded, raise_for
+from backend.studio.refusals import decoded, raise_for
+from backend.studio.session import READ_TIMEOUT, Session
 from backend.types import Json
 
 
@@ -37,7 +38,11 @@ def feature_flag(session: Session, name: str) -> bool | None:
     response = session.call("GET", "/feature-flags/", allowed=(401, 403, 404))
     if response.status_code != 200:
         return None
-    value = json.loads(response.text.removeprefix("<pre>").removesuffix("</pre>")).get(name)
+    try:
+        flags = json.loads(response.text.removeprefix("<pre>").removesuffix("</pre>"))
+    except ValueError:
+        return None
+    value = flags.get(name)
     return value if isinstance(value, bool) else None
 
 

@@ -24,6 +24,9 @@ from backend.queue.tabs import ORDERING
 from backend.queue.webhook import events_for
 from backend.types import Json
 
+SHOWN_TASKS = 3
+"""Tasks that cannot be read are named up to this many."""
+
 
 def connection(seen: Observation) -> Finding:
     number, rows = seen.project["id"], seen.own_backends()
@@ -101,6 +104,21 @@ def loop(seen: Observation) -> Finding | None:
         "wrong",
         f"The backend is in trouble: {trouble}",
         "Follow its advice, then open Settings > Model",
+    )
+
+
+def tasks(seen: Observation) -> Finding | None:
+    if "sentence" not in seen.state:
+        return None
+    count, named = seen.state.get("unreadable", 0), seen.state.get("unreadable_tasks", [])
+    if not count:
+        return Finding("tasks", "ok", "All tasks can be read")
+    reasons = [f"task {one['task']}: {one['reason']}" for one in named[:SHOWN_TASKS]]
+    return Finding(
+        "tasks",
+        "hint",
+        f"{count} of the tasks cannot be read and are not learnt from. {'; '.join(reasons)}",
+        "Do what the reasons say; the status page lists more of them, if there are",
     )
 
 

@@ -16,7 +16,9 @@ PATIENCE = 1.0
 
 def server(seen: Observation) -> Finding:
     if seen.unreachable:
-        return Finding("server", "wrong", seen.unreachable, "Start Label Studio, or correct --url")
+        return Finding(
+            "server", "wrong", seen.unreachable, "Do what it says, or name another with --url"
+        )
     return Finding("server", "ok", f"Label Studio {seen.release} answers at {seen.studio_url}")
 
 
@@ -99,7 +101,10 @@ def backend(seen: Observation) -> Finding:
     if health.status == 200 and health.seconds <= PATIENCE:
         return Finding("backend", "ok", f"{url} answers in {1000 * health.seconds:.0f} ms")
     if health.status is None:
-        sentence = f"Nothing answers at {url} from here ({health.trouble}), so nothing is learnt"
+        sentence = (
+            f"Nothing answers at {url} from here ({health.trouble}), so nothing is learnt"
+            f"{health.proxy}"
+        )
         fix = "Start the backend, run the doctor where Label Studio runs, or correct --backend-url"
     elif health.status == 401:
         sentence = f"{url} does not accept the doctor's user name and password"
@@ -107,6 +112,7 @@ def backend(seen: Observation) -> Finding:
     elif health.status != 200:
         sentence = (
             f"{url}/health answers {health.status}: this is not our backend, or it is failing"
+            f"{health.proxy}"
         )
         fix = "Correct the address, or read the backend's log"
     else:

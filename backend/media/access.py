@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from backend.media.places import hosts_from
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.types import Headers
 
 MEGABYTE = 1 << 20
 
@@ -21,6 +22,7 @@ class Access:
     hosts: tuple[str, ...]
     max_bytes: int
     cache_bytes: int
+    headers: Headers = ()
 
 
 def access_of(connection: Connection, settings: Settings) -> Access:
@@ -34,9 +36,11 @@ def access_of(connection: Connection, settings: Settings) -> Access:
         hosts_from(settings.media_hosts),
         settings.media_mb * MEGABYTE,
         settings.media_cache_mb * MEGABYTE,
+        connection.headers,
     )
 
 
 def without_tokens(access: Access) -> Access:
-    """The same for a project without media: the trainer needs no token for texts."""
-    return replace(access, token="", spare_token="")
+    """The same for a project without media: the trainer needs no token for texts, and no password
+    of a proxy."""
+    return replace(access, token="", spare_token="", headers=())

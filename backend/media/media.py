@@ -14,6 +14,7 @@ from backend.errors import StudioError
 from backend.media.cache import FileCache
 from backend.media.download import CHUNK, PLAIN, IncompleteDownload, TimedAdapter, body
 from backend.media.places import Place, Places, Unreachable
+from backend.studio.client import Client
 from backend.studio.session import CONNECT_TIMEOUT, Session
 
 HEAD_TIMEOUT = 10.0
@@ -77,7 +78,7 @@ class Media:
         self._session = session
         self._places = Places(session.url, address, self._limits.hosts)
         self._cache = FileCache(folder, self._limits.cache_bytes)
-        self._http = requests.Session()
+        self._http = Client()
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, TimedAdapter())
 

@@ -52,7 +52,9 @@ class Reader:
             encoder.frozen,
             lambda medium, dimension: store.frozen(medium, names[medium], dimension),
         )
-        self._session = Session(access.url, access.token, access.spare_token, repeats=0)
+        self._session = Session(
+            access.url, access.token, access.spare_token, repeats=0, headers=access.headers
+        )
         limits = MediaLimits(
             max_bytes=access.max_bytes, hosts=tuple(access.hosts), cache_bytes=access.cache_bytes
         )

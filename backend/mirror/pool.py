@@ -19,7 +19,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.votes import Votes, consensus, votes_of
-from backend.types import Json
+from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
 from model.types import Bools, Ints
@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS unreadable (   -- media that could not be fetched or 
     task INTEGER NOT NULL,
     reason TEXT NOT NULL,
     again_at REAL               -- when to try again (Unix time); NULL: only when people ask
+);
+CREATE TABLE IF NOT EXISTS unsent (   -- tasks that Label Studio cannot send
+    task INTEGER PRIMARY KEY,
+    reason TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -190,7 +194,8 @@ class Pool:
         return int(self._db.execute(query).fetchone()[0])
 
     def update(self, tasks: Iterable[Json], config: LabelConfig) -> int:
-        """Store tasks as Label Studio sent them. Returns how many have changed."""
+        """Store tasks as Label Studio sent them, and which ones it cannot send (UNSENT). Returns
+        how many have changed."""
         changed = 0
         for batch in _batched(tasks, 1000):
             self._db.execute("BEGIN")
@@ -204,6 +209,9 @@ class Pool:
 
     def _put(self, task: Json, config: LabelConfig) -> tuple[bool, bool]:
         """Whether anything of the task has changed, and whether what it shows has."""
+        if UNSENT in task:
+            return self._put_unsent(task["id"], task[UNSENT])
+        self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],))
         kept = ("id", "result", "was_cancelled")
         annotations = [
             {name: annotation.get(name) for name in kept}
@@ -220,18 +228,33 @@ class Pool:
         )
         return before != values, before is None or before[:2] != values[:2]
 
+    def _put_unsent(self, task: int, reason: str) -> tuple[bool, bool]:
+        """The task counts as one that shows nothing: nobody can open it either. What was known of
+        its annotations is kept."""
+        there = self._db.execute("SELECT key FROM task WHERE id = ?", (task,)).fetchone()
+        self._db.execute("INSERT OR IGNORE INTO task VALUES (?, NULL, '{}', '[]')", (task,))
+        self._db.execute("UPDATE task SET key = NULL WHERE id = ?", (task,))
+        self._db.execute("INSERT OR REPLACE INTO unsent VALUES (?, ?)", (task, reason))
+        return there != (None,), there is not None and there != (None,)
+
+    def unsent(self) -> list[int]:
+        """The tasks that Label Studio could not send at the last look at each."""
+        return [row[0] for row in self._db.execute("SELECT task FROM unsent ORDER BY task")]
+
     def keep_only(self, ids: set[int]) -> int:
         """Forget all other tasks. Returns how many were forgotten."""
         gone = [(task,) for task in self.ids() - ids]
         self._db.execute("BEGIN")
-        self._db.executemany("DELETE FROM task WHERE id = ?", gone)
+        for table, name in (("task", "id"), ("unsent", "task")):
+            self._db.executemany(f"DELETE FROM {table} WHERE {name} = ?", gone)
         self._changed(len(gone), len(gone))
         self._db.execute("COMMIT")
         return len(gone)
 
     def rekey(self, config: LabelConfig) -> None:
         """Compute the content keys again: the labelling interface now uses other data keys."""
-        rows = self._db.execute("SELECT id, data FROM task").fetchall()
+        query = "SELECT id, data FROM task WHERE id NOT IN (SELECT task FROM unsent)"
+        rows = self._db.execute(query).fetchall()
         keys = [(_key(json.loads(data), config), task) for task, data in rows]
         self._db.execute("BEGIN")
         self._db.executemany("UPDATE task SET key = ? WHERE id = ?", keys)
@@ -267,11 +290,12 @@ class Pool:
         return self._nothing_at[1]
 
     def _find_nothing_shown(self) -> NothingShown | None:
-        query = "SELECT id, data FROM task WHERE key IS NULL ORDER BY id LIMIT 1"
-        row = self._db.execute(query).fetchone()
+        # Of tasks that Label Studio cannot send we know nothing at all.
+        of = "FROM task WHERE key IS NULL AND id NOT IN (SELECT task FROM unsent)"
+        row = self._db.execute(f"SELECT id, data {of} ORDER BY id LIMIT 1").fetchone()
         if row is None:
             return None
-        count = self._db.execute("SELECT count(*) FROM task WHERE key IS NULL").fetchone()[0]
+        count = self._db.execute(f"SELECT count(*) {of}").fetchone()[0]
         data = json.loads(row[1])
         keys = tuple(map(str, data)) if isinstance(data, dict) else ()
         return NothingShown(int(count), self.count(), int(row[0]), keys)
@@ -305,8 +329,10 @@ class Pool:
         return found
 
     def _blank(self) -> Ints:
-        """The ids of the open tasks that show nothing."""
-        query = "SELECT id FROM task WHERE key IS NULL AND annotations = '[]' ORDER BY id"
+        """The ids of the open tasks that show nothing. Not of those that Label Studio cannot send:
+        whoever got one would see an error."""
+        query = """SELECT id FROM task WHERE key IS NULL AND annotations = '[]'
+            AND id NOT IN (SELECT task FROM unsent) ORDER BY id"""
         return np.array(self._db.execute(query).fetchall(), dtype=np.int64).ravel()
 
     def annotated(self) -> Ints:
@@ -323,7 +349,8 @@ class Pool:
         answers: dict[int, Answer] = {}
         open_tasks = ~np.isin(ids, [task for task, _ in rows])
         reasons: defaultdict[str, list[int]] = defaultdict(list)
-        query = "SELECT id FROM task WHERE annotations != '[]' AND key IS NULL"
+        query = """SELECT id FROM task WHERE annotations != '[]' AND key IS NULL
+            AND id NOT IN (SELECT task FROM unsent)"""
         for (task,) in self._db.execute(query):
             reasons[BLANK].append(task)
         undecided = empty = skipped = lost = 0
@@ -394,11 +421,14 @@ class Pool:
 
     def unreadable(self, most: int) -> tuple[int, dict[int, str]]:
         """How many tasks cannot be read at the moment, and the first ones with the reason."""
-        if self._db.execute("SELECT 1 FROM unreadable").fetchone() is None:
+        tables = ("unreadable", "unsent")
+        if not any(self._db.execute(f"SELECT 1 FROM {table}").fetchone() for table in tables):
             return 0, {}  # called at each submit: do not scan all tasks in vain
-        of = "FROM task JOIN unreadable USING (key)"
+        of = """FROM (
+            SELECT task.id AS id, reason FROM task JOIN unreadable USING (key)
+            UNION ALL SELECT task.id, reason FROM task JOIN unsent ON unsent.task = task.id)"""
         count = int(self._db.execute(f"SELECT count(*) {of}").fetchone()[0])
-        query = f"SELECT task.id, reason {of} ORDER BY task.id LIMIT ?"
+        query = f"SELECT id, reason {of} ORDER BY id LIMIT ?"
         return count, dict(self._db.execute(query, (most,)).fetchall())
 
     def retry_unreadable(self, now: float) -> None:

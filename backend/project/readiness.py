@@ -8,6 +8,7 @@ from pathlib import Path
 
 from backend.project.loop import ProjectLoop
 from backend.studio.session import is_up
+from backend.types import Headers
 
 PAUSE = 5.0
 """Seconds: Label Studio is asked at most this often whether it is well, however often we are."""
@@ -16,8 +17,9 @@ PAUSE = 5.0
 class StudioHealth:
     """Whether Label Studio answers. May be asked from any thread."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, headers: Headers = ()) -> None:
+        """`headers`: see Session."""
+        self._url, self._headers = url, headers
         self._lock = threading.Lock()
         self._asked, self._answer = -math.inf, False
 
@@ -25,7 +27,7 @@ class StudioHealth:
         if self._lock.acquire(blocking=False):  # nobody waits while another one asks
             try:
                 if time.monotonic() > self._asked + PAUSE:
-                    self._answer, self._asked = is_up(self._url), time.monotonic()
+                    self._answer, self._asked = is_up(self._url, self._headers), time.monotonic()
             finally:
                 self._lock.release()
         return self._answer

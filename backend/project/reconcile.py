@@ -22,6 +22,10 @@ READING = "reading"
 MOST_AT_ONCE = 50_000
 """Tasks that are read in one turn at most, about a minute of Label Studio's time."""
 
+ASKED_AGAIN = 10
+"""Tasks that Label Studio could not send are asked for again at each thorough look, so many of them
+at most: they may have been mended, or Label Studio."""
+
 EXCESS = "excess"
 """The fact that holds how many annotations Label Studio counts beyond those that it shows: what a
 look at everything could not explain is not looked for again."""
@@ -98,6 +102,7 @@ def reconcile(
     changed = synchronise(pool, studio, config)
     if not is_read(pool):
         _count_unread(pool, described)
+    changed += pool.update(studio.these(pool.unsent()[:ASKED_AGAIN]), config)
     if not was_read:
         return changed  # what people did meanwhile shows at the next look
     if int(described["task_number"]) != pool.count():

@@ -67,7 +67,7 @@ class Service:
         self.is_starting = False
         """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._has_resumed = False
-        self._studio = StudioHealth(settings.label_studio_url)
+        self._studio = StudioHealth(settings.label_studio_url, settings.studio_headers)
         self.identity = token_urlsafe()
         """What we answer when Label Studio asks who is there; see backend.queue.listing."""
         self.metrics = Metrics()
@@ -104,7 +104,7 @@ class Service:
         self.is_starting = False
 
     def _resume_projects(self) -> None:
-        connection = Connection(self.settings.label_studio_url, self.settings.label_studio_api_key)
+        connection = self._connection(self.settings.label_studio_api_key)
         for folder in sorted(self.settings.model_dir.glob("*")):
             if folder.name.isdigit() and (folder / MIRROR).is_file():
                 with self._lock:
@@ -129,13 +129,19 @@ class Service:
                 "names. Set it to Label Studio's address as the backend reaches it"
             )
         key = settings.label_studio_api_key or token
-        connection = Connection(settings.label_studio_url, key, spare_token=token)
+        connection = self._connection(key, spare_token=token)
         with self._lock:
             loop = self._loops.get(project)
             if loop is None or loop.has_ended:
                 loop = self._started(project, connection)
         loop.inbox.call(backend_url, hostname)
         loop.connect(connection)
+
+    def _connection(self, token: str, spare_token: str = "") -> Connection:
+        settings = self.settings
+        return Connection(
+            settings.label_studio_url, token, spare_token, headers=settings.studio_headers
+        )
 
     def _started(self, project: int, connection: Connection) -> ProjectLoop:
         """A new loop for a project, if need be in place of one that never worked."""

@@ -21,7 +21,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """How many tasks have media that cannot be read, and the first of them with the reason."""
+    """How many tasks cannot be read, and the first of them with the reason."""
 
     count: int = 0
     reasons: dict[int, str] = field(default_factory=dict)

@@ -64,7 +64,9 @@ class Turns:
         self._context = context
         self._project = context.number
         self._settings = settings
-        server = Studio(connection.url, connection.token, connection.spare_token)
+        server = Studio(
+            connection.url, connection.token, connection.spare_token, headers=connection.headers
+        )
         self._studio = server.of(context.number)
         self._pool = opened_mirror(context, self._studio)
         self._store = Store(context.folder)

@@ -3,6 +3,8 @@ order depends on, and the tabs. People and settings pages change these, too."""
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from backend.errors import AnotherBackend, NotListed, ProjectReplaced, StudioError
 from backend.mirror.identity import is_of
@@ -209,8 +211,20 @@ class Upkeep:
     def _put_tab_in_order(self) -> None:
         """Once only: later changes of the tab by people are kept."""
         if not self._pool.fact(TAB):
-            ensure_first_tab(self._studio)
-            self._pool.remember(TAB, True)
+            with self._without_tabs():
+                ensure_first_tab(self._studio)
+                self._pool.remember(TAB, True)
+
+    @contextmanager
+    def _without_tabs(self) -> Iterator[None]:
+        """Go on if Label Studio fails at the project's tabs: half of an emoji in one of them makes
+        it answer 500 for all, in its own Data Manager, too."""
+        try:
+            yield
+        except StudioError as error:
+            if error.status != 500:
+                raise
+            log.warning("project %d: the tabs stay as they are: %s", self._studio.number, error)
 
     def show_review(self, store: Store, encoder: int) -> bool:
         """Fill the tab *Review labels* with the review made with this encoder, once. Returns False
@@ -225,8 +239,9 @@ class Upkeep:
             return False
         tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
         annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
-        ensure_review_tab(self._studio, annotations)
-        self._pool.remember(REVIEWED, encoder)
+        with self._without_tabs():
+            ensure_review_tab(self._studio, annotations)
+            self._pool.remember(REVIEWED, encoder)
         self._reviewed = encoder
         return True
 

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from backend.studio.project import PAGE, StudioProject
+from backend.studio.project import StudioProject
 from backend.studio.session import Session
-from backend.types import Json
+from backend.studio.tasks import PAGE
+from backend.types import Headers, Json
 
 IMPORT_FLAG = "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short"
 """With this flag, Label Studio recounts only the tasks of a prediction import, not the whole
@@ -22,9 +23,11 @@ class Studio:
         token: str,
         spare_token: str = "",
         clock: Callable[[], float] = time.monotonic,
+        *,
+        headers: Headers = (),
     ) -> None:
-        """`spare_token` is used once Label Studio refuses the first."""
-        self.session = Session(url, token, spare_token, clock)
+        """`spare_token` is used once Label Studio refuses the first; `headers`: see Session."""
+        self.session = Session(url, token, spare_token, clock, headers=headers)
 
     @property
     def url(self) -> str:

@@ -1,29 +1,36 @@
 """The calls of Label Studio's REST API that we make for one project."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from backend.errors import ProjectGone, StudioError
-from backend.studio.session import Session, decoded
+from backend.studio.refusals import decoded
+from backend.studio.session import Session
+from backend.studio.tasks import ID_FIELD, TASK_FIELDS, TaskPages, where
 from backend.types import Json
 
-PAGE = 1000
-"""The most tasks in one response."""
 WRITE_TIMEOUT = 600.0
 """Seconds. Without the server flag, Label Studio recounts the whole project at each import."""
 
-TASK_FIELDS = "id,data,annotations,result,was_cancelled"
+BATCH_BYTES = 900_000
+"""Of predictions in one request: a proxy before Label Studio often lets no more than 1 MB through.
+Not less: without the server flag each request costs a recount."""
+SENT_AS_JSON = {"Content-Type": "application/json"}
 
 
 class StudioProject:
-    """A project in Label Studio. For one thread; errors are StudioError."""
+    """A project in Label Studio. For one thread; errors are StudioError.
+
+    Of a task that Label Studio cannot send, the methods that read tasks give `id` and UNSENT.
+    """
 
     def __init__(self, session: Session, number: int) -> None:
         self.session = session
         self.number = number
         self._path = f"/api/projects/{number}/"
         self._mine = {"project": number}
+        self._tasks = TaskPages(session, number)
 
     def describe(self) -> Json:
         """The project as Label Studio describes it. Raises StudioError, and ProjectGone."""
@@ -52,37 +59,41 @@ class StudioProject:
         those whose ids are at most `up_to`."""
         items = []
         if since is not None:
-            items.append(_filter("updated_at", "greater", "Datetime", since))
+            items.append(where("updated_at", "greater", "Datetime", since))
         if up_to is not None:
-            items.append(_filter("id", "less_or_equal", "Number", up_to))
-        for page, _ in self._pages(TASK_FIELDS, items):
+            items.append(where("id", "less_or_equal", "Number", up_to))
+        for page, _ in self._tasks.pages(TASK_FIELDS, items):
             yield from page
 
     def task_pages(self, after: int) -> Iterator[tuple[list[Json], int]]:
         """Tasks whose ids are greater than `after`, in lists of at most PAGE; with each list, the
         number of tasks that follow it."""
-        return self._pages(TASK_FIELDS, [], after)
+        return self._tasks.pages(TASK_FIELDS, [], after)
+
+    def these(self, ids: Iterable[int]) -> list[Json]:
+        """Those of these tasks that are still there; a request for each."""
+        return self._tasks.these(TASK_FIELDS, ids)
 
     def annotated(self, after: int, most: int) -> tuple[list[Json], int | None]:
         """Tasks with annotations, skips among them, whose ids are greater than `after`, and up to
         which id these are all; None: to the end. At most `most` that are not merely skipped."""
         given, skipped = (
-            _filter(f"{kind}_annotations", "greater", "Number", 0)
-            for kind in ("total", "cancelled")
+            where(f"{kind}_annotations", "greater", "Number", 0) for kind in ("total", "cancelled")
         )
-        page = self._page(TASK_FIELDS, [_filter("id", "greater", "Number", after), given], most)
-        found = {task["id"]: task for task in page["tasks"]}
-        up_to = max(found) if int(page["total"]) > len(found) else None
+        behind = where("id", "greater", "Number", after)
+        tasks, total = self._tasks.first(TASK_FIELDS, [behind, given], most)
+        found = {task["id"]: task for task in tasks}
+        up_to = max(found) if total > len(found) else None
         items = [skipped]
         if up_to is not None:
-            items.append(_filter("id", "less_or_equal", "Number", up_to))
-        for others, _ in self._pages(TASK_FIELDS, items, after):
+            items.append(where("id", "less_or_equal", "Number", up_to))
+        for others, _ in self._tasks.pages(TASK_FIELDS, items, after):
             found.update((task["id"], task) for task in others)
         return list(found.values()), up_to
 
     def task_ids(self) -> set[int]:
         """The ids of all tasks: the only way to find out which ones were deleted."""
-        return {task["id"] for page, _ in self._pages("id", []) for task in page}
+        return {task["id"] for page, _ in self._tasks.pages(ID_FIELD, []) for task in page}
 
     def next_task(self) -> Json | None:
         """The task that Label Studio's labelling stream serves us; None if there is none."""
@@ -91,16 +102,19 @@ class StudioProject:
 
     def lowest_scored(self) -> int | None:
         """The unlabelled task with the lowest score under the project's current version."""
-        unlabelled = [_filter("total_annotations", "equal", "Number", 0)]
-        page = self._page("id", unlabelled, 1, ordering="tasks:predictions_score")
-        tasks: list[Json] = page["tasks"]
+        unlabelled = [where("total_annotations", "equal", "Number", 0)]
+        tasks, _ = self._tasks.first(ID_FIELD, unlabelled, 1, ordering="tasks:predictions_score")
         return tasks[0]["id"] if tasks else None
 
     def import_predictions(self, predictions: list[Json]) -> int:
-        """Import predictions in one request. Returns how many Label Studio kept."""
+        """Import predictions, in as few requests as BATCH_BYTES allows. Returns how many Label
+        Studio kept."""
         path = f"{self._path}import/predictions"
-        answer = self.session.json("POST", path, json=predictions, timeout=WRITE_TIMEOUT)
-        return int(answer.get("created", 0))
+        answers = [
+            self.session.json("POST", path, data=body, headers=SENT_AS_JSON, timeout=WRITE_TIMEOUT)
+            for body in bodies(predictions, BATCH_BYTES)
+        ]
+        return sum(int(answer.get("created", 0)) for answer in answers)
 
     def predictions(self) -> list[Json]:
         return self._rows("/api/predictions/")
@@ -165,37 +179,24 @@ class StudioProject:
         self.session.call("DELETE", path, params=self._mine, allowed=(404,))
 
     def _rows(self, path: str) -> list[Json]:
-        rows: list[Json] = self.session.call("GET", path, params=self._mine).json()
+        rows: list[Json] = self.session.json("GET", path, params=self._mine)["items"]
         return rows
 
-    def _pages(
-        self, include: str, items: list[Json], after: int = 0
-    ) -> Iterator[tuple[list[Json], int]]:
-        # Each page starts after the last task of the previous one: with page numbers, one task
-        # would be missed for each one that is deleted in the meantime.
-        left = 1
-        while left > 0:
-            behind = [*items, _filter("id", "greater", "Number", after)]
-            page = self._page(include, behind, PAGE)
-            tasks: list[Json] = page["tasks"]
-            if not tasks:
-                return
-            after, left = tasks[-1]["id"], int(page["total"]) - len(tasks)
-            yield tasks, left
 
-    def _page(self, include: str, items: list[Json], size: int, ordering: str = "tasks:id") -> Json:
-        """The first `size` tasks in this order, and in `total` how many there are."""
-        query = {"filters": {"conjunction": "and", "items": items}, "ordering": [ordering]}
-        params = {
-            **self._mine,
-            "page": 1,
-            "page_size": size,
-            "fields": "all" if include == TASK_FIELDS else "task_only",
-            "include": include,
-            "query": json.dumps(query),
-        }
-        return self.session.json("GET", "/api/tasks/", params=params)
+def bodies(rows: list[Json], most: int) -> Iterator[bytes]:
+    """The rows as JSON lists of at most `most` bytes each; a row that is larger has its own."""
+    batch: list[str] = []
+    size = 0
+    for row in rows:
+        packed = json.dumps(row, separators=(",", ":"), allow_nan=False)
+        if batch and size + len(packed) + 2 > most:
+            yield _listed(batch)
+            batch, size = [], 0
+        batch.append(packed)
+        size += len(packed) + 1  # ASCII, and a comma or a bracket
+    if batch:
+        yield _listed(batch)
 
 
-def _filter(name: str, operator: str, kind: str, value: Any) -> Json:
-    return {"filter": f"filter:tasks:{name}", "operator": operator, "type": kind, "value": value}
+def _listed(packed: list[str]) -> bytes:
+    return f"[{','.join(packed)}]".encode()

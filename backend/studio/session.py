@@ -10,8 +10,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from backend.errors import StudioError
-from backend.types import Json
+from backend.errors import BadSetting, StudioError
+from backend.sending import AUTHORIZATION, check_token, is_personal, names_authorization, shown
+from backend.studio.client import OTHER_HEADER, Client, Sent, about_proxy
+from backend.studio.refusals import LOGIN, decoded, raise_for
+from backend.types import Headers, Json
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
 HEALTH_TIMEOUT = 2.0
@@ -30,16 +33,24 @@ class Session:
         spare_token: str = "",
         clock: Callable[[], float] = time.monotonic,
         repeats: int = 3,
+        *,
+        headers: Headers = (),
     ) -> None:
         """`spare_token` is used once Label Studio refuses the first; `repeats`: how often a failed
-        read is retried."""
+        read is retried; `headers`: what a proxy before Label Studio wants to see with each request.
+
+        Raises BadSetting when the token cannot be sent.
+        """
+        if token:
+            check_token(token, headers)
         self.url = url.rstrip("/")
         self._token = token
-        self._spare_token = spare_token
+        self._spare_token = spare_token if _can_be_sent(spare_token, headers) else ""
+        self._headers = headers
         self._clock = clock
         self._access_until = 0.0
         self._server_time: datetime | None = None
-        self._session = requests.Session()
+        self._session = Client(headers)
         # Only reads are retried: a write that timed out may have been applied.
         retry = Retry(
             total=repeats,
@@ -100,30 +111,35 @@ class Session:
             raise StudioError(
                 f"{method} {path}: no answer from Label Studio at {self.url} "
                 f"({type(error).__name__}). Check that it runs and that LABEL_STUDIO_URL is right"
+                f"{about_proxy(self.url)}"
             ) from error
         if response.request.method != method:  # a redirect turned a write into a GET
             raise StudioError(
-                f"{method} {path}: {self.url} redirects to {response.url}, and the redirect loses "
-                "what is sent. Set LABEL_STUDIO_URL to the address to which it redirects"
+                f"{method} {path}: {self.url} redirects to {shown(response.url)}, and the redirect "
+                "loses what is sent. Set LABEL_STUDIO_URL to the address to which it redirects. "
+                f"{LOGIN}"
             )
         return response
 
     def _send(
         self, method: str, path: str, timeout: float, options: dict[str, Any]
     ) -> requests.Response:
-        headers = {**options.get("headers", {}), "Authorization": self._authorization()}
-        return self.answer(method, path, timeout, **{**options, "headers": headers})
+        auth = Sent((*self._headers, self._token_header()))
+        return self.answer(method, path, timeout, **options, auth=auth)
 
-    def _authorization(self) -> str:
+    def _token_header(self) -> tuple[str, str]:
         """Legacy tokens are sent as such, personal access tokens exchanged for short-lived ones."""
         if self.is_personal() and self._clock() >= self._access_until:
             self._refresh()
-        # Checked again: it may be the spare one now.
-        return f"Bearer {self._access}" if self.is_personal() else f"Token {self._token}"
+        if self.is_personal():  # checked again: it may be the spare one now
+            return AUTHORIZATION, f"Bearer {self._access}"
+        if names_authorization(self._headers):
+            return OTHER_HEADER, self._token
+        return AUTHORIZATION, f"Token {self._token}"
 
     def is_personal(self) -> bool:
         """Whether the token is a personal access token, a JSON web token of three parts."""
-        return self._token.count(".") == 2
+        return is_personal(self._token)
 
     def _has_another_token(self) -> bool:
         if self._access_until:  # Label Studio dropped the access token early: get another
@@ -146,56 +162,27 @@ class Session:
         self._access_until = self._clock() + ACCESS_TOKEN_LIFETIME
 
 
-def is_up(url: str) -> bool:
+def is_up(url: str, headers: Headers = ()) -> bool:
     """Whether Label Studio answers at this address, within HEALTH_TIMEOUT."""
-    session = Session(url, "", repeats=0)
+    session = Session(url, "", repeats=0, headers=headers)
     try:
-        return session.answer("GET", "/health", HEALTH_TIMEOUT).ok
+        response = session.answer("GET", "/health", HEALTH_TIMEOUT)
+        return response.ok and "status" in decoded(response)  # and no page of a proxy
     except StudioError:
         return False
     finally:
         session.close()
 
 
+def _can_be_sent(token: str, headers: Headers) -> bool:
+    try:
+        check_token(token, headers)
+    except BadSetting:
+        return False
+    return True
+
+
 def _date_of(response: requests.Response) -> datetime:
     """The response's Date header, which web servers send; our own clock if a proxy removed it."""
     sent = response.headers.get("Date")
     return datetime.now(UTC) if sent is None else parsedate_to_datetime(sent)
-
-
-def decoded(response: requests.Response) -> Json:
-    """The JSON object in the response; a list is wrapped as `items`. Raises StudioError."""
-    try:
-        value = response.json()
-    except ValueError as error:
-        raise StudioError(
-            f"{response.request.method} {response.request.path_url.partition('?')[0]}: "
-            "the response is not JSON; is Label Studio really at this address?",
-            response.status_code,
-        ) from error
-    return value if isinstance(value, dict) else {"items": value}
-
-
-def raise_for(response: requests.Response, what: str) -> None:
-    """Raises StudioError with advice when Label Studio refused `what`."""
-    status = response.status_code
-    if status < 400:
-        return
-    advice = {
-        401: "The access token is not accepted: set LABEL_STUDIO_API_KEY to a personal access "
-        "token (Account & Settings), or allow legacy tokens in the organisation's settings and "
-        "open the project's Settings > Model: Label Studio then sends its own",
-        403: f"{_detail(response)} If this is about a local address, start Label Studio with "
-        "ML_BLOCK_LOCAL_IP=false and SSRF_PROTECTION_ENABLED=false; otherwise use the token of an "
-        "administrator",
-        404: "It does not exist, or the token's user may not see it",
-    }.get(status, response.text[:1000])
-    raise StudioError(f"{what}: Label Studio answered {status}. {advice}", status)
-
-
-def _detail(response: requests.Response) -> str:
-    """What Label Studio says about a refusal."""
-    try:
-        return str(response.json()["detail"])
-    except (requests.JSONDecodeError, KeyError, TypeError):
-        return response.text[:1000]

@@ -30,7 +30,9 @@ training steps took 130 s, and 10 s when the threads sleep instead. MALLOC_ARENA
 for each of many threads, memory that one has freed is not used by another.
 """
 
-SECRET = re.compile(r"(^|_)(PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(_|$)")
+SECRET = re.compile(
+    r"(^|_)(PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(_|$)|^LABEL_STUDIO_(URL|HEADERS)$"
+)
 NEEDED = re.compile(r"(HF|HUGGING_?FACE)_")
 """Names of variables that hold secrets, and of those that the trainer needs: with a token of the
 Hugging Face hub it loads encoders that are not public."""

@@ -174,6 +174,12 @@ def _subject_of(values: dict[str, Any]) -> Subject:
         ignored=tuple(values["ignored"]),
         aliases=values["aliases"],
         spec=EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
-        access=Access(**{**access, "hosts": tuple(access["hosts"])}),
+        access=Access(
+            **{
+                **access,
+                "hosts": tuple(access["hosts"]),
+                "headers": tuple((name, value) for name, value in access["headers"]),
+            }
+        ),
         seed=values["seed"],
     )

@@ -4,6 +4,7 @@ import hmac
 import logging
 import secrets
 import time
+from base64 import b64decode
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -116,24 +117,41 @@ def _check() -> Response | None:
 
 
 def _check_password() -> Response | None:
-    """Basic authentication on every route, compared in constant time. Our own webhooks bring their
+    """Basic authentication on every route. Our own webhooks bring their
     secret instead: whoever may read a project's webhooks would read the password there."""
     settings = _service().settings
     if not settings.basic_auth_user:
         return None
     if request.path == "/webhook" and secret_project() is not None:
         return None
-    sent = request.authorization
-    user, password = ("", "") if sent is None else (sent.username or "", sent.password or "")
-    # Both are always compared, so that the time does not reveal which one was wrong.
-    right_user = hmac.compare_digest(user.encode(), settings.basic_auth_user.encode())
-    right_password = hmac.compare_digest(password.encode(), settings.basic_auth_pass.encode())
-    if right_user and right_password:
+    if _is_right(request.headers.get("Authorization", ""), _credentials(settings)):
         return None
     answer = jsonify(error="Wrong user name or password (BASIC_AUTH_USER, BASIC_AUTH_PASS)")
     answer.status_code = 401
     answer.headers["WWW-Authenticate"] = 'Basic realm="Active learning backend"'
     return answer
+
+
+def _credentials(settings: Settings) -> list[bytes]:
+    """All that counts as the user name and the password, as they are sent.
+
+    Browsers and curl send UTF-8, Label Studio sends Latin-1, and has cut off the outer spaces.
+    """
+    user, password = settings.basic_auth_user, settings.basic_auth_pass
+    pairs = (f"{user}:{password}", f"{user}:{password.strip()}")
+    return [pair.encode(encoding) for pair in pairs for encoding in ("utf-8", "latin-1")]
+
+
+def _is_right(header: str, credentials: Sequence[bytes]) -> bool:
+    """Whether the header brings one of the credentials. Each comparison takes constant time, and
+    all are made, so that the time says nothing about them."""
+    scheme, _, packed = header.partition(" ")
+    try:
+        sent = b64decode(packed.strip(), validate=True)
+    except ValueError:
+        return False
+    found = [hmac.compare_digest(sent, one) for one in credentials]
+    return scheme.lower() == "basic" and any(found)
 
 
 def _check_host() -> None:

@@ -14,11 +14,12 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from flask import Flask
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 
 from backend.errors import BadSetting, reported
-from backend.settings import from_env
+from backend.settings import Settings, from_env
 from backend.web.app import create_app
 from backend.web.guard import MAX_BODY
 
@@ -38,14 +39,21 @@ def main() -> None:
     app = create_app(settings)
     # The server's own log repeats what the access log says, and counts every waiting request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = server_of(app, settings, min(CONNECTIONS, files // 4))
+    logging.getLogger("backend.web.server").info("listening on %s", _listen(settings))
+    server.run()
+
+
+def server_of(app: Flask, settings: Settings, connections: int) -> Any:
+    """waitress's server, which listens and answers nothing yet; `connections`: at most so many at
+    the same time. Raises BadSetting when it cannot listen there."""
     BaseWSGIServer.channel_class = Channel  # also where one name has several addresses
     try:
-        server = create_server(
+        return create_server(
             app,
-            host=settings.host,
-            port=settings.port,
+            listen=_listen(settings),
             threads=settings.threads,
-            connection_limit=min(CONNECTIONS, files // 4),
+            connection_limit=connections,
             channel_timeout=SILENCE,
             cleanup_interval=5,
             # `select`, the default, ends at 1,024 open files.
@@ -56,11 +64,23 @@ def main() -> None:
         )
     except OSError as error:
         raise BadSetting(
-            f"The server cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
-            "Another program may use this port: stop it, or set PORT to another one"
+            f"The server cannot listen on {_listen(settings)} ({error.strerror}). Another program "
+            "may use this port: stop it, or set PORT to another one"
         ) from error
-    logging.getLogger("backend.web.server").info("listening on %s:%d", settings.host, settings.port)
-    server.run()
+    except ValueError as error:  # what waitress makes of a name that nobody knows
+        raise BadSetting(
+            f"HOST={settings.host} is no address of this machine. Set it to 0.0.0.0 for all IPv4 "
+            "addresses, :: for all, or 127.0.0.1 or ::1 for this machine alone"
+        ) from error
+
+
+def _listen(settings: Settings) -> str:
+    """Where to listen, as waitress wants it written. `::` means all addresses, also those of IPv4,
+    as with other servers; waitress would take those of IPv6 alone."""
+    host = settings.host.strip("[]")
+    if host == "::":
+        return f"*:{settings.port}"
+    return f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"
 
 
 def _end(*_: object) -> None:

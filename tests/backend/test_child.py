@@ -21,7 +21,8 @@ def test_the_trainer_gets_no_secret_in_its_environment() -> None:
         "LOG_LEVEL": "INFO",
     }
     names = (
-        "LABEL_STUDIO_API_KEY BASIC_AUTH_PASS LABEL_STUDIO_USER_TOKEN "
+        "LABEL_STUDIO_API_KEY LABEL_STUDIO_URL LABEL_STUDIO_HEADERS BASIC_AUTH_PASS "
+        "LABEL_STUDIO_USER_TOKEN "
         "LABEL_STUDIO_PASSWORD POSTGRES_PASSWORD AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID TOKEN"
     )
     assert environment({**kept, **dict.fromkeys(names.split(), "s")}) == {**ENVIRONMENT, **kept}

@@ -88,6 +88,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
         "ok    only backend    No other backend is connected",
         "ok    interface       2 labels, one label per task",
         "ok    loop            Version 3.12 is served. 212 labels, 21 audit",
+        "ok    tasks           All tasks can be read",
         "ok    webhook         All events are sent to the backend",
         "ok    left webhooks   No webhook of a removed backend is left",
         'ok    sampling        The sampling mode is "Uncertainty sampling"',
@@ -114,6 +115,37 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "Start Label Studio with ML_BLOCK_LOCAL_IP=false",
             ),
             id="ML_BLOCK_LOCAL_IP",
+        ),
+        pytest.param(
+            {
+                "state": {
+                    "sentence": "All is well.",
+                    "unreadable": 4,
+                    "unreadable_tasks": [
+                        {"task": task, "reason": "cannot be sent"} for task in (17, 18, 19, 20)
+                    ],
+                }
+            },
+            Finding(
+                "tasks",
+                "hint",
+                "4 of the tasks cannot be read and are not learnt from. task 17: cannot be sent; "
+                "task 18: cannot be sent; task 19: cannot be sent",
+                "Do what the reasons say; the status page lists more of them, if there are",
+            ),
+            id="unreadable",
+        ),
+        pytest.param(
+            {"health": Health(trouble="ProxyError", proxy=". The environment names a proxy")},
+            Finding(
+                "backend",
+                "wrong",
+                "Nothing answers at http://ml.local:9090 from here (ProxyError), so nothing is "
+                "learnt. The environment names a proxy",
+                "Start the backend, run the doctor where Label Studio runs, or correct "
+                "--backend-url",
+            ),
+            id="proxy",
         ),
         pytest.param(
             {"backend_refusal": Refusal(500, "Can't resolve hostname ml.local")},
@@ -394,7 +426,10 @@ def test_a_backend_that_does_not_answer_well_is_reported(health: Health, sentenc
 def test_without_label_studio_nothing_else_is_reported() -> None:
     (only,) = unwell(unreachable="GET /api/version/: no answer")
     assert only == Finding(
-        "server", "wrong", "GET /api/version/: no answer", "Start Label Studio, or correct --url"
+        "server",
+        "wrong",
+        "GET /api/version/: no answer",
+        "Do what it says, or name another with --url",
     )
     (only,) = unwell(refused="GET /api/current-user/whoami: 401")
     assert only.sentence == (

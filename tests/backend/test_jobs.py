@@ -17,13 +17,22 @@ import pytest
 
 from backend.errors import BackendError, JobFailed, TrainerDied
 from backend.interface.parse import EXAMPLE, parse
-from backend.media.access import access_of
+from backend.media.access import access_of, without_tokens
 from backend.mirror.pool import Pool
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.encoders import add_base_encoder
 from backend.trainer.jobs import APART_SECONDS, Job, JobQueue
-from backend.trainer.messages import AddBase, Answer, Done, Embed, Subject, Tune
+from backend.trainer.messages import (
+    AddBase,
+    Answer,
+    Done,
+    Embed,
+    Subject,
+    Tune,
+    request_line,
+    request_of,
+)
 from backend.trainer.process import TRIES, TrainerProcess
 from model.types import EncoderSpec
 from tests.backend.test_trainer import IGNORE
@@ -61,6 +70,16 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
 
 
 @pytest.mark.slow
+def test_a_request_is_read_as_it_was_written() -> None:
+    """What a proxy before Label Studio wants to see is in it, where media are to be fetched."""
+    connection = Connection("http://studio", "t", "s", "http://x", headers=(("X-Gate", "open"),))
+    access = access_of(connection, Settings(media_hosts="a.example, b.example"))
+    spec = EncoderSpec(("image",), "", "i", 8)
+    asked = AddBase(Subject(Path("/nowhere"), EXAMPLE, ("audio",), spec, access, 3))
+    assert request_of(request_line(5, asked)) == (5, asked)
+    assert without_tokens(access).headers == ()
+
+
 def test_a_failed_job_says_why_and_the_next_one_runs(trainer: TrainerProcess) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):

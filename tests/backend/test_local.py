@@ -7,6 +7,7 @@ import pytest
 
 from backend.dev import demo, local
 from backend.errors import BackendError
+from tests.backend.web import Answer, Web
 
 
 def program(path: Path) -> Path:
@@ -20,6 +21,25 @@ def log_of(process: local.LocalProcess) -> str:
     with process, pytest.raises(BackendError, match="ended while starting"):
         process.wait_until_up()
     return process.log.read_text().strip()
+
+
+def test_servers_on_this_machine_are_called_without_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With HTTP_PROXY set the demo waited for ever for its own servers."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "corp.example")
+    path = program(tmp_path / "studio")
+    path.write_text("#!/bin/sh\necho $no_proxy $NO_PROXY\n")
+    own = "corp.example,localhost,127.0.0.1"
+    assert log_of(local.label_studio(tmp_path, local.free_port(), str(path))) == f"{own} {own}"
+    web = Web()
+    web.answers["/health"] = Answer()
+    server = local.LocalProcess("web", ["sleep", "60"], {}, web.url, tmp_path)
+    with server:
+        server.wait_until_up()
+    web.close()
+    assert web.paths() == ["/health"]
 
 
 def test_label_studio_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,6 @@ def test_an_access_token_that_ran_out_is_renewed(studio: Web, media: Make) -> No
     bought = iter(["old", "new"])
 
     def sell(handler: BaseHTTPRequestHandler) -> None:
-        handler.rfile.read(int(handler.headers["Content-Length"]))
         Answer(json.dumps({"access": next(bought)}).encode())(handler)
 
     def serve(handler: BaseHTTPRequestHandler) -> None:
@@ -85,7 +84,12 @@ def test_an_access_token_that_ran_out_is_renewed(studio: Web, media: Make) -> No
     assert media(token="a.b.c").fetch(UPLOAD, 5).read_bytes() == PICTURE
 
 
-def test_an_allowed_host_gets_no_token(other: Web, media: Make) -> None:
+def test_an_allowed_host_gets_no_token_and_nothing_from_netrc(
+    other: Web, media: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link into a cloud storage is signed, and refused with a password of ~/.netrc beside."""
+    (tmp_path / "netrc").write_text("default login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     other.answers["/cat.png"] = Answer(PICTURE)
     found = media(hosts=(other.host,)).fetch(f"{other.url}/cat.png", 5)
     assert found.read_bytes() == PICTURE
@@ -97,6 +101,22 @@ def test_a_host_that_is_not_allowed_is_not_asked(other: Web, media: Make) -> Non
     assert not refused.temporary
     assert "add it to MEDIA_HOSTS" in str(refused) and "secret" not in str(refused)
     assert other.seen == []
+
+
+def test_what_a_proxy_wants_goes_to_label_studio_alone(
+    studio: Web, other: Web, tmp_path: Path
+) -> None:
+    headers = (("Authorization", "Basic x"), ("X-Gate", "open"))
+    studio.answers[UPLOAD] = redirect(f"{other.url}/cat.png")
+    other.answers["/cat.png"] = Answer(PICTURE)
+    session = Session(studio.url, TOKEN, repeats=0, headers=headers)
+    media = Media(tmp_path / "media", session, MediaLimits(hosts=(other.host,)))
+    assert media.fetch(UPLOAD, 5).read_bytes() == PICTURE
+    media.close()
+    session.close()
+    ours = ("Authorization", "X-Gate", "X-Api-Key")
+    sent = [[seen.headers.get(name) for name in ours] for seen in studio.seen + other.seen]
+    assert sent == [["Basic x", "open", TOKEN], [None, None, None]]
 
 
 def test_redirect_follows_to_an_allowed_host_without_the_token(

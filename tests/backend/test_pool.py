@@ -12,7 +12,7 @@ from backend.interface.controls.labels import Labels
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import SPAN_REACH, UNREAD, NothingShown, Pool
 from backend.project.unlearnt import sentence_on
-from backend.types import Json
+from backend.types import UNSENT, Json
 
 CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "$text"),))
@@ -136,6 +136,30 @@ def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
     assert pool.labelling(MULTIPLE, empty_is_none=True).answers == {1: ()}
     assert pool.labelling(MULTIPLE, empty_is_none=False).answers == {}
     assert pool.labelling(CONFIG, empty_is_none=True).answers == {}
+
+
+def test_a_task_that_cannot_be_sent_is_named_and_nothing_else(pool: Pool) -> None:
+    """It counts as a task, or all would be read again at each look; nobody can open it, so it must
+    not be ranked."""
+    other = LabelConfig(CONFIG.questions, (Source("text", "$title"),))
+    pool.update([task(1), task(2, annotation(1, "a"))], CONFIG)
+    assert pool.update([{"id": 2, UNSENT: "why"}, {"id": 3, UNSENT: "why not"}], CONFIG) == 2
+    assert pool.update([{"id": 2, UNSENT: "why"}], CONFIG) == 0
+    assert (pool.count(), pool.annotation_count()) == (3, 1)
+    assert pool.keys(CONFIG, seed=0)[0].tolist() == [1]
+    seen = pool.labelling(CONFIG, False)
+    assert (seen.answers, seen.reasons, seen.blank.tolist()) == ({}, {}, [])
+    assert pool.nothing_shown() is None
+    assert pool.unsent() == [2, 3]
+    assert pool.unreadable(1) == (2, {2: "why"})
+    pool.rekey(other)
+    pool.rekey(CONFIG)
+    assert pool.keys(CONFIG, seed=0)[0].tolist() == [1]
+    pool.keep_only({1, 2})
+    assert pool.unsent() == [2]
+    assert pool.update([task(2, annotation(1, "a"))], CONFIG) == 1
+    assert pool.unreadable(1) == (0, {})
+    assert pool.labelling(CONFIG, False).answers == {2: ("a",)}
 
 
 def test_half_a_character_is_kept(pool: Pool) -> None:

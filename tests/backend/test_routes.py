@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -361,3 +362,33 @@ def test_password_guards_every_route(tmp_path: Path) -> None:
                 assert client.open(rule.rule, method=method).status_code == 401, rule.rule
     assert client.get("/health", auth=("u", "wrong")).status_code == 401
     assert client.get("/health", auth=("u", "p")).status_code == 200
+
+
+def basic(credentials: bytes) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(credentials).decode()}"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param(basic(" ü: pässword ".encode()), 200, id="browsers, curl"),
+        pytest.param(basic(" ü: pässword ".encode("latin-1")), 200, id="requests"),
+        pytest.param(basic(" ü:pässword".encode("latin-1")), 200, id="Label Studio"),
+        pytest.param(basic(" ü: passward ".encode()), 401, id="wrong"),
+        pytest.param(basic(" ü: pässword".encode()), 401, id="half of the spaces"),
+        pytest.param(basic("ü: pässword ".encode()), 401, id="another user"),
+        pytest.param(basic(b"\xff\xfe"), 401, id="no text"),
+        pytest.param({"Authorization": "Basic ä"}, 401, id="no base64"),
+        pytest.param({"Authorization": "Bearer x"}, 401, id="no password"),
+        pytest.param({}, 401, id="nothing"),
+    ],
+)
+def test_a_password_outside_of_ascii_opens_in_both_encodings(
+    tmp_path: Path, sent: dict[str, str], status: int
+) -> None:
+    """Label Studio sends Latin-1, and was refused with the right password."""
+    password = " pässword "
+    service = Service(Settings(model_dir=tmp_path, basic_auth_user=" ü", basic_auth_pass=password))
+    app = Flask("backend")
+    install(app, service)
+    assert app.test_client().get("/health", headers=sent).status_code == status

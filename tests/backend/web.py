@@ -50,6 +50,8 @@ def dripping(head: bytes) -> Callable[[Any], None]:
 class Seen:
     path: str
     authorization: str | None
+    headers: dict[str, str] = field(default_factory=dict, compare=False)
+    body: bytes = field(default=b"", compare=False)
 
 
 class Web:
@@ -77,10 +79,14 @@ class Web:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
             web = self
 
             def do_GET(self) -> None:
-                self.web.seen.append(Seen(self.path, self.headers["Authorization"]))
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                headers = dict(self.headers.items())
+                seen = Seen(self.path, self.headers["Authorization"], headers, body)
+                self.web.seen.append(seen)
                 self.web.answers.get(self.path.partition("?")[0], Answer(status=404))(self)
 
             do_POST = do_HEAD = do_GET  # noqa: N815

@@ -24,7 +24,7 @@ def pool(tmp_path: Path) -> Iterator[Pool]:
 
 @pytest.fixture
 def pages_of_ten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.studio.project.PAGE", 10)
+    monkeypatch.setattr("backend.studio.tasks.PAGE", 10)
 
 
 @pytest.mark.parametrize(

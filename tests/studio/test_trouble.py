@@ -75,6 +75,40 @@ def test_labels_that_neither_updated_at_nor_the_counts_show_are_found_after_a_st
     assert packed == "[]"
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # PostgreSQL refuses to keep it
+def test_a_task_that_label_studio_cannot_send_stops_nothing(bench: Bench) -> None:
+    """Half of an emoji, in a task or in an annotation: Label Studio answered 500 for all tasks of
+    a page, and no label of the project was learnt any more. The same for the tabs."""
+    project, mended = bench.project(stories(30)), {"data": stories(1)[0]}
+    tab = {"project": project, "data": {"title": "half \ud83d"}}
+    bench.studio.session.call("POST", "/api/dm/views/", json=tab, allowed=(500,))  # it is saved
+    bench.connect(project)
+    until("the sampling mode", lambda: bench.is_ordered(project))
+    studio = bench.studio.of(project)
+    known = studio.task_ids()
+    studio.import_tasks([{"story": "song \ud83d", "topic": "tech"}])
+    (half,) = studio.task_ids() - known
+    first, second = sorted(known)[:2]
+    bench.submit({"id": first}, ["tech"])
+    bench.until_learnt(project, first)
+    until("the first one named", lambda: unsent(bench, project) == [half])
+    area = {"from_name": "a", "to_name": "text", "type": "textarea", "value": {"text": ["\ud83d"]}}
+    path = f"/api/tasks/{second}/annotations/"  # Label Studio saves it, and cannot answer
+    bench.studio.session.call("POST", path, json={"result": [area]}, allowed=(500,))
+    until("the other one named", lambda: unsent(bench, project) == [second, half])
+    bench.studio.session.call("DELETE", f"/api/tasks/{second}/")
+    bench.studio.session.call("PATCH", f"/api/tasks/{half}/", json=mended)
+    until("both mended", lambda: unsent(bench, project) == [])
+    assert bench.state(project)["troubles"] == []
+    assert bench.mirror(project, "SELECT count(*) FROM task") == [(30,)]
+
+
+def unsent(bench: Bench, project: int) -> list[int]:
+    rows = bench.state(project)["unreadable_tasks"]
+    assert all("cannot send this task: it answers 500" in row["reason"] for row in rows)
+    return [row["task"] for row in rows]
+
+
 def test_a_deleted_project_is_reported_and_the_others_go_on(bench: Bench) -> None:
     project, other = bench.connected(stories(5)), bench.connected(stories(30))
     bench.studio.session.call("DELETE", f"/api/projects/{project}/")

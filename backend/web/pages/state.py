@@ -40,13 +40,12 @@ GAUGES = {
 def state_of(loop: ProjectLoop) -> Json:
     """The current state of a project.
 
-    unreadable: how many tasks have media that cannot be read; unreadable_tasks: the first of them,
-    with the reason; nothing_shown: that tasks show nothing that can be read, in a sentence, or
-    None; not_learnt: why annotations are not learnt, each with the number of tasks and the first;
-    trouble: what is wrong and how to fix it, or None; training_trouble: why the trainer's last job
-    failed, or None; reading: the share of the tasks that has been read while they are read from
-    Label Studio for the first time, or None; activity: what the trainer is doing, with the share
-    that is done, or None.
+    unreadable: how many tasks cannot be read; unreadable_tasks: the first of them, with the reason;
+    nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
+    annotations are not learnt, each with the number of tasks and the first; trouble: what is wrong
+    and how to fix it, or None; training_trouble: why the trainer's last job failed, or None;
+    reading: the share of the tasks that has been read while they are read from Label Studio for the
+    first time, or None; activity: what the trainer is doing, with the share that is done, or None.
     """
     status, activity = loop.status, loop.progress.activity
     served, unreadable = status.served, status.unreadable
