@@ -35,8 +35,14 @@ if not plugin.SECOND_GENERATION:
         "server: python -m backend serve"
     )
 
+server: Flask = api._server
+"""label-studio-ml's application; its `init_app` returns it."""
+
 PATIENCE = 1.0
 """Seconds to wait for MODEL_DIR: whoever sent the first request waits meanwhile."""
+
+SETTINGS = from_env(os.environ)
+"""Read now, so that one that cannot be used ends the server with its sentence."""
 
 _starting = threading.Lock()
 
@@ -44,7 +50,7 @@ _starting = threading.Lock()
 class ActiveLearningBackend(plugin.ActiveLearningBackend):
     """What `model.py` names: label-studio-ml makes one for each request.
 
-    The first request starts the service of this process, with the settings in its environment.
+    The first request starts the service of this process.
     """
 
     def setup(self) -> None:
@@ -70,16 +76,16 @@ class ActiveLearningBackend(plugin.ActiveLearningBackend):
 def service() -> Service:
     """The one service of this process, started at the first call, its earlier projects running.
 
-    Raises BadSetting, and ModelDirInUse in a second process on the same MODEL_DIR.
+    Raises ModelDirInUse in a second process on the same MODEL_DIR.
     """
     with _starting:
-        if "service" not in api._server.extensions:
-            started = Service(from_env(os.environ))
+        if "service" not in server.extensions:
+            started = Service(SETTINGS)
             started.hold(PATIENCE)
             atexit.register(started.stop)
             started.resume([])
-            api._server.extensions["service"] = started
-        found: Service = api._server.extensions["service"]
+            server.extensions["service"] = started
+        found: Service = server.extensions["service"]
         return found
 
 
@@ -124,13 +130,9 @@ def _versions() -> Response:
     return wire.versions()
 
 
-def _prepare(app: Flask) -> None:
-    api.TRAIN_EVENTS = tuple(HINTS)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    app.add_url_rule("/versions", view_func=_versions)
-    app.register_error_handler(BackendError, wire.explain)
-    app.after_request(_explain)
-    app.wsgi_app = SecretOpensWebhook(app.wsgi_app)  # type: ignore[method-assign]
-
-
-_prepare(api._server)
+api.TRAIN_EVENTS = tuple(HINTS)
+server.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+server.add_url_rule("/versions", view_func=_versions)
+server.register_error_handler(BackendError, wire.explain)
+server.after_request(_explain)
+server.wsgi_app = SecretOpensWebhook(server.wsgi_app)  # type: ignore[method-assign]
