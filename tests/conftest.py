@@ -83,6 +83,18 @@ def label_studio_program() -> str:
 
 
 @pytest.fixture(scope="session")
+def label_studio_ml() -> Path:
+    """The program of label-studio-ml 2.x; python and our dependencies are beside it."""
+    program = os.environ.get("LABEL_STUDIO_ML_BIN")
+    if not program:
+        pytest.skip(
+            "LABEL_STUDIO_ML_BIN names no label-studio-ml 2.x, which is on no package index; "
+            "CONTRIBUTING.md says how to install one"
+        )
+    return Path(program).absolute()
+
+
+@pytest.fixture(scope="session")
 def label_studio(
     label_studio_program: str, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[local.LocalProcess]:

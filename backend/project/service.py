@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import resource
 import threading
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
-from backend.folder.lock import held
+from backend.folder.lock import PATIENCE, held
 from backend.folder.private import keep_private
 from backend.interface.preannotations import demand_score
 from backend.mirror.pool import FILE as MIRROR
@@ -22,7 +21,7 @@ from backend.project.loop import Hint, ProjectLoop, Work
 from backend.project.metrics import Metrics
 from backend.project.readiness import StudioHealth, all_have_their_order
 from backend.queue.publish import as_we_left_it
-from backend.settings import Settings, from_env
+from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess
 from backend.types import Json
@@ -77,11 +76,11 @@ class Service:
         self._lock = threading.Lock()
         self.trainer = TrainerProcess()
 
-    def hold(self) -> None:
+    def hold(self, patience: float = PATIENCE) -> None:
         """Keep other users and other servers out of MODEL_DIR until this process ends. Raises
-        ModelDirInUse when another server works there."""
+        ModelDirInUse when another server works there for longer than `patience` seconds."""
         keep_private(self.settings.model_dir)
-        self._held = held(self.settings.model_dir)
+        self._held = held(self.settings.model_dir, patience)
 
     def resume(self, libraries: Sequence[str]) -> None:
         """Start the trainer and the loops of all projects that were connected before.
@@ -236,8 +235,12 @@ class Service:
 
         `body`: what the event says. Our own switch of the version comes back to us as
         PROJECT_UPDATED; that one needs no look. `secret`: what our own webhook carries; without it
-        nothing that the event says is believed.
+        nothing that the event says is believed. Raises UnknownProject, and BadRequest with the
+        secret of another project.
         """
+        own = self.project_of(secret)
+        if own not in (None, project):
+            raise BadRequest(f"The secret is that of project {own}, not of project {project}")
         loop = self.loop(project)
         described, is_ours = body.get("project"), loop.inbox.knows(secret)
         if event == "PROJECT_UPDATED" and isinstance(described, dict):
@@ -285,14 +288,6 @@ class Service:
         from backend.project.turn import Turns  # noqa: PLC0415 (see the class)
 
         return Turns(context_of(loop, connection, self.settings, self.trainer))
-
-
-def default_service() -> Service:
-    """A service made from the process's environment, its earlier projects running."""
-    service = Service(from_env(os.environ))
-    service.hold()
-    service.resume(["backend.project.turn"])
-    return service
 
 
 def project_id(value: object) -> int:

@@ -47,7 +47,9 @@ def send_hint(
 ) -> requests.Response:
     """Have a running backend look at a project now, as Label Studio does. Raises
     requests.RequestException when it does not answer."""
-    body = {"action": "PROJECT_UPDATED", "project": {"id": project}}
+    # label-studio-ml's own server reads the interface of each event's project.
+    described = {"id": project, "label_config": None}
+    body = {"action": "PROJECT_UPDATED", "project": described}
     return requests.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
 
 

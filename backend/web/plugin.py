@@ -5,25 +5,23 @@ from typing import Any, ClassVar
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.project.service import Service, default_service, project_id
+from backend.project.service import Service, project_id
 from backend.queue.webhook import SECRET_HEADER
 from backend.types import Json
 
 SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__).parameters
+"""Whether label-studio-ml is 2.x, and not 1.0.9."""
 
 
 class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
     """Translates between Label Studio's calls and the project's loop; holds no state of its own.
 
-    Works with both generations of label-studio-ml. 1.0.9 creates it with `(label_config,
-    train_output)` and calls `predict(tasks)` and `fit((), event=..., data=...)`; 2.x creates it for
-    each request with `(project_id, label_config)` and calls `predict(tasks, context)` and
-    `fit(event, data)`.
+    Our own server makes one for each request (`bound_to`); label-studio-ml may then be 1.0.9 or
+    2.x. For label-studio-ml's own server there is a subclass in backend.web.hosted.
     """
 
-    service: ClassVar[Service | None] = None
-    """Set by `bound_to`; under label-studio-ml's own server, created from the environment at the
-    first use."""
+    service: ClassVar[Service]
+    """Set by `bound_to`."""
 
     def __init__(
         self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
@@ -37,37 +35,34 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Called by 2.x: store our version in its cache, as a string."""
-        if self._project:
-            self.set("model_version", self._service().version_of(project_id(self._project)))
+        if not self._project:
+            return
+        version = self._service().version_of(project_id(self._project))
+        if self.get("model_version") != version:
+            self.set("model_version", version)
 
     def predict(self, tasks: list[Json], context: Json | None = None, **kwargs: Any) -> list[Json]:
         """One `{"result", "score", "model_version"}` per task, in the tasks' order.
 
         Scores are in [0.5, 1]: lower ones belong to the shortlist that a round wrote.
-        Raises UnknownProject when the project is not connected.
+        Raises UnknownProject when the project is not connected, BadRequest without a project.
         """
         if not tasks:
             return []
-        project = project_id(self._project or tasks[0].get("project"))
-        return self._service().predict(project, tasks)
+        return self._service().predict(project_id(self._project), tasks)
 
-    def fit(self, *args: Any, **kwargs: Any) -> Json:
+    def fit(self, event: str, data: Json, **kwargs: Any) -> Json:
         """Handle a webhook event of Label Studio: notify the project's loop and return at once.
 
-        2.x calls `fit(event, data)`, 1.0.9 calls `fit((), event=..., data=...)`.
-        Raises UnknownProject when the project is not connected, BadRequest without a project.
+        Raises UnknownProject when the project is not connected, BadRequest without a project or
+        with the secret of another one.
         """
-        event = kwargs.get("event") or next((arg for arg in args if isinstance(arg, str)), "")
-        data = kwargs.get("data") or next((arg for arg in args if isinstance(arg, dict)), {})
-        project = project_id(self._project or data.get("project"))
+        project = project_id(self._project)
         self._service().notify(project, event, data, data.get(SECRET_HEADER))
         return {"model_version": self._service().version_of(project)}
 
     def _service(self) -> Service:
-        service = type(self).service
-        if service is None:
-            service = type(self).service = default_service()
-        return service
+        return type(self).service
 
 
 def bound_to(service: Service) -> type[ActiveLearningBackend]:

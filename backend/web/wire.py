@@ -47,7 +47,7 @@ def install(app: Flask, service: Service) -> None:
     """Add the routes, the checks of requests and the error handlers to the app."""
     app.extensions["service"] = service
     guard.install(app)
-    app.register_error_handler(BackendError, _explain)
+    app.register_error_handler(BackendError, explain)
     app.register_error_handler(HTTPException, _explain_http)
     app.register_error_handler(Exception, _explain_bug)
     app.register_blueprint(wire)
@@ -75,11 +75,20 @@ def setup() -> Response:
     """Label Studio connects, or checks that we are well. The rest of the setup runs in the loop of
     the project; a labelling interface that we cannot learn from is refused here."""
     body = _body()
+    project = connect(_service(), body)
+    return jsonify(model_version=_service().version_of(project))
+
+
+def connect(service: Service, body: Json) -> int:
+    """Do what this body of /setup asks for. Returns the project's number.
+
+    Raises BadRequest, UnsupportedConfig, and NotConnected without LABEL_STUDIO_URL.
+    """
     project = project_id(body.get("project"))
     parse(_text(body, "schema"))
     hostname, token = _address(body.get("hostname")), _string(body.get("access_token"))
-    _service().connect(project, hostname, token, request.url_root)
-    return jsonify(model_version=_service().version_of(project))
+    service.connect(project, hostname, token, request.url_root)
+    return project
 
 
 @wire.post("/predict")
@@ -103,8 +112,6 @@ def webhook() -> tuple[Response, int]:
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    if own not in (None, project):
-        raise BadRequest(f"The secret is that of project {own}, not of project {project}")
     if _service().is_starting:
         # Label Studio, and the annotator with it, waits for at most a second.
         _service().notify(project, event, body, secret)
@@ -183,7 +190,8 @@ def _address(value: object) -> str:
     return text if scheme in ("http", "https") else ""
 
 
-def _explain(error: BackendError) -> Response:
+def explain(error: BackendError) -> Response:
+    """The answer to a request in which this error was raised."""
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     answer = jsonify(error=str(error))
     # Label Studio's settings page shows only the reason phrase.

@@ -1,66 +1,101 @@
-"""The same plugin class under both generations of label-studio-ml."""
+"""The plugin class, called as servers call it: by our routes, and by those of label-studio-ml."""
 
+import importlib
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
-from backend.errors import UnknownProject
-from backend.interface.parse import EXAMPLE
-from backend.project.loop import ProjectLoop
 from backend.project.service import Service
-from backend.project.status import Status
 from backend.settings import Settings
-from backend.studio.connection import Connection
-from backend.web.plugin import ActiveLearningBackend, bound_to
+from backend.web.wire import install
+from tests.backend.test_routes import setup_body, task
 
-
-class NoWork:
-    def turn(self, hints: set[Any]) -> Iterator[Status]:
-        yield from ()
-
-    def close(self) -> None:
-        pass
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def loop() -> ProjectLoop:
-    return ProjectLoop(7, Connection("", ""), lambda *_: NoWork(), 60.0)
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Nobody answers at its Label Studio's address."""
+    settings = Settings(
+        label_studio_url="http://127.0.0.1:9", label_studio_api_key="t", model_dir=tmp_path
+    )
+    service = Service(settings)
+    yield service
+    service.stop()
 
 
 @pytest.fixture
-def plugin(loop: ProjectLoop) -> type[ActiveLearningBackend]:
-    service = Service(Settings())
-    service._loops[7] = loop
-    loop._hints.clear()
-    return bound_to(service)
+def client(service: Service) -> FlaskClient:
+    app = Flask("backend")
+    install(app, service)
+    return app.test_client()
 
 
-def test_second_generation(plugin: type[ActiveLearningBackend], loop: ProjectLoop) -> None:
-    made = plugin("7", EXAMPLE)
-    tasks = [{"id": 1, "data": {"text": "x"}}]
-    assert made.predict(tasks, context={"result": []}, login="", password="") == [
-        {"result": [], "score": 0.5, "model_version": "0.0"}
+def test_our_own_server_hands_requests_to_the_class(client: FlaskClient, service: Service) -> None:
+    assert client.post("/setup", json=setup_body()).get_json() == {"model_version": "0.0"}
+    body = {"tasks": [task("yes please")], "project": "7.1795306715", "params": {}}
+    assert client.post("/predict", json=body).get_json() == {
+        "results": [{"result": [], "score": 0.5, "model_version": "0.0"}]
+    }
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
+    assert client.post("/webhook", json=event).status_code == 201
+    assert service.loop(7).metrics.submits._value.get() == 1.0
+
+
+def test_an_unknown_project_is_named(client: FlaskClient) -> None:
+    body = {"action": "ANNOTATION_CREATED", "project": {"id": 9}}
+    assert client.post("/webhook", json=body).status.startswith("404 Project 9 is not connected")
+
+
+def test_a_secret_is_good_for_its_own_project_only(client: FlaskClient, service: Service) -> None:
+    client.post("/setup", json=setup_body())
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 8}}
+    headers = {"X-Active-Learning": service.loop(7).inbox.secret}
+    answer = client.post("/webhook", json=event, headers=headers)
+    assert answer.status == "400 The secret is that of project 7, not of project 8"
+
+
+def test_the_server_of_label_studio_ml_1_is_refused() -> None:
+    """Label Studio said "Connected", and nothing ever happened."""
+    with pytest.raises(ImportError, match=r"label-studio-ml 1\.0\.9's own server is not supported"):
+        importlib.import_module("backend.web.hosted")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param("from model import NAME; import model.heads.head", id="the server"),
+        pytest.param("import backend.errors, model.heads.head", id="the trainer"),
+    ],
+)
+def test_a_file_called_model_hides_nothing_of_ours(program: str, tmp_path: Path) -> None:
+    """Each folder of label-studio-ml has one, and python looks there first."""
+    (tmp_path / "model.py").write_text("from backend.errors import BackendError as NAME\n")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environ, check=True)
+
+
+@pytest.mark.slow
+def test_the_example_passes_its_own_tests(label_studio_ml: Path, tmp_path: Path) -> None:
+    """In a process of its own, where label-studio-ml is 2.x: fit, predict, three /setup at once."""
+    folder = shutil.copytree(ROOT / "examples" / "active_learning", tmp_path / "active_learning")
+    command = [
+        str(label_studio_ml.with_name("python")),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
     ]
-    assert made.fit("ANNOTATION_CREATED", {"project": {"id": 7}}) == {"model_version": "0.0"}
-    assert loop._hints == {"labels"}
-
-
-def test_first_generation(plugin: type[ActiveLearningBackend], loop: ProjectLoop) -> None:
-    """1.0.9 names the project only in the tasks and the event's data."""
-    made = plugin(label_config=EXAMPLE, train_output={}, hostname="", access_token="")
-    assert made.predict([{"id": 1, "project": 7, "data": {}}]) == [
-        {"result": [], "score": 0.5, "model_version": "0.0"}
-    ]
-    data = {"action": "START_TRAINING", "project": {"id": 7}}
-    made.fit((), event="START_TRAINING", data=data, job_id="1", workdir="x")
-    assert loop._hints == {"train"}
-
-
-def test_no_tasks_no_predictions(plugin: type[ActiveLearningBackend]) -> None:
-    assert plugin(label_config=EXAMPLE).predict([]) == []
-
-
-def test_an_unknown_project_is_named(plugin: type[ActiveLearningBackend]) -> None:
-    with pytest.raises(UnknownProject, match="Project 9 is not connected"):
-        plugin("9", EXAMPLE).fit("ANNOTATION_CREATED", {})
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
