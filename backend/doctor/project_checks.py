@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from defusedxml.ElementTree import fromstring
-
 from backend.doctor.finding import Finding
 from backend.doctor.observation import Observation
 from backend.doctor.repairs import (
@@ -11,13 +9,14 @@ from backend.doctor.repairs import (
     fix_webhook,
     left_webhooks,
     order_first_tab,
+    require_answers,
     set_sampling,
     set_version,
 )
+from backend.doctor.required import optional_controls
 from backend.errors import UnsupportedConfig
-from backend.interface.controls import CONTROLS
 from backend.interface.parse import parse
-from backend.interface.questions import LabelConfig, may_be_empty
+from backend.interface.questions import LabelConfig
 from backend.project.service import NOTHING_SERVED
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import ORDERING
@@ -91,17 +90,41 @@ def _described(config: LabelConfig) -> str:
 def loop(seen: Observation) -> Finding | None:
     if seen.health.status != 200:
         return None
-    trouble = seen.state.get("trouble") or seen.state.get("training_trouble")
-    if "sentence" not in seen.state:
+    state = seen.state
+    trouble = state.get("trouble") or state.get("training_trouble")
+    if "sentence" not in state:
         trouble = f"The backend does not know project {seen.project['id']}"
-    if not trouble:
-        return Finding("loop", "ok", str(seen.state["sentence"]).rstrip("."))
-    return Finding(
-        "loop",
-        "wrong",
-        f"The backend is in trouble: {trouble}",
-        "Follow its advice, then open Settings > Model",
-    )
+    if trouble:
+        return Finding(
+            "loop",
+            "wrong",
+            f"The backend is in trouble: {trouble}",
+            "Follow its advice, then open Settings > Model",
+        )
+    sentence, unseen = str(state["sentence"]).rstrip("."), "; ".join(_unseen(seen))
+    if not unseen:
+        return Finding("loop", "ok", sentence)
+    is_working = state.get("activity") is not None or state.get("reading") is not None
+    if state.get("served") is None and not is_working:
+        return Finding("loop", "wrong", f"There is no order yet: {unseen}", UNSEEN_FIX)
+    return Finding("loop", "hint", f"{sentence}; {unseen}", UNSEEN_FIX)
+
+
+UNSEEN_FIX = (
+    "Do what the reasons say; the status page lists more of them. Then Start Training, in Settings "
+    "> Model, tries those tasks again"
+)
+
+
+def _unseen(seen: Observation) -> Iterator[str]:
+    """Of which tasks the model sees nothing, and why."""
+    unreadable = seen.state.get("unreadable", 0)
+    if unreadable:
+        yield f"{unreadable} of {seen.project['task_number']} tasks cannot be read"
+        for first in seen.state.get("unreadable_tasks", [])[:1]:
+            yield f"task {first['task']}: {first['reason']}"
+    for row in seen.state.get("nothing_shown", []):
+        yield f"{row['tasks']} of {row['of']} tasks show nothing under {row['key']}"
 
 
 def webhook(seen: Observation) -> Finding | None:
@@ -216,25 +239,22 @@ def overlap(seen: Observation) -> Finding:
 def required(seen: Observation) -> Finding | None:
     if not seen.project["show_collab_predictions"]:
         return Finding("required", "ok", "Choices are not pre-annotated")
-    xml = seen.project["label_config"]
     try:
-        questions = parse(xml).questions
+        optional = optional_controls(seen.project["label_config"], seen.empty_is_none)
     except UnsupportedConfig:
         return None
-    asked = {one.from_name for one in questions if not may_be_empty(one.kind, seen.empty_is_none)}
-    if not asked:
-        return Finding("required", "ok", "An empty answer counts as an answer")
-    tags = fromstring(xml, forbid_dtd=True).iter()
-    controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
-    optional = [tag.tag for tag in controls if tag.get("required", "").lower() != "true"]
     if not optional:
-        return Finding("required", "ok", "The choices are required")
+        kept = "An empty annotation can be saved only where it counts as an answer"
+        return Finding("required", "ok", kept)
+    tag = next(iter(optional.values()))
     return Finding(
         "required",
-        "wrong",
+        "hint",  # most of Label Studio's own templates are like this
         "Choices are pre-annotated and not required: the hotkey of a ticked choice unticks "
         "it, and an empty annotation is saved, which counts as no label",
-        f'Add required="true" to <{optional[0]}> in Settings > Labeling Interface',
+        f'Run the doctor with --fix, or add required="true" to <{tag}> in Settings > Labeling '
+        "Interface",
+        require_answers,
     )
 
 

@@ -15,9 +15,11 @@ from backend.doctor.repairs import (
     fix_webhook,
     left_webhooks,
     order_first_tab,
+    require_answers,
     set_sampling,
     set_version,
 )
+from backend.doctor.required import optional_controls, with_required
 from backend.queue.tabs import ORDERING
 from backend.queue.webhook import EVENTS, SECRET_HEADER
 from backend.types import Json
@@ -33,6 +35,7 @@ PROJECT: Json = {
     "sampling": "Uncertainty sampling",
     "model_version": "3.12",
     "maximum_annotations": 1,
+    "task_number": 40,
     "show_collab_predictions": True,
 }
 BACKEND: Json = {"url": URL, "title": "AL", "state": "CO", "error_message": None}
@@ -94,7 +97,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
         'ok    model_version   model_version is "3.12", the version that is served',
         "ok    first tab       The first Data Manager tab follows the order, too",
         "ok    overlap         One annotation per task",
-        "ok    required        The choices are required",
+        "ok    required        An empty annotation can be saved only where it counts as an answer",
         "hint  entrance        Only Label All Tasks has both the order and locks: through other "
         "entrances two people may get the same task. Fix: Have annotators start on "
         "the project's page, /projects/7/data",
@@ -176,6 +179,18 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
             ),
             id="import flag not shown",
+        ),
+        pytest.param(
+            {"release": "1.20.0", "import_flag": True},
+            Finding(
+                "import flag",
+                "hint",
+                "Label Studio 1.20.0 recounts the whole project at each new order, which takes "
+                "seconds in a project of thousands of tasks",
+                "Update it to 1.21 or newer, and start it with "
+                "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
+            ),
+            id="import flag of a later release",
         ),
         pytest.param(
             {"health": Health(200, 1.26)},
@@ -335,10 +350,12 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             in_project(label_config=CONFIG.replace(' required="true"', "")),
             Finding(
                 "required",
-                "wrong",
+                "hint",
                 "Choices are pre-annotated and not required: the hotkey of a ticked choice "
                 "unticks it, and an empty annotation is saved, which counts as no label",
-                'Add required="true" to <Choices> in Settings > Labeling Interface',
+                'Run the doctor with --fix, or add required="true" to <Choices> in Settings > '
+                "Labeling Interface",
+                require_answers,
             ),
             id="not required",
         ),
@@ -360,6 +377,61 @@ def test_each_fault_has_its_sentence_and_its_fix(
     changes: dict[str, Any], expected: Finding
 ) -> None:
     assert expected in unwell(**changes)
+
+
+NO_VERSION = {
+    **HEALTHY.state,
+    "served": None,
+    "sentence": "No version is served yet. The first one is made once there are tasks.",
+}
+UNREADABLE = {
+    "unreadable": 40,
+    "unreadable_tasks": [
+        {"task": 12, "reason": "The file is empty. Upload it again"},
+        {"task": 13, "reason": "another"},
+    ],
+}
+BLANK = {"nothing_shown": [{"key": "text", "tasks": 40, "of": 40, "example": 12}]}
+
+
+@pytest.mark.parametrize(
+    ("state", "verdict", "sentence"),
+    [
+        pytest.param(
+            {**NO_VERSION, **UNREADABLE},
+            "wrong",
+            "There is no order yet: 40 of 40 tasks cannot be read; task 12: The file is empty. "
+            "Upload it again",
+            id="nothing can be read",
+        ),
+        pytest.param(
+            {**NO_VERSION, **BLANK},
+            "wrong",
+            "There is no order yet: 40 of 40 tasks show nothing under text",
+            id="nothing is shown",
+        ),
+        pytest.param(
+            {**HEALTHY.state, **UNREADABLE, "served": "3.12", "unreadable": 2},
+            "hint",
+            "Version 3.12 is served. 212 labels, 21 audit; 2 of 40 tasks cannot be read; task 12: "
+            "The file is empty. Upload it again",
+            id="some cannot be read",
+        ),
+        pytest.param(
+            {**NO_VERSION, **UNREADABLE, "unreadable": 1, "activity": {"job": "embed"}},
+            "hint",
+            "No version is served yet. The first one is made once there are tasks; 1 of 40 tasks "
+            "cannot be read; task 12: The file is empty. Upload it again",
+            id="others are being encoded",
+        ),
+    ],
+)
+def test_the_loop_is_not_well_where_it_sees_nothing(
+    state: Json, verdict: str, sentence: str
+) -> None:
+    """It said "ok" of a project of which it could read nothing."""
+    (found,) = unwell(state=state)
+    assert (found.name, found.verdict, found.sentence) == ("loop", verdict, sentence)
 
 
 def test_a_fault_is_named_once() -> None:
@@ -451,7 +523,7 @@ def test_choices_that_are_not_pre_annotated_need_not_be_required() -> None:
 def test_every_control_must_be_required(tag: str) -> None:
     config = CONFIG.replace(' required="true"', "").replace("Choices", tag)
     (found,) = unwell(**in_project(label_config=config))
-    assert found.fix == f'Add required="true" to <{tag}> in Settings > Labeling Interface'
+    assert f'add required="true" to <{tag}> in' in found.fix
 
 
 def test_spans_need_not_be_required() -> None:
@@ -462,7 +534,31 @@ def test_spans_need_not_be_required() -> None:
     seen = replace(HEALTHY, project={**PROJECT, "label_config": spans})
     (found,) = (each for each in findings(seen) if each.name == "required")
     assert found.verdict == "ok"
-    assert found.sentence == "An empty answer counts as an answer"
+    assert found.sentence == "An empty annotation can be saved only where it counts as an answer"
+
+
+def test_only_what_must_be_is_made_required_and_the_rest_stays_as_people_wrote_it() -> None:
+    before = """<View >
+  <!-- <Choices name="topic" toName="t"> was here -->
+  <Style>.a > b { color: red } <![CDATA[<Choices name="topic">]]></Style>
+  <Text name="t" value="$t"/>
+  <Choices toName='t' hint='a > b, required="no"'
+           name='topic'
+  >
+    <Choice value="x &amp; y"/><Choice value="z"/>
+  </Choices>
+  <Rating name="a&amp;b" toName="t" required = 'false' />
+  <Choices name="kept" toName="t" required="True"><Choice value="a"/><Choice value="b"/></Choices>
+  <TextArea name="free" toName="t"/>
+  <Choices name="part" toName="t" perRegion="true"><Choice value="a"/><Choice value="b"/></Choices>
+</View>
+"""
+    after = before.replace("name='topic'\n", "name='topic' required=\"true\"\n").replace(
+        "required = 'false'", 'required = "true"'
+    )
+    assert optional_controls(before, False) == {"topic": "Choices", "a&b": "Rating"}
+    assert with_required(before, {"topic", "a&b"}) == after
+    assert optional_controls(after, False) == {}
 
 
 def test_for_a_large_interface_changed_settings_are_not_reported() -> None:
