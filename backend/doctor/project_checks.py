@@ -101,30 +101,32 @@ def loop(seen: Observation) -> Finding | None:
             f"The backend is in trouble: {trouble}",
             "Follow its advice, then open Settings > Model",
         )
-    sentence, unseen = str(state["sentence"]).rstrip("."), "; ".join(_unseen(seen))
+    sentence, unseen = str(state["sentence"]).rstrip("."), list(_unseen(seen))
     if not unseen:
         return Finding("loop", "ok", sentence)
+    found, fixes = "; ".join(what for what, _ in unseen), ". ".join(fix for _, fix in unseen)
     is_working = state.get("activity") is not None or state.get("reading") is not None
     if state.get("served") is None and not is_working:
-        return Finding("loop", "wrong", f"There is no order yet: {unseen}", UNSEEN_FIX)
-    return Finding("loop", "hint", f"{sentence}; {unseen}", UNSEEN_FIX)
+        return Finding("loop", "wrong", f"There is no order yet: {found}", fixes)
+    return Finding("loop", "hint", f"{sentence}; {found}", fixes)
 
 
-UNSEEN_FIX = (
-    "Do what the reasons say; the status page lists more of them. Then Start Training, in Settings "
-    "> Model, tries those tasks again"
-)
-
-
-def _unseen(seen: Observation) -> Iterator[str]:
-    """Of which tasks the model sees nothing, and why."""
-    unreadable = seen.state.get("unreadable", 0)
-    if unreadable:
-        yield f"{unreadable} of {seen.project['task_number']} tasks cannot be read"
-        for first in seen.state.get("unreadable_tasks", [])[:1]:
-            yield f"task {first['task']}: {first['reason']}"
-    for row in seen.state.get("nothing_shown", []):
-        yield f"{row['tasks']} of {row['of']} tasks show nothing under {row['key']}"
+def _unseen(seen: Observation) -> Iterator[tuple[str, str]]:
+    """What the model cannot learn from, and what to do about it."""
+    count, first = seen.state.get("unreadable", 0), seen.state.get("unreadable_tasks") or []
+    if count:
+        reason = "".join(f" (task {row['task']}: {row['reason']})" for row in first[:1])
+        yield (
+            f"{count} of {seen.project['task_number']} tasks cannot be read{reason}",
+            "The status page lists them with their reasons; Start Training, in Settings > Model, "
+            "tries them again",
+        )
+    for row in seen.state.get("nothing_shown") or []:
+        yield (
+            f"{row['tasks']} of {row['of']} tasks show nothing under {row['key']}",
+            "Name a key that the tasks have in Settings > Labeling Interface, or import tasks with "
+            "this one",
+        )
 
 
 def webhook(seen: Observation) -> Finding | None:

@@ -400,8 +400,8 @@ BLANK = {"nothing_shown": [{"key": "text", "tasks": 40, "of": 40, "example": 12}
         pytest.param(
             {**NO_VERSION, **UNREADABLE},
             "wrong",
-            "There is no order yet: 40 of 40 tasks cannot be read; task 12: The file is empty. "
-            "Upload it again",
+            "There is no order yet: 40 of 40 tasks cannot be read (task 12: The file is empty. "
+            "Upload it again)",
             id="nothing can be read",
         ),
         pytest.param(
@@ -413,15 +413,15 @@ BLANK = {"nothing_shown": [{"key": "text", "tasks": 40, "of": 40, "example": 12}
         pytest.param(
             {**HEALTHY.state, **UNREADABLE, "served": "3.12", "unreadable": 2},
             "hint",
-            "Version 3.12 is served. 212 labels, 21 audit; 2 of 40 tasks cannot be read; task 12: "
-            "The file is empty. Upload it again",
+            "Version 3.12 is served. 212 labels, 21 audit; 2 of 40 tasks cannot be read (task 12: "
+            "The file is empty. Upload it again)",
             id="some cannot be read",
         ),
         pytest.param(
             {**NO_VERSION, **UNREADABLE, "unreadable": 1, "activity": {"job": "embed"}},
             "hint",
             "No version is served yet. The first one is made once there are tasks; 1 of 40 tasks "
-            "cannot be read; task 12: The file is empty. Upload it again",
+            "cannot be read (task 12: The file is empty. Upload it again)",
             id="others are being encoded",
         ),
     ],
