@@ -1,10 +1,11 @@
 # `make` lists the targets. The demo's options are variables, for example: make demo ANNOTATE=60
+RELEASES ?= $(patsubst requirements/studio-%.in,%,$(wildcard requirements/studio-*.in))
 PORT ?= 8080
 BACKEND_PORT ?= 9090
 MINUTES ?= 5
 SEED ?= 0
 
-.PHONY: help install tools quick demo format lint types test benchmark pictures docs soak lock hooks audit clean
+.PHONY: help install tools quick demo format lint types test versions benchmark pictures docs soak lock hooks audit clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 12
@@ -42,6 +43,13 @@ quick: lint types  ## all checks, and the tests without servers, browser and tra
 
 test: install lint types docs  ## all checks and tests, with a Label Studio of its own
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio $(PYTEST) --durations=15
+
+versions: tools  ## the tests that every release of Label Studio must pass, with old ones [RELEASES]
+	@set -e; for release in $(RELEASES); do \
+		venv=build/label-studio-$$release; \
+		scripts/install.sh studio $$venv $$release; \
+		LABEL_STUDIO_BIN=$(CURDIR)/$$venv/bin/label-studio $(PYTEST) -q -m every_release -k sqlite; \
+	done
 
 benchmark: install  ## measure: minutes
 	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio .venv/bin/pytest tests/benchmarks -s

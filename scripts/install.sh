@@ -2,7 +2,8 @@
 # Every install step, in one place: for people, for the tests and for the Docker image.
 #
 #   scripts/install.sh backend VENV_DIR [dev]    the backend; dev: and what its tests and demo need
-#   scripts/install.sh studio VENV_DIR           Label Studio (its dependencies clash with ours)
+#   scripts/install.sh studio VENV_DIR [RELEASE] Label Studio (its dependencies clash with ours);
+#                                                RELEASE: an old one of requirements/studio-*.lock
 #
 # VENV_DIR is made when it is missing; '-' installs into the python at hand (an image needs no venv).
 # All but PyTorch are the versions of requirements/*.lock, with their hashes.
@@ -20,14 +21,16 @@ fail() {
 }
 
 what=${1:-} venv=${2:-} extra=${3:-}
-[[ "$what $extra" =~ ^(backend\ (dev)?|studio\ )$ && -n $venv ]] ||
-    fail "call it as: install.sh backend VENV_DIR [dev], or: install.sh studio VENV_DIR"
+[[ "$what $extra" =~ ^(backend\ (dev)?|studio\ [0-9.]*)$ && -n $venv ]] ||
+    fail "call it as: install.sh backend VENV_DIR [dev], or: install.sh studio VENV_DIR [RELEASE]"
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "Python 3.11 or newer is needed, but '$python' is: $("$python" --version 2>&1)." \
         "Set PYTHON to a newer one."
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+[[ $what == backend || -f $root/requirements/studio${extra:+-$extra}.lock ]] ||
+    fail "there is no requirements/studio-$extra.lock, so nobody knows what Label Studio $extra needs"
 . "$root/scripts/uv.sh"
 if [[ $venv != - ]]; then
     stamp=$venv/installed
@@ -64,8 +67,8 @@ pip_install() {
     "$python" -m pip install -qq --disable-pip-version-check "$@"
 }
 
-locked() { # name of a lock: these versions and nothing else
-    pip_install --no-deps --require-hashes -r "$root/requirements/$1.lock"
+locked() { # name of a lock, options of pip: these versions and nothing else
+    pip_install --no-deps --require-hashes -r "$root/requirements/$1.lock" "${@:2}"
 }
 
 pytorch() {
@@ -105,7 +108,8 @@ backend)
     step "the backend" pip_install --no-deps --no-build-isolation ${extra:+--editable} "$root"
     ;;
 studio)
-    step "Label Studio (minutes)" locked studio
+    # Most of its files are never imported: to compile them all would take half of the time.
+    step "Label Studio${extra:+ $extra} (minutes)" locked "studio${extra:+-$extra}" --no-compile
     ;;
 esac
 [[ $venv == - ]] || echo "$state" >"$stamp"

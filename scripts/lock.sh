@@ -22,3 +22,6 @@ lock uv requirements/uv.in
 lock dev --extra dev pyproject.toml requirements/{torch,backend,dev}.in
 lock backend --constraints requirements/dev.lock pyproject.toml requirements/{torch,backend}.in
 lock studio requirements/studio.in
+for asked in requirements/studio-*.in; do
+    UPGRADE='' lock "$(basename "$asked" .in)" "$asked" # nobody updates an old Label Studio's parts
+done

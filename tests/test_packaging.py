@@ -184,7 +184,12 @@ def test_the_versions_of_label_studio_agree(services: dict[str, Any]) -> None:
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("uv", "backend", "dev", "studio")
+OLD_RELEASES = {
+    path.stem.removeprefix("studio-"): path for path in (ROOT / "requirements").glob("studio-*.in")
+}
+"""Of Label Studio: those that the essential tests run with, too."""
+
+LOCKS = ("uv", "backend", "dev", "studio", *(f"studio-{release}" for release in OLD_RELEASES))
 NOWHERE = "torch"
 """Its build, and with it its hash, depends on the machine."""
 
@@ -253,8 +258,14 @@ def test_a_lock_has_at_most_one_version_for_a_machine(name: str, python: str) ->
                 *(ROOT / "requirements/dev.in").read_text().splitlines(),
             ),
         ),
+        *(
+            (
+                f"studio-{release}",
+                requirements(f"label-studio=={release}", *path.read_text().splitlines()),
+            )
+            for release, path in OLD_RELEASES.items()
+        ),
     ],
-    ids=LOCKS,
 )
 def test_a_lock_has_what_is_asked_for(name: str, asked: list[Requirement]) -> None:
     """`make lock` after a change of what is asked for puts this right."""
@@ -266,6 +277,16 @@ def test_a_lock_has_what_is_asked_for(name: str, asked: list[Requirement]) -> No
         for pin in found:
             (specifier,) = pin.specifier
             assert required.specifier.contains(specifier.version), f"{pin} is not {required}"
+
+
+def test_the_readme_names_the_releases_that_are_tested() -> None:
+    readme = (ROOT / "README.md").read_text()
+    known = sorted(OLD_RELEASES, key=lambda release: [int(part) for part in release.split(".")])
+    assert f"{', '.join(known[:-1])} and {known[-1]}" in readme
+    tested = re.search(
+        r"^make versions RELEASES=(\S+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE
+    )
+    assert tested and tested[1] in OLD_RELEASES
 
 
 def test_the_tools_are_locked_beside_the_same_backend() -> None:

@@ -37,7 +37,7 @@ def run(arguments: Namespace) -> int:
     studio = studio_of(arguments, settings)
     seen = observe(studio, settings, arguments.project, arguments.backend_url)
     found = findings(seen)
-    if arguments.fix and any(map(is_fixable, found)):
+    if arguments.fix and any(finding.repair for finding in found):
         print_findings(found)
         for line in apply_fixes(found, studio, seen, settings):
             print(line)
@@ -58,10 +58,6 @@ def print_findings(found: list[Finding]) -> None:
 def line_of(finding: Finding) -> str:
     fix = f". Fix: {finding.fix}" if finding.fix else ""
     return f"{finding.verdict:<6}{finding.name:<16}{finding.sentence}{fix}"
-
-
-def is_fixable(finding: Finding) -> bool:
-    return finding.verdict == "wrong" and finding.repair is not None
 
 
 def apply_fixes(

@@ -118,6 +118,9 @@ def label_studio(
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         IMPORT_FLAG: "1",
+        # So that TOKEN is accepted. Releases before 1.17 accept it without, and refuse to start
+        # with the option of the same purpose.
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "LATEST_VERSION_CHECK": "false",
         "COLLECT_ANALYTICS": "0",
         "SENTRY_DSN": "",
@@ -128,7 +131,7 @@ def label_studio(
         _whole_path(executable), "start", "--no-browser",
         "--port", str(port), "--internal-host", "127.0.0.1",
         "--username", EMAIL, "--password", PASSWORD,
-        "--user-token", TOKEN, "--enable-legacy-api-token",
+        "--user-token", TOKEN,
     ]  # fmt: skip
     return LocalProcess("label-studio", command, settings, f"http://127.0.0.1:{port}", folder)
 

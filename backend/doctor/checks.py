@@ -22,6 +22,7 @@ OF_PROJECT: tuple[Check, ...] = (
     project_checks.labelling_interface,
     project_checks.loop,
     project_checks.tasks,
+    project_checks.labels,
     project_checks.webhook,
     project_checks.removed_backends,
     project_checks.sampling,

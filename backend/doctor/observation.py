@@ -4,7 +4,7 @@ Observing changes nothing.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,16 +97,21 @@ def observe(
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)
-    return Observation(
+    seen = Observation(
         studio.url,
         url,
         **known,
-        backend_refusal=probes.backend_refusal(studio.session, url),
-        webhook_refusal=probes.webhook_refusal(studio.session, f"{url}/webhook"),
         import_flag=probes.feature_flag(studio.session, IMPORT_FLAG),
         empty_is_none=settings.empty_is_none,
         backends=backends,
         health=backend.health(),
+    )
+    is_called = any(row.get("state") == "CO" for row in seen.own_backends())
+    own = seen.own_webhooks()
+    return replace(
+        seen,
+        backend_refusal=None if is_called else probes.backend_refusal(studio.session, url),
+        webhook_refusal=probes.webhook_refusal(studio.session, f"{url}/webhook", own),
     )
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 import requests
 
 from backend.doctor.observation import TIMEOUT, Observation, address
+from backend.doctor.required import optional_controls, with_required
 from backend.errors import BackendError
 from backend.queue.publish import SAMPLING
 from backend.queue.tabs import ORDERING, ensure_first_tab
@@ -50,6 +51,15 @@ def order_first_tab(studio: StudioProject, seen: Observation, _: Settings) -> st
         first = seen.tabs[0]
         studio.update_tab(first["id"], {**first["data"], "ordering": ORDERING})
     return "ordered the first Data Manager tab by score, lowest first"
+
+
+def require_answers(studio: StudioProject, seen: Observation, settings: Settings) -> str:
+    """Read again, so that a change of this moment is not overwritten."""
+    xml = studio.describe()["label_config"]
+    optional = optional_controls(xml, settings.empty_is_none)
+    studio.update(label_config=with_required(xml, optional))
+    tags = ", ".join(f'<{tag} name="{name}">' for name, tag in optional.items())
+    return f'added required="true" to {tags}'
 
 
 def left_webhooks(seen: Observation) -> list[Json]:

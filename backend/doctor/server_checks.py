@@ -4,11 +4,15 @@ Each is a pure function from an observation to a finding; None where an earlier 
 impossible to say.
 """
 
+import re
 from urllib.parse import urlsplit
 
 from backend.doctor.finding import Finding
 from backend.doctor.observation import Observation
 from backend.studio.api import IMPORT_FLAG
+
+FLAG_SINCE = (1, 21)
+"""The first release of Label Studio with the flag for imports."""
 
 PATIENCE = 1.0
 """Seconds that Label Studio waits for /health and for webhooks."""
@@ -82,6 +86,15 @@ def host_name(seen: Observation) -> Finding:
 
 def import_flag(seen: Observation) -> Finding:
     fix = f"Start Label Studio with {IMPORT_FLAG}=1"
+    if not _knows_flag(seen.release):  # and yet it shows a variable of this name as a flag
+        return Finding(
+            "import flag",
+            "hint",
+            f"Label Studio {seen.release} recounts the whole project at each new order, which "
+            "takes seconds in a project of thousands of tasks",
+            f"Update it to {'.'.join(map(str, FLAG_SINCE))} or newer, and start it with "
+            f"{IMPORT_FLAG}=1",
+        )
     if seen.import_flag:
         return Finding("import flag", "ok", "Label Studio recounts only the tasks of a new order")
     if seen.import_flag is None:
@@ -94,6 +107,12 @@ def import_flag(seen: Observation) -> Finding:
         "of a fraction of a second",
         fix,
     )
+
+
+def _knows_flag(release: str) -> bool:
+    """Whether this Label Studio has the flag; releases that are not numbers are taken for newer."""
+    known = re.match(r"(\d+)\.(\d+)", release)
+    return known is None or (int(known[1]), int(known[2])) >= FLAG_SINCE
 
 
 def backend(seen: Observation) -> Finding:

@@ -16,6 +16,9 @@ from backend.errors import BackendError, BadSetting
 SERVED = re.compile(r"/data/|/storage-data/uploaded/\?|/(tasks|projects)/\d+/(resolve|presign)/\?")
 """Where Label Studio serves files: the only paths that are sent the token."""
 
+STATIC = "/static/"
+"""Where it serves its own files to anybody, among them the examples of its templates."""
+
 RESOLVED = re.compile(r"/(tasks|projects)/")
 """Where it answers with a link into the cloud storage that is connected to it."""
 
@@ -76,11 +79,15 @@ class Places:
     def _at_studio(self, reference: str) -> Place:
         for address in self._addresses:
             path = _below(reference, address)
-            if SERVED.match(path) and not _climbs(path):
+            if _climbs(path):
+                continue
+            if SERVED.match(path):
                 return Place(path=path)
+            if path.startswith(STATIC):
+                return Place(url=_readable(f"{self._url}{path}").geturl())
         raise Unreachable(
-            "Label Studio serves no files there. Its own links begin with /data/upload/ or "
-            "/data/local-files/"
+            "Label Studio serves no files there. Its own links begin with /data/upload/, "
+            "/data/local-files/ or /static/"
         )
 
     def _at_address(self, parts: SplitResult) -> Place:

@@ -15,9 +15,11 @@ from backend.doctor.repairs import (
     fix_webhook,
     left_webhooks,
     order_first_tab,
+    require_answers,
     set_sampling,
     set_version,
 )
+from backend.doctor.required import optional_controls, with_required
 from backend.queue.tabs import ORDERING
 from backend.queue.webhook import EVENTS, SECRET_HEADER
 from backend.types import Json
@@ -33,6 +35,7 @@ PROJECT: Json = {
     "sampling": "Uncertainty sampling",
     "model_version": "3.12",
     "maximum_annotations": 1,
+    "task_number": 40,
     "show_collab_predictions": True,
 }
 BACKEND: Json = {"url": URL, "title": "AL", "state": "CO", "error_message": None}
@@ -89,13 +92,14 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
         "ok    interface       2 labels, one label per task",
         "ok    loop            Version 3.12 is served. 212 labels, 21 audit",
         "ok    tasks           All tasks can be read",
+        "ok    labels          All annotations are understood",
         "ok    webhook         All events are sent to the backend",
         "ok    left webhooks   No webhook of a removed backend is left",
         'ok    sampling        The sampling mode is "Uncertainty sampling"',
         'ok    model_version   model_version is "3.12", the version that is served',
         "ok    first tab       The first Data Manager tab follows the order, too",
         "ok    overlap         One annotation per task",
-        "ok    required        The choices are required",
+        "ok    required        An empty annotation can be saved only where it counts as an answer",
         "hint  entrance        Only Label All Tasks has both the order and locks: through other "
         "entrances two people may get the same task. Fix: Have annotators start on "
         "the project's page, /projects/7/data",
@@ -120,6 +124,7 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             {
                 "state": {
                     "sentence": "All is well.",
+                    "served": "3.12",
                     "unreadable": 4,
                     "unreadable_tasks": [
                         {"task": task, "reason": "cannot be sent"} for task in (17, 18, 19, 20)
@@ -129,9 +134,10 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             Finding(
                 "tasks",
                 "hint",
-                "4 of the tasks cannot be read and are not learnt from. task 17: cannot be sent; "
-                "task 18: cannot be sent; task 19: cannot be sent",
-                "Do what the reasons say; the status page lists more of them, if there are",
+                "4 of 40 tasks cannot be read (task 17: cannot be sent; task 18: cannot be sent; "
+                "task 19: cannot be sent)",
+                "Do what the reasons say; the status page lists more of them, and Start Training, "
+                "in Settings > Model, tries them again",
             ),
             id="unreadable",
         ),
@@ -208,6 +214,18 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
                 "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
             ),
             id="import flag not shown",
+        ),
+        pytest.param(
+            {"release": "1.20.0", "import_flag": True},
+            Finding(
+                "import flag",
+                "hint",
+                "Label Studio 1.20.0 recounts the whole project at each new order, which takes "
+                "seconds in a project of thousands of tasks",
+                "Update it to 1.21 or newer, and start it with "
+                "fflag_fix_back_4620_memory_efficient_predictions_import_08012025_short=1",
+            ),
+            id="import flag of a later release",
         ),
         pytest.param(
             {"health": Health(200, 1.26)},
@@ -367,10 +385,12 @@ def test_a_healthy_project_has_one_hint_and_nothing_wrong() -> None:
             in_project(label_config=CONFIG.replace(' required="true"', "")),
             Finding(
                 "required",
-                "wrong",
+                "hint",
                 "Choices are pre-annotated and not required: the hotkey of a ticked choice "
                 "unticks it, and an empty annotation is saved, which counts as no label",
-                'Add required="true" to <Choices> in Settings > Labeling Interface',
+                'Run the doctor with --fix, or add required="true" to <Choices> in Settings > '
+                "Labeling Interface",
+                require_answers,
             ),
             id="not required",
         ),
@@ -392,6 +412,73 @@ def test_each_fault_has_its_sentence_and_its_fix(
     changes: dict[str, Any], expected: Finding
 ) -> None:
     assert expected in unwell(**changes)
+
+
+NO_VERSION = {
+    **HEALTHY.state,
+    "served": None,
+    "sentence": "No version is served yet. The first one is made once there are tasks.",
+}
+UNREADABLE = {
+    "unreadable": 40,
+    "unreadable_tasks": [
+        {"task": 12, "reason": "The file is empty. Upload it again"},
+        {"task": 13, "reason": "another"},
+    ],
+}
+BLANK = {"nothing_shown": "40 of 40 tasks have nothing under `text`; the first of them has no data"}
+LOST = {"not_learnt": [{"reason": "the annotation is empty", "tasks": 3, "first": 12}]}
+
+
+UNREAD = (
+    "40 of 40 tasks cannot be read (task 12: The file is empty. Upload it again; task 13: another)"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        pytest.param(
+            {**NO_VERSION, **UNREADABLE},
+            ("loop", "wrong", f"There is no order yet: {UNREAD}"),
+            id="nothing can be read",
+        ),
+        pytest.param(
+            {**NO_VERSION, **BLANK},
+            ("loop", "wrong", f"There is no order yet: {BLANK['nothing_shown']}"),
+            id="nothing is shown",
+        ),
+        pytest.param(
+            {**HEALTHY.state, **UNREADABLE, **BLANK, "served": "3.12"},
+            ("tasks", "hint", f"{UNREAD}; {BLANK['nothing_shown']}"),
+            id="some are in order",
+        ),
+        pytest.param(
+            {**NO_VERSION, **UNREADABLE, "activity": {"job": "embed"}},
+            ("tasks", "hint", UNREAD),
+            id="others are being encoded",
+        ),
+        pytest.param(
+            {**HEALTHY.state, **LOST},
+            (
+                "labels",
+                "hint",
+                "Something in annotations is not learnt: the annotation is empty (3 tasks, task 12 "
+                "is the first)",
+            ),
+            id="labels are not learnt",
+        ),
+    ],
+)
+def test_what_is_not_read_and_not_learnt_is_told(state: Json, found: tuple[str, str, str]) -> None:
+    """It said "ok" of a project of which it could read nothing."""
+    (one,) = unwell(state=state)
+    assert (one.name, one.verdict, one.sentence) == found
+
+
+def test_keys_that_annotators_do_not_see_are_told() -> None:
+    (one,) = unwell(**in_project(label_config=CONFIG.replace("$t", "$文本")))
+    assert one.sentence.startswith("Annotators see $文本 and not the data under it")
 
 
 def test_a_fault_is_named_once() -> None:
@@ -486,7 +573,7 @@ def test_choices_that_are_not_pre_annotated_need_not_be_required() -> None:
 def test_every_control_must_be_required(tag: str) -> None:
     config = CONFIG.replace(' required="true"', "").replace("Choices", tag)
     (found,) = unwell(**in_project(label_config=config))
-    assert found.fix == f'Add required="true" to <{tag}> in Settings > Labeling Interface'
+    assert f'add required="true" to <{tag}> in' in found.fix
 
 
 def test_spans_need_not_be_required() -> None:
@@ -497,7 +584,31 @@ def test_spans_need_not_be_required() -> None:
     seen = replace(HEALTHY, project={**PROJECT, "label_config": spans})
     (found,) = (each for each in findings(seen) if each.name == "required")
     assert found.verdict == "ok"
-    assert found.sentence == "An empty answer counts as an answer"
+    assert found.sentence == "An empty annotation can be saved only where it counts as an answer"
+
+
+def test_only_what_must_be_is_made_required_and_the_rest_stays_as_people_wrote_it() -> None:
+    before = """<View >
+  <!-- <Choices name="topic" toName="t"> was here -->
+  <Style>.a > b { color: red } <![CDATA[<Choices name="topic">]]></Style>
+  <Text name="t" value="$t"/>
+  <Choices toName='t' hint='a > b, required="no"'
+           name='topic'
+  >
+    <Choice value="x &amp; y"/><Choice value="z"/>
+  </Choices>
+  <Rating name="a&amp;b" toName="t" required = 'false' />
+  <Choices name="kept" toName="t" required="True"><Choice value="a"/><Choice value="b"/></Choices>
+  <TextArea name="free" toName="t"/>
+  <Choices name="part" toName="t" perRegion="true"><Choice value="a"/><Choice value="b"/></Choices>
+</View>
+"""
+    after = before.replace("name='topic'\n", "name='topic' required=\"true\"\n").replace(
+        "required = 'false'", 'required = "true"'
+    )
+    assert optional_controls(before, False) == {"topic": "Choices", "a&b": "Rating"}
+    assert with_required(before, {"topic", "a&b"}) == after
+    assert optional_controls(after, False) == {}
 
 
 def test_for_a_large_interface_changed_settings_are_not_reported() -> None:

@@ -117,6 +117,8 @@ def test_label_studios_files_get_the_token(path: str) -> None:
         "/data/upload/%2e%2e/%2e%2e/api/users/",
         "/data/upload/..%2f..%2fapi/users/",
         "/data/upload/..\\..\\api/users/",
+        "/static/../api/users/",
+        "/static/%2e%2e/api/users/",
         "//data/upload/7/a.png",
     ],
 )
@@ -129,12 +131,24 @@ def test_other_pages_of_label_studio_do_not(path: str) -> None:
         pytest.fail("its own host may serve other files to anybody")
 
 
+@pytest.mark.parametrize("host", ["", STUDIO, "https://labels.example.org"])
+def test_label_studios_own_examples_are_fetched_from_it_without_the_token(host: str) -> None:
+    """The example clip of its template "Video Classification" was refused, because it stands in the
+    task without a host."""
+    places = Places(STUDIO, "https://labels.example.org", ())
+    clip = "/static/samples/opossum_snow.mp4"
+    assert places.named(host + clip, 5) == Place(url=STUDIO + clip)
+
+
 def test_label_studio_in_a_folder_of_its_host() -> None:
     places = Places("https://tools.example.org/labels", "", ())
     upload = Place(path="/data/upload/7/a.png")
     assert places.named("/labels/data/upload/7/a.png", 5) == upload
     assert places.named("/data/upload/7/a.png", 5) == upload
     assert places.named("https://tools.example.org/labels/data/upload/7/a.png", 5) == upload
+    example = Place(url="https://tools.example.org/labels/static/samples/sample.jpg")
+    assert places.named("/static/samples/sample.jpg", 5) == example
+    assert places.named("/labels/static/samples/sample.jpg", 5) == example
 
 
 def test_the_address_for_browsers_leads_to_the_address_that_we_know() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 from backend.dev import local
 from tests.studio.postgres import dump, postgresql, restore
@@ -25,7 +26,7 @@ def migrated(database: str, folder: Path, program: str) -> Iterator[Mapping[str,
         put_migrated(folder, program)
         yield SQLITE
         return
-    made = _made_once(f"{FOLDER}.sql", lambda place: _dumped(place, program))
+    made = _made_once(program, f"{FOLDER}.sql", lambda place: _dumped(place, program))
     with postgresql() as environ:
         restore(environ, made)
         yield environ
@@ -33,19 +34,21 @@ def migrated(database: str, folder: Path, program: str) -> Iterator[Mapping[str,
 
 def put_migrated(folder: Path, program: str) -> None:
     """The same on sqlite, which is a file of the folder."""
-    made = _made_once(FOLDER, lambda place: _start_once(place.parent, program, SQLITE))
+    made = _made_once(program, FOLDER, lambda place: _start_once(place.parent, program, SQLITE))
     shutil.copytree(made, folder / FOLDER)
 
 
-def _made_once(name: str, make: Callable[[Path], object]) -> Path:
+def _made_once(program: str, name: str, make: Callable[[Path], object]) -> Path:
     """Whoever asks first makes it, in a folder of its own, and the others wait. It is kept until
-    `make clean`: a newer Label Studio migrates it further by itself."""
-    BUILD.mkdir(exist_ok=True)
-    made = BUILD / name
-    with (BUILD / f"{name}.lock").open("w") as lock:
+    `make clean`, for each installation: a newer Label Studio migrates it further by itself, and an
+    older one cannot use it."""
+    kept = BUILD / "migrated" / crc32(str(Path(program).absolute()).encode()).to_bytes(4).hex()
+    kept.mkdir(parents=True, exist_ok=True)
+    made = kept / name
+    with (kept / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
-            with TemporaryDirectory(dir=BUILD) as folder:
+            with TemporaryDirectory(dir=kept) as folder:
                 make(Path(folder) / name)
                 (Path(folder) / name).rename(made)
     return made

@@ -39,6 +39,7 @@ def backend_settings() -> dict[str, object]:
     }
 
 
+@pytest.mark.every_release
 def test_a_secret_of_its_own_opens_the_webhook_and_not_the_password(bench: Bench) -> None:
     """Label Studio sends the password of Settings > Model with everything but webhooks, and shows
     their headers to all of its users."""

@@ -12,6 +12,7 @@ from backend.media.places import Unreachable
 from backend.studio.api import Studio
 from backend.studio.session import Session
 from backend.types import Json
+from model.media.clips import read_clip
 from tests.backend.web import Answer, Web
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
@@ -128,6 +129,12 @@ def test_local_file(studio: Studio, media: Media, project: int, documents: Path)
     studio.session.call("POST", f"/api/storages/localfiles/{storage}/sync")
     reference, task = only_task(studio, project)
     assert media.fetch(reference, task).read_bytes() == PICTURE
+
+
+def test_the_example_of_a_template(media: Media) -> None:
+    """It stands in the tasks of "Video Classification" as a path of Label Studio."""
+    clip = media.fetch("/static/samples/opossum_snow.mp4", 0)
+    assert len(read_clip(clip)) == 8
 
 
 def test_local_file_that_no_storage_covers(media: Media, documents: Path) -> None:

@@ -1,5 +1,6 @@
 """The queue of a real Label Studio is the model's order, whatever happens around it."""
 
+import pytest
 import requests
 
 from backend.dev import local
@@ -8,6 +9,7 @@ from model.storage.store import Store, Version
 from tests.studio.bench import Bench, stories, until
 
 
+@pytest.mark.every_release
 def test_thirty_labels_in_order_without_asking_the_backend(bench: Bench) -> None:
     """Every `next` is the lowest score of the active version, and none of them makes Label Studio
     call the backend: an annotator never waits for us."""
@@ -52,6 +54,7 @@ def test_two_annotators_never_get_the_same_task(
     assert len(seen) == len(set(seen))
 
 
+@pytest.mark.every_release
 def test_what_settings_pages_overwrite_is_put_right(bench: Bench) -> None:
     """A stale settings page writes back an old version; a click changes the sampling mode."""
     project = bench.connected(stories(40))
@@ -79,6 +82,7 @@ def test_a_deleted_version_is_written_again(bench: Bench) -> None:
     )
 
 
+@pytest.mark.every_release
 def test_skips_changes_and_deletions_reach_the_model(bench: Bench) -> None:
     project = bench.connected(stories(40))
     tasks = list(bench.studio.of(project).tasks())[:4]
@@ -110,6 +114,7 @@ def test_new_tasks_join_the_order(bench: Bench) -> None:
     until("the new task in the order", lambda: bench.ranks(project) == 41)
 
 
+@pytest.mark.every_release
 def test_first_tab_shows_the_same_order(bench: Bench) -> None:
     """Links other than Label All Tasks follow the first Data Manager tab."""
     project = bench.connected(stories(40))

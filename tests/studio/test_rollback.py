@@ -82,6 +82,7 @@ def test_with_nothing_left_to_label_predictions_still_follow(bench: Bench) -> No
 
 
 # The last one: a deep round still runs at its end, which the next test would have to wait for.
+@pytest.mark.every_release
 def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
     """Back from a fine-tuned encoder to a head on the first one: across labels, a request to train
     and a restart. Without the pin all labels count again, on the newest encoder."""
