@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.remote import Producer
@@ -12,10 +13,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from backend.dev import local
 from backend.studio.api import Studio
-from model.encoders.text import BUNDLED, TextEncoder
-from tests.studio.bench import Bench
 from tests.studio.migrated import migrated
 from tests.studio.postgres import MISSING, programs
+
+if TYPE_CHECKING:
+    from tests.studio.bench import Bench
 
 _numbers = itertools.count(1)
 
@@ -133,8 +135,12 @@ def shared_bench(
     studio: Studio,
     backend_settings: dict[str, object],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Bench]:
+) -> "Iterator[Bench]":
     """A running backend beside the real Label Studio, for all tests of a module."""
+    # Not at import, here and below: it loads the learning libraries, which the process that only
+    # hands out the tests does not need, and all others wait for it.
+    from tests.studio.bench import Bench  # noqa: PLC0415
+
     folder: Path = tmp_path_factory.mktemp(f"backend-{next(_numbers)}")
     settings = {**QUICK, **backend_settings}
     server = local.backend(folder, local.free_port(), label_studio.url, **settings)
@@ -144,7 +150,7 @@ def shared_bench(
 
 
 @pytest.fixture
-def bench(shared_bench: Bench) -> Iterator[Bench]:
+def bench(shared_bench: "Bench") -> "Iterator[Bench]":
     """The backend with no projects but the test's own: each that is left costs Label Studio three
     requests every few seconds."""
     yield shared_bench
@@ -154,6 +160,8 @@ def bench(shared_bench: Bench) -> Iterator[Bench]:
 @pytest.fixture(scope="session")
 def one_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled encoder cut to its first layer: real weights, trained in seconds."""
+    from model.encoders.text import BUNDLED, TextEncoder  # noqa: PLC0415
+
     folder: Path = tmp_path_factory.mktemp("one-layer")
     whole = TextEncoder(BUNDLED, 32)
     whole.network.encoder.layer = whole.network.encoder.layer[:1]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import requests
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
@@ -30,6 +30,7 @@ from model.heads.head import Head
 from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key
+from tests.backend.fuzzing import many
 
 TEXTS = ("yes please", "no thanks")
 
@@ -343,7 +344,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@many(300)
 @given(path=st.sampled_from(["/predict", "/webhook", "/versions"]), body=JSON | BODIES)
 def test_no_input_breaks_the_server(url: str, path: str, body: object) -> None:
     answer = requests.post(url + path, json=body, timeout=60)

@@ -127,11 +127,14 @@ def test_what_encodes_is_the_restored_network(load: Load) -> None:
     np.testing.assert_array_equal(encoder.encode(UNSEEN), vectors)
 
 
-def test_a_handful_of_validation_labels_decides_nothing(load: Load) -> None:
+def test_a_handful_of_validation_labels_decides_nothing(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.encoders.finetune.CHECK_EVERY", 2)
     few = MIN_VALIDATION - 1
     wrong = Examples(TEXTS[:few], 1 - TARGETS[:few])
-    report = finetune(load(), Examples(TEXTS, TARGETS), wrong, "single", seed=0)
-    assert report.steps == report.best_step == MIN_STEPS
+    report = finetune(load(), Examples(TEXTS, TARGETS), wrong, "single", seed=0, steps=12)
+    assert report.steps == report.best_step == 12
     assert report.validation_loss is None
 
 
@@ -182,7 +185,8 @@ def test_word_embeddings_stay_as_they_were_and_the_rest_is_tuned(load: Load) -> 
     encoder = load()
     words = encoder.network.get_input_embeddings().weight
     words_before, layer_before = words.detach().clone(), layer_bias(encoder)
-    finetune(encoder, Examples(TEXTS[4:12], TARGETS[4:12]), NO_EXAMPLES, "single", seed=0)
+    training = Examples(TEXTS[4:12], TARGETS[4:12])
+    finetune(encoder, training, NO_EXAMPLES, "single", seed=0, steps=5)
     assert torch.equal(words, words_before)
     assert not torch.equal(layer_bias(encoder), layer_before)
 
@@ -190,7 +194,8 @@ def test_word_embeddings_stay_as_they_were_and_the_rest_is_tuned(load: Load) -> 
 def test_a_trained_encoder_is_ready_to_encode(load: Load) -> None:
     """With dropout left on, a text would have a different vector each time."""
     encoder = load()
-    finetune(encoder, Examples(TEXTS[4:12], TARGETS[4:12]), NO_EXAMPLES, "single", seed=0)
+    training = Examples(TEXTS[4:12], TARGETS[4:12])
+    finetune(encoder, training, NO_EXAMPLES, "single", seed=0, steps=5)
     np.testing.assert_array_equal(encoder.encode(UNSEEN), encoder.encode(UNSEEN))
 
 

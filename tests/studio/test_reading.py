@@ -54,24 +54,27 @@ def test_what_people_do_meanwhile_is_not_missed(
     bench: Bench, pool: Pool, pages_of_ten: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Tasks deleted and labelled that are known already, tasks that come. Nor is it a reason to
-    read all once more."""
+    read all once more. All that are open are counted, also those that are not known yet."""
     project = bench.project(NUMBERED)
-    first, second, third, *_ = bench.studio.of(project).tasks()
+    first, second, third, *_, last = bench.studio.of(project).tasks()
     synchronise(pool, bench.studio.of(project), CONFIG)
     bench.studio.session.call("DELETE", f"/api/tasks/{first['id']}/")
     bench.submit(second, ["tech"])
+    bench.submit(last, ["tech"])
     bench.studio.of(project).import_tasks([{"story": "New", "topic": "tech"}])
     reconciled(pool, bench, project)
     assert not is_read(pool)
     assert pool.labelling(CONFIG, False).answers == {second["id"]: ("tech",)}
+    assert pool.labelling(CONFIG, False).open_tasks == 43
     while not is_read(pool):
         bench.submit(third, ["tech"])
         reconciled(pool, bench, project)
     reconciled(pool, bench, project)
     assert pool.ids() == bench.studio.of(project).task_ids()
     assert len(pool.ids()) == 45
-    known = pool.labelling(CONFIG, False).answers
-    assert known == {second["id"]: ("tech",), third["id"]: ("tech",)}
+    known = pool.labelling(CONFIG, False)
+    assert known.answers == {task["id"]: ("tech",) for task in (second, third, last)}
+    assert (known.open_tasks, known.unread) == (42, 0)
     assert "read again" not in caplog.text
 
 
