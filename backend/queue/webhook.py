@@ -7,6 +7,7 @@ import requests
 
 from backend.errors import StudioError
 from backend.queue.listing import Listing, Row, same_address
+from backend.studio.client import Client
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -48,7 +49,8 @@ def send_hint(
     """Have a running backend look at a project now, as Label Studio does. Raises
     requests.RequestException when it does not answer."""
     body = {"action": "PROJECT_UPDATED", "project": {"id": project}}
-    return requests.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
+    with Client() as client:
+        return client.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
 
 
 def ensure_webhook(
