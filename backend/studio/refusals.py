@@ -63,7 +63,7 @@ def raise_for(response: requests.Response, what: str) -> None:
     status = response.status_code
     if status < 400:
         return
-    if _is_json(response):
+    if is_json(response):
         who, advice, proxy = "Label Studio", ADVICE.get(status, ""), ""
     else:
         who, proxy = "Label Studio, or a proxy before it,", about_proxy(response.url)
@@ -105,7 +105,8 @@ def _title(text: str) -> str:
     return "" if text.lstrip().startswith("<") else text
 
 
-def _is_json(response: requests.Response) -> bool:
+def is_json(response: requests.Response) -> bool:
+    """Whether Label Studio itself answered, as far as one can tell, and not a proxy before it."""
     try:
         response.json()
     except ValueError:
