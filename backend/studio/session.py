@@ -106,6 +106,7 @@ class Session:
                 f"{method} {path}: the certificate of {self.url} is not accepted. If it is "
                 "your own, set REQUESTS_CA_BUNDLE to the file of its certificate authority; if "
                 "Label Studio uses plain HTTP there, write http:// in LABEL_STUDIO_URL"
+                f"{about_proxy(self.url)}"
             ) from error
         except requests.RequestException as error:
             raise StudioError(
