@@ -7,6 +7,7 @@ import requests
 
 from backend.errors import StudioError
 from backend.queue.listing import Listing, Row, same_address
+from backend.studio.client import Client
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -50,7 +51,8 @@ def send_hint(
     # label-studio-ml's own server reads the interface of each event's project.
     described = {"id": project, "label_config": None}
     body = {"action": "PROJECT_UPDATED", "project": described}
-    return requests.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
+    with Client() as client:
+        return client.post(webhook_url(backend_url), json=body, auth=auth, timeout=timeout)
 
 
 def ensure_webhook(

@@ -12,8 +12,9 @@ from backend.sending import shown
 from backend.studio.client import about_proxy
 from backend.types import Json
 
-LONGEST = 200
-"""Characters of an answer that are shown: proxies answer with whole pages."""
+LONGEST, LONGEST_PAGE = 500, 200
+"""Characters that are shown of what Label Studio says, and of another answer: proxies answer with
+whole pages."""
 
 TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -62,7 +63,7 @@ def raise_for(response: requests.Response, what: str) -> None:
     status = response.status_code
     if status < 400:
         return
-    if _is_json(response):
+    if is_json(response):
         who, advice, proxy = "Label Studio", ADVICE.get(status, ""), ""
     else:
         who, proxy = "Label Studio, or a proxy before it,", about_proxy(response.url)
@@ -74,11 +75,11 @@ def raise_for(response: requests.Response, what: str) -> None:
 def said(response: requests.Response) -> str:
     """What an answer says, in one line: of JSON the details, of a page its title."""
     try:
-        text = _details(response.json())
+        text, most = _details(response.json()), LONGEST
     except ValueError:
-        text = _title(response.text)
+        text, most = _title(response.text), LONGEST_PAGE
     line = " ".join(text.split()) or response.reason or str(response.status_code)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _details(value: Any) -> str:
@@ -104,7 +105,8 @@ def _title(text: str) -> str:
     return "" if text.lstrip().startswith("<") else text
 
 
-def _is_json(response: requests.Response) -> bool:
+def is_json(response: requests.Response) -> bool:
+    """Whether Label Studio itself answered, as far as one can tell, and not a proxy before it."""
     try:
         response.json()
     except ValueError:

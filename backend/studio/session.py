@@ -13,7 +13,7 @@ from urllib3.util.retry import Retry
 from backend.errors import BadSetting, StudioError
 from backend.sending import AUTHORIZATION, check_token, is_personal, names_authorization, shown
 from backend.studio.client import OTHER_HEADER, Client, Sent, about_proxy
-from backend.studio.refusals import LOGIN, decoded, raise_for
+from backend.studio.refusals import LOGIN, decoded, is_json, raise_for
 from backend.types import Headers, Json
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 5.0, 60.0
@@ -88,7 +88,7 @@ class Session:
         """The response, also with a status in `allowed`; other error statuses raise StudioError."""
         what = f"{method} {path}"
         response = self._send(method, path, timeout, options)
-        if response.status_code == 401 and self._has_another_token():
+        if self._refuses_token(response) and self._has_another_token():
             response = self._send(method, path, timeout, options)
         self._server_time = _date_of(response)
         if response.status_code not in allowed:
@@ -106,6 +106,7 @@ class Session:
                 f"{method} {path}: the certificate of {self.url} is not accepted. If it is "
                 "your own, set REQUESTS_CA_BUNDLE to the file of its certificate authority; if "
                 "Label Studio uses plain HTTP there, write http:// in LABEL_STUDIO_URL"
+                f"{about_proxy(self.url)}"
             ) from error
         except requests.RequestException as error:
             raise StudioError(
@@ -141,6 +142,10 @@ class Session:
         """Whether the token is a personal access token, a JSON web token of three parts."""
         return is_personal(self._token)
 
+    def _refuses_token(self, response: requests.Response) -> bool:
+        """Not when a proxy wants a password: the token may be good."""
+        return response.status_code == 401 and is_json(response)
+
     def _has_another_token(self) -> bool:
         if self._access_until:  # Label Studio dropped the access token early: get another
             self._access_until = 0.0
@@ -153,7 +158,7 @@ class Session:
     def _refresh(self) -> None:
         path = "/api/token/refresh/"
         response = self.answer("POST", path, READ_TIMEOUT, json={"refresh": self._token})
-        if response.status_code == 401 and self._has_another_token():
+        if self._refuses_token(response) and self._has_another_token():
             if self.is_personal():
                 self._refresh()
             return

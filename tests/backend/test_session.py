@@ -143,6 +143,17 @@ def test_a_proxy_is_named_when_a_request_fails(
     assert about_proxy("http://localhost:8080") == ""
 
 
+def test_a_refusal_by_a_proxy_says_nothing_of_the_token(web: Web) -> None:
+    """The token in the settings was given up for the spare one."""
+    session = Session(web.url, "first", "spare", repeats=0)
+    for refusal in (Answer(PAGE % b"Sign in", 401), Answer(b'{"detail": "no"}', 401, JSON)):
+        web.answers["/x"] = refusal
+        with pytest.raises(StudioError):
+            session.call("GET", "/x")
+    tokens = [seen.authorization for seen in web.seen]
+    assert tokens == ["Token first", "Token first", "Token spare"]
+
+
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "тайна", ""])
 def test_a_token_that_cannot_be_sent_is_refused(web: Web, token: str) -> None:
     """Letters outside of Latin-1 ended a command in a traceback. What Label Studio, or somebody in

@@ -83,9 +83,9 @@ class Web:
             web = self
 
             def do_GET(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                self.body = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 headers = dict(self.headers.items())
-                seen = Seen(self.path, self.headers["Authorization"], headers, body)
+                seen = Seen(self.path, self.headers["Authorization"], headers, self.body)
                 self.web.seen.append(seen)
                 self.web.answers.get(self.path.partition("?")[0], Answer(status=404))(self)
 

@@ -222,7 +222,7 @@ def proxy(bench: Bench) -> Iterator[str]:
         answer = requests.request(
             handler.command,
             bench.server.url + handler.path,
-            data=handler.rfile.read(int(handler.headers["Content-Length"] or 0)),
+            data=handler.body,
             headers={**handler.headers, "Host": "inner.example"},
             timeout=30,
         )
