@@ -1,6 +1,6 @@
 """One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk.
 
-A shortlist is as long as there are open tasks. Those that the model can rank come first, then those
+A shortlist has tasks as long as any is open. Those that the model can rank come first, then those
 that have no vector yet, and last those that cannot be read, so that Label Studio never runs out of
 our order, after which it would serve at random whatever is left.
 """

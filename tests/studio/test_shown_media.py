@@ -164,6 +164,20 @@ def test_who_labels_faster_than_vectors_come_stays_in_the_order(bench: Bench, fi
     assert bench.state(project)["open_tasks"] == 0
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_where_no_picture_can_be_read_there_is_an_order_all_the_same(
+    bench: Bench, files: Web
+) -> None:
+    """Each task that was served asked us for a prediction first, while the annotator waited."""
+    tasks: list[Json] = [{"image": f"{files.url}/nothing-{number}.png"} for number in range(3)]
+    project = bench.project(tasks, PICTURES)
+    bench.connect(project)
+    sentence = "No task can be read; all 3 are asked at random."
+    until("the order", lambda: sentence in bench.state(project)["sentence"])
+    until("the sampling mode", lambda: bench.is_ordered(project))
+    label_next(bench, project)
+
+
 def label_next(bench: Bench, project: int) -> None:
     """Label what is served, which is the next in our order. All alike: no deep round comes."""
     task, is_in_order = bench.next_in_order(project)
