@@ -12,7 +12,6 @@ import requests
 
 from backend.dev import local
 from backend.errors import StudioError
-from backend.interface.parse import NOTHING_ASKED
 from backend.queue.webhook import SECRET_HEADER, send_hint
 from backend.studio.api import Studio
 from tests.backend.test_routes import setup_body
@@ -112,7 +111,7 @@ def test_the_order_follows_the_labels(bench: Bench) -> None:
 def test_an_unsupported_interface_is_refused_with_its_reason(bench: Bench) -> None:
     config = '<View><Text name="text" value="$story"/><TextArea name="a" toName="text"/></View>'
     project = bench.project(stories(2), config)
-    with pytest.raises(StudioError, match=NOTHING_ASKED):
+    with pytest.raises(StudioError, match="TextArea 'a' over <Text> is not learnt"):
         bench.connect(project)
 
 
