@@ -44,6 +44,10 @@ ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
 
 
+DEEPEST = 100
+"""Levels of tags, which are read by functions that call themselves."""
+
+
 @dataclass(frozen=True)
 class Parsed:
     """A control tag that can be learnt: what it asks, about which object tag, and when."""
@@ -279,4 +283,18 @@ def _tree(xml: str) -> Element:
         root: Element = fromstring(xml, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise UnsupportedConfig("The labelling interface is not valid XML", f"{error}.") from None
+    if _is_deeper(root, DEEPEST):
+        raise UnsupportedConfig(
+            f"Tags of the labelling interface are nested more than {DEEPEST} deep",
+            "Take out the tags that only wrap others.",
+        )
     return root
+
+
+def _is_deeper(root: Element, levels: int) -> bool:
+    """Whether there are more levels of tags. Level by level: a walk down would end at Python's
+    own limit."""
+    level = [root]
+    for _ in range(levels):
+        level = [child for element in level for child in element]
+    return bool(level)
