@@ -20,6 +20,8 @@ VALUE = re.compile(r"[\x21-\x7e\xa0-\xff]([\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-
 """Of a header; HTTP's own alphabet is Latin-1."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+SCHEME = re.compile(r"([a-z]+:)?//", re.IGNORECASE)
+
 PORTS = range(1, 65536)
 
 
@@ -109,8 +111,12 @@ def apart(url: str, headers: Headers = ()) -> tuple[str, Headers]:
 
 
 def shown(url: str) -> str:
-    """An address as people may see it: without a password and without a query."""
-    return re.sub(r"//.*@", "//", url, flags=re.DOTALL).partition("?")[0].partition("#")[0]
+    """An address as people may see it: without a password, also where the scheme or its slashes
+    are missing, and without a query."""
+    before, _, host = url.rpartition("@")
+    scheme = SCHEME.match(before)
+    start = scheme[0] if scheme else ""
+    return f"{start}{host}".partition("?")[0].partition("#")[0]
 
 
 def _is_header(item: tuple[str, object]) -> bool:

@@ -22,11 +22,12 @@ ROOMS = {
     "progress": set(),
     "errors": set(),
     "logs": set(),
+    "words": set(),
     "sending": {"errors", "types"},
     "settings": {"errors", "types", "sending"},
     # what is asked, and Label Studio's own pages
-    "interface": {"errors", "types"},
-    "studio": {"errors", "types", "sending"},
+    "interface": {"errors", "types", "words"},
+    "studio": {"errors", "types", "words", "sending"},
     # what is known of a project, and what it shows
     "mirror": {"errors", "types", "interface"},
     "media": {"errors", "types", "settings", "interface", "studio", "mirror"},
@@ -36,7 +37,7 @@ ROOMS = {
     "trainer": {"errors", "types", "logs", "interface", "mirror", "media"},
     # the loop, and its pages
     "project": {
-        *("errors", "types", "settings", "interface", "studio"),
+        *("errors", "types", "words", "settings", "interface", "studio"),
         *("mirror", "media", "folder", "queue", "trainer"),
     },
     "web": {

@@ -18,7 +18,10 @@ def studio_of(arguments: Namespace, settings: Settings) -> Studio:
     when one of them cannot be sent."""
     url, headers = settings.label_studio_url, settings.studio_headers
     if arguments.url:
-        url, headers = apart(arguments.url)
+        known = url
+        url, own = apart(arguments.url)
+        if own or url.rstrip("/") != known.rstrip("/"):  # the settings' are for their address
+            headers = own
     key = arguments.key or settings.label_studio_api_key
     if not url or not key:
         raise NotConnected("Give --url and --key, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")

@@ -152,6 +152,7 @@ def backend(folder: Path, port: int, studio_url: str, **settings: object) -> Loc
     environ = {
         "LABEL_STUDIO_URL": studio_url,
         "LABEL_STUDIO_API_KEY": TOKEN,
+        "LABEL_STUDIO_HEADERS": "",  # those of the environment are for another Label Studio
         "MODEL_DIR": str(folder / "models"),
         "HOST": "127.0.0.1",
         "PORT": str(port),

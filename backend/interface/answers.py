@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backend.interface.questions import Answer, LabelConfig, Question
+from backend.words import shortened
 from model.spans.tags import Span
 
 MOST_SHOWN = 60
@@ -98,4 +99,4 @@ def _named(question: Question) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+    return shortened(text, MOST_SHOWN)

@@ -1,7 +1,7 @@
 """From the labelling interface (XML) to a LabelConfig; what is refused comes with advice."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element, ParseError
 
@@ -20,17 +20,12 @@ from backend.interface.controls import CONTROLS
 from backend.interface.controls.control import Asked
 from backend.interface.questions import LabelConfig, Question, SourceKind
 from backend.interface.shown import TAGS, sources_of, why_unread
+from backend.words import joined
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
     '<Choice value="Yes"/><Choice value="No"/></Choices></View>'
 )
-
-
-def _joined(names: Iterable[str], last: str) -> str:
-    """For example "a, b and c", with `last` before the last name."""
-    *others, final = names
-    return f"{', '.join(others)} {last} {final}" if others else final
 
 
 def _supported() -> str:
@@ -39,14 +34,18 @@ def _supported() -> str:
     for tag, control in CONTROLS.items():
         over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
     return ", and ".join(
-        f"{_joined(tags, 'and')} for {_joined([f'<{tag}>' for tag in objects], 'and')}"
+        f"{joined(tags, 'and')} for {joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
     )
 
 
 RELATIONS = "Relations"
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
-NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interface"
+NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
+
+
+DEEPEST = 100
+"""Levels of tags, which are read by functions that call themselves."""
 
 
 @dataclass(frozen=True)
@@ -284,4 +283,18 @@ def _tree(xml: str) -> Element:
         root: Element = fromstring(xml, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise UnsupportedConfig("The labelling interface is not valid XML", f"{error}.") from None
+    if _is_deeper(root, DEEPEST):
+        raise UnsupportedConfig(
+            f"Tags of the labelling interface are nested more than {DEEPEST} deep",
+            "Take out the tags that only wrap others.",
+        )
     return root
+
+
+def _is_deeper(root: Element, levels: int) -> bool:
+    """Whether there are more levels of tags. Level by level: a walk down would end at Python's
+    own limit."""
+    level = [root]
+    for _ in range(levels):
+        level = [child for element in level for child in element]
+    return bool(level)

@@ -79,12 +79,8 @@ class Places:
     def _at_studio(self, reference: str) -> Place:
         for address in self._addresses:
             path = _below(reference, address)
-            if _climbs(path):
-                continue
-            if SERVED.match(path):
+            if not _climbs(path) and (SERVED.match(path) or path.startswith(STATIC)):
                 return Place(path=path)
-            if path.startswith(STATIC):
-                return Place(url=_readable(f"{self._url}{path}").geturl())
         raise Unreachable(
             "Label Studio serves no files there. Its own links begin with /data/upload/, "
             "/data/local-files/ or /static/"

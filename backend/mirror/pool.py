@@ -100,6 +100,13 @@ class Labelling:
         """How many tasks nobody has annotated yet."""
         return int(self.open.sum()) + len(self.blank) + self.unread
 
+    def used(self, asked: Ints) -> float:
+        """The share of these tasks that are not open any more. In [0, 1]; 0 for no tasks."""
+        if not len(asked):
+            return 0.0
+        still_open = np.concatenate([self.ids[self.open], self.blank])
+        return float((~np.isin(asked, still_open)).mean())
+
 
 @dataclass(frozen=True)
 class NothingShown:
@@ -211,7 +218,7 @@ class Pool:
         """Whether anything of the task has changed, and whether what it shows has."""
         if UNSENT in task:
             return self._put_unsent(task["id"], task[UNSENT])
-        self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],))
+        is_back = self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],)).rowcount > 0
         kept = ("id", "result", "was_cancelled")
         annotations = [
             {name: annotation.get(name) for name in kept}
@@ -226,16 +233,17 @@ class Pool:
             "INSERT OR REPLACE INTO task (id, key, data, annotations) VALUES (?, ?, ?, ?)",
             (task["id"], *values),
         )
-        return before != values, before is None or before[:2] != values[:2]
+        shown = is_back or before is None or before[:2] != values[:2]
+        return is_back or before != values, shown
 
     def _put_unsent(self, task: int, reason: str) -> tuple[bool, bool]:
         """The task counts as one that shows nothing: nobody can open it either. What was known of
         its annotations is kept."""
-        there = self._db.execute("SELECT key FROM task WHERE id = ?", (task,)).fetchone()
+        known = self._db.execute("SELECT 1 FROM unsent WHERE task = ?", (task,)).fetchone()
         self._db.execute("INSERT OR IGNORE INTO task VALUES (?, NULL, '{}', '[]')", (task,))
         self._db.execute("UPDATE task SET key = NULL WHERE id = ?", (task,))
         self._db.execute("INSERT OR REPLACE INTO unsent VALUES (?, ?)", (task, reason))
-        return there != (None,), there is not None and there != (None,)
+        return known is None, known is None
 
     def unsent(self) -> list[int]:
         """The tasks that Label Studio could not send at the last look at each."""
@@ -349,10 +357,11 @@ class Pool:
         answers: dict[int, Answer] = {}
         open_tasks = ~np.isin(ids, [task for task, _ in rows])
         reasons: defaultdict[str, list[int]] = defaultdict(list)
-        query = """SELECT id FROM task WHERE annotations != '[]' AND key IS NULL
+        query = """SELECT id, annotations FROM task WHERE annotations != '[]' AND key IS NULL
             AND id NOT IN (SELECT task FROM unsent)"""
-        for (task,) in self._db.execute(query):
-            reasons[BLANK].append(task)
+        for task, packed in self._db.execute(query):
+            if not _is_skipped(json.loads(packed)):
+                reasons[BLANK].append(task)
         undecided = empty = skipped = lost = 0
         for task, packed in rows:
             annotations = json.loads(packed)
@@ -363,7 +372,7 @@ class Pool:
             elif votes.answers:
                 undecided += 1
                 reasons[UNDECIDED].append(task)
-            elif all(row["was_cancelled"] for row in annotations):
+            elif _is_skipped(annotations):
                 skipped += 1
             elif votes.lost:
                 lost += 1
@@ -443,6 +452,10 @@ class Pool:
 def _key(data: object, config: LabelConfig) -> int | None:
     parts = parts_of(data, config)
     return None if parts is None else key_of(parts)
+
+
+def _is_skipped(annotations: list[Json]) -> bool:
+    return all(row["was_cancelled"] for row in annotations)
 
 
 def _packed(value: Any) -> str:

@@ -64,6 +64,8 @@ def what_is_left(facts: "VersionFacts") -> str:
     waiting = facts.open - facts.unreadable
     if waiting > 0:
         are = "is" if waiting == 1 else "are"
+        if not facts.encoded:
+            return f"no task is encoded yet; all {facts.open} are asked at random"
         return (
             f"all {facts.encoded} encoded tasks are labelled; {waiting} {are} not encoded yet and "
             f"{are} asked at random"

@@ -6,8 +6,6 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import astuple, replace
 
-import numpy as np
-
 from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.folder.damage import mended
 from backend.folder.format import migrate
@@ -305,10 +303,8 @@ class Turns:
 
     def _used(self, labelling: Labelling) -> float:
         """The share of the served order that is not open any more."""
-        if self._status.served is None:
-            return 0.0
-        asked = self._status.served.version.shortlist
-        return float((~np.isin(asked, labelling.ids[labelling.open])).mean())
+        served = self._status.served
+        return 0.0 if served is None else labelling.used(served.version.shortlist)
 
     def _fast_round(
         self, now: Ranked, labelling: Labelling, pinned: Version | None

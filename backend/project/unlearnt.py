@@ -3,6 +3,7 @@
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import Labelling, NothingShown
 from backend.project.status import NotLearnt
+from backend.words import joined
 
 MOST_REASONS = 20
 MOST_KEYS = 10
@@ -34,5 +35,4 @@ def _listed(keys: list[str] | tuple[str, ...], last: str) -> str:
     shown = [f"`{key}`" for key in dict.fromkeys(keys)]
     if len(shown) > MOST_KEYS:
         shown = [*shown[: MOST_KEYS - 1], f"{len(shown) - MOST_KEYS + 1} more"]
-    *others, final = shown
-    return f"{', '.join(others)} {last} {final}" if others else final
+    return joined(shown, last)

@@ -72,6 +72,8 @@ class Upkeep:
         """How long our changes of the project took, all together."""
         self._reviewed: int | None = pool.fact(REVIEWED)
         """The encoder whose review is done."""
+        self._tabs_failed = False
+        """Whether Label Studio failed at the project's tabs at the last look, and this was said."""
         self._missed = False
         """Whether settings were lost that have not been reported yet."""
 
@@ -224,7 +226,11 @@ class Upkeep:
         except StudioError as error:
             if error.status != 500:
                 raise
-            log.warning("project %d: the tabs stay as they are: %s", self._studio.number, error)
+            if not self._tabs_failed:  # it is asked again at each look
+                log.warning("project %d: the tabs stay as they are: %s", self._studio.number, error)
+            self._tabs_failed = True
+        else:
+            self._tabs_failed = False
 
     def show_review(self, store: Store, encoder: int) -> bool:
         """Fill the tab *Review labels* with the review made with this encoder, once. Returns False

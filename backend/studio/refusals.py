@@ -11,6 +11,7 @@ from backend.errors import StudioError
 from backend.sending import shown
 from backend.studio.client import about_proxy
 from backend.types import Json
+from backend.words import shortened
 
 LONGEST, LONGEST_PAGE = 500, 200
 """Characters that are shown of what Label Studio says, and of another answer: proxies answer with
@@ -79,7 +80,7 @@ def said(response: requests.Response) -> str:
     except ValueError:
         text, most = _title(response.text), LONGEST_PAGE
     line = " ".join(text.split()) or response.reason or str(response.status_code)
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return shortened(line, most)
 
 
 def _details(value: Any) -> str:

@@ -19,7 +19,7 @@ from label_studio_ml import api
 from werkzeug.datastructures import Authorization
 
 import backend.project.turn  # noqa: F401 (see above)
-from backend.errors import BackendError
+from backend.errors import BackendError, BadSetting
 from backend.project.service import HINTS, Service
 from backend.queue.webhook import SECRET_HEADER
 from backend.settings import from_env
@@ -43,6 +43,15 @@ PATIENCE = 1.0
 
 SETTINGS = from_env(os.environ)
 """Read now, so that one that cannot be used ends the server with its sentence."""
+
+_password = SETTINGS.basic_auth_user + SETTINGS.basic_auth_pass
+if not _password.isascii() or _password != _password.strip():
+    raise BadSetting(
+        "label-studio-ml's server fails at a password outside of ASCII, and Label Studio cuts off "
+        "the spaces around one, so it would never be let in. Choose BASIC_AUTH_USER and "
+        "BASIC_AUTH_PASS of ASCII letters, digits and signs, or run our own server: "
+        "python -m backend serve"
+    )
 
 _starting = threading.Lock()
 

@@ -201,4 +201,4 @@ def test_an_unsupported_interface_is_refused_with_its_reason(app: Flask) -> None
     config = '<View><Text name="text" value="$text"/><TextArea name="a" toName="text"/></View>'
     status, answer = setup(app, config, project=2)
     assert status == 400
-    assert "tag found in the labelling interface" in answer["error"]
+    assert "TextArea 'a' over <Text> is not learnt" in answer["error"]

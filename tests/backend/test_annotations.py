@@ -66,6 +66,11 @@ OTHERS = replace(SINGLE, others=frozenset({"comment"}))
         ([region("a"), region("p", from_name="comment")], []),
         ([{"type": "relation", "from_id": "1", "to_id": "2"}], []),
         ([region("gone", "a")], ["'gone' is not among the answers of Choices 'c'"]),
+        # One line in the log, whatever programs write.
+        (
+            [region("x \ny" + 90 * "z")],
+            [f"'x  y{55 * 'z'}…' is not among the answers of Choices 'c'"],
+        ),
         ([region("gone"), region("gone")], ["'gone' is not among the answers of Choices 'c'"]),
         ([region("a", from_name="old")], ["it answers 'old', and no control tag has this name"]),
         (

@@ -36,6 +36,16 @@ def test_the_example_that_we_advise_is_supported() -> None:
     )
 
 
+def test_an_interface_that_is_nested_too_deep_is_refused() -> None:
+    """It ended /setup in an error 500, and each turn of its project."""
+    question = '<Choices name="c" toName="t"><Choice value="a"/><Choice value="b"/></Choices>'
+    inner = f'<View><Text name="t" value="$text"/>{question}</View>'
+    assert parse("<View>" * 97 + inner + "</View>" * 97).labels == ("a", "b")
+    for levels in (98, 20_000):
+        with pytest.raises(UnsupportedConfig, match="nested more than 100 deep"):
+            parse("<View>" * levels + inner + "</View>" * levels)
+
+
 def test_nested_layout_aliases_and_any_data_key() -> None:
     xml = """<View><Style>.x{}</Style><View className="x"><HyperText name="page" value="$my_html"/>
     </View><View><View><Choices name="q" toName="page" choice="multiple" showInline="true">

@@ -1,6 +1,7 @@
 """Servers started as processes on this machine."""
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_servers_on_this_machine_are_called_without_a_proxy(
         server.wait_until_up()
     web.close()
     assert web.paths() == ["/health"]
+
+
+def test_the_backend_of_the_demo_gets_no_headers_for_another_label_studio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_HEADERS", '{"X-Gate": "secret"}')
+    program(tmp_path / "python").write_text('#!/bin/sh\necho "[$LABEL_STUDIO_HEADERS]"\n')
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert log_of(local.backend(tmp_path, local.free_port(), "http://127.0.0.1:1")) == "[]"
 
 
 def test_label_studio_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

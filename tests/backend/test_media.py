@@ -96,6 +96,22 @@ def test_an_allowed_host_gets_no_token_and_nothing_from_netrc(
     assert other.seen == [Seen("/cat.png", None)]
 
 
+def test_an_example_of_label_studio_comes_through_its_proxy_without_the_token(
+    studio: Web, tmp_path: Path
+) -> None:
+    """The proxy answered 401, because its password was not sent with the file."""
+    path = "/static/samples/sample.jpg"
+    studio.answers[path] = Answer(PICTURE)
+    session = Session(studio.url, TOKEN, headers=(("Authorization", "Basic x"),))
+    media = Media(tmp_path / "media", session)
+    assert media.fetch(path, 5).read_bytes() == PICTURE
+    assert studio.seen == [Seen(path, "Basic x")]
+    assert TOKEN not in studio.seen[0].headers.values()
+    assert "answered 404 when asked for the file" in refusal(media, "/static/none.jpg").args[0]
+    media.close()
+    session.close()
+
+
 def test_a_host_that_is_not_allowed_is_not_asked(other: Web, media: Make) -> None:
     refused = refusal(media(), f"{other.url}/cat.png?secret=1")
     assert not refused.temporary

@@ -98,6 +98,16 @@ def test_the_page_says_what_is_not_read_and_not_learnt(
     assert row in page and 'data?task=31">31</a>' in page
 
 
+def test_the_page_does_not_say_that_what_nobody_can_open_is_asked_for(
+    client: FlaskClient, loop: ProjectLoop
+) -> None:
+    unreadable = Unreadable(1, {4: "Label Studio cannot send this task: it answers 500"})
+    loop.status = replace(loop.status, unreadable=unreadable)
+    page = client.get("/status/7").text
+    assert "<p>1 task cannot be read" in page
+    assert "what Label Studio cannot send, and nobody can open, is not asked for" in page
+
+
 @pytest.mark.parametrize(
     ("counts", "sentence"),
     [
@@ -110,6 +120,7 @@ def test_the_page_says_what_is_not_read_and_not_learnt(
         ),
         ({"open": 1, "unreadable": 1}, "labelled; 1 more cannot be read and is asked at random."),
         ({"open": 3, "unreadable": 3, "encoded": 0}, "No task can be read; all 3 are asked at "),
+        ({"open": 9, "unreadable": 3, "encoded": 0}, "No task is encoded yet; all 9 are asked at "),
     ],
 )
 def test_what_is_asked_for_after_all_that_is_encoded(

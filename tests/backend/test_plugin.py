@@ -83,6 +83,20 @@ def test_a_file_called_model_hides_nothing_of_ours(program: str, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("password", ["pässword", "password "])
+def test_a_password_that_label_studio_ml_never_accepts_ends_its_server(
+    label_studio_ml: Path, tmp_path: Path, password: str
+) -> None:
+    """It answered 500 or 401 to each request of Label Studio."""
+    access = {"BASIC_AUTH_USER": "us", "BASIC_AUTH_PASS": password}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "MODEL_DIR": str(tmp_path), **access}
+    command = [str(label_studio_ml.with_name("python")), "-c", "import backend.web.hosted"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Choose BASIC_AUTH_USER and BASIC_AUTH_PASS of ASCII letters" in done.stderr
+
+
+@pytest.mark.slow
 def test_the_example_passes_its_own_tests(label_studio_ml: Path, tmp_path: Path) -> None:
     """In a process of its own, where label-studio-ml is 2.x: fit, predict, three /setup at once."""
     folder = shutil.copytree(ROOT / "examples" / "active_learning", tmp_path / "active_learning")

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backend.interface.controls.labels import Labels
@@ -92,6 +93,23 @@ def test_what_shows_nothing_or_cannot_be_read_is_open_all_the_same(pool: Pool) -
     assert seen.open_tasks == 1 + 2 + 7
 
 
+def test_what_shows_nothing_is_not_taken_for_labelled(pool: Pool) -> None:
+    """While a project of such tasks was read, each turn made a new order: all of the last one
+    seemed to be used."""
+    pool.update([task(1), task(2, annotation(1, "a")), task(3, text=None)], CONFIG)
+    seen = pool.labelling(CONFIG, False)
+    assert seen.used(np.array([1, 3])) == 0.0
+    assert seen.used(np.array([1, 2, 3, 9])) == 0.5
+    assert seen.used(np.array([], dtype=np.int64)) == 0.0
+
+
+def test_a_skip_of_a_task_that_shows_nothing_is_no_annotation(pool: Pool) -> None:
+    """It was counted among the annotations that are not learnt."""
+    skip = annotation(1, was_cancelled=True)
+    pool.update([task(1, skip, text=None), task(2, annotation(2, "a"), text=None)], CONFIG)
+    assert pool.labelling(CONFIG, False).reasons == {"the task shows nothing that can be read": [2]}
+
+
 def test_what_tasks_show_is_read_again_only_when_it_changes(pool: Pool, tmp_path: Path) -> None:
     """To read a million rows takes seconds, and people wait for each label to change the order."""
     pool.update([task(1, text="a"), task(2, text="b"), task(3, text="c")], CONFIG)
@@ -160,6 +178,17 @@ def test_a_task_that_cannot_be_sent_is_named_and_nothing_else(pool: Pool) -> Non
     assert pool.update([task(2, annotation(1, "a"))], CONFIG) == 1
     assert pool.unreadable(1) == (0, {})
     assert pool.labelling(CONFIG, False).answers == {2: ("a",)}
+
+
+def test_a_task_that_shows_nothing_may_also_become_one_that_cannot_be_sent(pool: Pool) -> None:
+    """Neither way was noticed as a change: the status page named the task as one with no text."""
+    blank = {"id": 1, "data": {}, "annotations": []}
+    pool.update([blank], CONFIG)
+    assert pool.nothing_shown() == NothingShown(1, 1, first=1, keys=())
+    assert pool.update([{"id": 1, UNSENT: "why"}], CONFIG) == 1
+    assert pool.nothing_shown() is None
+    assert pool.update([blank], CONFIG) == 1
+    assert pool.nothing_shown() == NothingShown(1, 1, first=1, keys=())
 
 
 def test_half_a_character_is_kept(pool: Pool) -> None:

@@ -100,6 +100,9 @@ def test_a_password_in_the_address_moves_into_the_headers(
         "http://us:1#ss@studio",
         "http://us:1?ss@studio",
         "http://studio:99999",
+        "us:pass@studio:8080",
+        "http:us:pass@studio",
+        "http:/us:pass@studio",
     ],
 )
 def test_an_address_that_cannot_be_called_is_refused(url: str) -> None:

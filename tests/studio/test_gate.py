@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
 from backend.dev import local
+from backend.media.media import Media
 from backend.studio.api import Studio
+from backend.studio.session import Session
 from tests.conftest import QUICK
 from tests.studio.bench import Bench, stories, until
 from tests.studio.gate import Gate
@@ -81,6 +84,15 @@ def test_all_works_behind_a_proxy_with_a_password(bench: Bench, gate: Gate) -> N
         assert not [secret for secret in HIDDEN if secret in page.text]
     log = bench.server.log.read_text()
     assert not [secret for secret in HIDDEN if secret in log]
+
+
+def test_examples_of_label_studio_come_through_the_gate(gate: Gate, tmp_path: Path) -> None:
+    """What Label Studio serves to anybody was asked for without the password of its proxy."""
+    with closing(Session(f"http://{gate.host}", "", headers=tuple(gate.wanted.items()))) as session:
+        media = Media(tmp_path, session)
+        picture = media.fetch("/static/samples/sample.jpg", 1)
+        media.close()
+    assert picture.read_bytes().startswith(b"\xff\xd8")
 
 
 def test_the_doctor_goes_the_same_way_and_says_who_refuses(bench: Bench, gate: Gate) -> None:
