@@ -44,6 +44,25 @@ def _supported() -> str:
     )
 
 
+MOST_DEPTH = 100
+READ = (
+    "allowNested",
+    "apiUrl",
+    "indexFlag",
+    "leafsOnly",
+    "maxRating",
+    "perItem",
+    "perRegion",
+    "toName",
+    "valueList",
+    "valueType",
+    "visibleWhen",
+    "whenChoiceValue",
+    "whenTagName",
+)
+SPELT = {name.lower(): name for name in READ}
+"""The attributes that are read, however they are spelt: Label Studio's pages take `perregion` for
+`perRegion`."""
 RELATIONS = "Relations"
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 NOTHING_ASKED = f"No {_joined(CONTROLS, 'or')} tag found in the labelling interface"
@@ -183,6 +202,10 @@ def _question(root: Element, way: Way, ignored: Collection[SourceKind]) -> Parse
     if element.tag == RELATIONS:
         raise UnsupportedConfig("Relations between spans are not learnt", ADVICE)
     which = f"{element.tag} '{element.get('name', '')}'"
+    if not element.get("name"):
+        raise UnsupportedConfig(
+            f"A {element.tag} tag has no name", f"Its answers are saved under it. {ADVICE}"
+        )
     target = _target(root, element)
     control = CONTROLS.get(element.tag)
     if control is None or (control.objects and target.tag not in control.objects):
@@ -284,4 +307,21 @@ def _tree(xml: str) -> Element:
         root: Element = fromstring(xml, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise UnsupportedConfig("The labelling interface is not valid XML", f"{error}.") from None
+    if _depth(root) > MOST_DEPTH:
+        raise UnsupportedConfig(
+            f"The labelling interface has more than {MOST_DEPTH} tags in each other",
+            "So deep a tree cannot be read: put fewer tags into each other.",
+        )
+    for element in root.iter():
+        for name in element.attrib.keys() - SPELT.values():
+            if name.lower() in SPELT:
+                element.set(SPELT[name.lower()], element.attrib.pop(name))
     return root
+
+
+def _depth(root: Element) -> int:
+    """Counted level by level: a deep tree must not end the counting."""
+    level, depth = [root], 0
+    while level and depth <= MOST_DEPTH:
+        level, depth = [child for element in level for child in element], depth + 1
+    return depth
