@@ -44,8 +44,9 @@ def read_result(result: object, config: LabelConfig) -> ReadResult:
         given += [] if answer is None else [answer]
         lost += [] if problem is None else [problem]
     for question in config.questions:
-        mine = {one for one in given if one in question.of_label}
-        if question.kind in EXCLUSIVE and len(mine) > 1:
+        is_exclusive = question.kind in EXCLUSIVE and len(given) > 1
+        mine = {one for one in given if one in question.of_label} if is_exclusive else set()
+        if len(mine) > 1:
             given = [one for one in given if one not in mine]
             lost.append(f"it gives {len(mine)} answers to {_named(question)}, which takes one")
     return ReadResult(config.in_order(given) or None, tuple(dict.fromkeys(lost)))

@@ -48,6 +48,8 @@ def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
     if len(config.questions) == 1:
         agreed = _agreed(votes, config.kind)
         return None if agreed is None else config.in_order(agreed)
+    if len(votes) == 1:
+        return votes[0] or None
     decided: list[str | Span] = []
     for question in config.in_turn:
         theirs = [labels for labels in map(set, votes) if labels & question.of_label.keys()]
