@@ -1,5 +1,6 @@
 """Names for the arrays that travel between the modules of `model`."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,10 @@ class Condition:
 
     labels: tuple[str, ...]
     is_negated: bool = False
+
+    def holds(self, given: Set[object]) -> bool:
+        """Whether it is fulfilled where these labels are given."""
+        return given.isdisjoint(self.labels) == self.is_negated
 
 
 @dataclass(frozen=True)

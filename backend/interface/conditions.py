@@ -50,7 +50,9 @@ def _when(element: Element) -> When | None:
     kind, tag = element.get("visibleWhen"), element.get("whenTagName") or None
     value = element.get("whenChoiceValue")
     if kind in ("choice-selected", "choice-unselected"):
-        values = tuple(value.split(",")) if value else None
+        # Without a tag, a <View> is shown after any choice, whatever its whenChoiceValue says.
+        is_any = not value or (tag is None and element.tag == "View")
+        values = None if is_any else tuple((value or "").split(","))
         return When(tag, values, kind == "choice-unselected")
     if kind is None and value:
         return When(None, (value,))
@@ -65,7 +67,8 @@ def unmet(when: When, asker: Question, asked: Sequence[Question]) -> str | None:
     if not deciding:
         return "it depends on other questions, of which none is learnt"
     if when.values is not None and not any(_chosen(when.values, one) for one in deciding):
-        return f"it depends on '{','.join(when.values)}', which is no answer to '{when.tag}'"
+        others = "any other question" if when.tag is None else f"'{when.tag}'"
+        return f"it depends on '{','.join(when.values)}', which is no answer to {others}"
     return None
 
 

@@ -39,6 +39,24 @@ def _supported() -> str:
     )
 
 
+READ = (
+    "allowNested",
+    "apiUrl",
+    "indexFlag",
+    "leafsOnly",
+    "maxRating",
+    "perItem",
+    "perRegion",
+    "toName",
+    "valueList",
+    "valueType",
+    "visibleWhen",
+    "whenChoiceValue",
+    "whenTagName",
+)
+SPELT = {name.lower(): name for name in READ}
+"""The attributes that are read, however they are spelt: Label Studio's pages take `perregion` for
+`perRegion`."""
 RELATIONS = "Relations"
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
@@ -182,6 +200,10 @@ def _question(root: Element, way: Way, ignored: Collection[SourceKind]) -> Parse
     if element.tag == RELATIONS:
         raise UnsupportedConfig("Relations between spans are not learnt", ADVICE)
     which = f"{element.tag} '{element.get('name', '')}'"
+    if not element.get("name"):
+        raise UnsupportedConfig(
+            f"A {element.tag} tag has no name", f"Its answers are saved under it. {ADVICE}"
+        )
     target = _target(root, element)
     control = CONTROLS.get(element.tag)
     if control is None or (control.objects and target.tag not in control.objects):
@@ -288,6 +310,10 @@ def _tree(xml: str) -> Element:
             f"Tags of the labelling interface are nested more than {DEEPEST} deep",
             "Take out the tags that only wrap others.",
         )
+    for element in root.iter():
+        for name in element.attrib.keys() - SPELT.values():
+            if name.lower() in SPELT:
+                element.set(SPELT[name.lower()], element.attrib.pop(name))
     return root
 
 

@@ -47,8 +47,9 @@ def results_of(
         is_given = decisions(mine, question.kind, thresholds)
         is_given &= mine >= needed(question.from_name)
         is_given &= _is_asked(question, given, len(probs))[:, None]
-        given.update(_labels_in(question, answers, is_given))
-        regions = _regions(question, answers, mine, is_given)
+        is_stated = _stated(question, answers, is_given)
+        given.update(_labels_in(question, answers, is_stated))
+        regions = _regions(question, answers, mine, is_stated)
         for result, region in zip(results, regions, strict=True):
             result.extend([] if region is None else [region])
     return results
@@ -63,7 +64,7 @@ def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
     for question, answers, mine, thresholds in _in_turn(probs, head, config):
         is_asked = _is_asked(question, given, len(probs))
         is_given = decisions(mine, question.kind, thresholds) & is_asked[:, None]
-        given.update(_labels_in(question, answers, is_given))
+        given.update(_labels_in(question, answers, _stated(question, answers, is_given)))
         sure.append(np.where(is_asked, confidence(mine, question.kind, thresholds), 1.0))
     return np.min(sure, axis=0) if sure else np.zeros(len(probs))
 
@@ -76,6 +77,19 @@ def _is_asked(question: Question, given: Given, tasks: int) -> Bools:
         is_one = np.any(known, axis=0) if known else np.zeros(tasks, dtype=np.bool_)
         is_asked &= is_one != condition.is_negated
     return is_asked
+
+
+def _stated(question: Question, answers: Sequence[str], is_given: Bools) -> Bools:
+    """Which of the given answers (n, c) the results state. Label Studio's pages see no others: a
+    node of a taxonomy is not chosen where one below it is."""
+    is_stated = np.zeros_like(is_given)
+    places = {answer: place for place, answer in enumerate(answers)}
+    for row, chosen in enumerate(is_given):
+        found = question.control.stated(
+            [answers[place] for place in np.flatnonzero(chosen).tolist()]
+        )
+        is_stated[row, [places[answer] for answer in found]] = True
+    return is_stated
 
 
 def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> Given:
@@ -103,15 +117,13 @@ def _in_turn(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[Quest
 
 
 def _regions(
-    question: Question, answers: Sequence[str], probs: Floats, is_given: Bools
+    question: Question, answers: Sequence[str], probs: Floats, is_stated: Bools
 ) -> Iterator[Json | None]:
-    """The region with the decided answers (of c) for each of n tasks; None if there are none.
-    probs, is_given (n, c)."""
-    for row, chosen in zip(probs.tolist(), is_given, strict=True):
+    """The region that states the decided answers (of c) for each of n tasks; None if there are
+    none. probs, is_stated (n, c)."""
+    for row, chosen in zip(probs.tolist(), is_stated, strict=True):
         sure = {answers[column]: row[column] for column in np.flatnonzero(chosen).tolist()}
-        stated = question.control.stated(list(sure))
-        least = min((sure[answer] for answer in stated), default=0.0)
-        yield _region(question, stated, least) if stated else None
+        yield _region(question, list(sure), min(sure.values())) if sure else None
 
 
 def _region(

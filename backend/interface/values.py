@@ -76,9 +76,21 @@ def text_of(value: object) -> str | None:
     if isinstance(value, str | int | float):
         return str(value)
     if isinstance(value, list):
-        texts = [text_of(item) for item in value]
-        return ",".join(filter(None, texts)) or None
+        return ",".join(filter(None, map(text_of, _leaves(value)))) or None
     return None
+
+
+def _leaves(value: list[object]) -> Iterator[object]:
+    """What stands in a list and in the lists in it, however deep."""
+    left = [iter(value)]
+    while left:
+        for item in left[-1]:
+            if isinstance(item, list):
+                left.append(iter(item))
+                break
+            yield item
+        else:
+            left.pop()
 
 
 def decoded(text: str, encoding: Encoding) -> str | None:
@@ -90,6 +102,10 @@ def decoded(text: str, encoding: Encoding) -> str | None:
         return code.decode("utf-8" if encoding == "base64unicode" else "latin-1")
     except (binascii.Error, ValueError):
         return None
+
+
+def _is_place(step: str) -> bool:
+    return step.isdecimal() and len(step) < 10  # int() refuses thousands of digits
 
 
 def _is_one_key(value: str) -> bool:
@@ -104,7 +120,7 @@ def _at(data: Mapping[str, object], path: str) -> object:
     for step in STEP.findall(path):
         if isinstance(found, Mapping):
             found = found.get(step)
-        elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+        elif isinstance(found, list) and _is_place(step) and int(step) < len(found):
             found = found[int(step)]
         else:
             return None

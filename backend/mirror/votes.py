@@ -1,11 +1,11 @@
 """The votes of a task's annotations, one each, and what the majority agrees on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from backend.interface.answers import read_result
-from backend.interface.questions import Answer, LabelConfig, may_be_empty
+from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty
 from backend.types import Json
 from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
@@ -26,15 +26,18 @@ class Votes:
 
     @classmethod
     def read(cls, annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> "Votes":
-        given = [row["result"] for row in annotations if not row["was_cancelled"]]
-        found = [read_result(result, config) for result in given]
-        is_answer = may_be_empty(config.kind, empty_is_none)
-        answers = [
-            () if result == [] and is_answer else one.answer
-            for result, one in zip(given, found, strict=True)
-        ]
-        lost = dict.fromkeys(reason for one in found for reason in one.lost)
-        return cls([answer for answer in answers if answer is not None], tuple(lost))
+        answers: list[Answer] = []
+        lost: dict[str, None] = {}
+        for row in annotations:
+            if row["was_cancelled"]:
+                continue
+            found = read_result(row["result"], config)
+            lost.update(dict.fromkeys(found.lost))
+            if found.answer is not None:
+                answers.append(found.answer)
+            elif row["result"] == [] and may_be_empty(config.kind, empty_is_none):
+                answers.append(())
+        return cls(answers, tuple(lost))
 
 
 def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
@@ -42,16 +45,32 @@ def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
 
     With one label per task: the label with the most votes. With several: each label that more than
     half of the annotators gave; a label that exactly half of them gave leaves the task undecided.
-    With several questions, each is decided by those who answered it.
+    With several questions, each is decided by those who answered it, unless it follows from an
+    answer of theirs that the others do not share.
     """
     if len(config.questions) == 1:
         agreed = _agreed(votes, config.kind)
         return None if agreed is None else config.in_order(agreed)
+    if len(votes) == 1:
+        return votes[0] or None
     decided: list[str | Span] = []
-    for question in config.questions:
-        mine = [config.in_order(vote & question.of_label.keys()) for vote in map(set, votes)]
-        decided += _agreed([vote for vote in mine if vote], question.kind) or ()
+    for question in config.in_turn:
+        theirs = [labels for labels in map(set, votes) if labels & question.of_label.keys()]
+        if not _is_overruled(question, theirs, set(decided)):
+            mine = [config.in_order(labels & question.of_label.keys()) for labels in theirs]
+            decided += _agreed(mine, question.kind) or ()
     return config.in_order(decided) or None
+
+
+def _is_overruled(
+    question: Question, votes: Sequence[Set[str | Span]], decided: Set[str | Span]
+) -> bool:
+    """Whether the annotators with these votes were asked only because of answers that did not
+    become the decided ones."""
+    return any(
+        not condition.holds(decided) and any(condition.holds(vote) for vote in votes)
+        for condition in question.conditions
+    )
 
 
 def _agreed(votes: Sequence[Answer], kind: Kind) -> Answer | None:

@@ -19,9 +19,10 @@ def asked_share(conditions: Sequence[Condition], head: Head, probs: Floats) -> F
 def _holding(condition: Condition, head: Head, probs: Floats) -> Floats:
     """The probability (n,) that one condition holds."""
     none_given = np.ones(len(probs))
+    wanted = frozenset(condition.labels)  # of a large taxonomy ten thousand
     for group in head.groups:
         columns = range(group.start, group.stop)
-        named = [column for column in columns if head.labels[column] in condition.labels]
+        named = [column for column in columns if head.labels[column] in wanted]
         mine = probs[:, named]
         if group.kind in EXCLUSIVE:
             none_given *= 1.0 - np.minimum(mine.sum(axis=1), 1.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.interface.answers import answer_of, read_result
+from backend.interface.answers import ReadResult, answer_of, read_result
 from backend.interface.controls.labels import Labels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
@@ -55,6 +55,11 @@ def test_labels_of_an_annotation(result: object, labels: Answer | None) -> None:
 
 
 OTHERS = replace(SINGLE, others=frozenset({"comment"}))
+DEEP: list[object] = []
+for _ in range(10_000):
+    DEEP = [DEEP]
+SHORT = "[[[[[[...]]]]]]"
+ODD = "an answer to Choices 'c' has a form that is not understood: "
 
 
 @pytest.mark.parametrize(
@@ -85,6 +90,14 @@ OTHERS = replace(SINGLE, others=frozenset({"comment"}))
             ["an answer to Choices 'c' has a form that is not understood: {'text': ['a']}"],
         ),
         ([region(value=None)], ["an answer to Choices 'c' has no value"]),
+        ([region(value={"choices": DEEP})], [f"{ODD}{{'choices': [[[[[[...]]]]]]}}"]),
+        (
+            [region("a", from_name=DEEP)],
+            [f"it answers '[{SHORT}]', and no control tag has this name"],
+        ),
+        ([region("a", "b")], ["it gives 2 answers to Choices 'c', which takes one"]),
+        ([region("a"), region("b")], ["it gives 2 answers to Choices 'c', which takes one"]),
+        ([region("a"), region("a")], []),
         ([7], ["a part of its result is no JSON object"]),
         (None, ["its result is not a list"]),
     ],
@@ -105,6 +118,13 @@ def test_a_renamed_label_keeps_its_annotations() -> None:
     tree = replace(TREE, questions=(replace(TAXONOMY, aliases={"x / y": "a / x"}),))
     path = {"from_name": "c", "type": "taxonomy", "value": {"taxonomy": [["x", "y"]]}}
     assert answer_of([path], tree) == ("a", "a / x"), "with the nodes above it"
+
+    moved = replace(TREE, questions=(replace(TAXONOMY, aliases={"b / y": "a / x"}),))
+    paths = [["b", "y"]]
+    path = {"from_name": "c", "type": "taxonomy", "value": {"taxonomy": paths}}
+    assert read_result([path], moved) == ReadResult(("a", "a / x")), "no longer below b"
+    paths.append(["b", "z"])
+    assert answer_of([path], moved) == ("a", "a / x", "b"), "what is still there is meant"
 
     spans = replace(SPANS, questions=(replace(MARKS, aliases={"someone": "who"}),))
     value = {"start": 4, "end": 7, "labels": ["someone"]}
@@ -346,6 +366,40 @@ def test_a_question_that_is_not_asked_makes_no_answer_unsure() -> None:
     probs = np.array([[0.7, 0.3, 0.55, 0.2], [0.2, 0.8, 0.55, 0.2]])
     both = replace(SINGLE, questions=(SORT, BELOW))
     assert confidence_of(probs, head(BOTH.labels), both).tolist() == [0.7, 0.55]
+
+
+FOLLOWS = replace(SINGLE, questions=(SORT, BELOW))
+
+
+@pytest.mark.parametrize(
+    ("votes", "agreed"),
+    [
+        ([("sort: b", "tags: a")], ("sort: b", "tags: a")),
+        ([("sort: b", "tags: a"), ("sort: b", "tags: a")], ("sort: b", "tags: a")),
+        ([("sort: b", "tags: a"), ("sort: a",), ("sort: a",)], ("sort: a",)),
+        ([("sort: b", "tags: a"), ("sort: a",)], None),
+        ([("tags: a",)], ("tags: a",)),  # imported without the answer that it follows from
+    ],
+)
+def test_an_answer_that_follows_from_an_overruled_one_is_not_learnt(
+    votes: list[Answer], agreed: Answer | None
+) -> None:
+    for questions in ((SORT, BELOW), (BELOW, SORT)):
+        found = consensus(votes, replace(FOLLOWS, questions=questions))
+        assert (None if found is None else set(found)) == (None if agreed is None else set(agreed))
+
+
+@pytest.mark.parametrize(("node", "asked"), [("a", [False, True]), ("a / x", [True, False])])
+def test_a_node_is_not_chosen_where_one_below_it_is(node: str, asked: list[bool]) -> None:
+    """A page looks at the end of each chosen path only."""
+    tree = replace(TAXONOMY, from_name="tree", prefix="tree: ")
+    below = replace(TAGS, conditions=(Condition((f"tree: {node}",)),))
+    both = replace(SINGLE, questions=(tree, below))
+    probs = np.array([[0.9, 0.8, 0.1, 0.1, 0.9, 0.1], [0.9, 0.1, 0.1, 0.1, 0.9, 0.1]])
+    made = results_of(probs, head(both.labels), both)
+    assert [any(one["from_name"] == "tags" for one in row) for row in made] == asked
+    sure = confidence_of(probs, head(both.labels), both).tolist()
+    assert sure == pytest.approx([0.8, 0.9])
 
 
 STARRED = Question("stars", "t", "ordered", ("1", "2", "3"), Rating(), prefix="stars: ")

@@ -22,6 +22,11 @@ HTML = showing(("html", "text"))
 POST = showing(("image", "photo"), ("text", "title"), ("video", "clip"), ("html", "body"))
 
 
+DEEP: object = "deep"
+for _ in range(10_000):
+    DEEP = [DEEP]
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -31,6 +36,8 @@ POST = showing(("image", "photo"), ("text", "title"), ("video", "clip"), ("html"
         ({"text": None}, None),
         ({"text": 7.0}, "7"),
         ({"text": ["a", 1]}, "a,1"),
+        ({"text": ["a", ["b", [], [["c"], None]], "d"]}, "a,b,c,d"),
+        ({"text": DEEP}, "deep"),
         ({"text": True}, "true"),
         ({"text": {"a": "b"}}, None),
         ({"text": []}, None),
@@ -58,6 +65,7 @@ MAIL = {
     [
         ("$meta.to", "Bo,Cy"),
         ("$meta.to[1]", "Cy"),
+        (f"$meta.to[{'9' * 5000}]", None),
         ("$items[1].body", "two"),
         ("$items[9].body", None),
         ("$items.0.body", "one"),

@@ -224,6 +224,7 @@ SELECTED, UNSELECTED = 'visibleWhen="choice-selected"', 'visibleWhen="choice-uns
         (f'{SELECTED} whenTagName="c"', ANY),
         (SELECTED, ANY),
         (f'{UNSELECTED} whenTagName="c" whenChoiceValue="a"', NOT_A),
+        ('visiblewhen="choice-selected" whentagname="c" whenchoicevalue="a"', A),
         ('whenChoiceValue="a"', A),
         ('visibleWhen="no-region-selected"', None),
         ('whenTagName="c"', None),
@@ -249,6 +250,7 @@ def test_a_question_that_follows_from_another_is_learnt_with_its_condition(
             "Choices 'd' is asked about a part of the task (visibleWhen=region-selected)",
         ),
         ('perRegion="true"', "Choices 'd' is asked about a part of the task (perRegion)"),
+        ('perregion="true"', "Choices 'd' is asked about a part of the task (perRegion)"),
         ('perItem="true"', "Choices 'd' is asked about a part of the task (perItem)"),
         (
             f'{SELECTED} whenTagName="gone"',
@@ -258,11 +260,21 @@ def test_a_question_that_follows_from_another_is_learnt_with_its_condition(
             f'{SELECTED} whenTagName="c" whenChoiceValue="z"',
             "Choices 'd' is not always asked, and it depends on 'z', which is no answer to 'c'",
         ),
+        (
+            f'{SELECTED} whenChoiceValue="z"',
+            "Choices 'd' is not always asked, and it depends on 'z', which is no answer to any "
+            "other question",
+        ),
     ],
 )
 def test_a_question_about_something_else_is_left_to_people(condition: str, reason: str) -> None:
     found = parse(asked_if(condition))
     assert (found.questions, found.left_out) == (parse(config()).questions, (reason,))
+
+
+def test_a_view_is_shown_after_any_choice_where_it_names_no_tag() -> None:
+    found = parse(asked_if("", view=f'{SELECTED} whenChoiceValue="z"'))
+    assert found.questions[1].conditions == (ANY,)
 
 
 def test_what_depends_on_a_question_that_depends_needs_both() -> None:
@@ -398,6 +410,11 @@ def test_the_advice_names_every_control() -> None:
         ("<View/>", NOTHING_ASKED),
         ("<View", "The labelling interface is not valid XML"),
         (config() + config(), "The labelling interface is not valid XML"),
+        (config().replace("name='c' ", ""), "A Choices tag has no name"),
+        (
+            "<View>" * 10_000 + "</View>" * 10_000,
+            "The labelling interface has more than 100 tags in each other",
+        ),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not read"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
         (config(object='<Text name="t" value="fixed"/>'), "names no data key"),

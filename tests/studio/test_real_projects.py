@@ -53,7 +53,9 @@ NESTED = (
     '<Choices name="topic" toName="text" allowNested="true" required="true"><Choice value="hard">'
     '<Choice value="business"/><Choice value="politics"/><Choice value="tech"/></Choice>'
     '<Choice value="sports"/><Choice value="entertainment"/></Choices>'
-    '<Rating name="stars" toName="text"/><TextArea name="why" toName="text"/></View>'
+    '<Rating name="stars" toName="text"/><TextArea name="why" toName="text"/>'
+    '<Choices name="where" toName="text" visiblewhen="choice-selected" whenTagName="topic" '
+    'whenChoiceValue="sports"><Choice value="1"/><Choice value="2"/></Choices></View>'
 )
 
 
@@ -67,7 +69,8 @@ def given(name: str, kind: str, value: object) -> Json:
 
 def test_annotations_are_understood_or_counted(bench: Bench) -> None:
     """Nested choices are learnt; stars count as pandas writes them; a former name counts by its
-    alias; what is left is told by its reason, with the first task."""
+    alias; what is left is told by its reason, with the first task. What only the minority was
+    asked is not learnt."""
     told = stories(40)
     tasks: list[Json] = [
         {
@@ -78,25 +81,30 @@ def test_annotations_are_understood_or_counted(bench: Bench) -> None:
     ]
     first = tasks[0]["annotations"][0]["result"]
     first += [given("stars", "rating", 2.0), given("why", "textarea", ["because"])]
+    ball = [given("topic", "choices", [["sports"]]), given("where", "choices", ["1"])]
+    news = next(one for one in tasks[1:] if one["data"]["topic"] != "sports")
+    news["annotations"] += [{"result": ball}, news["annotations"][0]]
     odd = [
         [given("topic", "choices", [["hard", "finance"]])],
         [given("topic", "choices", [["hard", "money"]])],
         [given("subject", "choices", ["sports"])],
         [given("topic", "choices", "sports")],
         [],
+        [given("topic", "choices", [["sports"], ["entertainment"]])],
     ]
     others = [
         {"data": one, "annotations": [{"result": result}]}
         for one, result in zip(told[30:], odd, strict=False)
     ]
-    project = bench.project([*tasks, *others, *({"data": one} for one in told[35:])], NESTED)
+    project = bench.project([*tasks, *others, *({"data": one} for one in told[36:])], NESTED)
     bench.connect(project)
-    until("the rest in the order", lambda: bench.ranks(project) == 5)
+    until("the rest in the order", lambda: bench.ranks(project) == 4)
     ids = sorted(bench.studio.of(project).task_ids())
     version = bench.version(project)
     assert version is not None and version.head is not None
     assert version.facts.labels == 31, "30 nested choices, and one by its former name"
     assert "topic: hard / business" in version.head.labels
+    assert "where: 1" not in version.head.labels, "no majority was asked"
     assert bench.state(project)["not_learnt"] == [
         {"reason": reason, "tasks": 1, "first": ids[30 + place]}
         for reason, place in (
@@ -107,6 +115,7 @@ def test_annotations_are_understood_or_counted(bench: Bench) -> None:
                 3,
             ),
             ("it answers 'subject', and no control tag has this name", 2),
+            ("it gives 2 answers to Choices 'topic', which takes one", 5),
             ("the annotation is empty", 4),
         )
     ]
