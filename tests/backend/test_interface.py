@@ -413,7 +413,7 @@ def test_the_advice_names_every_control() -> None:
         (config().replace("name='c' ", ""), "A Choices tag has no name"),
         (
             "<View>" * 10_000 + "</View>" * 10_000,
-            "The labelling interface has more than 100 tags in each other",
+            "nested more than 100 deep",
         ),
         (config(object='<Pdf name="t" value="$i"/>'), "<Pdf> is not read"),
         (config(object='<Text name="x" value="$i"/>'), "points at no tag named 't'"),
