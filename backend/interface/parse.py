@@ -122,7 +122,7 @@ def _learnt_together(found: Sequence[Parsed], refused: list[UnsupportedConfig]) 
     kept = of_tasks or list(found[:1])
     for one in found:
         if one not in kept:
-            reason = f"{_named(one.question)} marks spans"
+            reason = f"{one.question} marks spans"
             refused.append(UnsupportedConfig(reason, f"Spans are learnt alone. {ADVICE}"))
     return kept
 
@@ -139,7 +139,7 @@ def _with_what_decides(found: list[Parsed], refused: list[UnsupportedConfig]) ->
         }
         for one in found:
             if one.question.from_name in problems:
-                reason = f"{_named(one.question)} is not always asked, and "
+                reason = f"{one.question} is not always asked, and "
                 reason += problems[one.question.from_name]
                 refused.append(UnsupportedConfig(reason, ADVICE))
         if not problems:
@@ -155,10 +155,6 @@ def _nothing_learnt(root: Element, refused: Sequence[UnsupportedConfig]) -> Unsu
         return UnsupportedConfig(first.reason, f"{first.advice} {others}".strip())
     found = ", ".join(sorted({f"<{element.tag}>" for element in root.iter()}))
     return UnsupportedConfig(NOTHING_ASKED, f"Found: {found}. {ADVICE}")
-
-
-def _named(question: Question) -> str:
-    return f"{question.control.tag} '{question.from_name}'"
 
 
 def _with_prefixes(learnt: Sequence[Parsed]) -> tuple[Question, ...]:

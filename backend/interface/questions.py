@@ -60,6 +60,10 @@ class Question:
     conditions: tuple[Condition, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """As sentences name it."""
+        return f"{self.control.tag} '{self.from_name}'"
+
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The answers with the prefix, unique among all questions."""
@@ -140,11 +144,6 @@ class LabelConfig:
         """The questions by the names of their control tags."""
         return {question.from_name: question for question in self.questions}
 
-    def knows(self, answers: Iterable[str | Span]) -> bool:
-        """Whether the config has all of these labels, or those of these spans."""
-        places = self.places
-        return all((one.label if isinstance(one, Span) else one) in places for one in answers)
-
     @property
     def head_labels(self) -> tuple[str, ...]:
         """The classes of a head: the labels, or the tags of tokens."""
@@ -153,9 +152,6 @@ class LabelConfig:
     def in_order(self, given: Iterable[str | Span]) -> Answer:
         """The given labels that exist, in the order of `labels`; of spans, those with an existing
         label, in the order of the text."""
-        given = tuple(given)
-        if len(given) == 1 and self.knows(given):
-            return given
         if self.kind == "spans":
             spans = sorted(spans_in(tuple(set(given))))
             return tuple(span for span in spans if span.label in self.places)

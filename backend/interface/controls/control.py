@@ -1,8 +1,8 @@
 """What a control is: how its tag is read, and what its answers are in Label Studio's JSON."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 from xml.etree.ElementTree import Element
 
@@ -58,9 +58,14 @@ class Control(ABC, Generic[Given]):
         """The `value` of a result that gives these answers, one or more. `text`: what the task
         shows, of which a span repeats its piece."""
 
-    def implied(self, answer: str) -> Iterable[str]:
-        """The answer, and those that follow from it."""
-        return (answer,)
+    def renamed(self, answers: list[Given], aliases: Mapping[str, str]) -> list[Given]:
+        """The given answers by the names that they have now; aliases: former names -> names."""
+        return [
+            replace(one, label=aliases.get(one.label, one.label))
+            if isinstance(one, Span)
+            else aliases.get(one, one)
+            for one in answers
+        ]
 
     def stated(self, answers: Sequence[Given]) -> Sequence[Given]:
         """Those of the given answers that a result states; the others follow from them."""

@@ -40,8 +40,18 @@ class Taxonomy(Control[str]):
     def write(self, answers: Sequence[str], text: str = "") -> Json:
         return {"taxonomy": [list(self.paths[answer]) for answer in answers]}
 
-    def implied(self, answer: str) -> Iterator[str]:
-        return _down(self.paths.get(answer, (answer,)))
+    def renamed(self, answers: list[str], aliases: Mapping[str, str]) -> list[str]:
+        """With the nodes above the new place, and without those that only led to the former one."""
+
+        def is_former(answer: str) -> bool:
+            if answer in aliases:
+                return True
+            below = [one for one in answers if one.startswith(f"{answer}{SEPARATOR}")]
+            return bool(below) and all(map(is_former, below))
+
+        kept = [one for one in answers if not is_former(one)]
+        moved = [aliases[one] for one in answers if one in aliases]
+        return kept + [node for one in moved for node in _down(self.paths.get(one, (one,)))]
 
     def stated(self, answers: Sequence[str]) -> list[str]:
         """The most specific ones, that no other lies below; and where only leaves are allowed, only
