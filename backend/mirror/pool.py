@@ -8,9 +8,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import numpy as np
 
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import Answer, LabelConfig
-from backend.mirror.votes import Votes, consensus, votes_of
+from backend.mirror.labelling import Labelling, Tally
+from backend.mirror.votes import votes_of
 from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
@@ -64,48 +64,8 @@ UNREAD = "unread"
 SPAN_REACH = 2000
 """The most open texts that are ranked for spans at a time: a round then takes about a second."""
 
-EMPTY = "the annotation is empty"
-UNDECIDED = "the annotators do not agree"
-BLANK = "the task shows nothing that can be read"
-"""Why nothing is learnt from an annotated task, besides what is not understood."""
-
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.project.pin."""
-
-
-@dataclass(frozen=True)
-class Labelling:
-    """The pool at one moment: ids (n,), content keys (n,), open (n,): not annotated yet;
-    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks left out;
-    unreadable (n,): what they show could not be read; blank (k,): ids of further open tasks, which
-    show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
-    nothing in their annotations is understood; reasons: why something in an annotation is not
-    learnt, in words -> the tasks, also those with other answers."""
-
-    ids: Ints
-    keys: Ints
-    open: Bools
-    answers: dict[int, Answer]
-    undecided: int
-    empty: int
-    skipped: int
-    unreadable: Bools
-    blank: Ints
-    unread: int
-    lost: int = 0
-    reasons: dict[str, list[int]] = field(default_factory=dict)
-
-    @property
-    def open_tasks(self) -> int:
-        """How many tasks nobody has annotated yet."""
-        return int(self.open.sum()) + len(self.blank) + self.unread
-
-    def used(self, asked: Ints) -> float:
-        """The share of these tasks that are not open any more. In [0, 1]; 0 for no tasks."""
-        if not len(asked):
-            return 0.0
-        still_open = np.concatenate([self.ids[self.open], self.blank])
-        return float((~np.isin(asked, still_open)).mean())
 
 
 @dataclass(frozen=True)
@@ -126,7 +86,6 @@ class Pool:
         self._readable_at: tuple[int, Ints, Ints] | None = None
         """Everything readable, as it was when SHOWN had this value. Reading a million rows takes
         seconds, and labels rarely change any."""
-        self._nothing_at: tuple[int, NothingShown | None] | None = None
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -291,13 +250,7 @@ class Pool:
 
     def nothing_shown(self) -> NothingShown | None:
         """The tasks that show nothing under the labelling interface of the last update; None if
-        there are none. The same until something changes."""
-        shown = int(self.fact(SHOWN) or 0)
-        if self._nothing_at is None or self._nothing_at[0] != shown:
-            self._nothing_at = shown, self._find_nothing_shown()
-        return self._nothing_at[1]
-
-    def _find_nothing_shown(self) -> NothingShown | None:
+        there are none."""
         # Of tasks that Label Studio cannot send we know nothing at all.
         of = "FROM task WHERE key IS NULL AND id NOT IN (SELECT task FROM unsent)"
         row = self._db.execute(f"SELECT id, data {of} ORDER BY id LIMIT 1").fetchone()
@@ -351,49 +304,27 @@ class Pool:
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what is open, under the current labelling interface."""
         ids, keys = self._readable()
-        query = """SELECT id, annotations FROM task
-            WHERE annotations != '[]' AND key IS NOT NULL ORDER BY id"""
-        rows = self._db.execute(query).fetchall()
-        answers: dict[int, Answer] = {}
-        open_tasks = ~np.isin(ids, [task for task, _ in rows])
-        reasons: defaultdict[str, list[int]] = defaultdict(list)
-        query = """SELECT id, annotations FROM task WHERE annotations != '[]' AND key IS NULL
-            AND id NOT IN (SELECT task FROM unsent)"""
-        for task, packed in self._db.execute(query):
-            if not _is_skipped(json.loads(packed)):
-                reasons[BLANK].append(task)
-        undecided = empty = skipped = lost = 0
-        for task, packed in rows:
-            annotations = json.loads(packed)
-            votes = Votes.read(annotations, config, empty_is_none)
-            answer = consensus(votes.answers, config)
-            if answer is not None:
-                answers[task] = answer
-            elif votes.answers:
-                undecided += 1
-                reasons[UNDECIDED].append(task)
-            elif _is_skipped(annotations):
-                skipped += 1
-            elif votes.lost:
-                lost += 1
-            else:
-                empty += 1
-                reasons[EMPTY].append(task)
-            for reason in votes.lost:
-                reasons[reason].append(task)
+        query = """SELECT id, key, annotations FROM task WHERE annotations != '[]'
+            AND (key IS NOT NULL OR id NOT IN (SELECT task FROM unsent)) ORDER BY id"""
+        tally = Tally(config, empty_is_none)
+        annotated = []
+        for task, key, packed in self._db.execute(query).fetchall():
+            add = tally.add_blank if key is None else tally.add
+            add(task, json.loads(packed))
+            annotated.append(task)
         return Labelling(
             ids,
             keys,
-            open_tasks,
-            answers,
-            undecided,
-            empty,
-            skipped,
+            ~np.isin(ids, annotated),
+            tally.answers,
+            tally.undecided,
+            tally.empty,
+            tally.skipped,
             self._are_unreadable(keys),
             self._blank(),
             int(self.fact(UNREAD) or 0),
-            lost,
-            dict(reasons),
+            tally.lost,
+            dict(tally.reasons),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
@@ -452,10 +383,6 @@ class Pool:
 def _key(data: object, config: LabelConfig) -> int | None:
     parts = parts_of(data, config)
     return None if parts is None else key_of(parts)
-
-
-def _is_skipped(annotations: list[Json]) -> bool:
-    return all(row["was_cancelled"] for row in annotations)
 
 
 def _packed(value: Any) -> str:

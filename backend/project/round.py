@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.unit import Learnt, Setup
 from backend.project.units import unit_of

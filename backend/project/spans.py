@@ -7,7 +7,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, regions_of
 from backend.interface.questions import LabelConfig, spans_in
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.types import Json
 from model.choosing.audit import by_lot

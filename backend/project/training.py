@@ -10,7 +10,7 @@ from backend.errors import BackendError, TrainerDied
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig, SourceKind
 from backend.media.access import access_of, without_tokens
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.context import ProjectContext
 from backend.settings import Settings

@@ -13,7 +13,7 @@ from backend.folder.leftovers import delete_leftovers
 from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.project import reread
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due

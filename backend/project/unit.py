@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from backend.errors import explained
 from backend.interface.content import Parts
 from backend.interface.preannotations import Needed
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.types import Json
 from model.heads.head import Head
 from model.learner import Outcome

@@ -1,7 +1,8 @@
 """What is not read and not learnt, in words: silence would be the worst answer."""
 
 from backend.interface.questions import LabelConfig
-from backend.mirror.pool import Labelling, NothingShown
+from backend.mirror.labelling import Labelling
+from backend.mirror.pool import NothingShown
 from backend.project.status import NotLearnt
 from backend.words import joined
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.project.unit import Learnt
 from model.choosing.audit import at_random
 from model.snapshot import Policy

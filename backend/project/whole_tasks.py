@@ -8,7 +8,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, confidence_of, results_of
 from backend.interface.questions import LabelConfig
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode

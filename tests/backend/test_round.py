@@ -10,7 +10,7 @@ from backend.interface.controls.control import Called
 from backend.interface.controls.rating import Rating
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import Answer, LabelConfig, Question, Source
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.project.round import FastRounds, Round
 from backend.project.unit import Setup
 from backend.project.versions import FIRST_CONFIDENCE, SETTLED_BY

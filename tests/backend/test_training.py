@@ -10,7 +10,7 @@ import pytest
 from backend.interface.names import keys_of, names_of
 from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import Answer
-from backend.mirror.pool import Labelling
+from backend.mirror.labelling import Labelling
 from backend.project.context import context_of
 from backend.project.loop import ProjectLoop
 from backend.project.training import Training, spec_of

@@ -1,0 +1,90 @@
+"""What is labelled and what is open at one moment, and why some annotations are not learnt."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.votes import Votes, consensus
+from backend.types import Json
+from model.types import Bools, Ints
+
+EMPTY = "the annotation is empty"
+UNDECIDED = "the annotators do not agree"
+BLANK = "the task shows nothing that can be read"
+"""Why nothing is learnt from an annotated task, besides what is not understood."""
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The pool at one moment: ids (n,), content keys (n,), open (n,): not annotated yet;
+    answers: task id -> agreed labels; undecided, empty, skipped: counts of tasks left out;
+    unreadable (n,): what they show could not be read; blank (k,): ids of further open tasks, which
+    show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
+    nothing in their annotations is understood; reasons: why something in an annotation is not
+    learnt, in words -> the tasks, also those with other answers."""
+
+    ids: Ints
+    keys: Ints
+    open: Bools
+    answers: dict[int, Answer]
+    undecided: int
+    empty: int
+    skipped: int
+    unreadable: Bools
+    blank: Ints
+    unread: int
+    lost: int = 0
+    reasons: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def open_tasks(self) -> int:
+        """How many tasks nobody has annotated yet."""
+        return int(self.open.sum()) + len(self.blank) + self.unread
+
+    def used(self, asked: Ints) -> float:
+        """The share of these tasks that are not open any more. In [0, 1]; 0 for no tasks."""
+        if not len(asked):
+            return 0.0
+        still_open = np.concatenate([self.ids[self.open], self.blank])
+        return float((~np.isin(asked, still_open)).mean())
+
+
+class Tally:
+    """What the annotations of all tasks come to, task by task; see Labelling."""
+
+    def __init__(self, config: LabelConfig, empty_is_none: bool) -> None:
+        self._config = config
+        self._empty_is_none = empty_is_none
+        self.answers: dict[int, Answer] = {}
+        self.undecided = self.empty = self.skipped = self.lost = 0
+        self.reasons: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add(self, task: int, annotations: list[Json]) -> None:
+        """Count the annotations, one or more, of a task."""
+        votes = Votes.read(annotations, self._config, self._empty_is_none)
+        answer = consensus(votes.answers, self._config)
+        if answer is not None:
+            self.answers[task] = answer
+        elif votes.answers:
+            self.undecided += 1
+            self.reasons[UNDECIDED].append(task)
+        elif _is_skipped(annotations):
+            self.skipped += 1
+        elif votes.lost:
+            self.lost += 1
+        else:
+            self.empty += 1
+            self.reasons[EMPTY].append(task)
+        for reason in votes.lost:
+            self.reasons[reason].append(task)
+
+    def add_blank(self, task: int, annotations: list[Json]) -> None:
+        """The same for a task that shows nothing, of which nothing is learnt."""
+        if not _is_skipped(annotations):
+            self.reasons[BLANK].append(task)
+
+
+def _is_skipped(annotations: list[Json]) -> bool:
+    return all(row["was_cancelled"] for row in annotations)
