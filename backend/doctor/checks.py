@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from backend.doctor import project_checks, server_checks
+from backend.doctor import learning_checks, project_checks, server_checks
 from backend.doctor.finding import Finding
 from backend.doctor.observation import Observation
 
@@ -19,17 +19,17 @@ OF_SERVER: tuple[Check, ...] = (
 OF_PROJECT: tuple[Check, ...] = (
     project_checks.connection,
     project_checks.only_backend,
-    project_checks.labelling_interface,
-    project_checks.loop,
-    project_checks.tasks,
-    project_checks.labels,
+    learning_checks.labelling_interface,
+    learning_checks.loop,
+    learning_checks.tasks,
+    learning_checks.labels,
     project_checks.webhook,
     project_checks.removed_backends,
     project_checks.sampling,
     project_checks.version,
     project_checks.first_tab,
     project_checks.overlap,
-    project_checks.required,
+    learning_checks.required,
     project_checks.entrance,
 )
 CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)

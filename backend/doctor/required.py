@@ -7,11 +7,10 @@ import re
 from collections.abc import Collection
 from html import unescape
 
-from defusedxml.ElementTree import fromstring
-
 from backend.interface.controls import CONTROLS
 from backend.interface.parse import parse
 from backend.interface.questions import may_be_empty
+from backend.interface.tree import tree_of
 
 TAG = re.compile(
     r"""<!--.*?--> | <!\[CDATA\[.*?\]\]> | <\?.*?\?>
@@ -28,7 +27,7 @@ def optional_controls(xml: str, empty_is_none: bool) -> dict[str, str]:
     of the XML. Raises UnsupportedConfig."""
     questions = parse(xml).questions
     asked = {one.from_name for one in questions if not may_be_empty(one.kind, empty_is_none)}
-    tags = fromstring(xml, forbid_dtd=True).iter()
+    tags = tree_of(xml).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     return {
         tag.get("name", ""): tag.tag

@@ -3,10 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from backend.errors import UnsupportedConfig
 from backend.interface.conditions import (
@@ -20,6 +17,7 @@ from backend.interface.controls import CONTROLS
 from backend.interface.controls.control import Asked
 from backend.interface.questions import LabelConfig, Question, SourceKind
 from backend.interface.shown import TAGS, sources_of, why_unread
+from backend.interface.tree import tree_of
 from backend.words import joined
 
 EXAMPLE = (
@@ -39,31 +37,11 @@ def _supported() -> str:
     )
 
 
-READ = (
-    "allowNested",
-    "apiUrl",
-    "indexFlag",
-    "leafsOnly",
-    "maxRating",
-    "perItem",
-    "perRegion",
-    "toName",
-    "valueList",
-    "valueType",
-    "visibleWhen",
-    "whenChoiceValue",
-    "whenTagName",
-)
-SPELT = {name.lower(): name for name in READ}
-"""The attributes that are read, however they are spelt: Label Studio's pages take `perregion` for
-`perRegion`."""
 RELATIONS = "Relations"
+"""Asks for relations between spans, without a toName."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
+ABOUT_TASKS = f"Only questions about the whole task are learnt. {ADVICE}"
 NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
-
-
-DEEPEST = 100
-"""Levels of tags, which are read by functions that call themselves."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ def parse(
     aliases: former names of labels -> the names that they have now. What cannot be learnt of
     several questions is left out. Raises UnsupportedConfig if there is nothing to learn.
     """
-    root = _tree(xml)
+    root = tree_of(xml)
     found: list[Parsed] = []
     refused: list[UnsupportedConfig] = []
     for way in _controls(root):
@@ -227,13 +205,13 @@ def _check_asked_of_tasks(way: Way, which: str) -> None:
     if any(element.tag == "Repeater" for element in way):
         raise UnsupportedConfig(
             f"{which} is asked about each item of a list (<Repeater>)",
-            f"Only questions about the whole task are learnt. {ADVICE}",
+            ABOUT_TASKS,
         )
     regional = is_about_a_region(way)
     if regional is not None:
         raise UnsupportedConfig(
             f"{which} is asked about a part of the task ({regional})",
-            f"Only questions about the whole task are learnt. {ADVICE}",
+            ABOUT_TASKS,
         )
 
 
@@ -294,29 +272,3 @@ def _target(root: Element, control: Element) -> Element:
                 continue
             return element
     raise UnsupportedConfig(f"{which} points at no tag named '{wanted}'", ADVICE)
-
-
-def _tree(xml: str) -> Element:
-    try:
-        root: Element = fromstring(xml, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise UnsupportedConfig("The labelling interface is not valid XML", f"{error}.") from None
-    if _is_deeper(root, DEEPEST):
-        raise UnsupportedConfig(
-            f"Tags of the labelling interface are nested more than {DEEPEST} deep",
-            "Take out the tags that only wrap others.",
-        )
-    for element in root.iter():
-        for name in element.attrib.keys() - SPELT.values():
-            if name.lower() in SPELT:
-                element.set(SPELT[name.lower()], element.attrib.pop(name))
-    return root
-
-
-def _is_deeper(root: Element, levels: int) -> bool:
-    """Whether there are more levels of tags. Level by level: a walk down would end at Python's
-    own limit."""
-    level = [root]
-    for _ in range(levels):
-        level = [child for element in level for child in element]
-    return bool(level)

@@ -10,7 +10,6 @@ from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.folder.damage import mended
 from backend.folder.format import migrate
 from backend.folder.leftovers import delete_leftovers
-from backend.interface.names import unnamed
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
@@ -28,7 +27,7 @@ from backend.project.round import FastRounds, Round
 from backend.project.status import Served, Status, Unreadable, what_is_left
 from backend.project.training import Training
 from backend.project.unit import Setup
-from backend.project.unlearnt import not_learnt, sentence_on
+from backend.project.unlearnt import log_limits, log_new_reasons, not_learnt, sentence_on
 from backend.queue.cleanup import clean_up
 from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep
@@ -116,8 +115,9 @@ class Turns:
             self._mend()
         config = yield from self._look(hints)
         labelling = self._pool.labelling(config, self._settings.empty_is_none)
-        self._status = replace(self._status, open_tasks=labelling.open_tasks)
-        self._say_what_is_not_learnt(labelling)
+        lost = not_learnt(labelling)
+        log_new_reasons(self._project, self._status.not_learnt, lost)
+        self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
         now = self._look_at_pool(config, labelling, pinned)
         yield self._status
@@ -223,35 +223,13 @@ class Turns:
         before, config = self._config, parse(xml, self._training.ignored, self._settings.aliases)
         self._xml, self._config = xml, config
         if config != before:
-            self._log_limits(config)
+            log_limits(self._project, config, names_are_read=self._settings.label_names)
         self._training.see(xml, config)
-        reads = json.loads(json.dumps([astuple(source) for source in config.sources]))
+        reads = json.dumps([astuple(source) for source in config.sources])
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)
         return config
-
-    def _log_limits(self, config: LabelConfig) -> None:
-        """Say what is left to people, and which names cannot stand in for the first labels."""
-        if config.left_out:
-            log.info("project %d: left to people: %s", self._project, "; ".join(config.left_out))
-        for value in config.unseen:
-            log.warning(
-                "project %d: annotators see %s and not the data under it: Label Studio's pages "
-                "fill in keys of Latin letters, digits and _ only. Rename the key",
-                self._project,
-                value,
-            )
-        found = unnamed(config) if self._settings.label_names else []
-        if found:
-            log.info(
-                "project %d: the names of %d of %d labels say nothing to a reader, such as '%s'; a "
-                "hint in the <Choice> would",
-                self._project,
-                len(found),
-                len(config.labels),
-                found[0],
-            )
 
     def _serve(self, version: Version | None, config: LabelConfig) -> Iterator[Status]:
         """Have the status name this version, and others see it; nothing changes for None."""
@@ -265,20 +243,6 @@ class Turns:
         if not self._is_all_labelled:  # another round would write none either
             log.warning("project %d: version %s is gone", self._project, version.name)
             self._ranked = None
-
-    def _say_what_is_not_learnt(self, labelling: Labelling) -> None:
-        """In the status, and the first time that there is a reason in the log."""
-        known = {one.reason for one in self._status.not_learnt}
-        found = not_learnt(labelling)
-        for one in found:
-            if one.reason not in known:
-                log.warning(
-                    "project %d: not learnt from task %d, among others: %s",
-                    self._project,
-                    one.first,
-                    one.reason,
-                )
-        self._status = replace(self._status, not_learnt=found)
 
     def _look_at_pool(
         self, config: LabelConfig, labelling: Labelling, pinned: Version | None

@@ -1,10 +1,16 @@
 """What is not read and not learnt, in words: silence would be the worst answer."""
 
+import logging
+from collections.abc import Sequence
+
+from backend.interface.names import unnamed
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import NothingShown
 from backend.project.status import NotLearnt
 from backend.words import joined
+
+log = logging.getLogger(__name__)
 
 MOST_REASONS = 20
 MOST_KEYS = 10
@@ -16,6 +22,43 @@ def not_learnt(labelling: Labelling) -> tuple[NotLearnt, ...]:
     return tuple(
         NotLearnt(reason, len(tasks), min(tasks)) for reason, tasks in ordered[:MOST_REASONS]
     )
+
+
+def log_new_reasons(project: int, before: Sequence[NotLearnt], now: Sequence[NotLearnt]) -> None:
+    """Log the reasons that were not there before."""
+    known = {one.reason for one in before}
+    for one in now:
+        if one.reason not in known:
+            log.warning(
+                "project %d: not learnt from task %d, among others: %s",
+                project,
+                one.first,
+                one.reason,
+            )
+
+
+def log_limits(project: int, config: LabelConfig, *, names_are_read: bool) -> None:
+    """Log what is left to people, which data they do not see, and which names cannot stand in for
+    the first labels."""
+    if config.left_out:
+        log.info("project %d: left to people: %s", project, "; ".join(config.left_out))
+    for value in config.unseen:
+        log.warning(
+            "project %d: annotators see %s and not the data under it: Label Studio's pages fill in "
+            "keys of Latin letters, digits and _ only. Rename the key",
+            project,
+            value,
+        )
+    found = unnamed(config) if names_are_read else []
+    if found:
+        log.info(
+            "project %d: the names of %d of %d labels say nothing to a reader, such as '%s'; a "
+            "hint in the <Choice> would",
+            project,
+            len(found),
+            len(config.labels),
+            found[0],
+        )
 
 
 def sentence_on(nothing: NothingShown | None, config: LabelConfig) -> str:
