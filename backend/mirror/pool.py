@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS task (
     id INTEGER PRIMARY KEY,
     key INTEGER,               -- content key of what it shows; NULL when there is nothing to read
     data TEXT NOT NULL,        -- the task's data, JSON
-    annotations TEXT NOT NULL -- its annotations, JSON: id, result, was_cancelled
+    annotations TEXT NOT NULL -- its annotations, JSON: id, result, who, when
 );
 CREATE INDEX IF NOT EXISTS annotated ON task (id) WHERE annotations != '[]';
 CREATE INDEX IF NOT EXISTS blank ON task (id) WHERE key IS NULL;
@@ -178,7 +178,7 @@ class Pool:
         if UNSENT in task:
             return self._put_unsent(task["id"], task[UNSENT])
         is_back = self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],)).rowcount > 0
-        kept = ("id", "result", "was_cancelled")
+        kept = ("id", "result", "was_cancelled", "completed_by", "created_at")
         annotations = [
             {name: annotation.get(name) for name in kept}
             for annotation in task.get("annotations") or []
