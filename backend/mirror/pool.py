@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from backend.interface.content import Parts, key_of, parts_of
-from backend.interface.questions import Answer, LabelConfig
+from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling, Tally
-from backend.mirror.votes import votes_of
+from backend.mirror.votes import Votes
+from backend.mirror.weighing import FACT as ANNOTATORS
 from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
@@ -312,6 +313,7 @@ class Pool:
             add = tally.add_blank if key is None else tally.add
             add(task, json.loads(packed))
             annotated.append(task)
+        tally.decide(self.fact(ANNOTATORS) or {})
         return Labelling(
             ids,
             keys,
@@ -327,11 +329,11 @@ class Pool:
             dict(tally.reasons),
         )
 
-    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
+    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:
         """All answers of annotators, by task."""
         query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
         return {
-            task: votes_of(json.loads(packed), config, empty_is_none)
+            task: Votes.read(json.loads(packed), config, empty_is_none)
             for task, packed in self._db.execute(query)
         }
 
