@@ -230,6 +230,10 @@ class Pool:
         self._changed(len(keys), len(keys))
         self._db.execute("COMMIT")
 
+    def learn_again(self) -> None:
+        """Make a new order due: the same annotations now come to other labels."""
+        self._changed(1, 0)
+
     def _changed(self, rows: int, shown: int) -> None:
         if rows:
             self.remember(REVISION, self.revision() + 1)

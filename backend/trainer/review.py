@@ -43,6 +43,8 @@ def review_labels(job: Review, report: Report) -> Json:
         reviewed = Reviewed(shown, known, votes, len(opened))
         found = unit.doubts(encoder, reviewed, subject.seed, report)
         pool.remember(ANNOTATORS, found.pop("known", {}))
+        if pool.labelling(config, job.empty_is_none).answers != answers:
+            pool.learn_again()
         given = {task: one.answers for task, one in votes.items()}
         differing = disagreement(given, unit_of(config))
     facts = {"encoder": job.encoder, "labels": len(known)}
