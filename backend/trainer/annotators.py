@@ -12,7 +12,7 @@ import numpy as np
 
 from backend.interface.questions import LabelConfig, Question
 from backend.mirror.votes import Votes
-from backend.mirror.weighing import Decisions, Voted, decisions_on
+from backend.mirror.weighing import Decisions, Voted, decisions_on, weights_from
 from backend.trainer.told import Told, names_of
 from backend.types import Json
 from model.measuring.annotators import (
@@ -81,16 +81,20 @@ def _as_votes(told: Told) -> list[Voted]:
     ]
 
 
-def about_annotators(votes: Mapping[int, Votes], panels: Sequence[Panel]) -> Json:
-    """`people`: of each question a row a person, those with the most annotations first; `unknown`:
-    how many annotations have no user; `differ`: the questions on which people are measurably
-    different. `people` is empty where only one person answered."""
-    rows = [row for panel in panels for row in _rows(panel)]
-    several = len({row["person"] for row in rows}) > 1
+def about_annotators(
+    votes: Mapping[int, Votes], panels: Sequence[Panel], config: LabelConfig
+) -> Json:
+    """`people`: of each question a row a person, the SHOWN_PEOPLE with the most annotations first;
+    `more`: how many rows that leaves out; `unknown`: how many annotations have no user; `differ`:
+    the questions on which votes are weighed. `people` is empty where only one person answered."""
+    rows = [_rows(panel) for panel in panels]
+    is_one = len({row["person"] for some in rows for row in some}) < 2
+    together = {task: one for task, one in votes.items() if len(one.answers) > 1}
     return {
-        "people": rows if several else [],
+        "people": [] if is_one else [row for some in rows for row in some[:SHOWN_PEOPLE]],
+        "more": 0 if is_one else sum(max(0, len(some) - SHOWN_PEOPLE) for some in rows),
         "unknown": sum(person is None for one in votes.values() for person in one.people),
-        "differ": [panel.question.from_name for panel in panels if panel.quality.differ],
+        "differ": list(weights_from(voted(together), config, known_of(panels)).of),
     }
 
 
@@ -140,7 +144,7 @@ def _rows(panel: Panel) -> list[Json]:
         for place, person in enumerate(panel.decisions.people)
         if place != model
     ]
-    return sorted(rows, key=lambda row: -row["annotations"])[:SHOWN_PEOPLE]
+    return sorted(rows, key=lambda row: -row["annotations"])
 
 
 def _tasks(panel: Panel) -> list[int]:

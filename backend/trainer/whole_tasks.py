@@ -52,7 +52,7 @@ class WholeTasks:
         found = panels(voted(reviewed.votes), told, config)
         return {
             **doubted(told, len(ids)),
-            "annotators": about_annotators(reviewed.votes, found),
+            "annotators": about_annotators(reviewed.votes, found, config),
             "again": second_opinions(told, found, reviewed.open_tasks),
             "known": known_of(found),
         }

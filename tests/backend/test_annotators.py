@@ -9,7 +9,7 @@ from backend.interface.controls.labels import Labels
 from backend.interface.questions import Answer, LabelConfig, Question, Source
 from backend.mirror.votes import Votes
 from backend.mirror.weighing import Person
-from backend.trainer.annotators import about_annotators, known_of, panels, voted
+from backend.trainer.annotators import SHOWN_PEOPLE, about_annotators, known_of, panels, voted
 from backend.trainer.second import is_comparable, second_opinions
 from backend.trainer.told import Told
 from model.measuring.review import REPEATS
@@ -51,7 +51,7 @@ def row_of(found: dict[str, object], person: int) -> dict[str, object]:
 def test_each_person_is_compared_with_the_others_and_with_the_model() -> None:
     everybody = together()
     model = told(SINGLE, dict.fromkeys(range(20), "a"), dict.fromkeys(range(20), "a"))
-    found = about_annotators(everybody, panels(voted(everybody), [model], SINGLE))
+    found = about_annotators(everybody, panels(voted(everybody), [model], SINGLE), SINGLE)
     assert found["differ"] == ["c"]
     assert found["unknown"] == 0
     good, poor = row_of(found, GOOD), row_of(found, POOR)
@@ -72,7 +72,7 @@ def test_each_person_is_compared_with_the_others_and_with_the_model() -> None:
 
 def test_of_several_labels_each_has_a_sensitivity_and_a_specificity() -> None:
     everybody = together()
-    found = about_annotators(everybody, panels(voted(everybody), [], MULTIPLE))
+    found = about_annotators(everybody, panels(voted(everybody), [], MULTIPLE), MULTIPLE)
     poor = row_of(found, POOR)
     labels = poor["labels"]
     assert isinstance(labels, dict)
@@ -87,11 +87,11 @@ def test_of_several_labels_each_has_a_sensitivity_and_a_specificity() -> None:
 
 def test_one_person_alone_is_not_compared_with_anybody() -> None:
     alone = {task: votes((GOOD, "a")) for task in range(5)} | {9: votes((None, "b"))}
-    found = about_annotators(alone, panels(voted(alone), [], SINGLE))
-    assert found == {"people": [], "unknown": 1, "differ": []}
+    found = about_annotators(alone, panels(voted(alone), [], SINGLE), SINGLE)
+    assert found == {"people": [], "more": 0, "unknown": 1, "differ": []}
     nobody = {1: votes((None, "a"), (None, "b"))}
-    found = about_annotators(nobody, panels(voted(nobody), [], SINGLE))
-    assert found == {"people": [], "unknown": 2, "differ": []}
+    found = about_annotators(nobody, panels(voted(nobody), [], SINGLE), SINGLE)
+    assert found == {"people": [], "more": 0, "unknown": 2, "differ": []}
 
 
 def test_people_who_never_met_are_compared_with_the_model_alone() -> None:
@@ -99,7 +99,7 @@ def test_people_who_never_met_are_compared_with_the_model_alone() -> None:
     labels = dict.fromkeys(range(20), "a")
     said = {task: "b" if task >= 15 else "a" for task in range(20)}
     found = panels(voted(apart), [told(SINGLE, labels, said)], SINGLE)
-    rows = about_annotators(apart, found)
+    rows = about_annotators(apart, found, SINGLE)
     assert row_of(rows, GOOD)["others"] is None
     poor = row_of(rows, POOR)["model"]
     assert isinstance(poor, dict)
@@ -142,3 +142,13 @@ def test_spans_are_left_out() -> None:
     nothing: list[Answer] = [(), ()]
     some = {1: Votes(nothing, (), [GOOD, POOR])}
     assert panels(voted(some), [], spans) == []
+
+
+def test_of_very_many_people_the_most_frequent_are_listed_and_the_others_counted() -> None:
+    """Sixty people with three tasks each, of which they all say the same."""
+    many = {task: votes(*((3 * task + place, "a") for place in range(60))) for task in range(3)}
+    found = about_annotators(many, panels(voted(many), [], SINGLE), SINGLE)
+    assert len(found["people"]) == SHOWN_PEOPLE
+    assert found["more"] == 66 - SHOWN_PEOPLE
+    assert found["differ"] == []
+    assert found["people"][0]["annotations"] == 3

@@ -330,7 +330,10 @@ REVIEW: Json = {
     "people": {"asked": 4, "agreed": 3, "pairs": [], "tasks": []},
     "tasks": [{"task": 31, "doubt": 0.93, "given": ["Yes"], "said": ["No"]}],
     "hard": [{"task": 33, "doubt": 0.55, "given": ["No"], "said": ["Yes"]}],
-    "annotators": {"people": [annotator(4), annotator(5)], "unknown": 3, "differ": ["topic"]},
+    "annotators": {
+        "people": [annotator(4), annotator(5)],
+        **{"more": 7, "unknown": 3, "differ": ["topic"]},
+    },
     "again": {"next": 50, "tasks": [{"task": 36, "given": ["Yes"]}]},
 }
 
@@ -342,12 +345,13 @@ def test_the_page_shows_annotators_by_name_and_how_far_they_agree(
     write(folder, REVIEW)
     loop.status = replace(loop.status, people={4: "Ada <Lovelace>"})
     page = client.get("/status/7").text
-    assert '<td class="words">Ada &lt;Lovelace&gt;</td><td class="n">40</td><td>0.90' in page
-    assert '<td class="words">user 5</td>' in page
+    assert '<td class="words who">Ada &lt;Lovelace&gt;</td><td class="n">40</td><td>0.90' in page
+    assert '<td class="words who">user 5</td>' in page
     assert "Yes for No (3)" in page
     assert "Yes 0.97, No 0.81" in page
     assert "votes of those who are more often right weigh more" in page
     assert "3 annotations have no user" in page
+    assert "7 more, with fewer tasks, are not listed" in page
     answer = client.get("/status/7.json").json
     assert answer is not None
     assert answer["review"]["annotators"]["people"][0]["name"] == "Ada <Lovelace>"

@@ -4,12 +4,14 @@
     python -m tests.benchmarks.annotators curves DATA OUT [--sets trec6] [--seeds 3] [--me5 FOLDER]
     python -m tests.benchmarks.annotators mistakes DATA OUT [--sets trec6 subj] [--seeds 5]
     python -m tests.benchmarks.annotators submit
+    python -m tests.benchmarks.annotators review DATA
 
 Annotators are right 95, 80 and 60 % of the time; their errors are any other label. `consensus`:
 how often the label that several of them agree on is right, by plain and by weighed votes. `curves`:
 the model's accuracy by the number of annotations, when all go to new tasks, when ActiveLab decides
 between new and labelled tasks, and when each task gets three. `mistakes`: the share of wrong labels
 in the review's lists, when 10 % are wrong. `submit`: how long all annotations take at a submit.
+`review`: how long a review takes, with 3,000 texts of AG News.
 
 Heads on vectors of the encoder as it comes, of 3,000 texts, encoded once and kept in OUT.
 """
@@ -19,15 +21,23 @@ import time
 from argparse import ArgumentParser
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from backend.interface.parse import parse
+from backend.media.access import access_of
 from backend.mirror.pool import Pool
+from backend.settings import Settings
+from backend.studio.connection import Connection
+from backend.trainer.encoders import add_base_encoder
+from backend.trainer.messages import AddBase, Review, Subject
+from backend.trainer.review import review_labels
 from backend.types import Json
 from model.choosing.second_opinions import of_labelled, of_open, trust_in, worth_again
+from model.corpus import Corpus, read
 from model.encoders.text import BUNDLED
 from model.heads.head import fit_head
 from model.learner import fast_round, resolve_strategy
@@ -43,7 +53,7 @@ from model.measuring.annotators import (
 from model.measuring.curves import standard_error
 from model.measuring.review import half_trained, verdicts
 from model.snapshot import Policy, Snapshot
-from model.types import Bools, Floats, Ints
+from model.types import Bools, EncoderSpec, Floats, Ints
 from tests.benchmarks.first_labels import Encoded, encoded
 from tests.benchmarks.learner import SETS
 
@@ -429,13 +439,57 @@ def annotated(crowd: Crowd, task: int, each: int) -> Json:
     }
 
 
+class Nobody:
+    """Whom a job tells nothing."""
+
+    def advanced(self, share: float) -> None:
+        pass
+
+    def working(self) -> None:
+        pass
+
+
+def review(data: Path) -> None:
+    """The job that follows each deep round, with the encoder as it comes; the first of four times
+    it is loaded."""
+    corpus = read(data / "agnews" / "train_balanced.jsonl.gz").sample(3000, 0)
+    choices = "".join(f'<Choice value="{label}"/>' for label in corpus.labels)
+    xml = (
+        '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
+        f"{choices}</Choices></View>"
+    )
+    config, spec = parse(xml), EncoderSpec(("text",), BUNDLED, "", 128)
+    for labels in (150, 1000):
+        with tempfile.TemporaryDirectory() as name:
+            folder, taken = Path(name), []
+            access = access_of(Connection("http://127.0.0.1:9", "t"), Settings(model_dir=folder))
+            subject = Subject(folder, xml, (), spec, access, seed=0)
+            with closing(Pool(folder / "pool.sqlite")) as pool:
+                pool.update((labelled(corpus, row, row < labels) for row in range(3000)), config)
+            add_base_encoder(AddBase(subject), Nobody())
+            for _ in range(4):
+                began = time.process_time()
+                review_labels(Review(subject, 1, empty_is_none=False), Nobody())
+                taken.append(time.process_time() - began)
+        print(f"| {labels} | {np.median(taken[1:]):.1f} s |", flush=True)
+
+
+def labelled(corpus: Corpus, row: int, is_annotated: bool) -> Json:
+    """A text as Label Studio sends it, annotated by one of two people or not."""
+    value = {"choices": [corpus.labels[int(corpus.targets[row].argmax())]]}
+    region = {"from_name": "topic", "to_name": "text", "type": "choices", "value": value}
+    given = {"id": row, "was_cancelled": False, "completed_by": 1 + row % 2, "result": [region]}
+    annotations = [given] if is_annotated else []
+    return {"id": row + 1, "data": {"text": corpus.texts[row]}, "annotations": annotations}
+
+
 PARTS = {"consensus": (consensus, 10), "curves": (curves, 3), "mistakes": (mistakes, 5)}
 """What is measured, and with how many seeds."""
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=(*PARTS, "submit"))
+    parser.add_argument("part", choices=(*PARTS, "submit", "review"))
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument(
@@ -446,6 +500,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.part == "submit":
         submit()
+        return
+    if arguments.part == "review":
+        review(arguments.data)
         return
     measure, seeds = PARTS[arguments.part]
     for name in arguments.sets:
