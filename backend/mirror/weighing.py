@@ -36,13 +36,11 @@ class Voted(NamedTuple):
 @dataclass(frozen=True)
 class Decisions:
     """The votes on one question as arrays: `people`: the users' ids by their place in `opinions`;
-    `of`: the task and the label that each decision is about, "" for all labels; votes: the place of
-    each vote of `opinions` among those that it was made from."""
+    `of`: the task and the label that each decision is about, "" for all labels."""
 
     opinions: Opinions
     people: list[int]
     of: list[tuple[int, str]]
-    votes: list[int]
 
 
 @dataclass(frozen=True)
@@ -107,28 +105,28 @@ def decisions_on(question: Question, votes: Sequence[Voted], is_alone: bool) -> 
     that an answer without any of its labels is an answer to it."""
     people: dict[int, int] = {}
     items: dict[tuple[int, str], int] = {}
-    rows: list[tuple[int, int, int, int]] = []
+    rows: list[tuple[int, int, int]] = []
     read = _read_one if question.kind in EXCLUSIVE else _read_several
-    for place, person, (of, option) in read(question, votes, is_alone):
+    for person, of, option in read(question, votes, is_alone):
         item = items.setdefault(of, len(items))
-        rows.append((item, people.setdefault(person, len(people)), option, place))
-    table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+        rows.append((item, people.setdefault(person, len(people)), option))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     options = max(2, len(question.labels)) if question.kind in EXCLUSIVE else 2
     opinions = Opinions(table[:, 0], table[:, 1], table[:, 2], len(people), options)
-    return Decisions(opinions, list(people), list(items), table[:, 3].tolist())
+    return Decisions(opinions, list(people), list(items))
 
 
-Read = tuple[int, int, tuple[tuple[int, str], int]]
-"""The place of a vote, its user, and what was decided how: task and label, and the option."""
+Read = tuple[int, tuple[int, str], int]
+"""A user, the task and the label that were decided on ("" for all labels), and the option."""
 
 
 def _read_one(question: Question, votes: Sequence[Voted], _: bool) -> Iterator[Read]:
     """The votes on a question that takes one label."""
     option_of = {label: place for place, label in enumerate(question.labels)}
-    for place, vote in enumerate(votes):
+    for vote in votes:
         given = [option_of[label] for label in vote.answer if label in option_of]
         if given and vote.person is not None:
-            yield place, vote.person, ((vote.task, ""), given[0])
+            yield vote.person, (vote.task, ""), given[0]
 
 
 def _read_several(question: Question, votes: Sequence[Voted], is_alone: bool) -> Iterator[Read]:
@@ -137,7 +135,7 @@ def _read_several(question: Question, votes: Sequence[Voted], is_alone: bool) ->
     given: defaultdict[int, set[str]] = defaultdict(set)
     for vote, labels in zip(votes, mine, strict=True):
         given[vote.task] |= labels if vote.person is not None else set()
-    for place, (vote, labels) in enumerate(zip(votes, mine, strict=True)):
+    for vote, labels in zip(votes, mine, strict=True):
         if vote.person is not None and (labels or is_alone):
             for label in sorted(given[vote.task]):
-                yield place, vote.person, ((vote.task, label), int(label in labels))
+                yield vote.person, (vote.task, label), int(label in labels)
