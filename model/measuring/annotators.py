@@ -213,16 +213,19 @@ def from_agreement(agreed: Floats, compared: Floats, model: float, options: int)
     """What their agreement with a model says of people, whose own accuracy is `model`: agreed of
     compared decisions, both (p,).
 
-    Someone who is right a times in 1 agrees with it in a m + (1 - a) (1 - m) / (c - 1) of all. The
-    less the model knows, the fewer decisions that counts as: none where it only guesses.
+    Someone who is right a times in 1 agrees with it in g = a m + (1 - a) (1 - m) / (c - 1) of all,
+    so g gives a, with the variance of as many decisions as `trials` says: fewer the less the model
+    knows, none where it only guesses.
     """
     by_chance = (1.0 - model) / (options - 1)
     knows = max(0.0, model - by_chance)
-    if knows <= 0.0:
+    if knows <= 0.0 or compared.sum() == 0:
         return Known(np.zeros(len(agreed)), np.zeros(len(agreed)))
-    share = (agreed / np.maximum(compared, 1) - by_chance) / knows
-    trials = compared * knows**2
-    return Known(np.clip(share, 0.0, 1.0) * trials, trials)
+    right = np.clip((agreed / np.maximum(compared, 1e-9) - by_chance) / knows, 0.0, 1.0)
+    g = float(np.clip(agreed.sum() / compared.sum(), 0.01, 0.99))
+    a = float(np.clip((g - by_chance) / knows, 1.0 - MOST, MOST))
+    trials = compared * knows**2 * min(1.0, a * (1.0 - a) / (g * (1.0 - g)))
+    return Known(right * trials, trials)
 
 
 @dataclass(frozen=True)

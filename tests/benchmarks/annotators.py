@@ -6,12 +6,12 @@
     python -m tests.benchmarks.annotators submit
     python -m tests.benchmarks.annotators review DATA
 
-Annotators are right 95, 80 and 60 % of the time; their errors are any other label. `consensus`:
-how often the label that several of them agree on is right, by plain and by weighed votes. `curves`:
-the model's accuracy by the number of annotations, when all go to new tasks, when ActiveLab decides
-between new and labelled tasks, and when each task gets three. `mistakes`: the share of wrong labels
-in the review's lists, when 10 % are wrong. `submit`: how long all annotations take at a submit.
-`review`: how long a review takes, with 3,000 texts of AG News.
+Annotators are right 95, 80 and 60 % of the time (`--right`); their errors are any other label.
+`consensus`: how often the label that several of them agree on is right, by plain and by weighed
+votes. `curves`: the model's accuracy by the number of annotations, when all go to new tasks, when
+ActiveLab decides between new and labelled tasks, and when each task gets three. `mistakes`: the
+share of wrong labels in the review's lists, when 10 % are wrong. `submit`: how long all annotations
+take at a submit. `review`: how long a review takes, with 3,000 texts of AG News.
 
 Heads on vectors of the encoder as it comes, of 3,000 texts, encoded once and kept in OUT.
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 from argparse import ArgumentParser
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +57,7 @@ from model.types import Bools, EncoderSpec, Floats, Ints
 from tests.benchmarks.first_labels import Encoded, encoded
 from tests.benchmarks.learner import SETS
 
-RIGHT = np.array([0.95, 0.80, 0.60])
+RIGHT = (0.95, 0.80, 0.60)
 BATCH, MOST, POOL = 24, 600, 2000
 SHOWN = (120, 240, 360, 480, 600)
 SAMPLE = 200
@@ -71,7 +71,7 @@ class Crowd:
     truth: Ints
     options: int
     rng: np.random.Generator
-    right: Floats = field(default_factory=lambda: RIGHT)
+    right: Sequence[float]
     votes: list[tuple[int, int, int]] = field(default_factory=list)
     asked: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
 
@@ -108,7 +108,7 @@ class Crowd:
         return decided
 
 
-def consensus(texts: Encoded, name: str, seeds: int) -> None:
+def consensus(texts: Encoded, name: str, seeds: int, right: Sequence[float]) -> None:
     """Tasks of which a third, or all, got several votes."""
     arms = ("plain", "weighed", "weighed, with the model")
     for tasks, share, votes in (
@@ -121,7 +121,7 @@ def consensus(texts: Encoded, name: str, seeds: int) -> None:
         rows: dict[str, list[list[float]]] = {arm: [] for arm in arms}
         off: dict[str, list[Floats]] = {arm: [] for arm in arms[1:]}
         for seed in range(seeds):
-            crowd, vectors = crowd_on(texts, seed)
+            crowd, vectors = crowd_on(texts, seed, right)
             for task in range(tasks):
                 for _ in range(votes if task < share * tasks else 1):
                     crowd.ask(task)
@@ -137,12 +137,12 @@ def consensus(texts: Encoded, name: str, seeds: int) -> None:
             for arm, one in found.items():
                 labels = crowd.labels(one)
                 mine = [task for task in labels if task < several]
-                right = sum(labels[task] == crowd.truth[task] for task in mine)
+                hits = sum(labels[task] == crowd.truth[task] for task in mine)
                 rows[arm].append(
                     [
-                        right / several,
+                        hits / several,
                         1 - len(mine) / several,
-                        right / max(1, len(mine)),
+                        hits / max(1, len(mine)),
                         bool(one and one.differ),
                     ]
                 )
@@ -179,15 +179,15 @@ def known_by_model(crowd: Crowd, vectors: Floats, seed: int) -> Known:
     )
 
 
-def crowd_on(texts: Encoded, seed: int) -> tuple[Crowd, Floats]:
-    """A pool in random order, and annotators who know its labels as well as RIGHT says."""
+def crowd_on(texts: Encoded, seed: int, right: Sequence[float]) -> tuple[Crowd, Floats]:
+    """A pool in random order, and annotators who know its labels as well as `right` says."""
     rng = np.random.default_rng(1000 + seed)
     rows = rng.permutation(len(texts.pool))[:POOL]
     truth = texts.pool.targets[rows].argmax(axis=1)
-    return Crowd(truth, len(texts.pool.labels), rng), texts.vectors[rows].astype(np.float32)
+    return Crowd(truth, len(texts.pool.labels), rng, right), texts.vectors[rows].astype(np.float32)
 
 
-def curves(texts: Encoded, name: str, seeds: int) -> None:
+def curves(texts: Encoded, name: str, seeds: int, right: Sequence[float]) -> None:
     arms: dict[str, Callable[[Play], list[int]]] = {
         "all to new tasks": lambda play: play.new(BATCH),
         "ActiveLab, new ones in its order": lambda play: play.by_activelab(own_order=True),
@@ -197,7 +197,7 @@ def curves(texts: Encoded, name: str, seeds: int) -> None:
     for arm, choose in arms.items():
         runs, second = [], []
         for seed in range(seeds):
-            play = Play(texts, seed, is_plain="plain" in arm)
+            play = Play(texts, seed, right, is_plain="plain" in arm)
             runs.append(play.run(choose))
             second.append(
                 1 - len({task for task, _, _ in play.crowd.votes}) / len(play.crowd.votes)
@@ -213,8 +213,10 @@ def curves(texts: Encoded, name: str, seeds: int) -> None:
 class Play:
     """One run: votes, the labels that follow from them, and the model on these."""
 
-    def __init__(self, texts: Encoded, seed: int, *, is_plain: bool) -> None:
-        self.crowd, self.vectors = crowd_on(texts, seed)
+    def __init__(
+        self, texts: Encoded, seed: int, right: Sequence[float], *, is_plain: bool
+    ) -> None:
+        self.crowd, self.vectors = crowd_on(texts, seed, right)
         self._texts, self._seed, self._is_plain = texts, seed, is_plain
         self._names = texts.pool.labels
         self.labels: dict[int, int] = {}
@@ -319,7 +321,7 @@ class Play:
         return float((answers == self._texts.test.targets.argmax(axis=1)).mean())
 
 
-def mistakes(texts: Encoded, name: str, seeds: int) -> None:
+def mistakes(texts: Encoded, name: str, seeds: int, _: Sequence[float]) -> None:
     """One label in ten is replaced by another. The list as it was: the most doubted of one
     cross-validation in five parts. Hard: wrong by a head that learnt all other true labels."""
     for labels in (150, 300, 1000):
@@ -394,7 +396,7 @@ def submit() -> None:
             '<View><Text name="text" value="$text"/><Choices name="topic" toName="text" '
             f'choice="{choice}">{choices}</Choices></View>'
         )
-        crowd = Crowd(np.zeros(tasks, np.int64), 6, np.random.default_rng(0))
+        crowd = Crowd(np.zeros(tasks, np.int64), 6, np.random.default_rng(0), RIGHT)
         with tempfile.TemporaryDirectory() as folder:
             pool = Pool(Path(folder) / "pool.sqlite")
             rows = [annotated(crowd, task, each) for task in range(tasks)]
@@ -496,6 +498,7 @@ def main() -> None:
         "--sets", nargs="*", choices=SETS, default=["trec6", "agnews", "shopping10"]
     )
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--right", type=float, nargs="+", default=RIGHT, help="of each annotator")
     parser.add_argument("--me5", default="intfloat/multilingual-e5-small", help="Chinese encoder")
     arguments = parser.parse_args()
     if arguments.part == "submit":
@@ -508,7 +511,7 @@ def main() -> None:
     for name in arguments.sets:
         encoder = arguments.me5 if SETS[name].is_chinese else BUNDLED
         texts = encoded(name, arguments.data, arguments.out, encoder)
-        measure(texts, name, arguments.seeds or seeds)
+        measure(texts, name, arguments.seeds or seeds, arguments.right)
 
 
 if __name__ == "__main__":

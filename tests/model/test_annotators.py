@@ -192,10 +192,11 @@ def test_agreement_with_one_is_counted_where_that_one_voted() -> None:
 def test_agreement_with_a_good_model_says_much_and_with_a_guessing_one_nothing() -> None:
     compared: Ints = np.array([100, 100])
     found = from_agreement(np.array([90.0, 60.0]), compared.astype(float), 1.0, 2)
-    assert found.trials.tolist() == [100.0, 100.0]
+    assert found.trials.tolist() == pytest.approx([100.0, 100.0])
     assert found.right.tolist() == pytest.approx([90.0, 60.0])
     half = from_agreement(np.array([70.0, 50.0]), compared.astype(float), 0.75, 2)
-    assert half.trials.tolist() == [25.0, 25.0]
+    # 0.6 agree, so 0.7 are right: 100 * 0.5 ** 2 * (0.7 * 0.3) / (0.6 * 0.4).
+    assert half.trials.tolist() == pytest.approx([21.875, 21.875])
     assert (half.right / half.trials).tolist() == pytest.approx([0.9, 0.5])
     guessing = from_agreement(np.array([50.0, 20.0]), compared.astype(float), 0.5, 2)
     assert guessing.trials.tolist() == [0.0, 0.0]
