@@ -1,6 +1,7 @@
 """What is labelled and what is open at one moment, and why some annotations are not learnt."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.votes import Votes, consensus
 from backend.mirror.weak_labels import WeakSource
+from backend.mirror.weighing import COMPARED_TASKS, EQUAL, Voted, Weights, weights_from
 from backend.types import Json
 from model.types import Bools, Ints
 
@@ -56,7 +58,8 @@ class Labelling:
 
 
 class Tally:
-    """What the annotations of all tasks come to, task by task; see Labelling."""
+    """What the annotations of all tasks come to, task by task; see Labelling. Tasks with several
+    are decided at the end: what their votes weigh is known once all are counted."""
 
     def __init__(self, config: LabelConfig, empty_is_none: bool) -> None:
         self._config = config
@@ -65,17 +68,16 @@ class Tally:
         self.undecided = self.empty = self.skipped = self.lost = 0
         self.reasons: defaultdict[str, list[int]] = defaultdict(list)
         self.began: dict[int, str] = {}
+        self._several: dict[int, Votes] = {}
 
     def add(self, task: int, annotations: list[Json]) -> None:
         """Count the annotations, one or more, of a task."""
         self.began[task] = min(row.get("created_at") or "" for row in annotations)
         votes = Votes.read(annotations, self._config, self._empty_is_none)
-        answer = consensus(votes.answers, self._config)
-        if answer is not None:
-            self.answers[task] = answer
+        if len(votes.answers) > 1:
+            self._several[task] = votes
         elif votes.answers:
-            self.undecided += 1
-            self.reasons[UNDECIDED].append(task)
+            self._decide(task, votes, EQUAL)
         elif _is_skipped(annotations):
             self.skipped += 1
         elif votes.lost:
@@ -85,6 +87,31 @@ class Tally:
             self.reasons[EMPTY].append(task)
         for reason in votes.lost:
             self.reasons[reason].append(task)
+
+    def decide(self, known: Mapping[str, Mapping[str, list[float]]]) -> None:
+        """Decide the tasks with several annotations, after all were added; `known`: see
+        backend.mirror.weighing.FACT."""
+        if not self._several:
+            return
+        votes = [
+            Voted(task, person, answer)
+            for task, one in list(self._several.items())[-COMPARED_TASKS:]
+            for person, answer in zip(one.people, one.answers, strict=True)
+        ]
+        weights = weights_from(votes, self._config, known)
+        for task, one in self._several.items():
+            self._decide(task, one, weights)
+        self.answers = dict(sorted(self.answers.items()))
+
+    def _decide(self, task: int, votes: Votes, weights: Weights) -> None:
+        answer = votes.agreed(self._config)
+        if answer is None:
+            answer = consensus(votes.answers, self._config, votes.people, weights)
+        if answer is not None:
+            self.answers[task] = answer
+            return
+        self.undecided += 1
+        self.reasons[UNDECIDED].append(task)
 
     def add_blank(self, task: int, annotations: list[Json]) -> None:
         """The same for a task that shows nothing, of which nothing is learnt."""

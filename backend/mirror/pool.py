@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from backend.interface.content import Parts, key_of, parts_of
-from backend.interface.questions import Answer, LabelConfig
+from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling, Tally
 from backend.mirror.predictions import Prediction
-from backend.mirror.votes import votes_of
+from backend.mirror.votes import Votes
 from backend.mirror.weak_labels import WeakLabels, WeakSource
+from backend.mirror.weighing import FACT as ANNOTATORS
 from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
@@ -238,6 +239,10 @@ class Pool:
         self._changed(len(keys), len(keys))
         self._db.execute("COMMIT")
 
+    def learn_again(self) -> None:
+        """Make a new order due: the same annotations now come to other labels."""
+        self._changed(1, 0)
+
     def _changed(self, rows: int, shown: int) -> None:
         if rows:
             self.remember(REVISION, self.revision() + 1)
@@ -321,6 +326,7 @@ class Pool:
             add = tally.add_blank if key is None else tally.add
             add(task, json.loads(packed))
             annotated.append(task)
+        tally.decide(self.fact(ANNOTATORS) or {})
         return Labelling(
             ids,
             keys,
@@ -337,11 +343,11 @@ class Pool:
             began=tally.began,
         )
 
-    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
+    def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:
         """All answers of annotators, by task."""
         query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
         return {
-            task: votes_of(json.loads(packed), config, empty_is_none)
+            task: Votes.read(json.loads(packed), config, empty_is_none)
             for task, packed in self._db.execute(query)
         }
 

@@ -2,63 +2,90 @@
 
 from collections import Counter
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.interface.answers import read_result
 from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty
+from backend.mirror.weighing import EQUAL, Person, Weights
 from backend.types import Json
+from model.measuring.annotators import chosen
 from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
 
 
-def votes_of(annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> list[Answer]:
-    """The answer of each of a task's annotations, except skips and empty ones."""
-    return Votes.read(annotations, config, empty_is_none).answers
-
-
 @dataclass(frozen=True)
 class Votes:
-    """What a task's annotations say: the answers, one for each that is neither a skip nor empty;
-    and why parts of them say nothing, in words."""
+    """What a task's annotations say: the answers, one for each that is neither a skip nor empty,
+    with who gave each; and why parts of them say nothing, in words."""
 
     answers: list[Answer]
     lost: tuple[str, ...]
+    people: list[Person] = field(default_factory=list)
 
     @classmethod
     def read(cls, annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> "Votes":
         answers: list[Answer] = []
+        people: list[Person] = []
         lost: dict[str, None] = {}
         for row in annotations:
             if row["was_cancelled"]:
                 continue
             found = read_result(row["result"], config)
             lost.update(dict.fromkeys(found.lost))
-            if found.answer is not None:
-                answers.append(found.answer)
-            elif row["result"] == [] and may_be_empty(config.kind, empty_is_none):
-                answers.append(())
-        return cls(answers, tuple(lost))
+            answer = found.answer
+            if answer is None and row["result"] == [] and may_be_empty(config.kind, empty_is_none):
+                answer = ()
+            if answer is not None:
+                answers.append(answer)
+                people.append(_user(row.get("completed_by")))
+        return cls(answers, tuple(lost), people)
+
+    def agreed(self, config: LabelConfig) -> Answer | None:
+        """The one answer of everybody to a single question, which is in the config's order; None
+        where there are others, or several questions."""
+        is_one = len(config.questions) == 1 and self.answers.count(self.answers[0]) == len(
+            self.answers
+        )
+        return self.answers[0] if is_one else None
 
 
-def consensus(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
-    """What several annotators agree on; None where there is no majority.
+def _user(value: object) -> Person:
+    """The id of the user who annotated, which Label Studio also sends with the user around it."""
+    found = value.get("id") if isinstance(value, dict) else value
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
-    With one label per task: the label with the most votes. With several: each label that more than
-    half of the annotators gave; a label that exactly half of them gave leaves the task undecided.
-    With several questions, each is decided by those who answered it, unless it follows from an
-    answer of theirs that the others do not share.
+
+def consensus(
+    votes: Sequence[Answer],
+    config: LabelConfig,
+    people: Sequence[Person] = (),
+    weights: Weights = EQUAL,
+) -> Answer | None:
+    """What several annotators agree on, None where nothing is decided; `people`: who gave each of
+    the votes, as far as they are weighed.
+
+    With one label per task: the label whose votes weigh clearly more, else the one with the most
+    votes. With several: each label for which the votes weigh clearly more than those against it,
+    else which more than half of the annotators gave; a label that exactly half of them gave leaves
+    the task undecided. With several questions, each is decided by those who answered it, unless it
+    follows from an answer of theirs that the others do not share.
     """
     if len(config.questions) == 1:
-        agreed = _agreed(votes, config.kind)
+        weighed = weights.votes(config.questions[0], people)
+        agreed = _agreed(votes, config.kind, weighed)
         return None if agreed is None else config.in_order(agreed)
     if len(votes) == 1:
         return votes[0] or None
     decided: list[str | Span] = []
     for question in config.in_turn:
-        theirs = [labels for labels in map(set, votes) if labels & question.of_label.keys()]
+        answered = [
+            place for place, labels in enumerate(votes) if question.of_label.keys() & set(labels)
+        ]
+        theirs = [set(votes[place]) for place in answered]
         if not _is_overruled(question, theirs, set(decided)):
             mine = [config.in_order(labels & question.of_label.keys()) for labels in theirs]
-            decided += _agreed(mine, question.kind) or ()
+            voters = [people[place] for place in answered] if people else []
+            decided += _agreed(mine, question.kind, weights.votes(question, voters)) or ()
     return config.in_order(decided) or None
 
 
@@ -73,13 +100,47 @@ def _is_overruled(
     )
 
 
-def _agreed(votes: Sequence[Answer], kind: Kind) -> Answer | None:
+def _agreed(
+    votes: Sequence[Answer], kind: Kind, weights: Sequence[float] | None = None
+) -> Answer | None:
+    """`weights`: of the votes; None where all are equal."""
     if kind in EXCLUSIVE:
-        ranked = Counter(answer[0] for answer in votes if len(answer) == 1).most_common(2)
-        if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
-            return None
-        return (ranked[0][0],)
+        return _agreed_label(votes, weights or [0.0] * len(votes))
+    if not votes:
+        return None
+    if weights is not None:
+        return _agreed_labels(votes, weights)
     counts = Counter(label for answer in votes for label in answer)
-    if not votes or any(2 * count == len(votes) for count in counts.values()):
+    if any(2 * count == len(votes) for count in counts.values()):
         return None
     return tuple(label for label, count in counts.items() if 2 * count > len(votes))
+
+
+def _agreed_label(votes: Sequence[Answer], weights: Sequence[float]) -> Answer | None:
+    """The one label, of those who gave one."""
+    given = [
+        (answer[0], weight)
+        for answer, weight in zip(votes, weights, strict=True)
+        if len(answer) == 1
+    ]
+    counts: Counter[str | Span] = Counter(label for label, _ in given)
+    sums = dict.fromkeys(counts, 0.0)
+    for label, weight in given:
+        sums[label] += weight
+    found = chosen(list(sums.values()), list(counts.values())) if counts else None
+    return None if found is None else (list(counts)[found],)
+
+
+def _agreed_labels(votes: Sequence[Answer], weights: Sequence[float]) -> Answer | None:
+    """Any number of labels, each for itself."""
+    agreed: list[str | Span] = []
+    for label in dict.fromkeys(label for answer in votes for label in answer):
+        gave = [label in answer for answer in votes]
+        sums, count = [0.0, 0.0], sum(gave)
+        for is_given, weight in zip(gave, weights, strict=True):
+            sums[is_given] += weight
+        found = chosen(sums, [len(votes) - count, count])
+        if found is None:
+            return None
+        agreed += [label] if found else []
+    return tuple(agreed)

@@ -1,5 +1,6 @@
 """What a project's turn leaves for others to read: one frozen value, replaced whole."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,8 @@ class Status:
     unknown; nothing_shown: that tasks show nothing, in a sentence, or ""; not_learnt: why
     annotations are not learnt, the most frequent reason first; reading: the share of the tasks that
     is known while all are read for the first time, else None; publish_seconds: how long this turn
-    wrote an order into Label Studio.
+    wrote an order into Label Studio; people: the names of annotators by their users' ids, for the
+    status page alone.
     """
 
     served: Served | None = None
@@ -57,6 +59,7 @@ class Status:
     not_learnt: tuple[NotLearnt, ...] = ()
     reading: float | None = None
     publish_seconds: float = 0.0
+    people: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 
 def what_is_left(facts: "VersionFacts") -> str:

@@ -13,12 +13,14 @@ from backend.folder.leftovers import delete_leftovers
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
+from backend.mirror.review import read as read_review
 from backend.project import reread, weak_reading
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
+from backend.project.people import names_of, people_in
 from backend.project.pin import pinned_version
 from backend.project.published import last_published, names_there
 from backend.project.reconcile import is_read, reconcile, synchronise
@@ -83,6 +85,8 @@ class Turns:
         self._config: LabelConfig | None = None
         self._ranked: Ranked | None = None
         self._refreshes = Refreshes(context)
+        self._named: int | None = None
+        """The encoder after whose review we asked who the annotators are."""
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
 
@@ -378,6 +382,10 @@ class Turns:
         encoder = served.version.encoder
         if not self._upkeep.show_review(self._store, encoder):
             self._training.request_review(encoder)
+        elif self._named != encoder:
+            people = people_in(read_review(self._context.folder))
+            self._status = replace(self._status, people=names_of(self._studio.session, people))
+            self._named = encoder
 
     def _request_deep_round(
         self, hints: set[Hint], labelling: Labelling, pinned: Version | None

@@ -243,7 +243,8 @@ class Upkeep:
         review = read_review(store.folder)
         if review.get("encoder") != encoder:
             return False
-        tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"]]
+        again = (review.get("again") or {}).get("tasks", [])  # earlier releases wrote none
+        tasks = [one["task"] for one in review["tasks"] + review["people"]["tasks"] + again]
         annotations = self._pool.newest_annotations(dict.fromkeys(tasks))
         with self._without_tabs():
             ensure_review_tab(self._studio, annotations)

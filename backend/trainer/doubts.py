@@ -9,8 +9,6 @@ from backend.types import Json
 SHOWN_TASKS, SHOWN_PAIRS = 50, 10
 SHOWN_SHARE = 0.2
 """At most this share of the labels is doubted: of few labels the model knows little itself."""
-LEAST_DOUBT = 0.5
-"""A label that the model finds more likely than not needs no second look."""
 
 
 def most_doubted(tasks: list[Json], labelled: int) -> list[Json]:

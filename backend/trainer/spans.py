@@ -9,13 +9,14 @@ import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig, spans_in
 from backend.media.contents import TaskContents
-from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
+from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.report import Report
+from backend.trainer.told import Reviewed
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
-from model.measuring.review import FOLDS, span_doubts
+from model.measuring.review import FOLDS, LEAST_DOUBT, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
 from model.spans.tags import Span, Tokens, tags_of
 from model.types import Ints
@@ -44,21 +45,17 @@ class Spans:
         targets = np.eye(2 * len(self._labels) + 1, dtype=np.float32)[wanted]
         return Examples(shown, targets, shown.lengths, bounds)
 
+    def compared(self, open_ids: Ints, labelled: int, seed: int) -> Ints:
+        return open_ids[:0]
+
     def reviewed(self, ids: Ints, seed: int) -> Ints:
         return np.sort(ids[by_lot(ids, REVIEWED_TEXTS, seed)])
 
-    def doubts(
-        self,
-        encoder: JointEncoder,
-        shown: TaskContents,
-        answers: Sequence[Answer],
-        seed: int,
-        _: Report,
-    ) -> Json:
-        texts: list[Any] = [example[0] for example in shown]
-        tokens: Any = encoder.encode(shown)
-        spans = [spans_in(answer) for answer in answers]
-        return doubted_spans(shown.ids, texts, tokens, spans, self._labels, seed)
+    def doubts(self, encoder: JointEncoder, reviewed: Reviewed, seed: int, _: Report) -> Json:
+        texts: list[Any] = [example[0] for example in reviewed.shown]
+        tokens: Any = encoder.encode(reviewed.shown)
+        spans = [spans_in(answer) for answer in reviewed.answers]
+        return doubted_spans(reviewed.ids, texts, tokens, spans, self._labels, seed)
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """Each pair of labels that two people gave to the same piece of a text, "" where one of

@@ -7,6 +7,7 @@ from backend.interface.questions import Answer, LabelConfig
 from backend.media.contents import TaskContents
 from backend.trainer.report import Report
 from backend.trainer.spans import Spans
+from backend.trainer.told import Reviewed
 from backend.trainer.whole_tasks import WholeTasks
 from backend.types import Json
 from model.encoders.finetune import Examples
@@ -28,17 +29,17 @@ class TrainingUnit(Protocol):
     def reviewed(self, ids: Ints, seed: int) -> Ints:
         """The tasks to review: all, or a random sample where all would fill the memory."""
 
-    def doubts(
-        self,
-        encoder: JointEncoder,
-        shown: TaskContents,
-        answers: Sequence[Answer],
-        seed: int,
-        report: Report,
-    ) -> Json:
+    def compared(self, open_ids: Ints, labelled: int, seed: int) -> Ints:
+        """Some of the tasks without a label, drawn at random, to compare with this many labelled
+        ones; none where nothing is compared."""
+
+    def doubts(self, encoder: JointEncoder, reviewed: Reviewed, seed: int, report: Report) -> Json:
         """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
         `confusions`: what is taken for what. Both empty while there are too few labels to say.
-        `encoder`: the pretrained one."""
+        `encoder`: the pretrained one.
+
+        Of whole tasks also `hard`, of the same form; `annotators`, see backend.trainer.annotators;
+        `again`, see backend.trainer.second; `known`, for the mirror."""
 
     def differences(self, answers: Sequence[Answer]) -> list[Pair]:
         """The pairs of labels in which the answers to one task differ, each once, always in the

@@ -1,6 +1,6 @@
 """Labels of whole tasks, as the trainer learns and reviews them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -8,15 +8,22 @@ import numpy as np
 from backend.interface.questions import Answer, LabelConfig, Question, labels_in
 from backend.media.contents import TaskContents
 from backend.mirror.targets import targets_of
-from backend.trainer.doubts import LEAST_DOUBT, SHOWN_PAIRS, most_doubted
+from backend.trainer.annotators import about_annotators, known_of, panels, voted
+from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.encoders import encoded
 from backend.trainer.report import Report
+from backend.trainer.second import is_comparable, second_opinions
+from backend.trainer.told import Reviewed, Told, names_of, told_about
 from backend.types import Json
+from model.choosing.audit import SAMPLE_LOT, by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
-from model.heads.deciding import decisions
-from model.measuring.review import FOLDS, confusions, cross_validated, doubts
-from model.types import Floats, Ints
+from model.measuring.review import confusions, verdicts
+from model.types import Bools, Ints
+
+COMPARED_TASKS = 200
+"""Tasks without a label that are looked at beside the labelled ones, and no more than of these: a
+review takes at most twice as long."""
 
 
 class WholeTasks:
@@ -31,16 +38,24 @@ class WholeTasks:
     def reviewed(self, ids: Ints, _: int) -> Ints:
         return ids
 
-    def doubts(
-        self,
-        encoder: JointEncoder,
-        shown: TaskContents,
-        answers: Sequence[Answer],
-        seed: int,
-        report: Report,
-    ) -> Json:
-        targets = targets_of(answers, self._config.labels)
-        return doubted(shown.ids, encoded(encoder, shown, report), targets, self._config, seed)
+    def compared(self, open_ids: Ints, labelled: int, seed: int) -> Ints:
+        most = min(COMPARED_TASKS, labelled)
+        if not is_comparable(self._config):
+            most = 0
+        return open_ids[by_lot(open_ids, most, seed + SAMPLE_LOT)]
+
+    def doubts(self, encoder: JointEncoder, reviewed: Reviewed, seed: int, report: Report) -> Json:
+        ids, config = reviewed.ids, self._config
+        targets = targets_of(reviewed.answers, config.labels)
+        vectors = encoded(encoder, reviewed.shown, report)
+        told = told_about(ids, vectors[: len(ids)], targets, config, seed, vectors[len(ids) :])
+        found = panels(voted(reviewed.votes), told, config)
+        return {
+            **doubted(told, len(ids)),
+            "annotators": about_annotators(reviewed.votes, found, config),
+            "again": second_opinions(told, found, reviewed.open_tasks),
+            "known": known_of(found),
+        }
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """One question after the other."""
@@ -53,52 +68,45 @@ class WholeTasks:
         return list(labels_in(answer))
 
 
-def doubted(
-    ids: list[int], vectors: Floats, targets: Floats, config: LabelConfig, seed: int
-) -> Json:
-    """`tasks`: the most doubted labels, each with `task`, `doubt`, `given` and `said`;
-    `confusions`: what is taken for what. Both empty while there are too few labels to tell.
-
-    vectors (n, d): by the pretrained encoder; targets (n, c) of 0 and 1.
-    """
-    found: Json = {"tasks": [], "confusions": []}
-    for question in config.questions:
-        columns = [config.places[label] for label in question.labels]
-        mine = targets[:, columns]
-        # Of several questions a task may lack the answer to this one.
-        rows = mine.any(axis=1) if len(config.questions) > 1 else np.ones(len(ids), np.bool_)
-        of_question = _doubted(np.array(ids)[rows], vectors[rows], mine[rows], question, seed)
-        for name, some in of_question.items():
+def doubted(told: Sequence[Told], labelled: int) -> Json:
+    """`tasks`: labels that are probably mistakes, the most doubted first; `hard`: tasks about which
+    the model changes its opinion with what it has learnt from; each with `task`, `doubt`, `given`
+    and `said`. `confusions`: what is taken for what. All empty while there are too few labels to
+    tell."""
+    found: Json = {"tasks": [], "hard": [], "confusions": []}
+    for one in told:
+        for name, some in _doubted(one).items():
             found[name] += some
     return {
-        "tasks": most_doubted(found["tasks"], len(ids)),
+        "tasks": most_doubted(found["tasks"], labelled),
+        "hard": most_doubted(found["hard"], labelled),
         "confusions": sorted(found["confusions"], key=lambda one: -one["count"])[:SHOWN_PAIRS],
     }
 
 
-def _doubted(ids: Ints, vectors: Floats, targets: Floats, question: Question, seed: int) -> Json:
-    """All doubted labels and all confusions of one question."""
-    if len(ids) < 4 * FOLDS or len(np.unique(targets, axis=0)) < 2:
-        return {}
-    kind, labels = question.kind, question.labels
-    probs = cross_validated(vectors, targets, kind, labels, seed)
-    said, doubt = decisions(probs, kind), doubts(probs, targets, kind)
-    return {
-        "tasks": [
+def _doubted(told: Told) -> Json:
+    """All mistakes, hard tasks and confusions of one question."""
+    kind, labels = told.question.kind, told.question.labels
+    found = verdicts(told.probs, told.targets, kind)
+    said = told.said
+
+    def rows(which: Bools) -> list[Json]:
+        return [
             {
-                "task": int(ids[row]),
-                "doubt": round(float(doubt[row]), 3),
-                "given": _names(targets[row] > 0, labels),
-                "said": _names(said[row], labels),
+                "task": int(told.ids[row]),
+                "doubt": round(float(found.doubt[row]), 3),
+                "given": names_of(told.targets[row] > 0, labels),
+                "said": names_of(said[row], labels),
             }
-            for row in np.flatnonzero(doubt >= LEAST_DOUBT)
-        ],
-        "confusions": [asdict(one) for one in confusions(probs, targets, kind, labels)],
+            for row in np.flatnonzero(which)
+        ]
+
+    pairs = confusions(told.mean, told.targets, kind, labels)
+    return {
+        "tasks": rows(found.wrong),
+        "hard": rows(found.hard),
+        "confusions": [asdict(one) for one in pairs],
     }
-
-
-def _names(chosen: Iterable[bool], labels: Sequence[str]) -> list[str]:
-    return [label for label, is_chosen in zip(labels, chosen, strict=True) if is_chosen]
 
 
 def _of_question(

@@ -79,8 +79,9 @@ def sample_f1(answers: Bools, truth: Bools) -> float:
     return float(_example_f1(answers, truth).mean()) if len(truth) else 1.0
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+def wilson(successes: float, trials: float) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953). The
+    counts need not be whole.
 
     Honest for few trials: none out of none is (0, 1), two out of two (0.34, 1).
     """

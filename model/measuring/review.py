@@ -1,7 +1,7 @@
 """A review of the labels: which of them are doubtful, and which labels are confused.
 
-The model is asked about each labelled example by heads that did not learn it (cross-validation on
-the vectors of the pretrained encoder: a tuned one has seen the labels, and half believes them).
+The model is asked about each labelled example by heads that did not learn it (on the vectors of the
+pretrained encoder: a tuned one has seen the labels, and half believes them).
 """
 
 from collections import Counter
@@ -10,11 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.heads.deciding import decisions
-from model.heads.head import fit_head
+from model.heads.head import Head, fit_head
 from model.heads.ordered import near
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
+REPEATS = 6
+"""As often are the examples divided into halves, each judged by a head of the other."""
 FOLDS = 5
+"""The tags of spans are judged in so many parts, each by a head of the others."""
+LEAST = 20
+"""With fewer labelled examples the model knows too little itself."""
+LEAST_DOUBT = 0.5
+"""A label that the model finds more likely than not needs no second look."""
 
 
 @dataclass(frozen=True)
@@ -26,21 +33,74 @@ class Confusion:
     count: int
 
 
-def cross_validated(
-    vectors: Floats, targets: Floats, kind: Kind, labels: tuple[str, ...], seed: int
-) -> Floats:
-    """Probabilities (n, c) of each example by a head that was fitted to the other folds.
+def half_trained(
+    vectors: Floats,
+    targets: Floats,
+    kind: Kind,
+    labels: tuple[str, ...],
+    seed: int,
+    others: Floats | None = None,
+) -> tuple[Floats, Floats]:
+    """Probabilities (REPEATS, n, c) of each example, each time by a head that was fitted to a
+    random half without it; and those (m, c) of `others` (m, d), by all of these heads together.
 
-    vectors (n, d), targets (n, c) of 0 and 1; n at least FOLDS.
+    vectors (n, d), targets (n, c) of 0 and 1; n at least LEAST. How far the repeats differ shows
+    what changes with the examples that a head has learnt from. Their mean found more wrong labels
+    than one cross-validation in five parts: see tests/benchmarks/RESULTS.md.
     """
-    fold = np.random.default_rng(seed).permutation(len(vectors)) % FOLDS
-    probs = np.zeros(targets.shape, dtype=np.float32)
-    for number in range(FOLDS):
-        seen = fold != number
-        centre = vectors[seen].mean(axis=0, dtype=np.float64).astype(np.float32)
-        head = fit_head(vectors[seen], targets[seen], kind, labels, centre)
-        probs[~seen] = head.probs(vectors[~seen])
-    return probs
+    rng, c = np.random.default_rng(seed), targets.shape[1]
+    probs = np.zeros((REPEATS, *targets.shape), dtype=np.float32)
+    beside = np.zeros((0 if others is None else len(others), c), dtype=np.float32)
+    for repeat in range(REPEATS):
+        half = rng.permutation(len(vectors)) % 2
+        for unseen in (half == 0, half == 1):
+            head = _fitted(vectors[~unseen], targets[~unseen], kind, labels)
+            probs[repeat, unseen] = head.probs(vectors[unseen])
+            if others is not None:
+                beside += head.probs(others) / (2 * REPEATS)
+    return probs, beside
+
+
+def _fitted(vectors: Floats, targets: Floats, kind: Kind, labels: tuple[str, ...]) -> Head:
+    centre = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return fit_head(vectors, targets, kind, labels, centre)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What repeated looks say of each example: doubt (n,) in [0, 1], of the mean probabilities;
+    wrong (n,): the label is probably a mistake, because the model is of another opinion whatever it
+    has learnt from; hard (n,): its opinion changes with that."""
+
+    doubt: Floats
+    wrong: Bools
+    hard: Bools
+
+
+def verdicts(probs: Floats, targets: Floats, kind: Kind) -> Verdicts:
+    """Which labels are probably mistakes, and which examples are hard. probs (r, n, c), targets
+    (n, c) of 0 and 1.
+
+    The opinions of models that learnt from different examples stand for those of one model in the
+    course of its training, with the same two readings (Swayamdipta et al. 2020, "Dataset
+    Cartography", arXiv:2009.10795): always against the label is a probable mistake, now for and now
+    against it is ambiguous.
+    """
+    times = np.sum([_differs(one, targets, kind) for one in probs], axis=0)
+    doubt: Floats = doubts(probs.mean(axis=0, dtype=np.float32), targets, kind)
+    wrong: Bools = (times == len(probs)) & (doubt >= LEAST_DOUBT)
+    hard: Bools = (times > 0) & (times < len(probs))
+    return Verdicts(doubt, wrong, hard)
+
+
+def _differs(probs: Floats, targets: Floats, kind: Kind) -> Bools:
+    """Where (n,) the model decides otherwise; of ordered labels, by more than one step."""
+    said = decisions(probs, kind)
+    if kind in EXCLUSIVE:
+        right = near(targets) if kind == "ordered" else targets
+        hits: Bools = said & (right > 0)
+        return np.asarray(~hits.any(axis=1))
+    return np.asarray((said != (targets > 0)).any(axis=1))
 
 
 def doubts(probs: Floats, targets: Floats, kind: Kind) -> Floats:

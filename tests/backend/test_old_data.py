@@ -185,7 +185,7 @@ def test_the_mirror_is_kept_with_its_tasks_and_labels(folder: Path) -> None:
         assert (int(seen.open.sum()), seen.undecided, seen.skipped) == (10, 1, 0)
         parts = [parts_of(data[task], ASKED) for task in ids]
         assert seen.keys.tolist() == [key_of(part) for part in parts if part], "the same hashes"
-        assert len(pool.votes(ASKED, False)[3]) == 2
+        assert len(pool.votes(ASKED, False)[3].answers) == 2
     after = sorted(path.name for path in folder.iterdir() if path.suffix != ".sqlite-wal")
     assert [name for name in after if not name.endswith("-shm")] == before
 

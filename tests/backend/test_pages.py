@@ -312,3 +312,102 @@ def test_curve_is_drawn_to_scale() -> None:
     assert '<polyline class="curve" points="342.0,120.0 624.0,14.0"/>' in drawn
     assert 'points="342.0,67.0 624.0,14.0 624.0,120.0 342.0,173.0"' in drawn
     assert learning_curve([]) == ""
+
+
+def annotator(person: int, **changed: object) -> Json:
+    return {
+        **{"person": person, "question": "topic", "annotations": 40, "right": 0.93},
+        "others": {**ESTIMATE, "compared": 12},
+        "model": None,
+        "confused": [{"given": "Yes", "true": "No", "count": 3}],
+        "labels": {"Yes": {"right": 0.97}, "No": {"sensitivity": 0.81, "specificity": 0.99}},
+        **changed,
+    }
+
+
+REVIEW: Json = {
+    **{"encoder": 1, "labels": 42, "confusions": []},
+    "people": {"asked": 4, "agreed": 3, "pairs": [], "tasks": []},
+    "tasks": [{"task": 31, "doubt": 0.93, "given": ["Yes"], "said": ["No"]}],
+    "hard": [{"task": 33, "doubt": 0.55, "given": ["No"], "said": ["Yes"]}],
+    "annotators": {
+        "people": [annotator(4), annotator(5)],
+        **{"more": 7, "unknown": 3, "differ": ["topic"]},
+    },
+    "again": {"next": 50, "tasks": [{"task": 36, "given": ["Yes"]}]},
+}
+
+
+def test_the_page_shows_annotators_by_name_and_how_far_they_agree(
+    client: FlaskClient, folder: Path, loop: ProjectLoop
+) -> None:
+    """Of a user whose name is not known, the number. Nothing else of ours names anybody."""
+    write(folder, REVIEW)
+    loop.status = replace(loop.status, people={4: "Ada <Lovelace>"})
+    page = client.get("/status/7").text
+    assert '<td class="words who">Ada &lt;Lovelace&gt;</td><td class="n">40</td><td>0.90' in page
+    assert '<td class="words who">user 5</td>' in page
+    assert "Yes for No (3)" in page
+    assert "Yes 0.97, No 0.81" in page
+    assert "votes of those who are more often right weigh more" in page
+    assert "3 annotations have no user" in page
+    assert "7 more, with fewer tasks, are not listed" in page
+    answer = client.get("/status/7.json").json
+    assert answer is not None
+    assert answer["review"]["annotators"]["people"][0]["name"] == "Ada <Lovelace>"
+    others = [client.get(path).text for path in ("/metrics", "/health", "/status", "/status.json")]
+    assert not [text for text in others if "Lovelace" in text]
+    assert "Lovelace" not in repr(loop.status)
+
+
+def test_each_question_has_annotators_of_its_own(client: FlaskClient, folder: Path) -> None:
+    people = [annotator(4), annotator(4, question="tone")]
+    annotators = {"people": people, "unknown": 0, "differ": []}
+    write(folder, {**REVIEW, "annotators": annotators})
+    page = client.get("/status/7").text
+    assert "<td>topic</td>" in page and "<td>tone</td>" in page
+    assert "each vote counts the same" in page
+    assert "have no user" not in page
+
+
+def test_mistakes_come_before_hard_tasks(client: FlaskClient, folder: Path) -> None:
+    write(folder, REVIEW)
+    page = client.get("/status/7").text
+    assert "Worth a second look" not in page
+    mistakes, hard = page.index("<h2>Probable mistakes"), page.index("<h2>Hard tasks")
+    assert mistakes < page.index('data?task=31">31') < hard < page.index('data?task=33">33')
+
+
+@pytest.mark.parametrize(
+    ("tasks", "sentence"),
+    [
+        ([36, 37], "Of the next 50 annotations, 2 are worth more as second opinions on labelled"),
+        (
+            [36],
+            "Of the next 50 annotations, 1 is worth more as a second opinion on a labelled task",
+        ),
+        ([], "The next 50 annotations are worth more on new tasks than as second opinions"),
+    ],
+)
+def test_the_page_says_what_the_next_labels_are_worth_more_on(
+    client: FlaskClient, folder: Path, tasks: list[int], sentence: str
+) -> None:
+    again = {"next": 50, "tasks": [{"task": task, "given": ["Yes"]} for task in tasks]}
+    write(folder, {**REVIEW, "again": again})
+    page = client.get("/status/7").text
+    assert sentence in page
+    assert ('data?task=36">36</a></td><td>Yes</td>' in page) == bool(tasks)
+
+
+@pytest.mark.parametrize(
+    "missing", [{"annotators": {"people": [], "unknown": 0, "differ": []}, "again": None}, None]
+)
+def test_without_anybody_to_compare_nothing_is_said_of_annotators(
+    client: FlaskClient, folder: Path, missing: Json | None
+) -> None:
+    """One person alone; and reviews of earlier releases, which know nothing of it."""
+    old = {name: REVIEW[name] for name in ("encoder", "labels", "confusions", "people", "tasks")}
+    write(folder, old if missing is None else {**REVIEW, **missing})
+    page = client.get("/status/7").text
+    assert "<h2>Annotators" not in page and "second opinion" not in page
+    assert ("<h2>Worth a second look" in page) == (missing is None)

@@ -211,6 +211,14 @@ def test_only_real_changes_count(pool: Pool) -> None:
     assert pool.revision() > before
 
 
+def test_labels_that_are_decided_otherwise_make_a_new_order_due(pool: Pool) -> None:
+    """Nothing has changed in Label Studio then, and what tasks show stays as it was read."""
+    pool.update([task(1, annotation(1, "Yes"))], CONFIG)
+    before, shown = pool.revision(), pool.fact("shown")
+    pool.learn_again()
+    assert (pool.revision(), pool.fact("shown")) == (before + 1, shown)
+
+
 def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
     pool.update([task(1, annotation(1, "a")), task(2), task(3)], CONFIG)
     pool.update([task(1)], CONFIG)

@@ -9,6 +9,7 @@ from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.review import read, write
 from backend.trainer.disagreement import disagreement
 from backend.trainer.spans import doubted_spans
+from backend.trainer.told import told_about
 from backend.trainer.unit import unit_of
 from backend.trainer.whole_tasks import doubted
 from model.spans.tags import Span, Tokens
@@ -42,7 +43,7 @@ def test_a_wrong_label_is_reported_with_the_prediction() -> None:
     given = side.copy()
     given[4] = 1
     targets = np.eye(2, dtype=np.float32)[given]
-    found = doubted(list(range(100, 130)), vectors, targets, CONFIG, seed=0)
+    found = doubted(told_about(list(range(100, 130)), vectors, targets, CONFIG, 0), 30)
     assert [(one["task"], one["given"], one["said"]) for one in found["tasks"]] == [
         (104, ["b"], ["a"])
     ]
@@ -66,7 +67,7 @@ def test_each_of_several_questions_is_reviewed_for_itself() -> None:
     given[4] = 1
     targets = np.hstack([np.eye(2)[given], np.eye(2)[side]]).astype(np.float32)
     targets[25:, 2:] = 0.0
-    found = doubted(list(range(100, 130)), vectors, targets, BOTH, seed=0)
+    found = doubted(told_about(list(range(100, 130)), vectors, targets, BOTH, 0), 30)
     assert [(one["task"], one["given"], one["said"]) for one in found["tasks"]] == [
         (104, ["one: b"], ["one: a"])
     ]
@@ -84,7 +85,8 @@ def test_people_differ_about_one_question_at_a_time() -> None:
 
 def test_a_few_labels_tell_nothing() -> None:
     vectors, targets = np.eye(8, dtype=np.float32), np.eye(8, dtype=np.float32)[:, :2]
-    assert doubted([1] * 8, vectors, targets, CONFIG, 0) == {"tasks": [], "confusions": []}
+    found = doubted(told_about([1] * 8, vectors, targets, CONFIG, 0), 8)
+    assert found == {"tasks": [], "hard": [], "confusions": []}
 
 
 def test_a_review_is_read_as_it_was_written(tmp_path: Path) -> None:

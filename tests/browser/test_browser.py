@@ -148,7 +148,7 @@ def test_start_training(quick: Bench, browser: Browser) -> None:
     browser.keep("status-training")
     until("the deep round's version", lambda: bench.served(news.project).startswith("1."), 600)
     browser.wait_for_text("Version 1.")
-    browser.wait_for_text("Worth a second look")
+    browser.wait_for_text("New tasks or second opinions")
     until("the tab", lambda: len(bench.studio.of(news.project).tabs()) == 2)
     browser.open_data_manager(news.project)
     assert browser.tabs() == ["Label next", "Review labels"]

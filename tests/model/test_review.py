@@ -3,24 +3,63 @@
 import numpy as np
 import pytest
 
-from model.measuring.review import Confusion, confusions, cross_validated, doubts, span_doubts
+from model.measuring.review import (
+    REPEATS,
+    Confusion,
+    confusions,
+    doubts,
+    half_trained,
+    span_doubts,
+    verdicts,
+)
 
 LABELS = ("a", "b", "c")
 
 
-def test_a_wrong_label_among_clear_ones_is_doubted_most() -> None:
+def test_a_wrong_label_among_clear_ones_is_a_mistake_and_one_between_them_is_hard() -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat([0, 1], 20)
     vectors = rng.normal(0.0, 0.1, (40, 4)).astype(np.float32)
     vectors[np.arange(40), truth] += 1.0
+    vectors[20, :2] = vectors[20, :2].mean()
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     given = truth.copy()
     given[7] = 1
     targets = np.eye(2, dtype=np.float32)[given]
-    probs = cross_validated(vectors, targets, "single", ("a", "b"), seed=0)
-    doubt = doubts(probs, targets, "single")
-    assert doubt.argmax() == 7
-    assert doubt[7] > 0.5 > np.delete(doubt, 7).max()
+    probs, beside = half_trained(vectors, targets, "single", ("a", "b"), 0, vectors[:3])
+    assert probs.shape == (REPEATS, 40, 2)
+    assert (beside.argmax(axis=1) == 0).all(), "others are judged by the same heads"
+    assert beside.sum(axis=1) == pytest.approx(1.0)
+    found = verdicts(probs, targets, "single")
+    assert np.flatnonzero(found.wrong).tolist() == [7]
+    assert np.flatnonzero(found.hard).tolist() == [20]
+    assert found.doubt.argmax() == 7
+
+
+def test_what_always_speaks_against_a_label_is_a_mistake_and_what_changes_is_hard() -> None:
+    """Of three examples with the label a; the last one is believed."""
+    probs = np.array(
+        [
+            [[0.2, 0.8, 0.0], [0.4, 0.6, 0.0], [0.9, 0.1, 0.0]],
+            [[0.1, 0.0, 0.9], [0.7, 0.3, 0.0], [0.8, 0.2, 0.0]],
+        ]
+    )
+    targets = np.array([[1.0, 0.0, 0.0]] * 3)
+    found = verdicts(probs, targets, "single")
+    assert found.doubt == pytest.approx([0.85, 0.45, 0.15])
+    assert found.wrong.tolist() == [True, False, False]
+    assert found.hard.tolist() == [False, True, False]
+    # In an order, b is beside a: only c is a mistake for a, and nothing is always one.
+    assert verdicts(probs, targets, "ordered").wrong.tolist() == [False, False, False]
+    assert verdicts(probs, targets, "ordered").hard.tolist() == [True, False, False]
+
+
+def test_of_several_labels_each_may_be_the_mistake() -> None:
+    probs = np.array([[[0.9, 0.1], [0.9, 0.6]], [[0.8, 0.2], [0.9, 0.3]]])
+    targets = np.array([[0.0, 0.0], [1.0, 0.0]])
+    found = verdicts(probs, targets, "multiple")
+    assert found.wrong.tolist() == [True, False]
+    assert found.hard.tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

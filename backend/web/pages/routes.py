@@ -18,6 +18,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.types import Json
 from backend.web.pages.chart import learning_curve
+from backend.web.pages.people import with_names
 from backend.web.pages.state import exposition, state_of
 from model.measuring.savings import FACTORS
 
@@ -83,7 +84,7 @@ def _report(loop: ProjectLoop) -> Json:
 
     folder = _service().folder(loop.project)
     found = report(folder, _service().settings, loop.served)
-    return {**found, "review": read_review(folder)}
+    return {**found, "review": with_names(read_review(folder), loop.status.people)}
 
 
 def _link(loop: ProjectLoop) -> str:
