@@ -45,7 +45,8 @@ class Status:
     unknown; nothing_shown: that tasks show nothing, in a sentence, or ""; not_learnt: why
     annotations are not learnt, the most frequent reason first; reading: the share of the tasks that
     is known while all are read for the first time, else None; publish_seconds: how long this turn
-    wrote an order into Label Studio.
+    wrote an order into Label Studio; beginning: what the project took over from an earlier one, in
+    sentences, or "".
     """
 
     served: Served | None = None
@@ -57,6 +58,7 @@ class Status:
     not_learnt: tuple[NotLearnt, ...] = ()
     reading: float | None = None
     publish_seconds: float = 0.0
+    beginning: str = ""
 
 
 def what_is_left(facts: "VersionFacts") -> str:

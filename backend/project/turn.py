@@ -252,6 +252,7 @@ class Turns:
         if encoder is None:
             return None
         _, keys = self._pool.keys(config, self._settings.seed)
+        self._see_beginning()
         unreadable = Unreadable(*self._pool.unreadable(SHOWN_UNREADABLE))
         nothing = sentence_on(self._pool.nothing_shown(), config)
         if nothing and nothing != self._status.nothing_shown:
@@ -264,6 +265,13 @@ class Turns:
             *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
             used=0.0 if is_read(self._pool) else self._used(labelling),
         )
+
+    def _see_beginning(self) -> None:
+        """What the project took over from an earlier one, and what labels say of it."""
+        beginning = self._training.beginning.sentence()
+        if beginning and beginning != self._status.beginning:
+            log.info("project %d: %s", self._project, beginning)
+        self._status = replace(self._status, beginning=beginning)
 
     def _used(self, labelling: Labelling) -> float:
         """The share of the served order that is not open any more."""
@@ -365,6 +373,7 @@ class Turns:
     ) -> None:
         is_forced = "train" in hints
         if pinned is None and is_read(self._pool):
+            self._training.request_judgement(labelling)  # a deep round then begins with the better
             self._training.request_deep_round(labelling, forced=is_forced)
         elif pinned is not None and is_forced:
             log.warning("project %d: no training while a version is pinned", self._project)

@@ -15,7 +15,7 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
-from model.measuring.review import FOLDS, span_doubts
+from model.measuring.review import FOLDS, belief, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
 from model.spans.tags import Span, Tokens, tags_of
 from model.types import Ints
@@ -59,6 +59,19 @@ class Spans:
         tokens: Any = encoder.encode(shown)
         spans = [spans_in(answer) for answer in answers]
         return doubted_spans(shown.ids, texts, tokens, spans, self._labels, seed)
+
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        _: Report,
+    ) -> float:
+        tokens: Any = encoder.encode(shown)
+        spans = [spans_in(answer) for answer in answers]
+        probs = cross_validated_tags(tokens, spans, self._labels, seed)
+        return float(belief(probs, targets_of(spans, tokens, self._labels), "single").mean())
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """Each pair of labels that two people gave to the same piece of a text, "" where one of

@@ -40,6 +40,18 @@ class TrainingUnit(Protocol):
         `confusions`: what is taken for what. Both empty while there are too few labels to say.
         `encoder`: the pretrained one."""
 
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
+    ) -> float:
+        """How much heads on this encoder believe labels that they have not learnt: the mean log
+        probability, at most 0. Names count, where the labelling config has any. There are at least
+        2 * FOLDS tasks."""
+
     def differences(self, answers: Sequence[Answer]) -> list[Pair]:
         """The pairs of labels in which the answers to one task differ, each once, always in the
         same order."""

@@ -1,10 +1,11 @@
 """Labels of whole tasks, as the trainer learns and reviews them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from backend.interface.names import names_of
 from backend.interface.questions import Answer, LabelConfig, Question, labels_in
 from backend.media.contents import TaskContents
 from backend.mirror.targets import targets_of
@@ -15,8 +16,8 @@ from backend.types import Json
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
 from model.heads.deciding import decisions
-from model.measuring.review import FOLDS, confusions, cross_validated, doubts
-from model.types import Floats, Ints
+from model.measuring.review import FOLDS, belief, confusions, cross_validated, doubts
+from model.types import Bools, Floats, Ints
 
 
 class WholeTasks:
@@ -42,6 +43,35 @@ class WholeTasks:
         targets = targets_of(answers, self._config.labels)
         return doubted(shown.ids, encoded(encoder, shown, report), targets, self._config, seed)
 
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
+    ) -> float:
+        config = self._config
+        vectors, names = encoded(encoder, shown, report), _named(encoder, config)
+        targets = targets_of(answers, config.labels)
+        found = [
+            belief(
+                cross_validated(
+                    vectors[rows],
+                    targets[rows][:, columns],
+                    one.kind,
+                    one.labels,
+                    seed,
+                    names=None if names is None else names[columns],
+                ),
+                targets[rows][:, columns],
+                one.kind,
+            )
+            for one, columns, rows in _by_question(targets, config)
+            if rows.sum() >= FOLDS
+        ]
+        return float(np.concatenate([np.zeros(0), *found]).mean()) if found else 0.0
+
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """One question after the other."""
         found: list[tuple[str, ...]] = []
@@ -62,18 +92,39 @@ def doubted(
     vectors (n, d): by the pretrained encoder; targets (n, c) of 0 and 1.
     """
     found: Json = {"tasks": [], "confusions": []}
-    for question in config.questions:
-        columns = [config.places[label] for label in question.labels]
-        mine = targets[:, columns]
-        # Of several questions a task may lack the answer to this one.
-        rows = mine.any(axis=1) if len(config.questions) > 1 else np.ones(len(ids), np.bool_)
-        of_question = _doubted(np.array(ids)[rows], vectors[rows], mine[rows], question, seed)
+    for question, columns, rows in _by_question(targets, config):
+        mine = targets[rows][:, columns]
+        of_question = _doubted(np.array(ids)[rows], vectors[rows], mine, question, seed)
         for name, some in of_question.items():
             found[name] += some
     return {
         "tasks": most_doubted(found["tasks"], len(ids)),
         "confusions": sorted(found["confusions"], key=lambda one: -one["count"])[:SHOWN_PAIRS],
     }
+
+
+def _by_question(
+    targets: Floats, config: LabelConfig
+) -> Iterator[tuple[Question, list[int], Bools]]:
+    """Each question, its columns of the targets (n, c), and the rows (n,) that answer it."""
+    for question in config.questions:
+        columns = [config.places[label] for label in question.labels]
+        # Of several questions a task may lack the answer to this one.
+        is_alone = len(config.questions) == 1
+        counts = targets[:, columns].sum(axis=1)
+        is_answered: Bools = (counts > 0) | is_alone
+        yield question, columns, is_answered
+
+
+def _named(encoder: JointEncoder, config: LabelConfig) -> Floats | None:
+    """The vectors (c, d) of what the labels are called, zeros where there is no name; None where
+    there is none at all."""
+    names = names_of(config)
+    if not names:
+        return None
+    found = np.zeros((len(config.labels), encoder.dimension), np.float32)
+    found[[config.places[label] for label in names]] = encoder.encode(list(names.values()))
+    return found
 
 
 def _doubted(ids: Ints, vectors: Floats, targets: Floats, question: Question, seed: int) -> Json:

@@ -12,8 +12,9 @@ from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import Answer
 from backend.mirror.labelling import Labelling
 from backend.project.context import context_of
+from backend.project.encoder_spec import spec_of
 from backend.project.loop import ProjectLoop
-from backend.project.training import Training, spec_of
+from backend.project.training import Training
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess

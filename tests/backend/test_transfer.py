@@ -1,0 +1,383 @@
+"""What a project takes over from an earlier one, and what is refused."""
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from backend.errors import BackendError, CannotTransfer
+from backend.interface.parse import EXAMPLE, parse
+from backend.mirror.pool import Pool
+from backend.project.beginning import Beginning, beginning_in_words
+from backend.project.encoder_spec import spec_of
+from backend.project.transfer import take_over, take_over_for
+from backend.settings import Settings
+from backend.trainer.encoders import add_base_encoder, beginning_of
+from backend.trainer.judge import judge_beginning
+from backend.trainer.messages import AddBase, Judge
+from backend.types import Json
+from model.encoders.blending import blended
+from model.encoders.joint import JointEncoder
+from model.encoders.text import TextEncoder
+from model.export import export
+from model.heads.head import Head
+from model.storage.earlier import Earlier, Verdict, earlier_of, keep_verdict, verdict_of, weights_of
+from model.storage.facts import VersionFacts
+from model.storage.mend import mend
+from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
+from model.types import EncoderSpec
+from tests.backend.test_trainer import IGNORE, subject_of
+
+TEXTS = ["The bank raised its rates.", "They won the cup.", "A film about a bank"]
+NONE = np.zeros(0, np.int64)
+PICTURES = EXAMPLE.replace("<Text", "<Image")
+
+
+@pytest.fixture(scope="module")
+def tuned(one_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The encoder that the earlier project tuned: the same network with other weights."""
+    encoder = TextEncoder(str(one_layer), 32)
+    for weight in encoder.network.parameters():
+        weight.data.mul_(1.25)
+    folder = tmp_path_factory.mktemp("tuned")
+    encoder.save(folder)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path, one_layer: Path) -> Settings:
+    return Settings(model_dir=tmp_path, encoder=str(one_layer), max_tokens=32)
+
+
+def head_of(labels: tuple[str, ...] = ("Sport", "Business")) -> Head:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(0.0, 5.0, (384, len(labels))).astype(np.float32)
+    bias = np.zeros(len(labels), np.float32)
+    return Head("single", labels, weights, bias, np.zeros(384, np.float32))
+
+
+def add_encoder(store: Store, settings: Settings, number: int, weights: Path | None) -> None:
+    meta = EncoderMeta(settings.encoder, settings.encoder, settings.max_tokens, 384)
+    with store.new_encoder(number) as folder:
+        if weights is not None:
+            TextEncoder(str(weights), 32).save(folder)
+            meta = replace(meta, source=HERE, labels=412)
+        write_encoder_meta(folder, meta)
+
+
+def add_version(store: Store, name: str, head: Head | None) -> None:
+    learnt = NONE if head is None else np.arange(3)
+    encoder = int(name.split(".", maxsplit=1)[0])
+    store.save_version(Version(name, encoder, head, learnt, NONE, NONE, VersionFacts()))
+
+
+@pytest.fixture
+def earlier(settings: Settings, tuned: Path) -> Store:
+    """Project 3, which has tuned an encoder twice; the last one is not yet served."""
+    store = Store(settings.model_dir / "3")
+    add_encoder(store, settings, 0, None)
+    add_encoder(store, settings, 7, tuned)
+    add_encoder(store, settings, 8, tuned)
+    add_version(store, "0.1", None)
+    add_version(store, "7.1", head_of(("Other", "Labels")))
+    add_version(store, "7.2", head_of())
+    return store
+
+
+def spec(settings: Settings) -> EncoderSpec:
+    return spec_of(("text",), settings)
+
+
+def encoded(encoder: JointEncoder) -> np.ndarray:
+    return encoder.encode([(text,) for text in TEXTS])
+
+
+def begun(settings: Settings, project: int) -> JointEncoder:
+    """The encoder 0 that the trainer makes for the project."""
+    subject = subject_of(settings.model_dir / str(project), EXAMPLE, spec(settings), settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    store = Store(subject.folder)
+    store.check_encoder(0)
+    return JointEncoder(subject.spec, store.tuned_folder(0))
+
+
+def test_a_project_begins_half_way_to_the_encoder_of_the_earlier_one(
+    earlier: Store, settings: Settings, tuned: Path
+) -> None:
+    taken = take_over("3", settings, 5, spec(settings))
+    assert beginning_in_words(taken) == (
+        "Begins with project 3's encoder 7, tuned on 412 labels, and with its head of 2 labels."
+    )
+    assert taken.head is not None
+    np.testing.assert_array_equal(taken.head.weights, head_of().weights)
+    half = encoded(blended(spec(settings), tuned))
+    encoder = begun(settings, 5)
+    np.testing.assert_allclose(encoded(encoder), half, atol=1e-6)
+    assert np.abs(half - encoded(JointEncoder(spec(settings)))).max() > 0.01
+    assert Store(settings.model_dir / "5").encoders()[0].earlier == "project 3's encoder 7"
+
+
+def test_what_was_taken_over_stays_when_the_earlier_project_is_gone(
+    earlier: Store, settings: Settings
+) -> None:
+    take_over("3", settings, 5, spec(settings))
+    before = encoded(begun(settings, 5))
+    for number in list(earlier.encoders()):
+        earlier.delete_encoder(number)
+    np.testing.assert_array_equal(encoded(begun_again(settings)), before)
+
+
+def begun_again(settings: Settings) -> JointEncoder:
+    """After encoder 0 was lost."""
+    store = Store(settings.model_dir / "5")
+    store.delete_encoder(0)
+    subject = subject_of(store.folder, EXAMPLE, spec(settings), settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    (number,) = store.encoders()
+    return JointEncoder(subject.spec, store.tuned_folder(number))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("5", "Project 5 cannot begin with itself"),
+        ("4", r"holds no project 4; it holds 3"),
+        ("nowhere/at/all", "There is no folder nowhere/at/all"),
+    ],
+)
+def test_a_source_that_is_none_is_refused(
+    earlier: Store, settings: Settings, source: str, message: str
+) -> None:
+    with pytest.raises(BackendError, match=message):
+        take_over(source, settings, 5, spec(settings))
+    assert not (settings.model_dir / "5").exists(), "nothing is written"
+
+
+def test_a_project_that_has_an_encoder_already_is_refused(
+    earlier: Store, settings: Settings, tuned: Path
+) -> None:
+    add_encoder(Store(settings.model_dir / "5"), settings, 0, None)
+    with pytest.raises(CannotTransfer, match="Project 5 has an encoder already"):
+        take_over("3", settings, 5, spec(settings))
+
+
+@pytest.mark.parametrize(
+    ("xml", "message"),
+    [
+        (PICTURES, "reads texts as wholes, and project 5 shows pictures"),
+        (
+            '<View><Text name="t" value="$text"/><Labels name="l" toName="t">'
+            '<Label value="Person"/></Labels></View>',
+            "project 5 shows texts in which spans are marked",
+        ),
+    ],
+    ids=["pictures", "spans"],
+)
+def test_an_encoder_that_reads_something_else_is_refused(
+    earlier: Store, settings: Settings, xml: str, message: str
+) -> None:
+    with pytest.raises(CannotTransfer, match=message):
+        take_over_for("3", settings, 5, xml)
+
+
+def test_an_encoder_of_another_network_is_refused_and_of_another_length_is_not(
+    earlier: Store, settings: Settings
+) -> None:
+    other = replace(settings, encoder="x")
+    message = f"made from ENCODER={settings.encoder}, and this backend has ENCODER=x"
+    with pytest.raises(CannotTransfer, match=message):
+        take_over("3", other, 5, spec(other))
+    longer = replace(settings, max_tokens=64)
+    take_over("3", longer, 5, spec(longer))
+    assert begun(longer, 5).is_tunable
+    assert Store(settings.model_dir / "5").encoders()[0].max_tokens == 64
+
+
+def test_a_project_that_has_learnt_nothing_is_refused(settings: Settings) -> None:
+    store = Store(settings.model_dir / "3")
+    add_encoder(store, settings, 0, None)
+    add_version(store, "0.1", None)
+    with pytest.raises(CannotTransfer, match="Project 3 has learnt nothing yet"):
+        take_over("3", settings, 5, spec(settings))
+
+
+def test_of_a_project_that_never_tuned_the_head_alone_is_taken(settings: Settings) -> None:
+    store = Store(settings.model_dir / "3")
+    add_encoder(store, settings, 0, None)
+    add_version(store, "0.1", head_of())
+    taken = take_over("3", settings, 5, spec(settings))
+    assert beginning_in_words(taken) == (
+        "Begins with the pretrained encoder, for project 3 has tuned none, and with its head of 2 "
+        "labels."
+    )
+    pretrained = JointEncoder(spec(settings))
+    np.testing.assert_array_equal(encoded(begun(settings, 5)), encoded(pretrained))
+
+
+def test_a_damaged_encoder_of_the_earlier_project_is_passed_over(
+    earlier: Store, settings: Settings
+) -> None:
+    (earlier.encoder_folder(7) / "model.safetensors").write_bytes(b"")
+    taken = take_over("3", settings, 5, spec(settings))
+    assert taken.encoder == 8
+    assert taken.head is None, "the last version is of encoder 7"
+
+
+def test_another_source_takes_the_place_of_the_one_before(
+    earlier: Store, settings: Settings
+) -> None:
+    """Connected with the wrong number, people connect again with the right one."""
+    take_over("3", settings, 4, spec(settings))
+    begun(settings, 4)
+    add_version(Store(settings.model_dir / "4"), "0.1", head_of(("A", "B", "C")))
+    take_over("3", settings, 5, spec(settings))
+    taken = take_over("4", settings, 5, spec(settings))
+    kept = earlier_of(Store(settings.model_dir / "5"))
+    assert kept is not None
+    assert kept.whose == taken.whose == "project 4's encoder 0"
+    assert kept.head is not None
+    assert kept.head.labels == ("A", "B", "C")
+
+
+def test_an_exported_folder_gives_back_its_encoder_and_head(
+    settings: Settings, tuned: Path, tmp_path: Path
+) -> None:
+    encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
+    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 384, 7, 412, head))
+    taken = take_over(str(out), settings, 5, spec(settings))
+    assert taken.head is not None
+    np.testing.assert_array_equal(taken.head.weights, head.weights)
+    weights = weights_of(Store(settings.model_dir / "5"))
+    assert weights is not None
+    before, after = (load_file(path / "model.safetensors") for path in (tuned, weights))
+    assert {name for name in before if not name.startswith("pooler.")} <= set(after)
+    for name in set(before) & set(after):
+        if not name.startswith("pooler."):
+            np.testing.assert_array_equal(after[name], before[name], name)
+    again = TextEncoder(str(weights), 32)
+    np.testing.assert_array_equal(again.encode(TEXTS), encoder.encode(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("model.safetensors", "cannot be read: its model.safetensors is cut off or empty"),
+        ("origin/head.safetensors", "cannot be read: its head.safetensors is cut off or empty"),
+        ("origin/meta.json", "cannot be read: its meta.json is cut off or empty"),
+    ],
+)
+def test_a_damaged_folder_is_refused(
+    settings: Settings, tuned: Path, tmp_path: Path, damage: str, message: str
+) -> None:
+    encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
+    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 384, 7, 412, head))
+    (out / damage).write_bytes(b"")
+    with pytest.raises(CannotTransfer, match=message):
+        take_over(str(out), settings, 5, spec(settings))
+    assert not (settings.model_dir / "5").exists()
+
+
+def test_a_folder_that_an_earlier_release_exported_is_refused(
+    settings: Settings, tuned: Path, tmp_path: Path
+) -> None:
+    export(TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported", {})
+    with pytest.raises(CannotTransfer, match="no folder that this release exported"):
+        take_over(str(tmp_path / "exported"), settings, 5, spec(settings))
+
+
+def test_labels_that_speak_for_the_pretrained_encoder_bring_it_back(
+    earlier: Store, settings: Settings
+) -> None:
+    taken = take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    subject = subject_of(store.folder, EXAMPLE, spec(settings), settings)
+    beginning, fits = Beginning(store), spec(settings)
+    assert not beginning.is_to_be_judged(fits, 19)
+    assert beginning.is_to_be_judged(fits, 20)
+    keep_verdict(store, Verdict(20, earlier=-1.0, pretrained=-1.5))
+    assert not beginning.is_to_be_judged(fits, 29)
+    assert beginning.is_to_be_judged(fits, 30)
+    assert beginning_of(subject).whose == taken.whose
+    assert beginning.sentence().endswith(
+        "At 20 labels its encoder fits them better than the pretrained one."
+    )
+    keep_verdict(store, Verdict(30, earlier=-1.5, pretrained=-1.0))
+    assert not beginning.is_to_be_judged(fits, 1000)
+    assert beginning_of(subject).weights is None
+    assert beginning.sentence().endswith(
+        "At 30 labels the pretrained encoder fits them better, and has taken its place."
+    )
+
+
+def test_what_was_taken_over_and_is_damaged_is_set_aside(
+    earlier: Store, settings: Settings
+) -> None:
+    take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    assert mend(store, 1_800_000_000.0) == []
+    (store.folder / "encoders" / "earlier" / "encoder" / "model.safetensors").write_bytes(b"")
+    (sentence,) = mend(store, 1_800_000_000.0)
+    assert sentence.startswith(
+        "What the earlier project left was damaged (its model.safetensors is cut off or empty). "
+        "Deep rounds begin with the pretrained encoder from now on."
+    )
+    assert earlier_of(store) is None
+
+
+def test_a_copy_that_was_cut_off_is_none(earlier: Store, settings: Settings) -> None:
+    """Killed in the middle of the copy, the next start removes what is half there."""
+    store = Store(settings.model_dir / "5")
+    half = store.folder / "encoders" / "earlier.unfinished" / "encoder"
+    half.mkdir(parents=True)
+    (half / "model.safetensors").write_bytes(b"half")
+    assert earlier_of(store) is None
+    store.clear_unfinished()
+    assert [path.name for path in (store.folder / "encoders").iterdir()] == []
+    take_over("3", settings, 5, spec(settings))
+    assert earlier_of(store) is not None
+
+
+def labelled(folder: Path) -> None:
+    """A project of twenty-four texts, all labelled: half of them of sport, half of business."""
+    sport = [f"The team won match {n} after a late goal." for n in range(12)]
+    business = [f"The bank raised its interest rate to {n} per cent." for n in range(12)]
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        rows = [row_of(n, text, n < 12) for n, text in enumerate([*sport, *business])]
+        pool.update(rows, parse(EXAMPLE))
+
+
+def row_of(number: int, text: str, is_sport: bool) -> Json:
+    value = {"choices": ["Yes" if is_sport else "No"]}
+    result = {"from_name": "label", "to_name": "text", "type": "choices", "value": value}
+    return {
+        "id": number,
+        "data": {"text": text},
+        "annotations": [{"id": number, "result": [result]}],
+    }
+
+
+def test_an_encoder_that_tells_nothing_apart_gives_way_to_the_pretrained_one(
+    earlier: Store, settings: Settings
+) -> None:
+    """The networks of the earlier project are useless here: all its vectors are alike."""
+    weights = TextEncoder(settings.encoder, 32)
+    for weight in weights.network.parameters():
+        weight.data.mul_(-1.0)
+    weights.save(earlier.encoder_folder(7))
+    taken = take_over("3", settings, 5, spec(settings))
+    folder = settings.model_dir / "5"
+    labelled(folder)
+    store, subject = Store(folder), subject_of(folder, EXAMPLE, spec(settings), settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    verdict = verdict_of(store)
+    assert verdict is not None
+    assert (verdict.labels, verdict.stays) == (24, False)
+    first, second = store.encoders().values()
+    assert (first.earlier, second.earlier) == (taken.whose, "")
+    pretrained = JointEncoder(spec(settings), store.tuned_folder(1))
+    np.testing.assert_array_equal(encoded(pretrained), encoded(JointEncoder(spec(settings))))
+    assert judge_beginning(Judge(subject, 48, False, True), IGNORE) == {}, "that is settled"
