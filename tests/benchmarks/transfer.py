@@ -1,0 +1,255 @@
+"""What an earlier project is worth to the next one: DATA/NAME/{train,test}.jsonl.gz.
+
+    python -m tests.benchmarks.transfer DATA OUT [--pairs emotions ...] [--seeds 3] [--deep]
+
+Tunes an encoder on LABELS random labels of the earlier set and fits a head on it, which OUT keeps.
+Then plays the next project on random pools of POOL texts, ten labels a round, with the default
+strategy: on the pretrained encoder (`alone`), on the one half way to the earlier one (`begun`), and
+as the product does, where labels may bring the pretrained one back (`judged`). Prints the mean
+accuracy (micro-F1 where a text may have several labels) on TEST other texts at the numbers of
+labels in SHOWN, and the standard error of the last. With --deep the encoder is tuned at the numbers
+of labels in DEEP, on pools of DEEP_POOL texts.
+"""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from backend.project.beginning import JUDGED_FIRST, JUDGED_GROWTH, JUDGED_LAST
+from model.choosing.audit import in_reserve
+from model.corpus import Corpus, read_pair
+from model.encoders.blending import blended
+from model.encoders.finetune import Examples
+from model.encoders.joint import JointEncoder
+from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
+from model.encoders.text import BUNDLED
+from model.learner import fast_round
+from model.measuring.curves import standard_error
+from model.measuring.metrics import scores
+from model.measuring.review import belief, cross_validated
+from model.measuring.stopping import DEFAULT_METRIC
+from model.simulation import called
+from model.snapshot import Policy, Snapshot
+from model.types import EncoderSpec, Floats, Ints
+
+LABELS, POOL, TEST, BATCH, SHARE = 400, 1500, 1000, 10, 0.1
+SHOWN, DEEP, DEEP_POOL = (0, 10, 20, 30, 50, 100), (20, 40, 80), 1000
+SPEC = EncoderSpec(("text",), BUNDLED, "", 128)
+
+Arm = Literal["alone", "begun", "judged"]
+ARMS: tuple[Arm, ...] = ("alone", "begun", "judged")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The earlier set and the next one. half: the earlier has the first half of the labels of one
+    set, the next one the second; the texts always differ."""
+
+    earlier: str
+    later: str
+    half: bool = False
+
+
+RELATED = {
+    "trec6-same": Pair("trec6", "trec6"),
+    "banking77-same": Pair("banking77", "banking77"),
+    "banking77-other": Pair("banking77", "banking77", half=True),
+    "emotions": Pair("goemotions-ekman", "semeval18-ec"),
+    "news": Pair("agnews", "reuters10"),
+}
+UNRELATED = {
+    "trec6-banking77": Pair("trec6", "banking77"),
+    "banking77-trec6": Pair("banking77", "trec6"),
+    "subj-semeval": Pair("subj", "semeval18-ec"),
+    "trec6-shopping10": Pair("trec6", "shopping10"),
+    "semeval-agnews": Pair("semeval18-ec", "agnews"),
+    "agnews-trec6": Pair("agnews", "trec6"),
+}
+PAIRS = {**RELATED, **UNRELATED}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """By one encoder: vectors (n, d) of the pool and of the test texts, and (c, d) of the names."""
+
+    pool: Floats
+    test: Floats
+    names: Floats
+
+
+@dataclass(frozen=True)
+class Next:
+    """The next project: its texts, and their vectors by the pretrained encoder and by the one that
+    it begins with. tuned: the folder of the earlier project's encoder."""
+
+    pool: Corpus
+    test: Corpus
+    alone: Encoded
+    begun: Encoded
+    tuned: Path
+
+
+def sets_of(pair: Pair, data: Path) -> tuple[Corpus, Corpus, Corpus]:
+    """The earlier project's texts, and the next one's pool and test."""
+    earlier, _ = read(data, pair.earlier)
+    pool, test = read(data, pair.later)
+    if pair.half:
+        middle = len(pool.labels) // 2
+        first, second = np.arange(middle), np.arange(middle, len(pool.labels))
+        earlier = with_labels(earlier, first)
+        pool, test = with_labels(pool, second), with_labels(test, second)
+    earlier, pool = earlier.sample(None, 77), pool.sample(None, 77)
+    if pair.earlier == pair.later and not pair.half:  # no text is in both
+        earlier, pool = earlier.take(np.arange(2000)), pool.take(np.arange(2000, len(pool)))
+    return earlier, pool.sample(3000, 78), test.sample(TEST, 0)
+
+
+def read(data: Path, name: str) -> tuple[Corpus, Corpus]:
+    train = "train_balanced" if name == "agnews" else "train"
+    return read_pair(data / name / f"{train}.jsonl.gz", data / name / "test.jsonl.gz")
+
+
+def with_labels(corpus: Corpus, columns: Ints) -> Corpus:
+    """The texts that have one of these labels, and these labels alone."""
+    targets = corpus.targets[:, columns]
+    kept = np.flatnonzero(targets.any(axis=1))
+    labels = tuple(corpus.labels[column] for column in columns.tolist())
+    texts = [corpus.texts[row] for row in kept.tolist()]
+    return Corpus(texts, targets[kept], labels, corpus.kind)
+
+
+def tune(encoder: JointEncoder, corpus: Corpus, rows: Ints, ids: Ints, seed: int) -> None:
+    """A deep round on these rows, whose audit tasks follow from their `ids`."""
+    audits = in_reserve(ids[rows], SHARE, seed)
+    free = np.setdiff1d(np.arange(len(corpus)), rows)
+    free = free[~in_reserve(ids[free], SHARE, seed)][:POOL_SAMPLE]
+    names = [(name,) if name else None for name in called(corpus.labels, "given", 0)]
+    deep_round(
+        encoder,
+        examples(corpus, rows[~audits]),
+        examples(corpus, rows[audits]),
+        Unlabelled(items(corpus, free), names),
+        corpus.kind,
+        seed=seed,
+    )
+
+
+def examples(corpus: Corpus, rows: Ints) -> Examples:
+    return Examples(items(corpus, rows), corpus.targets[rows])
+
+
+def items(corpus: Corpus, rows: Ints) -> list[tuple[str]]:
+    return [(corpus.texts[row],) for row in rows.tolist()]
+
+
+def encoded(encoder: JointEncoder, pool: Corpus, test: Corpus) -> Encoded:
+    said = called(pool.labels, "given", 0)
+    names = encoder.encode([(name,) for name in said])
+    names *= np.array([bool(name) for name in said])[:, None]
+    found = (encoder.encode([(text,) for text in part.texts]) for part in (pool, test))
+    vectors, others = (one.astype(np.float16) for one in found)  # as the product keeps them
+    return Encoded(vectors, others, names.astype(np.float16))
+
+
+def next_project(name: str, data: Path, out: Path) -> Next:
+    """Both projects up to the first label of the next one. What takes long is kept in `out`."""
+    earlier, pool, test = sets_of(PAIRS[name], data)
+    tuned = out / name
+    if not tuned.exists():
+        encoder, few = JointEncoder(SPEC), earlier.take(np.arange(min(3000, len(earlier))))
+        tune(encoder, few, np.arange(LABELS), np.arange(len(few)), 0)
+        tuned.mkdir(parents=True)
+        encoder.save(tuned)
+    found = []
+    for arm in ("alone", "begun"):
+        kept = out / f"{name}-{arm}.npz"
+        if not kept.exists():
+            encoder = JointEncoder(SPEC) if arm == "alone" else blended(SPEC, tuned)
+            np.savez(kept, **vars(encoded(encoder, pool, test)))
+        with np.load(kept) as arrays:
+            found.append(Encoded(arrays["pool"], arrays["test"], arrays["names"]))
+    return Next(pool, test, *found, tuned)
+
+
+def played(project: Next, arm: Arm, seed: int, *, is_deep: bool) -> Iterator[float]:
+    """The scores at SHOWN."""
+    rows = np.random.default_rng(seed).permutation(len(project.pool))
+    rows = rows[: DEEP_POOL if is_deep else POOL]
+    pool, test = project.pool.take(rows), project.test
+    ids, answered = np.arange(1, len(rows) + 1, dtype=np.int64), np.zeros(0, np.int64)
+    begins, judged_at = arm != "alone", 0
+    now = _rows_of(project.begun if begins else project.alone, rows)
+    while True:
+        labels = len(answered)
+        is_due = arm == "judged" and labels >= JUDGED_FIRST and judged_at < JUDGED_LAST
+        if begins and is_due and labels >= JUDGED_GROWTH * judged_at:
+            judged_at = labels
+            begins = believes(project.begun, rows, pool, answered) >= believes(
+                project.alone, rows, pool, answered
+            )
+            now = now if begins else _rows_of(project.alone, rows)
+        if is_deep and labels in DEEP:
+            encoder = blended(SPEC, project.tuned) if begins else JointEncoder(SPEC)
+            tune(encoder, pool, answered, ids, seed)
+            now = encoded(encoder, pool, test)
+        is_open = np.ones(len(rows), np.bool_)
+        is_open[answered] = False
+        chosen = np.sort(answered)
+        snapshot = Snapshot(
+            ids,
+            now.pool,
+            is_open,
+            chosen,
+            pool.targets[chosen],
+            pool.labels,
+            pool.kind,
+            names=now.names,
+        )
+        outcome = fast_round(snapshot, Policy("variance", BATCH, SHARE, seed))
+        if labels in SHOWN and outcome.head is not None:
+            answers = outcome.head.answers(outcome.head.probs(now.test))
+            yield scores(answers, test.targets > 0)[DEFAULT_METRIC[pool.kind]]
+        if labels >= SHOWN[-1]:
+            return
+        answered = np.concatenate([answered, outcome.rows])
+
+
+def _rows_of(encoded: Encoded, rows: Ints) -> Encoded:
+    return Encoded(encoded.pool[rows], encoded.test, encoded.names)
+
+
+def believes(encoded: Encoded, rows: Ints, pool: Corpus, answered: Ints) -> float:
+    """How well heads on this encoder fit the labels so far."""
+    vectors, targets = encoded.pool[rows[answered]], pool.targets[answered]
+    probs = cross_validated(vectors, targets, pool.kind, pool.labels, 0, names=encoded.names)
+    return float(belief(probs, targets, pool.kind).mean())
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pairs", nargs="+", choices=list(PAIRS), default=list(PAIRS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--deep", action="store_true")
+    arguments = parser.parse_args()
+    print(f"{'pair':17}{'arm':8}" + "".join(f"{labels:7}" for labels in SHOWN) + "     +-")
+    for name in arguments.pairs:
+        project = next_project(name, arguments.data, arguments.out)
+        for arm in ARMS:
+            curves = np.array(
+                [
+                    list(played(project, arm, seed, is_deep=arguments.deep))
+                    for seed in range(arguments.seeds)
+                ]
+            )
+            mean = "".join(f"{value:7.3f}" for value in curves.mean(axis=0))
+            print(f"{name:17}{arm:8}{mean}{standard_error(curves[:, -1]):7.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
