@@ -20,6 +20,7 @@ from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import measure
 from model.snapshot import Policy, Snapshot, pool_centre, sampled
 from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
+from model.weak_labels import Judged, SourceFigures, evidence_of, figures, judged
 
 DEFAULT_STRATEGY = "variance"
 """What `auto` means."""
@@ -49,7 +50,7 @@ class Outcome:
 
     random_share: the share of the rows that the guard drew at random, without audit tasks.
     fitted: the head before its calibration, where the next fit on the same encoder starts; None if
-    nothing was fitted.
+    nothing was fitted. sources: how right the sources of weak labels are.
     """
 
     head: Head | None
@@ -59,6 +60,7 @@ class Outcome:
     metrics: dict[str, Any]
     random_share: float
     fitted: Head | None = None
+    sources: tuple[SourceFigures, ...] = ()
 
 
 def fast_round(
@@ -89,28 +91,36 @@ def _fast_round(
     if fixed is None:
         snapshot = snapshot.of_answered(~held_out)
     fitted = fixed
-    has_names = snapshot.names is not None and bool(snapshot.names.any())
-    if fixed is None and snapshot.labels and (len(training) or has_names):
+    judges: list[Judged] = []
+    if fixed is None and snapshot.labels and (len(training) or _is_known_otherwise(snapshot)):
         parts = [_fit(part, audits, centre, start, policy.seed) for part in snapshot.parts()]
-        fitted = joined(parts, snapshot.groups)
+        judges = [judges for _, judges in parts]
+        fitted = joined([head for head, _ in parts], snapshot.groups)
     head, metrics = fixed, {}
     if fitted is not None:
         head = fixed or _finished(fitted, snapshot, policy, audits)
         metrics = _measure(head, fitted, snapshot, audits, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits).rows()
-    return Outcome(head, rows, training, validation, metrics, share, fitted)
+    sources = figures(snapshot, judges) if judges else ()
+    return Outcome(head, rows, training, validation, metrics, share, fitted, sources)
 
 
-def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, seed: int) -> Head:
-    """A head fitted to the names and the training labels, not yet calibrated."""
-    training = snapshot.labelled(~audits[snapshot.answered])
-    named = None
-    if snapshot.names is not None and snapshot.names.any():
-        most = max(1, min(NAMED_SAMPLE, NAMED_CELLS // len(snapshot.labels)))
-        sample = sampled(snapshot, np.arange(len(snapshot.ids)), most, seed)
-        vectors = snapshot.vectors[sample]
-        named = named_head(snapshot.names, vectors, snapshot.kind, snapshot.labels, centre)
-    return fit_head(
+def _is_known_otherwise(snapshot: Snapshot) -> bool:
+    """Whether there is anything to learn from before people's labels."""
+    has_names = snapshot.names is not None and bool(snapshot.names.any())
+    return has_names or any(len(source.rows) for source in snapshot.sources)
+
+
+def _fit(
+    snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, seed: int
+) -> tuple[Head, Judged]:
+    """A head fitted to the names, the training labels and what others say, not yet calibrated; and
+    how far these others are right."""
+    held_out = audits[snapshot.answered]
+    training = snapshot.labelled(~held_out)
+    named = _named(snapshot, centre, seed)
+    judges = judged(snapshot, held_out, named)
+    head = fit_head(
         training.vectors,
         training.targets,
         snapshot.kind,
@@ -118,7 +128,19 @@ def _fit(snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, 
         centre,
         start=None if start is None else start.of_labels(snapshot.labels),
         named=named,
+        evidence=evidence_of(snapshot, judges, audits, seed),
     )
+    return head, judges
+
+
+def _named(snapshot: Snapshot, centre: Floats, seed: int) -> Head | None:
+    """The head of the labels' names alone; None without names."""
+    if snapshot.names is None or not snapshot.names.any():
+        return None
+    most = max(1, min(NAMED_SAMPLE, NAMED_CELLS // len(snapshot.labels)))
+    sample = sampled(snapshot, np.arange(len(snapshot.ids)), most, seed)
+    vectors = snapshot.vectors[sample]
+    return named_head(snapshot.names, vectors, snapshot.kind, snapshot.labels, centre)
 
 
 def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) -> Head:
@@ -138,8 +160,11 @@ def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) ->
     everything = np.arange(len(snapshot.ids))
     sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, policy.seed)
     positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
-    if snapshot.names is not None:  # a name is evidence like an example
+    # A name is evidence like an example, and so is what others say.
+    if snapshot.names is not None:
         positives = np.maximum(positives, snapshot.names.any(axis=1))
+    for source in snapshot.sources:
+        positives = np.maximum(positives, source.shares(len(positives)) > 0)
     return replace(head, thresholds=_thresholds(head, snapshot.vectors[sample], positives))
 
 

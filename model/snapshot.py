@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from model.choosing.audit import SAMPLE_LOT, by_lot
+from model.heads.sources import Source
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
 CENTRE_SAMPLE = 10_000
@@ -28,7 +29,7 @@ class Snapshot:
     answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1. groups: where
     several questions are asked, the labels of each; () for one question, of this `kind`. names
     (c, d): the vectors of the labels' names, by the same encoder, zeros for a label without one;
-    None: not to be used.
+    None: not to be used. sources: what others than people say of the rows.
     """
 
     ids: Ints
@@ -40,6 +41,7 @@ class Snapshot:
     kind: Kind
     groups: tuple[LabelGroup, ...] = ()
     names: Floats | None = None
+    sources: tuple[Source, ...] = ()
 
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
@@ -56,16 +58,19 @@ class Snapshot:
             kind=group.kind,
             groups=(),
             names=None if self.names is None else self.names[group.columns],
+            sources=tuple(one.of_question(group) for one in self.sources),
         )
 
     def of_answered(self, which: Bools) -> "Snapshot":
-        """Without the questions that none of the answered rows `which` (m,) answers and whose
-        labels have no names to answer them by."""
+        """Without the questions that none of the answered rows `which` (m,) answers, no source
+        answers, and whose labels have no names to answer them by."""
         targets, names = self.targets[which], self.names
         kept = [
             group
             for group in self.groups
-            if targets[:, group.columns].any() or (names is not None and names[group.columns].any())
+            if targets[:, group.columns].any()
+            or (names is not None and names[group.columns].any())
+            or any(len(one.of_question(group).rows) for one in self.sources)
         ]
         if len(kept) == len(self.groups):
             return self
@@ -82,6 +87,7 @@ class Snapshot:
                 for group, start, stop in zip(kept, ends, ends[1:], strict=False)
             ),
             names=None if names is None else names[columns],
+            sources=tuple(one.of_labels(columns) for one in self.sources),
         )
 
     def labelled(self, which: Bools) -> "Labelled":

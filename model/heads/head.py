@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from model.heads.deciding import decisions
-from model.heads.logistic import Prior, fit_logistic
+from model.heads.logistic import Evidence, Prior, fit_logistic
 from model.heads.ordered import softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
@@ -150,9 +150,9 @@ def fit_head(
     labels: tuple[str, ...],
     centre: Floats,
     *,
-    l2: float = L2,
     start: Head | None = None,
     named: Head | None = None,
+    evidence: Evidence | None = None,
 ) -> Head:
     """Fit logistic regression by L-BFGS: softmax for exclusive labels (for `ordered` with soft
     targets), one sigmoid a label for `multiple`.
@@ -161,15 +161,17 @@ def fit_head(
     label without any example ends at a small probability instead of running off to zero.
     `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: the
     head of the labels' names, see `model.heads.names`: weights are decayed towards a share of it.
-    Raises ValueError when there is neither an example nor a named head.
+    `evidence`: vectors of further examples and what is known of their labels, see `Evidence`.
+    Raises ValueError when there is neither an example nor a named head nor evidence.
     """
-    if len(vectors) == 0:
+    if len(vectors) == 0 and evidence is None:
         if named is None:
             raise ValueError("a head needs at least one labelled example, or names of its labels")
         return named
     constant = CONSTANT[kind]
-    features = centred(vectors, centre)
-    features = np.hstack([features, np.full((len(vectors), 1), constant, np.float32)])
+    features = _features(vectors, centre, constant)
+    if evidence is not None:
+        evidence = replace(evidence, features=_features(evidence.features, centre, constant))
     theta: Floats = np.zeros((features.shape[1], targets.shape[1]))
     prior = None if named is None else Prior(_theta(named, constant))
     if prior is not None:
@@ -180,12 +182,17 @@ def fit_head(
         if prior is None or start.name_shares is not None:
             theta[:] = _theta(start, constant)
     wanted = targets @ softening(len(labels)) if kind == "ordered" else targets
-    theta, share = fit_logistic(features, wanted, kind, l2, theta, prior)
+    theta, share = fit_logistic(features, wanted, kind, L2, theta, prior, evidence=evidence)
     theta[-1] *= constant
     theta = theta.astype(np.float32)
     shares = None if named is None else np.full(len(labels), share, np.float32)
     centre = np.asarray(centre, dtype=np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], centre, name_shares=shares)
+
+
+def _features(vectors: Floats, centre: Floats, constant: float) -> Floats:
+    """Centred vectors (n, d) with the constant that carries the bias, (n, d + 1)."""
+    return np.hstack([centred(vectors, centre), np.full((len(vectors), 1), constant, np.float32)])
 
 
 def _theta(head: Head, constant: float) -> Floats:

@@ -31,6 +31,21 @@ LossAndError = tuple[float, Floats]
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """Examples whose labels are known only in part.
+
+    features (v, d); log_likelihoods (v, c): how each label would explain what is known, for
+    exclusive labels up to a constant a row, for `multiple` the logarithm of the ratio between
+    having the label and not having it; zeros say nothing. weights (v,): how much each example
+    counts, 1 as much as a labelled one.
+    """
+
+    features: Floats
+    log_likelihoods: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True)
 class Prior:
     """What is believed before any example: `share` times these weights (d, c).
 
@@ -49,6 +64,8 @@ def fit_logistic(
     l2: float,
     start: Floats,
     prior: Prior | None = None,
+    *,
+    evidence: Evidence | None = None,
 ) -> tuple[Floats, float]:
     """The weights (d, c) of least loss plus l2 / 2 times their squares, by L-BFGS, and the share of
     the prior in them, 0.0 without one.
@@ -60,11 +77,20 @@ def fit_logistic(
     share is the most probable one together with the weights, by a normal distribution of mean 1 and
     SHARE_SPREAD before any example: a generalised linear mixed model, fitted by its penalised
     likelihood (Breslow & Clayton 1993, doi:10.1080/01621459.1993.10594284).
+
+    Evidence counts by how probable the head makes it: -log of the sum over the labels of
+    probability times likelihood (Raykar et al. 2010, "Learning From Crowds",
+    https://jmlr.org/papers/v11/raykar10a.html).
     """
     features, targets = features.astype(np.float64), targets.astype(np.float64)
+    partly = evidence or Evidence(features[:0], targets[:0], np.zeros(0))
+    features = np.vstack([features, partly.features])
     believed: Floats = np.zeros(start.shape) if prior is None else prior.weights.astype(np.float64)
     share = 0.0 if prior is None else prior.share
-    problem = _Problem(features, targets, kind, l2, features @ believed if prior else None)
+    logits = features @ believed if prior else None
+    weights = partly.weights[:, None].astype(np.float64)
+    likely = partly.log_likelihoods.astype(np.float64)
+    problem = _Problem(features, targets, likely, weights, kind, l2, logits)
     own: Floats = start - share * believed
     if len(features) < features.shape[1]:
         # The best weights are sums of examples (the representer theorem): look for them there.
@@ -78,11 +104,14 @@ def fit_logistic(
 
 @dataclass(frozen=True)
 class _Problem:
-    """features (m, d), targets (m, c), and the logits (m, c) of the prior with a share of 1, None
-    without a prior."""
+    """features (m + v, d) of m examples with targets (m, c) and of v with evidence (v, c) and
+    weights (v, 1), and the logits (m + v, c) of the prior with a share of 1, None without a
+    prior."""
 
     features: Floats
     targets: Floats
+    evidence: Floats
+    weights: Floats
     kind: Kind
     l2: float
     said: Floats | None
@@ -93,13 +122,19 @@ class _Problem:
         return result if self.said is None else result + share * self.said
 
     def loss(self, logits: Floats) -> LossAndError:
-        return LOSSES[self.kind](logits, self.targets)
+        loss, error = LOSSES[self.kind](logits[: len(self.targets)], self.targets)
+        if len(self.evidence) == 0:
+            return loss, error
+        losses, others = EVIDENCE_LOSSES[self.kind](logits[len(self.targets) :], self.evidence)
+        more = float((self.weights * losses).sum())
+        return loss + more, np.vstack([error, self.weights * others])
 
     def of(self, columns: Ints) -> "_Problem":
         """The same problem for some of the labels."""
         targets = np.ascontiguousarray(self.targets[:, columns])
+        evidence = np.ascontiguousarray(self.evidence[:, columns])
         said = None if self.said is None else np.ascontiguousarray(self.said[:, columns])
-        return replace(self, targets=targets, said=said)
+        return replace(self, targets=targets, evidence=evidence, said=said)
 
 
 def _fit(problem: _Problem, start: Floats, share: float) -> tuple[Floats, float]:
@@ -244,7 +279,23 @@ def _curvature(problem: _Problem, own: Floats, share: float) -> Floats:
     if own.any() or problem.said is not None:
         logits = problem.logits(own, share)
         probs = softmax(logits, axis=1) if kind in EXCLUSIVE else expit(logits)
-    result: Floats = (probs * (1.0 - probs)).mean(axis=1, keepdims=True) * counts
+    elif len(targets) == 0:
+        probs = np.full((1, targets.shape[1]), 1.0 / targets.shape[1])
+    spread = np.broadcast_to(probs * (1.0 - probs), (len(problem.features), targets.shape[1]))
+    known: Floats = spread[: len(targets)].mean(axis=1, keepdims=True) * counts
+    if len(problem.evidence) == 0:
+        return known
+    partly = spread[len(targets) :] * problem.weights * certainty(problem.evidence, kind)
+    return np.vstack([known, partly.mean(axis=1, keepdims=True)])
+
+
+def certainty(log_likelihoods: Floats, kind: Kind) -> Floats:
+    """About how much evidence (v, c) says of the labels, in [0, 1]: (v, 1) for exclusive labels,
+    (v, c) for `multiple`. 0 if all labels explain it as well."""
+    if kind in EXCLUSIVE:
+        result: Floats = -np.expm1(-np.ptp(log_likelihoods, axis=1, keepdims=True))
+    else:
+        result = -np.expm1(-np.abs(log_likelihoods))
     return result
 
 
@@ -261,6 +312,29 @@ def _sigmoid_loss(logits: Floats, targets: Floats) -> LossAndError:
     log_partition = np.maximum(logits, 0.0) + np.log1p(small)
     probs = np.where(logits >= 0.0, 1.0, small) / (1.0 + small)
     return float(log_partition.sum() - np.vdot(targets, logits)), probs - targets
+
+
+def _softmax_evidence(logits: Floats, evidence: Floats) -> tuple[Floats, Floats]:
+    """The losses (v, 1) of examples that are known in part, and their gradient (v, c) by the
+    logits."""
+    explained = logits + evidence
+    before = logsumexp(logits, axis=1, keepdims=True)
+    after = logsumexp(explained, axis=1, keepdims=True)
+    return before - after, np.exp(logits - before) - np.exp(explained - after)
+
+
+def _sigmoid_evidence(logits: Floats, evidence: Floats) -> tuple[Floats, Floats]:
+    """The same, label by label, with losses (v, c)."""
+    explained = logits + evidence
+    losses = np.logaddexp(0.0, logits) - np.logaddexp(0.0, explained)
+    return losses, expit(logits) - expit(explained)
+
+
+EVIDENCE_LOSSES: dict[Kind, Callable[[Floats, Floats], tuple[Floats, Floats]]] = {
+    "single": _softmax_evidence,
+    "ordered": _softmax_evidence,
+    "multiple": _sigmoid_evidence,
+}
 
 
 LOSSES: dict[Kind, Callable[[Floats, Floats], LossAndError]] = {

@@ -9,6 +9,7 @@ and the gain of its area over random choice, seed by seed.
 """
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import numpy as np
 from model.corpus import Corpus, read_pair
 from model.encoders.text import BUNDLED, TextEncoder
 from model.heads.head import Head
-from model.learner import fast_round, resolve_strategy
+from model.heads.sources import Source
+from model.learner import Outcome, fast_round, resolve_strategy
 from model.measuring.curves import standard_error
 from model.measuring.metrics import scores
 from model.measuring.stopping import DEFAULT_METRIC
@@ -87,19 +89,31 @@ def encoded(name: str, data: Path, out: Path, encoder: str) -> Encoded:
 
 def play(texts: Encoded, arm: Arm, seed: int) -> list[float]:
     """The score after 0, 25, 50 ... labels; NaN while there is no head."""
+    return [score(outcome.head, texts) for outcome in outcomes(texts, arm, seed)]
+
+
+def pool_of(texts: Encoded, seed: int) -> tuple[Corpus, Floats]:
+    """The texts that a seed's annotators label, with their vectors."""
     rows = np.random.default_rng(1000 + seed).permutation(len(texts.pool))[:POOL]
-    pool, vectors, names = texts.pool.take(rows), texts.vectors[rows], texts.names(arm.names, seed)
+    return texts.pool.take(rows), texts.vectors[rows]
+
+
+def outcomes(
+    texts: Encoded, arm: Arm, seed: int, sources: tuple[Source, ...] = (), most: int = MOST
+) -> Iterator[Outcome]:
+    """The round after 0, 25, 50 ... labels, at most `most`, with weak labels of these sources."""
+    pool, vectors = pool_of(texts, seed)
+    names = texts.names(arm.names, seed)
     answered: list[int] = []
-    found: list[float] = []
     start: Head | None = None
     policy = Policy(resolve_strategy(arm.strategy), BATCH, 0.1, seed)
-    while len(answered) <= min(MOST, len(rows) - BATCH):
+    while len(answered) <= min(most, len(pool) - BATCH):
         known = np.sort(np.array(answered, dtype=np.int64))
-        is_open = np.ones(len(rows), np.bool_)
+        is_open = np.ones(len(pool), np.bool_)
         is_open[known] = False
         outcome = fast_round(
             Snapshot(
-                np.arange(1, len(rows) + 1),
+                np.arange(1, len(pool) + 1),
                 vectors,
                 is_open,
                 known,
@@ -107,14 +121,14 @@ def play(texts: Encoded, arm: Arm, seed: int) -> list[float]:
                 pool.labels,
                 pool.kind,
                 names=names,
+                sources=sources,
             ),
             policy,
             start,
         )
         start = outcome.fitted
-        found.append(score(outcome.head, texts))
+        yield outcome
         answered += outcome.rows.tolist()
-    return found
 
 
 def score(head: Head | None, texts: Encoded) -> float:

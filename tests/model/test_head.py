@@ -82,14 +82,6 @@ def test_the_fit_is_logistic_regression_as_scikit_learn_has_it() -> None:
     np.testing.assert_allclose(head.probs(vectors), expected, atol=0.01)
 
 
-def test_more_decay_means_less_certainty() -> None:
-    labels = ("east", "north")
-    free = fit_head(EAST_AND_NORTH, ONE_EACH, "single", labels, ORIGIN, l2=0.01)
-    held = fit_head(EAST_AND_NORTH, ONE_EACH, "single", labels, ORIGIN, l2=10.0)
-    assert free.probs(EAST_AND_NORTH).max() > 0.95
-    assert held.probs(EAST_AND_NORTH).max() < 0.65
-
-
 @pytest.mark.parametrize("kind", ["single", "multiple"])
 def test_a_warm_start_ends_at_the_same_optimum(kind: Kind) -> None:
     vectors, classes = random_points(80, 6), np.arange(80) % 3

@@ -1,0 +1,179 @@
+"""Weak labels: what others than people say of the pool, as evidence for the head."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.heads.head import Head
+from model.heads.logistic import Evidence
+from model.heads.sources import (
+    BELIEVED_SKILL,
+    MOST_WEIGHT,
+    Compared,
+    Reliability,
+    Source,
+    agree,
+    reliability,
+)
+from model.snapshot import Snapshot, sampled
+from model.types import Bools, Ints
+
+MOST_ROWS, MOST_CELLS = 1_000, 1 << 19
+"""The head learns from this many rows with weak labels at most, or fewer with thousands of
+labels: people wait for it."""
+
+LEAST_WEIGHT, LEAST_SHARE = 0.005, 0.1
+"""Nothing is learnt from a source that counts less, or less than this share of the best one: its
+votes would take the place of better ones."""
+
+
+@dataclass(frozen=True)
+class SourceFigures:
+    """A source compared with people's labels.
+
+    votes: how many examples it has labelled; compared: how many of them people have labelled after
+    it; late: how many they had labelled before, which say nothing of it; precision: the share of
+    its labels there that people gave, too; recall: of people's labels there that it gave, None
+    without any; weight: how much its votes count in training, in [0, 1].
+    """
+
+    name: str
+    votes: int
+    compared: int
+    late: int
+    precision: float | None
+    recall: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The sources of a snapshot of one question, and how far each is right."""
+
+    sources: tuple[Source, ...]
+    reliabilities: tuple[Reliability, ...]
+    weights: tuple[float, ...]
+
+    def counting(self) -> Iterator[tuple[Source, Reliability, float]]:
+        """The sources that are learnt from, each with how right it is and its weight."""
+        least = max(LEAST_WEIGHT, LEAST_SHARE * max(self.weights, default=0.0))
+        for one in zip(self.sources, self.reliabilities, self.weights, strict=True):
+            if one[2] >= least:
+                yield one
+
+
+def judged(snapshot: Snapshot, held_out: Bools, named: Head | None) -> Judged:
+    """Compare the sources with people's labels, except those `held_out` (m,); before any, with what
+    the head of the labels' names says."""
+    count = len(snapshot.labels)
+    reliabilities, weights = [], []
+    for source in snapshot.sources:
+        covered = len(source.rows) / max(1, len(snapshot.ids))
+        believed = BELIEVED_SKILL if _is_believed(source, snapshot, named) else 0.0
+        compared, shares = _compared(source, snapshot, ~held_out), source.shares(count)
+        found = reliability(compared, shares, covered, snapshot.kind, believed)
+        reliabilities.append(found)
+        some = source.votes(np.arange(min(MOST_ROWS, len(source.rows))), count)
+        weights.append(found.weight(some))
+    return Judged(snapshot.sources, tuple(reliabilities), tuple(weights))
+
+
+def evidence_of(snapshot: Snapshot, judges: Judged, audits: Bools, seed: int) -> Evidence | None:
+    """What the sources say of rows that people have not labelled, without those of the audit
+    reserve, `audits` (n,); None if nothing."""
+    count = len(snapshot.labels)
+    is_free = ~audits
+    is_free[snapshot.answered] = False
+    rows = _spoken_of(snapshot, judges, is_free, seed)
+    said, weights = np.zeros((len(rows), count)), np.zeros(len(rows))
+    for source, found, weight in judges.counting():
+        mine, places = _places(source, rows)
+        here = np.broadcast_to(found.silence, said.shape).copy()
+        here[mine] = found.evidence(source.votes(places, count))
+        said += here
+        heard = slice(None) if found.is_silence_telling else mine
+        weights[heard] = np.maximum(weights[heard], MOST_WEIGHT * weight)
+    return Evidence(snapshot.vectors[rows], said, weights) if len(rows) else None
+
+
+def figures(snapshot: Snapshot, judges: list[Judged]) -> tuple[SourceFigures, ...]:
+    """The sources of a snapshot, compared with all labels of people; `judges`: of each question."""
+    parts = snapshot.parts()
+    return tuple(
+        _figure(place, source, parts, [one.weights[place] for one in judges])
+        for place, source in enumerate(snapshot.sources)
+    )
+
+
+def _figure(
+    place: int, source: Source, parts: list[Snapshot], weights: list[float]
+) -> SourceFigures:
+    right = given = true = 0.0
+    compared: set[int] = set()
+    for part in parts:
+        mine = part.sources[place]
+        found = _compared(mine, part, np.ones(len(part.answered), np.bool_))
+        votes, truth = found.votes[~found.is_silent], found.truth[~found.is_silent]
+        right, given = right + float((votes * truth).sum()), given + float(votes.sum())
+        true += float(truth.sum())
+        compared.update(mine.rows[np.isin(mine.rows, part.answered) & mine.is_blind].tolist())
+    answered = np.concatenate([part.answered for part in parts])
+    late = ~source.is_blind & np.isin(source.rows, answered)
+    return SourceFigures(
+        source.name,
+        votes=len(source.rows),
+        compared=len(compared),
+        late=int(late.sum()),
+        precision=round(right / given, 3) if given else None,
+        recall=round(right / true, 3) if true else None,
+        weight=round(max(weights, default=0.0), 3),
+    )
+
+
+def _compared(source: Source, snapshot: Snapshot, which: Bools) -> Compared:
+    """The answered rows `which` (m,), without those where the vote came after people's labels."""
+    count = len(snapshot.labels)
+    mine, places = _places(source, snapshot.answered)
+    votes = np.zeros((len(snapshot.answered), count), np.float32)
+    votes[mine] = source.votes(places, count)
+    is_silent = np.ones(len(votes), np.bool_)
+    is_silent[mine] = False
+    kept = which.copy()
+    kept[mine] &= source.is_blind[places]
+    truth = (snapshot.targets[kept] > 0).astype(np.float32)
+    return Compared(votes[kept], truth, is_silent[kept])
+
+
+def _is_believed(source: Source, snapshot: Snapshot, named: Head | None) -> bool:
+    """Whether anything speaks for the source before people's labels do: it says of many examples
+    what the labels' names say of them. Without names it is believed."""
+    if named is None:
+        return True
+    some = np.arange(min(MOST_ROWS, len(source.rows)))
+    said = named.answers(named.probs(snapshot.vectors[source.rows[some]]))
+    return agree(source.votes(some, len(snapshot.labels)), said.astype(np.float32))
+
+
+def _spoken_of(snapshot: Snapshot, judges: Judged, is_free: Bools, seed: int) -> Ints:
+    """Some of the free rows of which a source that counts says something: at random, and no more by
+    silence than by votes, of which there may be few."""
+    is_voted = np.zeros(len(snapshot.ids), np.bool_)
+    is_told = is_voted.copy()
+    for source, found, _ in judges.counting():
+        is_voted[source.rows] = True
+        is_told |= found.is_silence_telling
+    most = max(2, min(MOST_ROWS, MOST_CELLS // max(1, len(snapshot.labels))))
+    silent = np.flatnonzero(is_told & ~is_voted & is_free)
+    half = most // 2 if len(silent) else most
+    voted = sampled(snapshot, np.flatnonzero(is_voted & is_free), half, seed)
+    return np.sort(np.append(voted, sampled(snapshot, silent, most - len(voted), seed)))
+
+
+def _places(source: Source, rows: Ints) -> tuple[Ints, Ints]:
+    """Which of the rows (k,) the source has a vote on, and where in `source.rows` it stands."""
+    places = np.searchsorted(source.rows, rows)
+    inside = places < len(source.rows)
+    mine = np.flatnonzero(inside)
+    mine = mine[source.rows[places[mine]] == rows[mine]]
+    return mine, places[mine]
