@@ -62,7 +62,8 @@ def _about(verdict: Verdict | None) -> list[str]:
     if verdict is None:
         return []
     if verdict.stays:
-        return [f"At {verdict.labels} labels its encoder fits them better than the pretrained one."]
+        how = "better than" if verdict.earlier > verdict.pretrained else "about as well as"
+        return [f"At {verdict.labels} labels its encoder fits them {how} the pretrained one."]
     return [
         f"At {verdict.labels} labels the pretrained encoder fits them better, and has taken its "
         "place."

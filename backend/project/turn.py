@@ -16,6 +16,7 @@ from backend.mirror.labelling import Labelling
 from backend.project import reread
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
+from backend.project.earlier_votes import EarlierVotes
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
@@ -75,6 +76,7 @@ class Turns:
         address = self._upkeep.studio_address
         reached = replace(connection, studio_address=address)
         self._training = Training(replace(context, connection=reached), self._store)
+        self._earlier_votes = EarlierVotes(self._store, self._training.beginning)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -314,6 +316,7 @@ class Turns:
             texts=lambda ids: self._pool.parts(ids, now.config),
             previous=None if served is None else served.version,
             pinned=pinned,
+            sources=self._earlier_votes,
         )
 
     def _publish(self, played: Round, now: Ranked) -> Iterator[Status]:

@@ -38,7 +38,7 @@ class WholeTasks:
         asked = config.learnable(given_labels(labelling.answers.values()), named)
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
-        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)
+        snapshot = snapshot_of(self._store, labelling, asked, setup)
         outcome = fast_round(snapshot, policy, setup.start, fixed)
         # Mostly the same tasks at each round.
         head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
@@ -83,9 +83,10 @@ class WholeTasks:
         return there, found[there]
 
 
-def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
-    """The part of the pool that has vectors, as arrays, and the names of the labels."""
-    vectors = store.vectors(encoder)
+def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, setup: Setup) -> Snapshot:
+    """The part of the pool that has vectors, as arrays, the names of the labels, and what others
+    say."""
+    vectors = store.vectors(setup.encoder)
     rows = vectors.rows(labelling.keys)
     has_vector = rows >= 0
     ids = labelling.ids[has_vector]
@@ -100,5 +101,6 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
         labels=config.labels,
         kind=config.kind,
         groups=config.groups,
-        names=name_vectors(store, encoder, config),
+        names=name_vectors(store, setup.encoder, config),
+        sources=setup.sources(labelling.keys[has_vector], config),
     )

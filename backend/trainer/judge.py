@@ -1,5 +1,6 @@
 """The job that finds out whether the encoder of an earlier project helps this one."""
 
+import math
 from contextlib import ExitStack, closing
 
 import numpy as np
@@ -18,6 +19,7 @@ from model.encoders.joint import JointEncoder
 from model.measuring.review import FOLDS
 from model.storage.earlier import Verdict, keep_verdict
 from model.storage.store import Store
+from model.types import Floats
 
 LEAST_JUDGED = 2 * FOLDS
 """With fewer tasks that can be read, the earlier encoder stays."""
@@ -48,17 +50,24 @@ def judge_beginning(job: Judge, report: Report) -> Json:
         shown = TaskContents(pool, reader, ids, config)
         known = [answers[task] for task in shown.ids]
 
-        def belief(encoder: JointEncoder) -> float:
+        def belief(encoder: JointEncoder) -> Floats:
             return unit.belief(encoder, shown, known, subject.seed, report)
 
-        if len(known) < LEAST_JUDGED:
-            verdict = Verdict(job.labels, 0.0, 0.0)
-        else:
-            verdict = Verdict(job.labels, belief(begun(spec, beginning)), belief(pretrained))
+        verdict = Verdict(job.labels, 0.0, 0.0, 0.0)
+        if len(known) >= LEAST_JUDGED:
+            verdict = compared(job.labels, belief(begun(spec, beginning)), belief(pretrained))
     keep_verdict(store, verdict)
     if not verdict.stays and not _has_tuned(store):
         add_base_encoder(AddBase(subject), report)
     return vars(verdict)
+
+
+def compared(labels: int, earlier: Floats, pretrained: Floats) -> Verdict:
+    """What the beliefs of heads on both encoders, of the same things in the same order (n,), say at
+    so many labels. n is at least 1."""
+    differences = earlier - pretrained
+    error = differences.std() / math.sqrt(len(differences))
+    return Verdict(labels, float(earlier.mean()), float(pretrained.mean()), float(error))
 
 
 def _has_tuned(store: Store) -> bool:

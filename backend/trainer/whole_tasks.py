@@ -50,7 +50,7 @@ class WholeTasks:
         answers: Sequence[Answer],
         seed: int,
         report: Report,
-    ) -> float:
+    ) -> Floats:
         config = self._config
         vectors, names = encoded(encoder, shown, report), _named(encoder, config)
         targets = targets_of(answers, config.labels)
@@ -70,7 +70,7 @@ class WholeTasks:
             for one, columns, rows in _by_question(targets, config)
             if rows.sum() >= FOLDS
         ]
-        return float(np.concatenate([np.zeros(0), *found]).mean()) if found else 0.0
+        return np.concatenate(found) if found else np.zeros(1)
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """One question after the other."""

@@ -63,17 +63,19 @@ class Verdict:
     """What this project's labels say of the earlier encoder.
 
     labels: how many there were; earlier, pretrained: the mean log probability that heads on the
-    vectors of each encoder give to labels that they have not learnt.
+    vectors of each encoder give to labels that they have not learnt; error: the standard error of
+    the difference.
     """
 
     labels: int
     earlier: float
     pretrained: float
+    error: float
 
     @property
     def stays(self) -> bool:
-        """Whether the earlier encoder is at least as good."""
-        return self.earlier >= self.pretrained
+        """Whether the earlier encoder is as good, as far as so few labels can tell."""
+        return self.earlier >= self.pretrained - self.error
 
 
 def folder_of(store: Store) -> Path:
@@ -116,6 +118,22 @@ def drop_earlier(store: Store) -> None:
 def earlier_of(store: Store) -> Earlier | None:
     """What the project began with; None if with nothing. Raises as `read_facts`."""
     return read_facts(folder_of(store)) if has_earlier(store) else None
+
+
+def voting_encoder(store: Store) -> int | None:
+    """The number of this project's encoder whose vectors the earlier head reads: the one that the
+    project began with; None if there is none any more, or no earlier head."""
+    earlier = earlier_of(store)
+    if earlier is None or earlier.head is None:
+        return None
+    begun = [
+        number
+        for number, meta in store.encoders().items()
+        if not meta.labels
+        and meta.earlier == ("" if earlier.encoder is None else earlier.whose)
+        and earlier.fits(meta.spec)
+    ]
+    return next(iter(begun), None)
 
 
 def write_facts(folder: Path, earlier: Earlier) -> None:

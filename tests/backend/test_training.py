@@ -29,8 +29,7 @@ CONFIG = parse(EXAMPLE)
 OTHER = EXAMPLE.replace('value="Yes"', 'value="Topic"')
 NOWHERE = Connection("http://127.0.0.1:9", "token")
 NONE = np.zeros(0, np.int64)
-HEAD = tuple(np.zeros(shape, np.float32) for shape in ((4, 2), (2,), (4,)))
-"""Weights, bias and centre."""
+HEAD = Head("single", ("Yes", "No"), np.zeros((4, 2)), np.zeros(2), np.zeros(4))
 
 
 class Asked:
@@ -179,9 +178,8 @@ def test_a_project_that_cannot_be_taken_over_is_told_once_and_keeps_nobody_waiti
 def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Path) -> None:
     settings = Settings(model_dir=tmp_path, transfer_from="3")
     add(Store(tmp_path / "3"), 0, settings, 0)
-    head = Head("single", ("Yes", "No"), *HEAD)
     store = Store(tmp_path / "3")
-    store.save_version(Version("0.1", 0, head, np.arange(4), NONE, NONE, VersionFacts()))
+    store.save_version(Version("0.1", 0, HEAD, np.arange(4), NONE, NONE, VersionFacts()))
     old = Asked(tmp_path / "6", settings)
     add(old.store, 0, settings, 0)
     new = Asked(tmp_path / "7", settings)

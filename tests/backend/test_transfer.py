@@ -12,6 +12,7 @@ from backend.errors import BackendError, CannotTransfer
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
 from backend.project.beginning import Beginning, beginning_in_words
+from backend.project.earlier_votes import EarlierVotes, places_of
 from backend.project.encoder_spec import spec_of
 from backend.project.transfer import take_over, take_over_for
 from backend.settings import Settings
@@ -28,7 +29,7 @@ from model.storage.earlier import Earlier, Verdict, earlier_of, keep_verdict, ve
 from model.storage.facts import VersionFacts
 from model.storage.mend import mend
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
-from model.types import EncoderSpec
+from model.types import EncoderSpec, LabelGroup
 from tests.backend.test_trainer import IGNORE, subject_of
 
 TEXTS = ["The bank raised its rates.", "They won the cup.", "A film about a bank"]
@@ -297,14 +298,14 @@ def test_labels_that_speak_for_the_pretrained_encoder_bring_it_back(
     beginning, fits = Beginning(store), spec(settings)
     assert not beginning.is_to_be_judged(fits, 19)
     assert beginning.is_to_be_judged(fits, 20)
-    keep_verdict(store, Verdict(20, earlier=-1.0, pretrained=-1.5))
+    keep_verdict(store, Verdict(20, earlier=-1.0, pretrained=-1.5, error=0.4))
     assert not beginning.is_to_be_judged(fits, 29)
     assert beginning.is_to_be_judged(fits, 30)
     assert beginning_of(subject).whose == taken.whose
     assert beginning.sentence().endswith(
         "At 20 labels its encoder fits them better than the pretrained one."
     )
-    keep_verdict(store, Verdict(30, earlier=-1.5, pretrained=-1.0))
+    keep_verdict(store, Verdict(30, earlier=-1.5, pretrained=-1.0, error=0.4))
     assert not beginning.is_to_be_judged(fits, 1000)
     assert beginning_of(subject).weights is None
     assert beginning.sentence().endswith(
@@ -381,3 +382,62 @@ def test_an_encoder_that_tells_nothing_apart_gives_way_to_the_pretrained_one(
     pretrained = JointEncoder(spec(settings), store.tuned_folder(1))
     np.testing.assert_array_equal(encoded(pretrained), encoded(JointEncoder(spec(settings))))
     assert judge_beginning(Judge(subject, 48, False, True), IGNORE) == {}, "that is settled"
+
+
+ASKED = (
+    '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
+    '<Choice value="Sport"/><Choice value="Economy"/><Choice value="film"/><Choice value="Film "/>'
+    "</Choices></View>"
+)
+MORE = ASKED.replace(
+    "</View>",
+    '<Choices name="tone" toName="text"><Choice value="Calm"/><Choice value="Sport"/></Choices>'
+    "</View>",
+)
+
+
+@pytest.mark.parametrize(
+    ("xml", "labels", "places"),
+    [
+        (ASKED, ("Sport", "Weather", "Economy"), {0: 0, 2: 1}),
+        (ASKED, (" sport ", "ECONOMY"), {0: 0, 1: 1}),
+        (ASKED, ("Business",), {0: 1}),
+        (ASKED, ("film", "FILM"), {0: 2}),
+        (MORE, ("Calm", "Sport", "topic: Sport"), {0: 4, 2: 0}),
+    ],
+    ids=["exactly", "case and spaces", "a former name", "not two at once", "several questions"],
+)
+def test_labels_of_the_same_name_are_found(
+    xml: str, labels: tuple[str, ...], places: dict[int, int]
+) -> None:
+    config = parse(xml, aliases={"Business": "Economy"})
+    assert places_of(head_of(labels), config) == places
+
+
+def test_an_earlier_head_of_several_questions_is_asked_by_the_names_of_its_answers() -> None:
+    groups = (LabelGroup("single", 0, 1), LabelGroup("single", 1, 2))
+    there = replace(head_of(("topic: Sport", "tone: Calm")), groups=groups)
+    assert places_of(there, parse(ASKED)) == {0: 0}
+
+
+def test_the_earlier_head_votes_on_the_vectors_of_the_encoder_that_the_project_began_with(
+    earlier: Store, settings: Settings
+) -> None:
+    """Also when a newer encoder ranks; a task without a vector by the first one has no vote."""
+    assert EarlierVotes(earlier, Beginning(earlier))(np.arange(3), parse(ASKED)) == ()
+    taken = take_over("3", settings, 5, spec(settings))
+    store, config = Store(settings.model_dir / "5"), parse(ASKED)
+    votes = EarlierVotes(store, Beginning(store))
+    assert votes(np.arange(3), config) == (), "the encoder is not there yet"
+    encoder = begun(settings, 5)
+    keys = np.array([5, 6, 7, 8])
+    store.vectors(0).append(keys[1:], encoded(encoder))
+    (source,) = votes(keys, config)
+    assert source.name == "project 3"
+    assert taken.head is not None
+    centred_there = replace(taken.head, centre=encoded(encoder).astype(np.float16).mean(axis=0))
+    said = centred_there.answers(centred_there.probs(encoded(encoder).astype(np.float16)))
+    expected = {row + 1 for row in np.flatnonzero(said[:, 0]).tolist()}
+    assert set(source.rows.tolist()) == expected, "of Sport and Business, only Sport is asked here"
+    assert votes(keys, config)[0] is source, "it is not computed again for the same tasks"
+    assert votes(keys, parse(EXAMPLE)) == (), "no label has the same name"

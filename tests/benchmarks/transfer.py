@@ -4,15 +4,16 @@
 
 Tunes an encoder on LABELS random labels of the earlier set and fits a head on it, which OUT keeps.
 Then plays the next project on random pools of POOL texts, ten labels a round, with the default
-strategy: on the pretrained encoder (`alone`), on the one half way to the earlier one (`begun`), and
-as the product does, where labels may bring the pretrained one back (`judged`). Prints the mean
-accuracy (micro-F1 where a text may have several labels) on TEST other texts at the numbers of
-labels in SHOWN, and the standard error of the last. With --deep the encoder is tuned at the numbers
-of labels in DEEP, on pools of DEEP_POOL texts.
+strategy: on the pretrained encoder (`alone`), on the one half way to the earlier one (`begun`),
+where labels may bring the pretrained one back (`judged`), and as the product does, where also the
+earlier head votes for labels of the same name (`voted`). Prints the mean accuracy (micro-F1 where a
+text may have several labels) on TEST other texts at the numbers of labels in SHOWN, and the
+standard error of the last. With --deep the encoder is tuned at the numbers of labels in DEEP, on
+pools of DEEP_POOL texts.
 """
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from backend.project.beginning import JUDGED_FIRST, JUDGED_GROWTH, JUDGED_LAST
+from backend.trainer.judge import compared
 from model.choosing.audit import in_reserve
 from model.corpus import Corpus, read_pair
 from model.encoders.blending import blended
@@ -27,21 +29,25 @@ from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
 from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
 from model.encoders.text import BUNDLED
+from model.heads.head import Head
+from model.heads.sources import Source
 from model.learner import fast_round
 from model.measuring.curves import standard_error
 from model.measuring.metrics import scores
 from model.measuring.review import belief, cross_validated
 from model.measuring.stopping import DEFAULT_METRIC
 from model.simulation import called
-from model.snapshot import Policy, Snapshot
+from model.snapshot import Policy, Snapshot, pool_centre
+from model.transferred import votes_of
 from model.types import EncoderSpec, Floats, Ints
 
 LABELS, POOL, TEST, BATCH, SHARE = 400, 1500, 1000, 10, 0.1
 SHOWN, DEEP, DEEP_POOL = (0, 10, 20, 30, 50, 100), (20, 40, 80), 1000
+NONE = np.zeros(0, np.int64)
 SPEC = EncoderSpec(("text",), BUNDLED, "", 128)
 
-Arm = Literal["alone", "begun", "judged"]
-ARMS: tuple[Arm, ...] = ("alone", "begun", "judged")
+Arm = Literal["alone", "begun", "judged", "voted"]
+ARMS: tuple[Arm, ...] = ("alone", "begun", "judged", "voted")
 
 
 @dataclass(frozen=True)
@@ -84,13 +90,15 @@ class Encoded:
 @dataclass(frozen=True)
 class Next:
     """The next project: its texts, and their vectors by the pretrained encoder and by the one that
-    it begins with. tuned: the folder of the earlier project's encoder."""
+    it begins with. tuned: the folder of the earlier project's encoder; head: of the earlier project
+    on that encoder."""
 
     pool: Corpus
     test: Corpus
     alone: Encoded
     begun: Encoded
     tuned: Path
+    head: Head
 
 
 def sets_of(pair: Pair, data: Path) -> tuple[Corpus, Corpus, Corpus]:
@@ -158,21 +166,56 @@ def encoded(encoder: JointEncoder, pool: Corpus, test: Corpus) -> Encoded:
 def next_project(name: str, data: Path, out: Path) -> Next:
     """Both projects up to the first label of the next one. What takes long is kept in `out`."""
     earlier, pool, test = sets_of(PAIRS[name], data)
-    tuned = out / name
+    few, tuned = earlier.take(np.arange(min(3000, len(earlier)))), out / name
     if not tuned.exists():
-        encoder, few = JointEncoder(SPEC), earlier.take(np.arange(min(3000, len(earlier))))
+        encoder = JointEncoder(SPEC)
         tune(encoder, few, np.arange(LABELS), np.arange(len(few)), 0)
         tuned.mkdir(parents=True)
         encoder.save(tuned)
-    found = []
-    for arm in ("alone", "begun"):
-        kept = out / f"{name}-{arm}.npz"
-        if not kept.exists():
-            encoder = JointEncoder(SPEC) if arm == "alone" else blended(SPEC, tuned)
-            np.savez(kept, **vars(encoded(encoder, pool, test)))
-        with np.load(kept) as arrays:
-            found.append(Encoded(arrays["pool"], arrays["test"], arrays["names"]))
-    return Next(pool, test, *found, tuned)
+    alone = _kept(out / f"{name}-alone.npz", lambda: encoded(JointEncoder(SPEC), pool, test))
+    begun = _kept(out / f"{name}-begun.npz", lambda: encoded(blended(SPEC, tuned), pool, test))
+    own = few.take(np.arange(2 * LABELS))
+    there = _kept(
+        out / f"{name}-earlier.npz", lambda: encoded(JointEncoder(SPEC, tuned), own, own.take(NONE))
+    )
+    return Next(pool, test, alone, begun, tuned, head_of(there, own))
+
+
+def _kept(path: Path, make: Callable[[], Encoded]) -> Encoded:
+    if not path.exists():
+        np.savez(path, **vars(make()))
+    with np.load(path) as arrays:
+        return Encoded(arrays["pool"], arrays["test"], arrays["names"])
+
+
+def head_of(there: Encoded, own: Corpus) -> Head:
+    """The head of the earlier project, as its last fast round made it."""
+    rows = np.arange(len(own))
+    snapshot = Snapshot(
+        rows + 1,
+        there.pool,
+        rows >= LABELS,
+        rows[:LABELS],
+        own.targets[:LABELS],
+        own.labels,
+        own.kind,
+        names=there.names,
+    )
+    head = fast_round(snapshot, Policy("variance", BATCH, SHARE, 0)).head
+    assert head is not None
+    return head
+
+
+def votes_in(project: Next, rows: Ints) -> tuple[Source, ...]:
+    """What the earlier head says of these texts of the pool; nothing without a common label."""
+    here = {label.casefold(): place for place, label in enumerate(project.pool.labels)}
+    labels = [label.casefold() for label in project.head.labels]
+    places = {place: here[label] for place, label in enumerate(labels) if label in here}
+    if not places:
+        return ()
+    vectors = project.begun.pool[rows]
+    centre = pool_centre(vectors, 0)
+    return (votes_of("earlier", project.head, vectors, centre, places, project.pool.kind),)
 
 
 def played(project: Next, arm: Arm, seed: int, *, is_deep: bool) -> Iterator[float]:
@@ -183,14 +226,16 @@ def played(project: Next, arm: Arm, seed: int, *, is_deep: bool) -> Iterator[flo
     ids, answered = np.arange(1, len(rows) + 1, dtype=np.int64), np.zeros(0, np.int64)
     begins, judged_at = arm != "alone", 0
     now = _rows_of(project.begun if begins else project.alone, rows)
+    sources = votes_in(project, rows) if arm == "voted" else ()
     while True:
         labels = len(answered)
-        is_due = arm == "judged" and labels >= JUDGED_FIRST and judged_at < JUDGED_LAST
+        is_due = arm in ("judged", "voted") and labels >= JUDGED_FIRST and judged_at < JUDGED_LAST
         if begins and is_due and labels >= JUDGED_GROWTH * judged_at:
             judged_at = labels
-            begins = believes(project.begun, rows, pool, answered) >= believes(
-                project.alone, rows, pool, answered
-            )
+            beliefs = [
+                believes(one, rows, pool, answered) for one in (project.begun, project.alone)
+            ]
+            begins = compared(labels, *beliefs).stays
             now = now if begins else _rows_of(project.alone, rows)
         if is_deep and labels in DEEP:
             encoder = blended(SPEC, project.tuned) if begins else JointEncoder(SPEC)
@@ -208,6 +253,7 @@ def played(project: Next, arm: Arm, seed: int, *, is_deep: bool) -> Iterator[flo
             pool.labels,
             pool.kind,
             names=now.names,
+            sources=sources,
         )
         outcome = fast_round(snapshot, Policy("variance", BATCH, SHARE, seed))
         if labels in SHOWN and outcome.head is not None:
@@ -222,11 +268,11 @@ def _rows_of(encoded: Encoded, rows: Ints) -> Encoded:
     return Encoded(encoded.pool[rows], encoded.test, encoded.names)
 
 
-def believes(encoded: Encoded, rows: Ints, pool: Corpus, answered: Ints) -> float:
-    """How well heads on this encoder fit the labels so far."""
+def believes(encoded: Encoded, rows: Ints, pool: Corpus, answered: Ints) -> Floats:
+    """How much heads on this encoder believe each of the labels so far."""
     vectors, targets = encoded.pool[rows[answered]], pool.targets[answered]
     probs = cross_validated(vectors, targets, pool.kind, pool.labels, 0, names=encoded.names)
-    return float(belief(probs, targets, pool.kind).mean())
+    return belief(probs, targets, pool.kind)
 
 
 def main() -> None:

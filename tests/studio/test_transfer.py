@@ -25,20 +25,25 @@ def backend_settings(one_layer: Path) -> dict[str, object]:
 def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Bench) -> None:
     """Before the first label its tasks are in order and carry answers of the earlier head. After
     twenty, labels say that the earlier encoder helps, and the deep round begins with it."""
-    earlier = bench.connected(partly_labelled(stories(90), 60))
+    earlier = bench.connected(partly_labelled(stories(60), 40))
     bench.until_tuned(earlier)
 
-    project = bench.project(stories(150)[90:])
+    project = bench.project(stories(100)[60:])
     said = connect(bench, project, "--from", str(earlier))
     begins = (
-        f"Begins with project {earlier}'s encoder 1, tuned on 60 labels, and with its head of 5"
+        f"Begins with project {earlier}'s encoder 1, tuned on 40 labels, and with its head of 5"
     )
     assert begins in said.stdout, said.stderr
-    until("all tasks in the order", lambda: bench.ranks(project) == 60)
+    until("all tasks in the order", lambda: bench.ranks(project) == 40)
     assert bench.state(project)["beginning"].startswith(begins)
     assert bench.served(project).startswith("0.")
     _, is_lowest = bench.next_in_order(project)
     assert is_lowest
+    topics = {task["id"]: task["data"]["topic"] for task in bench.studio.of(project).tasks()}
+    shown = [row for row in bench.studio.of(project).predictions() if row["result"]]
+    right = [row for row in shown if row["result"][0]["value"]["choices"] == [topics[row["task"]]]]
+    assert len(right) > 10, "answers before the first label"
+    assert len(right) > 0.8 * len(shown)
 
     again = connect(bench, project, "--from", str(earlier))
     assert again.returncode == 2
