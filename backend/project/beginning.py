@@ -63,7 +63,7 @@ def _about(verdict: Verdict | None) -> list[str]:
         return []
     if verdict.stays:
         how = "better than" if verdict.earlier > verdict.pretrained else "about as well as"
-        return [f"At {verdict.labels} labels its encoder fits them {how} the pretrained one."]
+        return [f"At {verdict.labels} labels this encoder fits them {how} the pretrained one."]
     return [
         f"At {verdict.labels} labels the pretrained encoder fits them better, and has taken its "
         "place."

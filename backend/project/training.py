@@ -115,13 +115,13 @@ class Training:
         source = self._settings.transfer_from
         if not source or self._has_looked_for_earlier or self.beginning.earlier() is not None:
             return
-        self._has_looked_for_earlier = True
         try:
             take_over(source, self._settings, self._project, self._spec)
         except BackendError as error:
             sentence = f"TRANSFER_FROM={source}: {error}. It begins with the pretrained encoder"
             log.warning("project %d: %s", self._project, sentence)
             self._troubles.note(sentence)
+        self._has_looked_for_earlier = True  # after a full disk, once more
 
     def request_judgement(self, labelling: Labelling) -> None:
         """Have the encoder of the earlier project compared with the pretrained one."""

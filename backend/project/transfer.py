@@ -82,7 +82,10 @@ def found_in(source: str, model_dir: Path) -> Found:
     """What an earlier project, or a folder that `export` wrote, has learnt. Raises BackendError."""
     if source.isascii() and source.isdigit():
         return _found_in_project(store_of(model_dir, int(source)))
-    return _found_in_folder(Path(source))
+    try:
+        return _found_in_folder(Path(source))
+    except PermissionError as error:
+        raise CannotTransfer(f"{error.filename} cannot be read ({error.strerror})") from error
 
 
 def check_alike(earlier: Earlier, spec: EncoderSpec, project: int) -> None:

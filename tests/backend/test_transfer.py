@@ -1,7 +1,10 @@
 """What a project takes over from an earlier one, and what is refused."""
 
+import shutil
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +28,15 @@ from model.encoders.joint import JointEncoder
 from model.encoders.text import TextEncoder
 from model.export import export
 from model.heads.head import Head
-from model.storage.earlier import Earlier, Verdict, earlier_of, keep_verdict, verdict_of, weights_of
+from model.storage.earlier import (
+    Earlier,
+    Verdict,
+    earlier_of,
+    keep_earlier,
+    keep_verdict,
+    verdict_of,
+    weights_of,
+)
 from model.storage.facts import VersionFacts
 from model.storage.mend import mend
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
@@ -303,7 +314,7 @@ def test_labels_that_speak_for_the_pretrained_encoder_bring_it_back(
     assert beginning.is_to_be_judged(fits, 30)
     assert beginning_of(subject).whose == taken.whose
     assert beginning.sentence().endswith(
-        "At 20 labels its encoder fits them better than the pretrained one."
+        "At 20 labels this encoder fits them better than the pretrained one."
     )
     keep_verdict(store, Verdict(30, earlier=-1.5, pretrained=-1.0, error=0.4))
     assert not beginning.is_to_be_judged(fits, 1000)
@@ -328,6 +339,21 @@ def test_what_was_taken_over_and_is_damaged_is_set_aside(
     assert earlier_of(store) is None
 
 
+def test_a_copy_that_fails_in_the_middle_leaves_nothing(settings: Settings) -> None:
+    store = Store(settings.model_dir / "5")
+
+    def fail(folder: Path) -> None:
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    earlier = Earlier("project 3", spec(settings), 384, 7, 412, head_of())
+    with pytest.raises(OSError, match="No space left"):
+        keep_earlier(store, earlier, fail)
+    assert earlier_of(store) is None
+    assert list((store.folder / "encoders").iterdir()) == []
+
+
 def test_a_copy_that_was_cut_off_is_none(earlier: Store, settings: Settings) -> None:
     """Killed in the middle of the copy, the next start removes what is half there."""
     store = Store(settings.model_dir / "5")
@@ -342,12 +368,17 @@ def test_a_copy_that_was_cut_off_is_none(earlier: Store, settings: Settings) -> 
 
 
 def labelled(folder: Path) -> None:
-    """A project of twenty-four texts, all labelled: half of them of sport, half of business."""
-    sport = [f"The team won match {n} after a late goal." for n in range(12)]
-    business = [f"The bank raised its interest rate to {n} per cent." for n in range(12)]
+    """A project of the twenty-four stories, all labelled."""
     with closing(Pool(folder / "pool.sqlite")) as pool:
-        rows = [row_of(n, text, n < 12) for n, text in enumerate([*sport, *business])]
+        rows = [row_of(number, text, number < 12) for number, text in enumerate(stories())]
         pool.update(rows, parse(EXAMPLE))
+
+
+def stories() -> list[str]:
+    """Twenty-four texts: half of them of sport, half of business."""
+    sport = [f"The team won match {number} after a late goal." for number in range(12)]
+    business = [f"The bank raised its interest to {number} per cent." for number in range(12)]
+    return [*sport, *business]
 
 
 def row_of(number: int, text: str, is_sport: bool) -> Json:
@@ -441,3 +472,58 @@ def test_the_earlier_head_votes_on_the_vectors_of_the_encoder_that_the_project_b
     assert set(source.rows.tolist()) == expected, "of Sport and Business, only Sport is asked here"
     assert votes(keys, config)[0] is source, "it is not computed again for the same tasks"
     assert votes(keys, parse(EXAMPLE)) == (), "no label has the same name"
+
+
+MARKED = (
+    '<View><Text name="text" value="$text"/><Labels name="what" toName="text">'
+    '<Label value="Team"/><Label value="Bank"/></Labels></View>'
+)
+TWO = (
+    '<View><Text name="text" value="$text"/><Choices name="a" toName="text"><Choice value="Yes"/>'
+    '<Choice value="No"/></Choices><Choices name="b" toName="text"><Choice value="Yes"/>'
+    '<Choice value="No"/></Choices></View>'
+)
+
+
+def spans_of(number: int, text: str) -> Json:
+    """The text with its second word marked."""
+    start = text.index(" ") + 1
+    end = text.index(" ", start)
+    value = {"start": start, "end": end, "text": text[start:end]}
+    value |= {"labels": ["Team" if number < 12 else "Bank"]}
+    result = {"from_name": "what", "to_name": "text", "type": "labels", "value": value}
+    annotation = {"id": number, "result": [result]}
+    return {"id": number, "data": {"text": text}, "annotations": [annotation]}
+
+
+def two_questions(number: int, text: str) -> Json:
+    """The answer to the first of two questions, and of every second text to the other one, which
+    nothing in the text tells."""
+    (first,) = row_of(number, text, number < 12)["annotations"][0]["result"]
+    second = {**first, "from_name": "b", "value": {"choices": ["Yes" if number % 4 == 1 else "No"]}}
+    given = [{**first, "from_name": "a"}, *([second] if number % 2 else [])]
+    annotation = {"id": number, "result": given}
+    return {"id": number, "data": {"text": text}, "annotations": [annotation]}
+
+
+@pytest.mark.parametrize(
+    ("xml", "row"), [(MARKED, spans_of), (TWO, two_questions)], ids=["spans", "two questions"]
+)
+def test_whatever_is_labelled_says_something_of_the_earlier_encoder(
+    settings: Settings, tuned: Path, xml: str, row: Callable[[int, str], Json]
+) -> None:
+    config, folder = parse(xml), settings.model_dir / "5"
+    store, own = Store(folder), spec_of(config.layout, settings)
+    earlier = Earlier("project 3", own, 384, 7, 412, None)
+    keep_earlier(store, earlier, partial(shutil.copytree, tuned))
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        pool.update([row(number, text) for number, text in enumerate(stories())], config)
+    subject = subject_of(folder, xml, own, settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    verdict = verdict_of(store)
+    assert verdict is not None
+    assert verdict.labels == 24
+    assert -3.0 < verdict.earlier < -0.01
+    assert -3.0 < verdict.pretrained < -0.01
+    assert 0.0 < verdict.error < 1.0

@@ -281,12 +281,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--pairs", nargs="+", choices=list(PAIRS), default=list(PAIRS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--deep", action="store_true")
     arguments = parser.parse_args()
     print(f"{'pair':17}{'arm':8}" + "".join(f"{labels:7}" for labels in SHOWN) + "     +-")
     for name in arguments.pairs:
         project = next_project(name, arguments.data, arguments.out)
-        for arm in ARMS:
+        for arm in arguments.arms:
             curves = np.array(
                 [
                     list(played(project, arm, seed, is_deep=arguments.deep))
