@@ -103,6 +103,16 @@ class Settings:
         "Former names of labels, whose annotations count on: Sprot=Sport; Busines=Business, or "
         'JSON such as {"a=b": "c"}.',
     )
+    weak_labels: str = setting(
+        "",
+        "Fields of the tasks' data that hold labels from elsewhere, such as tags,category; how far "
+        "they are right is learnt.",
+    )
+    weak_predictions: bool = setting(
+        True,
+        "Learn from the predictions of other programs in Label Studio, as far as they are right.",
+        advanced=True,
+    )
     guard: bool = setting(
         True,
         "Draw half of the first 45 tasks at random, and some while the model shows little skill.",
@@ -226,6 +236,12 @@ class Settings:
         return (user, self.basic_auth_pass) if user else None
 
     @property
+    def weak_fields(self) -> tuple[str, ...]:
+        """The fields of the tasks' data that hold weak labels."""
+        names = (name.strip().removeprefix("$") for name in self.weak_labels.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    @property
     def aliases(self) -> dict[str, str]:
         """Former names of labels -> the names that they have now. Raises BadSetting."""
         text = self.label_aliases
@@ -255,6 +271,11 @@ def from_env(environ: Mapping[str, str]) -> Settings:
     settings = Settings(**given)
     _check_password(settings)
     _ = settings.aliases  # refused now, and not in the middle of the work
+    if '"' in settings.weak_labels:
+        raise BadSetting(
+            f"WEAK_LABELS={settings.weak_labels} must be names of fields with commas between them, "
+            "such as tags,category, without quotation marks"
+        )
     if any(letter in settings.allowed_hosts for letter in "/@"):
         raise BadSetting(
             f"ALLOWED_HOSTS={settings.allowed_hosts} must be names with commas between them, such "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.heads.head import Head
+from model.heads.head import Head, centred
 from model.heads.logistic import Evidence
 from model.heads.sources import (
     BELIEVED_SKILL,
@@ -13,17 +13,28 @@ from model.heads.sources import (
     Compared,
     Reliability,
     Source,
-    agree,
+    agreement,
     reliability,
 )
 from model.snapshot import Snapshot, sampled
-from model.types import Bools, Ints
+from model.types import Bools, Floats, Ints
 
 MOST_ROWS, MOST_CELLS = 1_000, 1 << 19
 """The head learns from this many rows with weak labels at most, or fewer with thousands of
 labels: people wait for it."""
 
-LEAST_WEIGHT, LEAST_SHARE = 0.005, 0.1
+CLEARLY = 3.0
+"""Two opinions agree if they do so by this many standard deviations more than by chance."""
+
+RIDGE, FOLLOWING = 1.0, 2.0
+"""The votes of a source are foretold from the vectors by ridge regression with this decay. The
+source is believed to have this many times the skill that the forecasts have, because most of these
+are wrong where the source is right."""
+
+ENOUGH = 50
+"""After so many comparisons it does not matter what was believed before any."""
+
+LEAST_WEIGHT, LEAST_SHARE = 0.02, 0.1
 """Nothing is learnt from a source that counts less, or less than this share of the best one: its
 votes would take the place of better ones."""
 
@@ -70,8 +81,9 @@ def judged(snapshot: Snapshot, held_out: Bools, named: Head | None) -> Judged:
     reliabilities, weights = [], []
     for source in snapshot.sources:
         covered = len(source.rows) / max(1, len(snapshot.ids))
-        believed = BELIEVED_SKILL if _is_believed(source, snapshot, named) else 0.0
         compared, shares = _compared(source, snapshot, ~held_out), source.shares(count)
+        is_known = (~compared.is_silent).sum() >= ENOUGH
+        believed = BELIEVED_SKILL if is_known else _believed(source, snapshot, named)
         found = reliability(compared, shares, covered, snapshot.kind, believed)
         reliabilities.append(found)
         some = source.votes(np.arange(min(MOST_ROWS, len(source.rows))), count)
@@ -145,14 +157,33 @@ def _compared(source: Source, snapshot: Snapshot, which: Bools) -> Compared:
     return Compared(votes[kept], truth, is_silent[kept])
 
 
-def _is_believed(source: Source, snapshot: Snapshot, named: Head | None) -> bool:
-    """Whether anything speaks for the source before people's labels do: it says of many examples
-    what the labels' names say of them. Without names it is believed."""
-    if named is None:
-        return True
+def _believed(source: Source, snapshot: Snapshot, named: Head | None) -> float:
+    """The skill of a source before people's labels say anything about it: BELIEVED_SKILL, but 0
+    where it does not say what the labels' names say, and little where its votes do not follow from
+    what the examples show: nothing could be learnt from those."""
+    count = len(snapshot.labels)
     some = np.arange(min(MOST_ROWS, len(source.rows)))
-    said = named.answers(named.probs(snapshot.vectors[source.rows[some]]))
-    return agree(source.votes(some, len(snapshot.labels)), said.astype(np.float32))
+    votes, vectors = source.votes(some, count), snapshot.vectors[source.rows[some]]
+    if named is not None:
+        said = named.answers(named.probs(vectors)).astype(np.float32)
+        if agreement(votes, said)[1] < CLEARLY:
+            return 0.0
+    followed, _ = agreement(_foretold(vectors, votes), votes)
+    return float(np.clip(FOLLOWING * followed, 0.0, BELIEVED_SKILL))
+
+
+def _foretold(vectors: Floats, votes: Floats) -> Floats:
+    """The likeliest label (m, c) of each of the vectors (m, d) by the votes (m, c) on the others,
+    all of 0 and 1: leave-one-out ridge regression, in closed form."""
+    known = centred(vectors, vectors.mean(axis=0, dtype=np.float32)) if len(vectors) else vectors
+    means = votes.mean(axis=0) if len(votes) else votes.sum(axis=0)
+    inverse = np.linalg.inv(known.T @ known + RIDGE * np.eye(known.shape[1], dtype=np.float32))
+    seen = known @ inverse
+    own = np.einsum("nd,nd->n", seen, known)[:, None]
+    wanted = votes - means
+    scores = (seen @ (known.T @ wanted) - own * wanted) / (1.0 - own) / np.sqrt(means + 1e-3)
+    result: Floats = np.eye(votes.shape[1], dtype=np.float32)[scores.argmax(axis=1)]
+    return result
 
 
 def _spoken_of(snapshot: Snapshot, judges: Judged, is_free: Bools, seed: int) -> Ints:

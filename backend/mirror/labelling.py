@@ -7,6 +7,7 @@ import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.votes import Votes, consensus
+from backend.mirror.weak_labels import WeakSource
 from backend.types import Json
 from model.types import Bools, Ints
 
@@ -23,7 +24,8 @@ class Labelling:
     unreadable (n,): what they show could not be read; blank (k,): ids of further open tasks, which
     show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
     nothing in their annotations is understood; reasons: why something in an annotation is not
-    learnt, in words -> the tasks, also those with other answers."""
+    learnt, in words -> the tasks, also those with other answers; began: task -> when its first
+    annotation was made, as Label Studio writes it, "" if unknown; weak: what others say."""
 
     ids: Ints
     keys: Ints
@@ -37,6 +39,8 @@ class Labelling:
     unread: int
     lost: int = 0
     reasons: dict[str, list[int]] = field(default_factory=dict)
+    began: dict[int, str] = field(default_factory=dict)
+    weak: tuple[WeakSource, ...] = ()
 
     @property
     def open_tasks(self) -> int:
@@ -60,9 +64,11 @@ class Tally:
         self.answers: dict[int, Answer] = {}
         self.undecided = self.empty = self.skipped = self.lost = 0
         self.reasons: defaultdict[str, list[int]] = defaultdict(list)
+        self.began: dict[int, str] = {}
 
     def add(self, task: int, annotations: list[Json]) -> None:
         """Count the annotations, one or more, of a task."""
+        self.began[task] = min(row.get("created_at") or "" for row in annotations)
         votes = Votes.read(annotations, self._config, self._empty_is_none)
         answer = consensus(votes.answers, self._config)
         if answer is not None:

@@ -8,7 +8,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ import numpy as np
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.labelling import Labelling, Tally
+from backend.mirror.predictions import Prediction
 from backend.mirror.votes import votes_of
+from backend.mirror.weak_labels import WeakLabels, WeakSource
 from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
@@ -58,6 +60,9 @@ REVISION = "revision"
 SHOWN = "shown"
 """The same for what the tasks show: the tasks that there are, and their content keys."""
 
+PREDICTED = "predicted"
+"""The same for the predictions of other programs."""
+
 UNREAD = "unread"
 """The fact that holds how many open tasks are not read from Label Studio yet."""
 
@@ -86,11 +91,14 @@ class Pool:
         self._readable_at: tuple[int, Ints, Ints] | None = None
         """Everything readable, as it was when SHOWN had this value. Reading a million rows takes
         seconds, and labels rarely change any."""
+        self._weak_at: tuple[object, tuple[WeakSource, ...]] = (None, ())
+        """All weak labels, and what they were made from."""
         self._db = sqlite3.connect(path, timeout=30.0, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(SCHEMA)
+            self._weak = WeakLabels(self._db)
         except sqlite3.Error:
             self._db.close()
             raise
@@ -214,6 +222,7 @@ class Pool:
         self._db.execute("BEGIN")
         for table, name in (("task", "id"), ("unsent", "task")):
             self._db.executemany(f"DELETE FROM {table} WHERE {name} = ?", gone)
+        self._weak.predictions.forget([task for (task,) in gone])
         self._changed(len(gone), len(gone))
         self._db.execute("COMMIT")
         return len(gone)
@@ -325,6 +334,7 @@ class Pool:
             int(self.fact(UNREAD) or 0),
             tally.lost,
             dict(tally.reasons),
+            began=tally.began,
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, list[Answer]]:
@@ -334,6 +344,26 @@ class Pool:
             task: votes_of(json.loads(packed), config, empty_is_none)
             for task, packed in self._db.execute(query)
         }
+
+    def replace_predictions(self, after: int, up_to: int | None, found: list[Prediction]) -> int:
+        """Replace the predictions of other programs; see `Predictions.replace`. They count from
+        `predictions_are_read` on."""
+        return self._weak.predictions.replace(after, up_to, found)
+
+    def predictions_are_read(self) -> None:
+        """All predictions of other programs are known as they are now."""
+        self.remember(PREDICTED, int(self.fact(PREDICTED) or 0) + 1)
+        self._changed(1, 0)
+
+    def weak_sources(
+        self, config: LabelConfig, fields: Sequence[str], empty_is_none: bool
+    ) -> tuple[WeakSource, ...]:
+        """What others than the annotators say of the tasks, under the current labelling interface.
+        The same until something changes: reading a million votes takes seconds."""
+        made_from = (self.fact(PREDICTED), self.fact(SHOWN), config, fields, empty_is_none)
+        if self._weak_at[0] != made_from:
+            self._weak_at = made_from, self._weak.sources(config, fields, empty_is_none)
+        return self._weak_at[1]
 
     def newest_annotations(self, ids: Iterable[int]) -> list[int]:
         """The id of the newest annotation of each of these tasks that still has any."""

@@ -7,7 +7,7 @@ our order, after which it would serve at random whatever is left.
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -113,6 +113,7 @@ class FastRounds:
                 # What is learnt grows; what is asked stays the same.
                 label_set=label_set(config.labels) if config.is_learnt_in_parts else None,
                 names=names_share(outcome.fitted),
+                sources=tuple(asdict(one) for one in outcome.sources),
                 unanswered=unanswered(labelling, config),
                 seconds=round(time.monotonic() - began, 3),
                 head_of=pinned.name if pinned else None,

@@ -13,7 +13,7 @@ from backend.folder.leftovers import delete_leftovers
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
-from backend.project import reread
+from backend.project import reread, weak_reading
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
 from backend.project.earlier_votes import EarlierVotes
@@ -116,7 +116,7 @@ class Turns:
         if "train" in hints:  # after a start all was looked at
             self._mend()
         config = yield from self._look(hints)
-        labelling = self._pool.labelling(config, self._settings.empty_is_none)
+        labelling = self._labelling(config)
         lost = not_learnt(labelling)
         log_new_reasons(self._project, self._status.not_learnt, lost)
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
@@ -136,6 +136,13 @@ class Turns:
             self._clean_up()
         self._refreshes.forget(before=began)
         yield self._status
+
+    def _labelling(self, config: LabelConfig) -> Labelling:
+        """What people have labelled, and what others say."""
+        settings = self._settings
+        found = self._pool.labelling(config, settings.empty_is_none)
+        weak = self._pool.weak_sources(config, settings.weak_fields, settings.empty_is_none)
+        return replace(found, weak=weak)
 
     def _mend(self) -> None:
         """Set aside what is damaged, and say so."""
@@ -169,6 +176,7 @@ class Turns:
             self._reread(config, is_start="start" in hints)
         else:
             reread.skip(self._pool, time.time())
+        self._read_predictions()
         if not is_read(self._pool):  # go on after this turn, and train when all labels are known
             for hint in {"tasks", *(hints & {"train"})}:
                 self._context.wake(hint)
@@ -185,6 +193,13 @@ class Turns:
         if reread.is_going_on(self._pool):
             self._context.wake("vectors")
 
+    def _read_predictions(self) -> None:
+        """Read what other programs predict, a part in each turn."""
+        if weak_reading.is_going_on(self._pool) and is_read(self._pool):
+            weak_reading.read_on(self._pool, self._studio)
+            if weak_reading.is_going_on(self._pool):
+                self._context.wake("vectors")
+
     def _look_thoroughly(self) -> Looking:
         """Look at the project itself, too: its labelling config, its counts, its settings."""
         before = self._pool.annotation_count()
@@ -192,6 +207,10 @@ class Turns:
         config = yield from self._look_after_project(project)
         self._pool.retry_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
+        if self._settings.weak_predictions:
+            weak_reading.look(self._pool, self._studio, time.time())
+        else:
+            weak_reading.forget(self._pool)
         if not self._pool.count():
             self._upkeep.forget_tab()
         share = min(1.0, self._pool.count() / max(1, int(project["task_number"])))

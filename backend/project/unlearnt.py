@@ -17,8 +17,12 @@ MOST_KEYS = 10
 
 
 def not_learnt(labelling: Labelling) -> tuple[NotLearnt, ...]:
-    """The reasons why annotations are not learnt, the most frequent first."""
-    ordered = sorted(labelling.reasons.items(), key=lambda one: (-len(one[1]), one[0]))
+    """The reasons why annotations, and weak labels, are not learnt, the most frequent first."""
+    reasons = dict(labelling.reasons)
+    for source in labelling.weak:
+        lost = source.lost.items()
+        reasons.update({f"weak labels of '{source.name}': {why}": tasks for why, tasks in lost})
+    ordered = sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0]))
     return tuple(
         NotLearnt(reason, len(tasks), min(tasks)) for reason, tasks in ordered[:MOST_REASONS]
     )

@@ -1,6 +1,7 @@
 """Labels of whole tasks: what a round learns from them, and what the model says of a task."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.project.versions import least_confidence
+from backend.project.weak_sources import sources_of
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
@@ -39,6 +41,8 @@ class WholeTasks:
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
         snapshot = snapshot_of(self._store, labelling, asked, setup)
+        sources = sources_of(labelling, snapshot.ids, config, asked)
+        snapshot = replace(snapshot, sources=(*sources, *snapshot.sources))
         outcome = fast_round(snapshot, policy, setup.start, fixed)
         # Mostly the same tasks at each round.
         head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)

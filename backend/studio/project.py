@@ -1,13 +1,13 @@
 """The calls of Label Studio's REST API that we make for one project."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from backend.errors import ProjectGone, StudioError
 from backend.studio.refusals import decoded
 from backend.studio.session import Session
-from backend.studio.tasks import ID_FIELD, TASK_FIELDS, TaskPages, where
+from backend.studio.tasks import ID_FIELD, PREDICTION_FIELDS, TASK_FIELDS, TaskPages, where
 from backend.types import Json
 
 WRITE_TIMEOUT = 600.0
@@ -122,6 +122,23 @@ class StudioProject:
     def model_versions(self) -> dict[str, int]:
         """The prediction versions in the project by name, with their counts."""
         return self.session.json("GET", f"{self._path}model-versions/")
+
+    def versions_in_detail(self) -> dict[str, list[Any]]:
+        """The same with the number of predictions and the time when the last one was made."""
+        answer = self.session.json(
+            "GET", f"{self._path}model-versions/", params={"extended": "true"}
+        )
+        return {
+            str(row["model_version"]): [row["count"], str(row["latest"])]
+            for row in answer["static"]
+        }
+
+    def predicted(self, versions: Collection[str], after: int) -> Iterator[tuple[list[Json], int]]:
+        """Tasks with predictions of these versions whose ids are greater than `after`, with all
+        their `predictions`, in lists of at most PAGE; with each list, the number of tasks that
+        follow it."""
+        some = where("predictions_model_versions", "contains", "List", sorted(versions))
+        return self._tasks.pages(PREDICTION_FIELDS, [some], after)
 
     def delete_model_version(self, version: str) -> None:
         path = f"{self._path}model-versions/"

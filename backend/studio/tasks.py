@@ -17,6 +17,7 @@ PAGE = 1000
 """The most tasks in one response."""
 
 TASK_FIELDS = "id,data,annotations,result,was_cancelled,completed_by,created_at"
+PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"
 
 FAILURE = 500
@@ -97,7 +98,7 @@ class TaskPages:
             "project": self._project,
             "page": 1,
             "page_size": size,
-            "fields": "all" if include == TASK_FIELDS else "task_only",
+            "fields": "task_only" if include == ID_FIELD else "all",
             "include": include,
             "query": json.dumps(query),
         }

@@ -20,7 +20,8 @@ class VersionFacts:
     nothing; undecided, empty, skipped: tasks without an agreed answer, by reason; validation:
     metrics on the audit labels, see `model.measuring.metrics`, {} without any; label_set:
     identifies the labels that are asked, where fewer are learnt; names: how much the names of the
-    labels count, 1 before any label; unanswered: questions, of several, that nobody has answered;
+    labels count, 1 before any label; sources: of weak labels, see
+    `model.weak_labels.SourceFigures`; unanswered: questions, of several, that nobody has answered;
     seconds: what the round took; head_of: the pinned version whose head ranks. None: does not
     apply.
     """
@@ -40,6 +41,7 @@ class VersionFacts:
     validation: dict[str, Any] = field(default_factory=dict)
     label_set: str | None = None
     names: float | None = None
+    sources: tuple[dict[str, Any], ...] = ()
     unanswered: tuple[str, ...] = ()
     seconds: float = 0.0
     head_of: str | None = None
@@ -49,7 +51,8 @@ class VersionFacts:
         # Not asdict, which copies the figures of each of a taxonomy's labels.
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values = {name: value for name, value in values.items() if value is not None}
-        return {"format": FORMAT, **values, "unanswered": list(self.unanswered)}
+        lists = {"unanswered": list(self.unanswered), "sources": list(self.sources)}
+        return {"format": FORMAT, **values, **lists}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "VersionFacts":
@@ -62,5 +65,5 @@ class VersionFacts:
         known = {one.name for one in fields(cls)}
         found = {name: value for name, value in values.items() if name in known}
         ranked_alone = {"open": found.get("ranked", 0)}  # up to release 0.2
-        unanswered = {"unanswered": tuple(found.get("unanswered", ()))}
-        return cls(**{**ranked_alone, **found, **unanswered})
+        lists = {name: tuple(found.get(name, ())) for name in ("unanswered", "sources")}
+        return cls(**{**ranked_alone, **found, **lists})

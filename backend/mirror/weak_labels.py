@@ -1,0 +1,216 @@
+"""Weak labels: what others than the annotators say of tasks, in the form of annotators' answers.
+
+There are two kinds of sources: predictions that other programs left in Label Studio, by their model
+version, and fields of the tasks' data that WEAK_LABELS names.
+"""
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backend.interface.answers import MOST_SHOWN, read_result
+from backend.interface.questions import LabelConfig, Question, labels_in, may_be_empty
+from backend.mirror.predictions import Predictions
+from backend.types import Json
+from backend.words import shortened
+from model.types import EXCLUSIVE, Ints
+
+NO_SPANS = "weak labels are used for whole tasks only, not for spans"
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one vote says: columns of the config's labels, None if it is no vote; and why parts of
+    it say nothing, in words."""
+
+    columns: tuple[int, ...] | None
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WeakSource:
+    """The votes of one source.
+
+    name: the model version, or the field's name; tasks (v,): ascending; bounds (v + 1,): vote i is
+    for labels[bounds[i]:bounds[i + 1]], columns of the config's labels; at (v): when it was given,
+    as Label Studio writes it, None: with the task's data; lost: why something in a vote is not
+    understood, in words -> the tasks.
+    """
+
+    name: str
+    tasks: Ints
+    labels: Ints
+    bounds: Ints
+    at: Sequence[str | None]
+    lost: dict[str, list[int]] = field(default_factory=dict)
+
+
+class WeakLabels:
+    """The weak labels in a mirror's file. For one thread."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.predictions = Predictions(db)
+
+    def sources(
+        self, config: LabelConfig, fields: Sequence[str], empty_is_none: bool
+    ) -> tuple[WeakSource, ...]:
+        """All sources that say anything, predictions first."""
+        reader = _Reader(config, empty_is_none)
+        found = [gathered(name, rows, reader.result) for name, rows in self.predictions.by_source()]
+        names = {one.name for one in found}
+        for each in fields:
+            # Two sources of one name could not be told apart.
+            name = f"{each} (field)" if each in names else each
+            found.append(gathered(name, self._of_field(each), reader.value))
+        return tuple(one for one in found if len(one.tasks) or one.lost)
+
+    def _of_field(self, name: str) -> list[tuple[int, None, str]]:
+        """What the tasks have in a field of their data: (task, None, JSON)."""
+        flat = f'$."{name}"'
+        nested = "$" + "".join(f'."{part}"' for part in name.split("."))
+        value = "json_quote(coalesce(json_extract(data, ?), json_extract(data, ?)))"
+        query = f"""SELECT * FROM (SELECT id, NULL, {value} AS value FROM task ORDER BY id)
+            WHERE value NOT IN ('null', '""', '[]')"""
+        return self._db.execute(query, (flat, nested)).fetchall()
+
+
+def gathered(
+    name: str, rows: Iterable[tuple[int, str | None, str]], read: Callable[[str], Read]
+) -> WeakSource:
+    """A source from its votes, (task, at, JSON), by task. The same JSON is read once."""
+    known: dict[str, Read] = {}
+    tasks: list[int] = []
+    at: list[str | None] = []
+    labels: list[int] = []
+    bounds = [0]
+    lost: defaultdict[str, list[int]] = defaultdict(list)
+    for task, when, packed in rows:
+        vote = known.get(packed)
+        if vote is None:
+            vote = known[packed] = read(packed)
+        for reason in vote.lost:
+            lost[reason].append(task)
+        if vote.columns is not None:
+            tasks.append(task)
+            at.append(when)
+            labels.extend(vote.columns)
+            bounds.append(len(labels))
+    ids, columns, ends = (np.array(values, dtype=np.int64) for values in (tasks, labels, bounds))
+    return WeakSource(name, ids, columns, ends, at, dict(lost))
+
+
+class _Reader:
+    """Reads votes under one labelling config."""
+
+    def __init__(self, config: LabelConfig, empty_is_none: bool) -> None:
+        self._config = config
+        self._may_be_empty = may_be_empty(config.kind, empty_is_none)
+        self._columns = columns_by_name(config)
+
+    def result(self, packed: str) -> Read:
+        """The result of a prediction."""
+        if self._config.kind == "spans":
+            return Read(None, (NO_SPANS,))
+        result = json.loads(packed)
+        found = read_result(result, self._config)
+        if found.answer is None:
+            return Read(() if result == [] and self._may_be_empty else None, found.lost)
+        places = self._config.places
+        return Read(tuple(places[label] for label in labels_in(found.answer)), found.lost)
+
+    def value(self, packed: str) -> Read:
+        """The value of a field: a name, several with commas between them, or a list of names."""
+        if self._config.kind == "spans":
+            return Read(None, (NO_SPANS,))
+        names, lost = self._names(json.loads(packed))
+        columns: set[int] = set()
+        for name in names:
+            mine = self._columns.get(_folded(name))
+            if mine is None:
+                lost.append(f"'{shortened(name, MOST_SHOWN)}' is not among the labels")
+            columns.update(mine or ())
+        kept = _without_contradictions(columns, self._config, lost)
+        return Read(tuple(sorted(kept)) or None, tuple(dict.fromkeys(lost)))
+
+    def _names(self, value: object) -> tuple[list[str], list[str]]:
+        """The names in a value, and why parts of it are none."""
+        items = value if isinstance(value, list) else [value]
+        names: list[str] = []
+        lost: list[str] = []
+        for item in items:
+            if isinstance(item, bool) or not isinstance(item, str | int | float):
+                shown = shortened(json.dumps(item, ensure_ascii=False), MOST_SHOWN)
+                lost.append(f"{shown} is neither a label nor a list of labels")
+            elif not isinstance(item, str):
+                names.append(f"{item:g}")
+            elif _folded(item) in self._columns:
+                names.append(item)
+            else:
+                names += [part.strip() for part in item.split(",") if part.strip()]
+        return names, lost
+
+
+def columns_by_name(config: LabelConfig) -> dict[str, list[int]]:
+    """What a label may be called in a field of the data, without regard to case -> its columns, one
+    for each question that has it: the answer that Label Studio stores, what annotators see of it,
+    the label with its question, and former names. What is stored precedes what is seen."""
+    found: dict[str, list[int]] = {}
+    for question in config.questions:
+        mine: dict[str, int] = {}
+        for names in (_stored(question), _seen(question), _former(question)):
+            for name, label in names:
+                mine.setdefault(_folded(name), config.places[label])
+        for name, column in mine.items():
+            found.setdefault(name, []).append(column)
+    return found
+
+
+def _stored(question: Question) -> Iterable[tuple[str, str]]:
+    for label, answer in question.of_label.items():
+        yield answer, label
+        yield label, label
+
+
+def _seen(question: Question) -> Iterable[tuple[str, str]]:
+    for label, answer in question.of_label.items():
+        if answer in question.called:
+            yield question.called[answer].path[-1], label
+
+
+def _former(question: Question) -> Iterable[tuple[str, str]]:
+    for former, answer in question.aliases.items():
+        if question.prefix + answer in question.of_label:
+            yield former, question.prefix + answer
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _without_contradictions(columns: set[int], config: LabelConfig, lost: list[str]) -> set[int]:
+    """Without several answers to a question that takes one; why they are none goes to `lost`."""
+    for question in config.questions:
+        mine = {config.places[label] for label in question.labels} & columns
+        if question.kind in EXCLUSIVE and len(mine) > 1:
+            columns = columns - mine
+            lost.append(f"it gives {len(mine)} answers to {question}, which takes one")
+    return columns
+
+
+def is_own(version: str) -> bool:
+    """Whether a model version is named like one of this backend, such as 2.13."""
+    encoder, dot, refit = version.partition(".")
+    return bool(dot) and encoder.isdecimal() and refit.isdecimal() and int(refit) > 0
+
+
+def foreign(versions: Json, published: Iterable[str]) -> Json:
+    """Of the model versions in a project, those of other programs."""
+    ours = set(published)
+    return {
+        name: facts for name, facts in versions.items() if name not in ours and not is_own(name)
+    }
