@@ -74,9 +74,7 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
 def origin_of(project: int, version: Version, head: Head, encoder: EncoderMeta) -> Earlier:
     """What another project can take over from the folder, see backend.project.transfer."""
     number = version.encoder if encoder.source == HERE else None
-    return Earlier(
-        f"project {project}", encoder.spec, encoder.dimension, number, encoder.labels, head
-    )
+    return Earlier(f"project {project}", encoder.spec, number, encoder.labels, head)
 
 
 def facts_of(version: Version, encoder: EncoderMeta) -> Json:

@@ -35,6 +35,8 @@ class EarlierVotes:
         if encoder is None or not places:
             return ()
         vectors = self._store.vectors(encoder)
+        if vectors.dimension != len(earlier.head.weights):
+            return ()  # another network has taken the place of the one that the settings name
         rows = vectors.rows(keys)
         asked = (encoder, config.kind, tuple(places.items()), rows.tobytes())
         if self._known[0] != asked:

@@ -125,7 +125,7 @@ def _found_in_project(store: Store) -> Found:
     number, head = chosen
     meta, folder = encoders[number], store.tuned_folder(number)
     encoder = None if folder is None else number
-    earlier = Earlier(origin, meta.spec, meta.dimension, encoder, meta.labels, head)
+    earlier = Earlier(origin, meta.spec, encoder, meta.labels, head)
     ignored = shutil.ignore_patterns("meta.json")
     return Found(
         earlier, None if folder is None else partial(shutil.copytree, folder, ignore=ignored)

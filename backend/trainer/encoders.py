@@ -62,16 +62,11 @@ def beginning_of(subject: Subject) -> Beginning:
     weights = weights_of(store)
     with suppress(WrittenLater):  # which is said when the project is opened
         earlier = earlier_of(store)
-    fits = earlier is not None and earlier.fits(subject.spec)
     verdict = verdict_of(store)
-    if (
-        earlier is None
-        or weights is None
-        or not fits
-        or (verdict is not None and not verdict.stays)
-    ):
-        return Beginning()
-    return Beginning(weights, earlier.whose)
+    stays = verdict is None or verdict.stays
+    if stays and weights is not None and earlier is not None and earlier.fits(subject.spec):
+        return Beginning(weights, earlier.whose)
+    return Beginning()
 
 
 def meta_of(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:

@@ -35,14 +35,13 @@ class Earlier:
     """What an earlier project learnt.
 
     origin: where it comes from, in words, such as "project 3"; spec: what its encoder reads, and
-    the networks that it was made from; dimension: of its vectors; encoder: its number there, None
-    where none was tuned and the pretrained one is meant; labels: how many it was tuned on, 0 if
-    nobody knows; head: on vectors by this encoder, None if there was none.
+    the networks that it was made from; encoder: its number there, None where none was tuned and the
+    pretrained one is meant; labels: how many it was tuned on, 0 if nobody knows; head: on vectors
+    by this encoder, None if there was none.
     """
 
     origin: str
     spec: EncoderSpec
-    dimension: int
     encoder: int | None
     labels: int
     head: Head | None
@@ -195,7 +194,6 @@ def _facts_of(earlier: Earlier) -> dict[str, Any]:
         "origin": earlier.origin,
         "encoder": earlier.encoder,
         "labels": earlier.labels,
-        "dimension": earlier.dimension,
         "spec": {**vars(spec), "layout": list(spec.layout)},
         "head": None if earlier.head is None else facts_of(earlier.head),
     }
@@ -210,7 +208,6 @@ def _earlier_of(folder: Path, facts: dict[str, Any]) -> Earlier:
     return Earlier(
         facts["origin"],
         EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
-        facts["dimension"],
         facts["encoder"],
         facts["labels"],
         head,

@@ -197,7 +197,7 @@ def test_labels_are_asked_what_they_say_of_an_earlier_encoder(tmp_path: Path) ->
     settings = Settings(model_dir=tmp_path)
     asked = Asked(tmp_path / "7", settings)
     spec = spec_of(CONFIG.layout, settings)
-    keep_earlier(asked.store, Earlier("project 3", spec, 4, 7, 412, None), Path.mkdir)
+    keep_earlier(asked.store, Earlier("project 3", spec, 7, 412, None), Path.mkdir)
     assert not asked.is_judging(19)
     assert asked.is_judging(20)
     other = Asked(tmp_path / "7", replace(settings, encoder="another"))

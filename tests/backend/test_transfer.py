@@ -258,7 +258,7 @@ def test_an_exported_folder_gives_back_its_encoder_and_head(
     settings: Settings, tuned: Path, tmp_path: Path
 ) -> None:
     encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
-    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 384, 7, 412, head))
+    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 7, 412, head))
     taken = take_over(str(out), settings, 5, spec(settings))
     assert taken.head is not None
     np.testing.assert_array_equal(taken.head.weights, head.weights)
@@ -285,7 +285,7 @@ def test_a_damaged_folder_is_refused(
     settings: Settings, tuned: Path, tmp_path: Path, damage: str, message: str
 ) -> None:
     encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
-    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 384, 7, 412, head))
+    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 7, 412, head))
     (out / damage).write_bytes(b"")
     with pytest.raises(CannotTransfer, match=message):
         take_over(str(out), settings, 5, spec(settings))
@@ -347,7 +347,7 @@ def test_a_copy_that_fails_in_the_middle_leaves_nothing(settings: Settings) -> N
         (folder / "model.safetensors").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    earlier = Earlier("project 3", spec(settings), 384, 7, 412, head_of())
+    earlier = Earlier("project 3", spec(settings), 7, 412, head_of())
     with pytest.raises(OSError, match="No space left"):
         keep_earlier(store, earlier, fail)
     assert earlier_of(store) is None
@@ -514,7 +514,7 @@ def test_whatever_is_labelled_says_something_of_the_earlier_encoder(
 ) -> None:
     config, folder = parse(xml), settings.model_dir / "5"
     store, own = Store(folder), spec_of(config.layout, settings)
-    earlier = Earlier("project 3", own, 384, 7, 412, None)
+    earlier = Earlier("project 3", own, 7, 412, None)
     keep_earlier(store, earlier, partial(shutil.copytree, tuned))
     with closing(Pool(folder / "pool.sqlite")) as pool:
         pool.update([row(number, text) for number, text in enumerate(stories())], config)
