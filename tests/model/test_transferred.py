@@ -34,14 +34,14 @@ def votes(source: Source, count: int) -> dict[int, list[float]]:
         ("single", "single", {0: [0, 1, 0], 1: [1, 0, 0], 3: [1, 0, 0]}),
         ("single", "multiple", {0: [0, 1, 0], 1: [1, 0, 0], 3: [1, 0, 0]}),
         ("multiple", "single", {0: [0, 1, 0], 1: [1, 0, 0], 3: [1, 0, 0]}),
-        ("multiple", "multiple", {0: [0, 1, 0], 1: [1, 0, 0], 2: [0, 0, 0], 3: [1, 0, 0]}),
+        ("multiple", "multiple", {0: [0, 1, 0], 1: [1, 0, 0], 3: [1, 0, 0]}),
     ],
 )
 def test_decisions_become_votes_for_the_labels_that_are_here(
     theirs: Kind, ours: Kind, expected: dict[int, list[float]]
 ) -> None:
-    """South is no label here: of a text that has only that, nothing is said, unless none of the
-    labels may be an answer in both. The centre is the one of these vectors."""
+    """South is no label here: of a text that has only that, nothing is said. The centre is the one
+    of these vectors."""
     source = votes_of("project 3", head(theirs), VECTORS, CENTRE, {0: 1, 1: 0}, ours)
     assert source.name == "project 3"
     assert votes(source, 3) == expected
@@ -57,6 +57,13 @@ def test_two_labels_where_one_is_asked_for_are_no_vote() -> None:
     both = replace(head("multiple"), bias=np.full(3, 1.0, np.float32))
     source = votes_of("p", both, VECTORS, CENTRE, {0: 0, 1: 1}, "single")
     assert votes(source, 2) == {2: [0, 1]}, "south is east, too, and not north"
+
+
+def test_where_several_may_be_given_none_at_all_is_a_vote() -> None:
+    strict = replace(head("multiple"), bias=np.array([-2.0, -9.0, -2.0], np.float32))
+    source = votes_of("p", strict, VECTORS, CENTRE, {0: 0, 1: 1}, "multiple")
+    assert votes(source, 2) == {0: [1, 0], 1: [0, 0], 3: [0, 0]}, "of south nothing is said"
+    assert votes(votes_of("p", strict, VECTORS, CENTRE, {0: 0}, "single"), 1) == {0: [1]}
 
 
 def test_of_nothing_nothing_is_said() -> None:
