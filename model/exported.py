@@ -16,6 +16,8 @@ from model.storage.earlier import META, Earlier, read_facts
 from model.storage.heads import NAME as HEAD
 
 ORIGIN, WEIGHTS = "origin", "model.safetensors"
+NEEDED = ("config.json", "recipe.json", "tokenizer.json", "tokenizer_config.json")
+"""What is in the folder `origin` beside the facts and the head."""
 
 GAIN = 2.0**10
 """By this an exported network scales one of two summands up, or down, so that only one counts. A
@@ -33,6 +35,8 @@ def exported_of(folder: Path) -> Earlier:
     Raises Damaged when it is not whole, WrittenLater when a later release wrote it.
     """
     check_arrays(folder / WEIGHTS)
+    for name in NEEDED:
+        json_of(folder / ORIGIN / name)
     return read_facts(folder / ORIGIN)
 
 

@@ -69,6 +69,8 @@ def take_over(source: str, settings: Settings, project: int, spec: EncoderSpec) 
             f"{found.earlier.origin.capitalize()} changed while it was copied ({error}). Nothing "
             "was taken over; try again"
         ) from error
+    except Damaged as error:
+        raise CannotTransfer(f"{source} cannot be read: {error}. Export it again") from error
     return found.earlier
 
 

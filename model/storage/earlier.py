@@ -11,6 +11,7 @@ safetensors and facts are JSON; nothing is pickled.
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,10 @@ def earlier_of(store: Store) -> Earlier | None:
 
 def voting_encoder(store: Store) -> int | None:
     """The number of this project's encoder whose vectors the earlier head reads: the one that the
-    project began with; None if there is none any more, or no earlier head."""
-    earlier = earlier_of(store)
+    project began with; None if there is none any more, or no earlier head that can be read."""
+    earlier = None
+    with suppress(Damaged, WrittenLater):  # which is said when the project is opened
+        earlier = earlier_of(store)
     if earlier is None or earlier.head is None:
         return None
     begun = [

@@ -1,6 +1,9 @@
 """What a project takes over from an earlier one, and what is refused."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +21,7 @@ from backend.project.beginning import Beginning, beginning_in_words
 from backend.project.earlier_votes import EarlierVotes, places_of
 from backend.project.encoder_spec import spec_of
 from backend.project.transfer import take_over, take_over_for
+from backend.queue.cleanup import delete_old_files
 from backend.settings import Settings
 from backend.trainer.encoders import add_base_encoder, beginning_of
 from backend.trainer.judge import judge_beginning
@@ -31,10 +35,12 @@ from model.heads.head import Head
 from model.storage.earlier import (
     Earlier,
     Verdict,
+    drop_earlier,
     earlier_of,
     keep_earlier,
     keep_verdict,
     verdict_of,
+    voting_encoder,
     weights_of,
 )
 from model.storage.facts import VersionFacts
@@ -279,6 +285,7 @@ def test_an_exported_folder_gives_back_its_encoder_and_head(
         ("model.safetensors", "cannot be read: its model.safetensors is cut off or empty"),
         ("origin/head.safetensors", "cannot be read: its head.safetensors is cut off or empty"),
         ("origin/meta.json", "cannot be read: its meta.json is cut off or empty"),
+        ("origin/tokenizer.json", "cannot be read: its tokenizer.json is cut off or empty"),
     ],
 )
 def test_a_damaged_folder_is_refused(
@@ -352,19 +359,6 @@ def test_a_copy_that_fails_in_the_middle_leaves_nothing(settings: Settings) -> N
         keep_earlier(store, earlier, fail)
     assert earlier_of(store) is None
     assert list((store.folder / "encoders").iterdir()) == []
-
-
-def test_a_copy_that_was_cut_off_is_none(earlier: Store, settings: Settings) -> None:
-    """Killed in the middle of the copy, the next start removes what is half there."""
-    store = Store(settings.model_dir / "5")
-    half = store.folder / "encoders" / "earlier.unfinished" / "encoder"
-    half.mkdir(parents=True)
-    (half / "model.safetensors").write_bytes(b"half")
-    assert earlier_of(store) is None
-    store.clear_unfinished()
-    assert [path.name for path in (store.folder / "encoders").iterdir()] == []
-    take_over("3", settings, 5, spec(settings))
-    assert earlier_of(store) is not None
 
 
 def labelled(folder: Path) -> None:
@@ -527,3 +521,67 @@ def test_whatever_is_labelled_says_something_of_the_earlier_encoder(
     assert -3.0 < verdict.earlier < -0.01
     assert -3.0 < verdict.pretrained < -0.01
     assert 0.0 < verdict.error < 1.0
+
+
+def test_the_encoder_that_the_earlier_head_reads_is_never_cleaned_away(
+    earlier: Store, settings: Settings, tuned: Path
+) -> None:
+    """Four deep rounds later its vectors are still what the head votes on."""
+    take_over("3", settings, 5, spec(settings))
+    begun(settings, 5)
+    store = Store(settings.model_dir / "5")
+    for number in (1, 2, 3, 4):
+        add_encoder(store, settings, number, tuned)
+    add_version(store, "4.1", head_of())
+    delete_old_files(store, store.load_version("4.1"), [], None)
+    assert list(store.encoders()) == [0, 2, 3, 4]
+    drop_earlier(store)
+    delete_old_files(store, store.load_version("4.1"), [], None)
+    assert list(store.encoders()) == [2, 3, 4]
+
+
+def test_a_process_that_is_killed_in_the_copy_leaves_nothing_that_counts(
+    earlier: Store, settings: Settings
+) -> None:
+    """SIGKILL while the weights are written: there is no earlier project then, and the same command
+    takes over the whole of it."""
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from model.storage.earlier import Earlier, keep_earlier\n"
+        "from model.storage.store import Store\n"
+        "from model.types import EncoderSpec\n"
+        "def write(folder):\n"
+        "    folder.mkdir()\n"
+        "    (folder / 'model.safetensors').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "spec = EncoderSpec(('text',), 'base', '', 32)\n"
+        "keep_earlier(Store(Path(sys.argv[1])), Earlier('project 3', spec, 7, 412, None), write)\n"
+    )
+    store = Store(settings.model_dir / "5")
+    command = [sys.executable, "-c", code, str(store.folder)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert [path.name for path in (store.folder / "encoders").iterdir()] == ["earlier.unfinished"]
+    assert earlier_of(store) is None
+    take_over("3", settings, 5, spec(settings))
+    assert [path.name for path in (store.folder / "encoders").iterdir()] == ["earlier"]
+    assert begun(settings, 5).is_tunable
+
+
+def test_a_restored_folder_still_knows_where_the_project_began(
+    earlier: Store, settings: Settings
+) -> None:
+    taken = take_over("3", settings, 5, spec(settings))
+    begun(settings, 5)
+    folder = settings.model_dir / "5"
+    keep_verdict(Store(folder), Verdict(20, earlier=-1.0, pretrained=-1.5, error=0.4))
+    shutil.copytree(folder, settings.model_dir / "backup")
+    shutil.rmtree(folder)
+    shutil.rmtree(earlier.folder)
+    shutil.move(settings.model_dir / "backup", folder)
+    store = Store(folder)
+    assert mend(store, 1_800_000_000.0) == []
+    assert voting_encoder(store) == 0
+    assert Beginning(store).sentence().startswith(beginning_in_words(taken))
+    subject = subject_of(folder, EXAMPLE, spec(settings), settings)
+    assert beginning_of(subject).whose == taken.whose, "deep rounds begin with it"

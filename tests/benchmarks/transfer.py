@@ -65,6 +65,7 @@ RELATED = {
     "banking77-same": Pair("banking77", "banking77"),
     "banking77-other": Pair("banking77", "banking77", half=True),
     "emotions": Pair("goemotions-ekman", "semeval18-ec"),
+    "emotions-same": Pair("semeval18-ec", "semeval18-ec"),
     "news": Pair("agnews", "reuters10"),
 }
 UNRELATED = {
