@@ -16,6 +16,7 @@ from model.heads.sources import (
     agreement,
     reliability,
 )
+from model.measuring.metrics import proportion
 from model.snapshot import Snapshot, sampled
 from model.types import Bools, Floats, Ints
 
@@ -45,16 +46,17 @@ class SourceFigures:
 
     votes: how many examples it has labelled; compared: how many of them people have labelled after
     it; late: how many they had labelled before, which say nothing of it; precision: the share of
-    its labels there that people gave, too; recall: of people's labels there that it gave, None
-    without any; weight: how much its votes count in training, in [0, 1].
+    its labels there that people gave, too, and recall, of people's labels there that it gave, each
+    with `value`, `low` and `high`, None without any; weight: how much its votes count in training,
+    in [0, 1].
     """
 
     name: str
     votes: int
     compared: int
     late: int
-    precision: float | None
-    recall: float | None
+    precision: dict[str, float] | None
+    recall: dict[str, float] | None
     weight: float
 
 
@@ -121,14 +123,15 @@ def figures(snapshot: Snapshot, judges: list[Judged]) -> tuple[SourceFigures, ..
 def _figure(
     place: int, source: Source, parts: list[Snapshot], weights: list[float]
 ) -> SourceFigures:
-    right = given = true = 0.0
+    right = given = true = 0
     compared: set[int] = set()
     for part in parts:
         mine = part.sources[place]
         found = _compared(mine, part, np.ones(len(part.answered), np.bool_))
         votes, truth = found.votes[~found.is_silent], found.truth[~found.is_silent]
-        right, given = right + float((votes * truth).sum()), given + float(votes.sum())
-        true += float(truth.sum())
+        right += int((votes * truth).sum())
+        given += int(votes.sum())
+        true += int(truth.sum())
         compared.update(mine.rows[np.isin(mine.rows, part.answered) & mine.is_blind].tolist())
     answered = np.concatenate([part.answered for part in parts])
     late = ~source.is_blind & np.isin(source.rows, answered)
@@ -137,8 +140,8 @@ def _figure(
         votes=len(source.rows),
         compared=len(compared),
         late=int(late.sum()),
-        precision=round(right / given, 3) if given else None,
-        recall=round(right / true, 3) if true else None,
+        precision=proportion(right, given),
+        recall=proportion(right, true),
         weight=round(max(weights, default=0.0), 3),
     )
 

@@ -29,7 +29,7 @@ ROOMS = {
     "interface": {"errors", "types", "words"},
     "studio": {"errors", "types", "words", "sending"},
     # what is known of a project, and what it shows
-    "mirror": {"errors", "types", "interface"},
+    "mirror": {"errors", "types", "words", "interface"},
     "media": {"errors", "types", "settings", "interface", "studio", "mirror"},
     "folder": {"errors", "types", "mirror"},
     # our state in Label Studio, and the process that encodes and fine-tunes

@@ -19,6 +19,11 @@ from backend.types import Json
 from backend.words import shortened
 from model.types import EXCLUSIVE, Ints
 
+FIELD = """nullif(CASE json_type(data, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'
+    ELSE json_quote(json_extract(data, {path})) END, 'null')"""
+"""A field of a task's data as JSON, in SQLite, whose numbers for true and false are 1 and 0; NULL
+where there is none."""
+
 NO_SPANS = "weak labels are used for whole tasks only, not for spans"
 
 
@@ -73,10 +78,12 @@ class WeakLabels:
         """What the tasks have in a field of their data: (task, None, JSON)."""
         flat = f'$."{name}"'
         nested = "$" + "".join(f'."{part}"' for part in name.split("."))
-        value = "json_quote(coalesce(json_extract(data, ?), json_extract(data, ?)))"
-        query = f"""SELECT * FROM (SELECT id, NULL, {value} AS value FROM task ORDER BY id)
-            WHERE value NOT IN ('null', '""', '[]')"""
-        return self._db.execute(query, (flat, nested)).fetchall()
+        value = f"coalesce({FIELD.format(path=':flat')}, {FIELD.format(path=':nested')})"
+        query = f"""SELECT id, CAST(value AS BLOB) FROM
+            (SELECT id, {value} AS value FROM task ORDER BY id) WHERE value NOT IN ('""', '[]')"""
+        rows = self._db.execute(query, {"flat": flat, "nested": nested})
+        # Half of an emoji is no UTF-8, and no label either.
+        return [(task, None, packed.decode(errors="replace")) for task, packed in rows]
 
 
 def gathered(

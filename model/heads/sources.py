@@ -177,11 +177,15 @@ def _exclusive(compared: Compared, shares: Floats, skill: float) -> Floats:
     """The log-likelihoods (c + 1, c); shares (c,): of all examples that get each vote."""
     followed = np.minimum(1.0, shares / guessed(shares))  # where a label is true and is followed
     expected = skill * np.diag(followed) + (1.0 - skill) * shares  # rows: the truth
-    expected = np.hstack([expected, np.maximum(0.0, 1.0 - expected.sum(axis=1, keepdims=True))])
-    outcomes = np.hstack([compared.votes, compared.is_silent[:, None]])
-    counted = compared.truth.T.astype(np.float64) @ outcomes
-    result: Floats = np.log(drawn(counted, expected)).T
-    return result
+    voted = np.minimum(1.0, expected.sum(axis=1))
+    counted = compared.truth.T.astype(np.float64) @ compared.votes
+    silent = compared.truth.T.astype(np.float64) @ compared.is_silent
+    # Whether it votes, and for what: one may be known well and the other not at all.
+    of_voting = drawn(
+        np.stack([counted.sum(axis=1), silent], axis=1), np.stack([voted, 1.0 - voted], axis=1)
+    )
+    of_votes = drawn(counted, expected)
+    return np.log(np.vstack([(of_votes * of_voting[:, :1]).T, of_voting[:, 1]]))
 
 
 def _multiple(compared: Compared, shares: Floats, skill: float) -> Floats:

@@ -57,7 +57,7 @@ def measure_counts(
         return {}
     return {
         "examples": examples,
-        "accuracy": _proportion(int(exact.sum()), examples),
+        "accuracy": proportion(int(exact.sum()), examples),
         **_f1_estimates(hits, claims, truths, seed),
         "labels": _label_estimates(hits, claims, truths, labels),
     }
@@ -154,8 +154,8 @@ def _label_estimates(
     sums = (array.sum(axis=0).tolist() for array in (hits, claims, truths))
     return {
         label: {
-            "precision": _proportion(hit, claim),
-            "recall": _proportion(hit, true),
+            "precision": proportion(hit, claim),
+            "recall": proportion(hit, true),
             "f1": _f1_of_label(hit, claim + true - hit),
             "support": true,
         }
@@ -163,7 +163,7 @@ def _label_estimates(
     }
 
 
-def _proportion(successes: int, trials: int) -> dict[str, float] | None:
+def proportion(successes: int, trials: int) -> dict[str, float] | None:
     if trials == 0:
         return None
     low, high = wilson(successes, trials)
@@ -173,7 +173,7 @@ def _proportion(successes: int, trials: int) -> dict[str, float] | None:
 def _f1_of_label(hits: int, union: int) -> dict[str, float] | None:
     """From the share p of hits among the examples where the label is true or claimed:
     F1 = 2 p / (1 + p) grows with p, so Wilson's interval for p gives that of F1."""
-    share = _proportion(hits, union)
+    share = proportion(hits, union)
     return share and {end: 2 * p / (1 + p) for end, p in share.items()}
 
 

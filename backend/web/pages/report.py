@@ -32,6 +32,7 @@ NOTHING_YET: Json = {
     "measured": None,
     "pinned": None,
     "saved": None,
+    "sources": [],
     "least_confidence": 0.0,
     "curve": [],
     "by_label": {},
@@ -48,7 +49,8 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     metric: the name of the metric that the curve shows; curve: rows of `labels`, `value`, `low`,
     `high`; measured: the metric of the served version, or None; by_label: its precision, recall and
     support for the SHOWN_LABELS labels with the most support, of all labels (labels_in_all); saved:
-    the least and the most labels that the order saved, or None, see `saved`; least_confidence: see
+    the least and the most labels that the order saved, or None, see `saved`; sources: of weak
+    labels, see `model.weak_labels.SourceFigures`; least_confidence: see
     `confidence_needed`; reasons: why labelling may stop; versions: newest first; pinned: a
     version's name, or None. Reads the history, not the versions: there may be thousands of them.
     """
@@ -62,6 +64,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
         "saved": saved(served),
+        "sources": list(served.version.facts.sources),
         "least_confidence": confidence_needed(served),
         "curve": curve_of(past.rows, metric),
         "by_label": best_known(measured.get("labels", {})),
