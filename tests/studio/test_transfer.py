@@ -58,6 +58,9 @@ def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Benc
     assert verdict.stays, "it was tuned on the same labels"
     tuned = bench.until_tuned(project)
     assert store.encoders()[tuned.encoder].earlier == f"project {earlier}'s encoder 1"
+    (source,) = bench.state(project)["sources"]
+    assert source["name"] == f"project {earlier}"
+    assert source["weight"] > 0.1, "the labels bear its head out"
     assert bench.state(project)["trouble"] is None
 
 
