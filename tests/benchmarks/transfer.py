@@ -6,10 +6,10 @@ Tunes an encoder on LABELS random labels of the earlier set and fits a head on i
 Then plays the next project on random pools of POOL texts, ten labels a round, with the default
 strategy: on the pretrained encoder (`alone`), on the one half way to the earlier one (`begun`),
 where labels may bring the pretrained one back (`judged`), and as the product does, where also the
-earlier head votes for labels of the same name (`voted`). Prints the mean accuracy (micro-F1 where a
-text may have several labels) on TEST other texts at the numbers of labels in SHOWN, and the
-standard error of the last. With --deep the encoder is tuned at the numbers of labels in DEEP, on
-pools of DEEP_POOL texts.
+earlier head votes for labels of the same name (`voted`). `--arms whole` plays on the earlier
+encoder as it was tuned. Prints the mean accuracy (micro-F1 where a text may have several labels) on
+TEST other texts at the numbers of labels in SHOWN, and the standard error of the last. With --deep
+the encoder is tuned at the numbers of labels in DEEP, on pools of DEEP_POOL texts.
 """
 
 from argparse import ArgumentParser
@@ -46,8 +46,9 @@ SHOWN, DEEP, DEEP_POOL = (0, 10, 20, 30, 50, 100), (20, 40, 80), 1000
 NONE = np.zeros(0, np.int64)
 SPEC = EncoderSpec(("text",), BUNDLED, "", 128)
 
-Arm = Literal["alone", "begun", "judged", "voted"]
+Arm = Literal["alone", "whole", "begun", "judged", "voted"]
 ARMS: tuple[Arm, ...] = ("alone", "begun", "judged", "voted")
+"""Those that are played if none are named."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,17 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Next:
-    """The next project: its texts, and their vectors by the pretrained encoder and by the one that
-    it begins with. tuned: the folder of the earlier project's encoder; head: of the earlier project
-    on that encoder."""
+    """The next project: its texts, and their vectors by the pretrained encoder, by the one that it
+    begins with, and, if that is played, by the earlier one as it was tuned.
+
+    tuned: the folder of the earlier project's encoder; head: of the earlier project on that.
+    """
 
     pool: Corpus
     test: Corpus
     alone: Encoded
     begun: Encoded
+    whole: Encoded | None
     tuned: Path
     head: Head
 
@@ -164,7 +168,7 @@ def encoded(encoder: JointEncoder, pool: Corpus, test: Corpus) -> Encoded:
     return Encoded(vectors, others, names.astype(np.float16))
 
 
-def next_project(name: str, data: Path, out: Path) -> Next:
+def next_project(name: str, data: Path, out: Path, *, with_whole: bool = False) -> Next:
     """Both projects up to the first label of the next one. What takes long is kept in `out`."""
     earlier, pool, test = sets_of(PAIRS[name], data)
     few, tuned = earlier.take(np.arange(min(3000, len(earlier)))), out / name
@@ -179,7 +183,12 @@ def next_project(name: str, data: Path, out: Path) -> Next:
     there = _kept(
         out / f"{name}-earlier.npz", lambda: encoded(JointEncoder(SPEC, tuned), own, own.take(NONE))
     )
-    return Next(pool, test, alone, begun, tuned, head_of(there, own))
+    whole = None
+    if with_whole:
+        whole = _kept(
+            out / f"{name}-whole.npz", lambda: encoded(JointEncoder(SPEC, tuned), pool, test)
+        )
+    return Next(pool, test, alone, begun, whole, tuned, head_of(there, own))
 
 
 def _kept(path: Path, make: Callable[[], Encoded]) -> Encoded:
@@ -227,6 +236,8 @@ def played(project: Next, arm: Arm, seed: int, *, is_deep: bool) -> Iterator[flo
     ids, answered = np.arange(1, len(rows) + 1, dtype=np.int64), np.zeros(0, np.int64)
     begins, judged_at = arm != "alone", 0
     now = _rows_of(project.begun if begins else project.alone, rows)
+    if arm == "whole" and project.whole is not None:
+        now = _rows_of(project.whole, rows)
     sources = votes_in(project, rows) if arm == "voted" else ()
     while True:
         labels = len(answered)
@@ -282,12 +293,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--pairs", nargs="+", choices=list(PAIRS), default=list(PAIRS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
+    parser.add_argument("--arms", nargs="+", choices=("whole", *ARMS), default=ARMS)
     parser.add_argument("--deep", action="store_true")
     arguments = parser.parse_args()
     print(f"{'pair':17}{'arm':8}" + "".join(f"{labels:7}" for labels in SHOWN) + "     +-")
     for name in arguments.pairs:
-        project = next_project(name, arguments.data, arguments.out)
+        with_whole = "whole" in arguments.arms
+        project = next_project(name, arguments.data, arguments.out, with_whole=with_whole)
         for arm in arguments.arms:
             curves = np.array(
                 [
