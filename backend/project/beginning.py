@@ -8,7 +8,7 @@ from model.types import EncoderSpec
 JUDGED_FIRST, JUDGED_GROWTH, JUDGED_LAST = 20, 1.5, 100
 """The encoder of an earlier project is compared with the pretrained one at so many labels, and
 again whenever they have grown by this factor, up to the last. Three encoders that had been tuned on
-something else gave way in all nine runs by 50 labels, in two of them at 20."""
+something else gave way in all nine runs by 50 labels, in three of them at 20."""
 
 
 class Beginning:
