@@ -107,7 +107,7 @@ def evidence_of(snapshot: Snapshot, judges: Judged, audits: Bools, seed: int) ->
         here[mine] = found.evidence(source.votes(places, count))
         said += here
         heard = slice(None) if found.is_silence_telling else mine
-        weights[heard] = np.maximum(weights[heard], MOST_WEIGHT * weight)
+        weights[heard] = np.maximum(weights[heard], MOST_WEIGHT[snapshot.kind] * weight)
     return Evidence(snapshot.vectors[rows], said, weights) if len(rows) else None
 
 
