@@ -44,7 +44,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 def _place(item: pytest.Item) -> int:
     if is_on_postgresql(item.nodeid):
         return 0
-    return 1 if item.get_closest_marker("studio") else 2
+    if not item.get_closest_marker("studio"):
+        return 3
+    # Those with the usual settings one after the other: they share a backend.
+    has_its_own = hasattr(getattr(item, "module", None), "backend_settings")
+    return 1 if has_its_own else 2
 
 
 def is_on_postgresql(nodeid: str) -> bool:
@@ -119,8 +123,11 @@ QUICK: dict[str, object] = {
     "poll_seconds": 5,
     "deep_rounds": "no",
     "max_tokens": 32,
+    "label_aliases": '{"hard / finance": "hard / business"}',
+    "weak_labels": "tags",
 }
-"""Of a backend in tests: texts are read only as far as it takes to tell them apart."""
+"""Of a backend in tests: texts are read only as far as it takes to tell them apart; and what does
+no harm where it is not looked at, so that many modules can share a backend."""
 
 
 @pytest.fixture(scope="module")
@@ -129,24 +136,48 @@ def backend_settings() -> dict[str, object]:
     return {}
 
 
-@pytest.fixture(scope="module")
-def shared_bench(
-    label_studio: local.LocalProcess,
-    studio: Studio,
-    backend_settings: dict[str, object],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> "Iterator[Bench]":
-    """A running backend beside the real Label Studio, for all tests of a module."""
-    # Not at import, here and below: it loads the learning libraries, which the process that only
-    # hands out the tests does not need, and all others wait for it.
-    from tests.studio.bench import Bench  # noqa: PLC0415
+class Backends:
+    """The backends beside one Label Studio, one at a time: it goes on for the next module with the
+    same settings."""
 
-    folder: Path = tmp_path_factory.mktemp(f"backend-{next(_numbers)}")
-    settings = {**QUICK, **backend_settings}
-    server = local.backend(folder, local.free_port(), label_studio.url, **settings)
-    with server:
+    def __init__(self, studio: Studio, folders: pytest.TempPathFactory) -> None:
+        self._studio = studio
+        self._folders = folders
+        self._running: Bench | None = None
+
+    def of(self, settings: dict[str, object]) -> "Bench":
+        """A running one with these settings."""
+        # Not at import, here and below: it loads the learning libraries, which the process that
+        # only hands out the tests does not need, and all others wait for it.
+        from tests.studio.bench import Bench  # noqa: PLC0415
+
+        if self._running is not None and self._running.settings == settings:
+            return self._running
+        self.stop()
+        folder: Path = self._folders.mktemp(f"backend-{next(_numbers)}")
+        server = local.backend(folder, local.free_port(), self._studio.url, **settings)
+        server.start()
+        self._running = Bench(self._studio, server, folder / "models", settings)
         server.wait_until_up()
-        yield Bench(studio, server, folder / "models", settings)
+        return self._running
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.server.stop()
+            self._running = None
+
+
+@pytest.fixture(scope="session")
+def backends(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backends]:
+    made = Backends(studio, tmp_path_factory)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_bench(backends: Backends, backend_settings: dict[str, object]) -> "Bench":
+    """A running backend beside the real Label Studio, for all tests of a module."""
+    return backends.of({**QUICK, **backend_settings})
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         **{"undecided": 0, "empty": 0, "skipped": 3},
         "validation": {"accuracy": 0.5},
         "unanswered": [],
+        "sources": [],
         "seconds": 0.0,
         "training_labels": 10,
         "audit_labels": 2,

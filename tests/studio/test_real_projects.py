@@ -128,8 +128,3 @@ def test_annotations_are_understood_or_counted(bench: Bench) -> None:
 
     paths = until("pre-annotations", kept)
     assert all(nested(path[-1]) == path for path in paths), "leaves, with the way down to them"
-
-
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {"label_aliases": '{"hard / finance": "hard / business"}'}

@@ -11,11 +11,6 @@ STORIES = 60
 LABELS = 30
 
 
-@pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {"weak_labels": "tags", "deep_rounds": "no", "poll_seconds": 1, "audit_share": 0.0}
-
-
 def tagged(story: Json, number: int) -> Json:
     """Most uploaders tag rightly, some in words of their own, some not at all."""
     tags: list[object] = [story["topic"].upper(), ["Bulletin", story["topic"]], None]
