@@ -93,6 +93,10 @@ class ProjectReplaced(BackendError):
     """The project with this number in Label Studio is not the one that we learnt about."""
 
 
+class CannotTransfer(BackendError):
+    """A project cannot begin with what an earlier one learnt."""
+
+
 class TrainerDied(BackendError):
     """The trainer process ended in the middle of a job."""
 

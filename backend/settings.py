@@ -83,6 +83,11 @@ class Settings:
     max_tokens: int = setting(
         128, "Texts are cut to this many tokens; a larger value reads more and is slower.", least=8
     )
+    transfer_from: str = setting(
+        "",
+        "What projects without an encoder begin with: the number of an earlier project, or a "
+        "folder that export wrote.",
+    )
     strategy: str = setting(
         "auto",
         "Query strategy; auto is the one that measured best, currently variance.",

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from model.encoders.text import CHARACTERS_PER_TOKEN, TextEncoder
+from model.encoders.text import CHARACTERS_PER_TOKEN, RECIPE_FILE, TextEncoder
+from model.exported import GAIN, ORIGIN, gain_of
 from model.heads.head import Head
+from model.storage.earlier import Earlier, write_facts
 from model.types import EXCLUSIVE, Floats, Kind
 
 MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
@@ -39,9 +42,7 @@ PROBLEM_TYPES: dict[Kind, str | None] = {
 }
 """The setting by which the pipeline applies softmax or sigmoid."""
 
-# Powers of two, which round nothing; small enough that the network can be run in float16, too.
-GAIN = 2.0**10
-"""One of two summands is scaled up by this, or down, so that only one counts."""
+# Powers of two, as GAIN.
 SPREAD = 2.0**8
 """What is normalised is made this wide: the epsilon of layer normalisation then does not count."""
 SLOPE = 2.0**-12
@@ -92,12 +93,19 @@ Texts are cut to {max_tokens} tokens, as in training.
 """
 
 
-def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, Any]) -> None:
+def export(
+    encoder: TextEncoder,
+    head: Head,
+    folder: Path,
+    facts: Mapping[str, Any],
+    origin: Earlier | None = None,
+) -> None:
     """Write encoder and head as one classifier: float32 weights, tokenizer and README.
 
     The tokenizer puts the encoder's prefix before each text (for classifiers not before an empty
     one).
-    facts: for the README, name -> value.
+    facts: for the README, name -> value. origin: what both are, so that another project can begin
+    with them, see `model.exported`; None: none can.
     Raises ValueError for a network of another type than MODEL_TYPES, and for a `single` head with
     one label, which leaves nothing to decide.
     """
@@ -106,6 +114,16 @@ def export(encoder: TextEncoder, head: Head, folder: Path, facts: Mapping[str, A
     classifier(encoder, head).save_pretrained(folder)
     _save_tokenizer(tokenizer(encoder, of_spans=head.kind == "spans"), folder)
     (folder / "README.md").write_text(card(head, encoder.max_tokens, facts), "utf-8")
+    if origin is not None:
+        _write_origin(encoder, origin, folder / ORIGIN)
+
+
+def _write_origin(encoder: TextEncoder, origin: Earlier, folder: Path) -> None:
+    folder.mkdir()
+    encoder.network.config.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    (folder / RECIPE_FILE).write_text(json.dumps(asdict(encoder.recipe)))
+    write_facts(folder, origin)
 
 
 def check(encoder: TextEncoder, head: Head) -> None:
@@ -131,7 +149,8 @@ def classifier(encoder: TextEncoder, head: Head) -> Any:
         model: Any = kind.from_config(_config(encoder, head))  # type: ignore[no-untyped-call]
     model.base_model.load_state_dict(encoder.network.state_dict(), strict=False)
     last, added = model.base_model.encoder.layer[-2:]
-    _write_pooling(last, added, "cls" if of_spans else encoder.recipe.pooling)
+    pooling = "cls" if of_spans else encoder.recipe.pooling
+    _write_pooling(last, added, pooling, gain_of(of_spans=of_spans, pooling=pooling))
     _write_centring(added, head.centre)
     if of_spans:
         _write_output(model.classifier, head, 1.0)
@@ -151,15 +170,14 @@ def _config(encoder: TextEncoder, head: Head) -> Any:
     return config
 
 
-def _write_pooling(last: Any, added: Any, pooling: str) -> None:
-    """Make layer `added` pool the states of the encoder's `last` layer.
+def _write_pooling(last: Any, added: Any, pooling: str, gain: float) -> None:
+    """Make layer `added` pool the states of the encoder's `last` layer, scaled by `gain`.
 
     What it normalises is its attention plus the token's own state. For `mean` the state must not
     count against the attention; for `cls`, and for spans, only the state counts: attention is 0.
     """
     for weights in added.parameters():
         weights.zero_()  # query and key, too, so that all tokens weigh the same
-    gain = 1.0 / GAIN if pooling == "mean" else GAIN
     last.output.LayerNorm.weight.mul_(gain)
     last.output.LayerNorm.bias.mul_(gain)
     if pooling == "mean":

@@ -1,6 +1,7 @@
 """Connect a project of a running Label Studio to a running backend, and wait for the first order.
 
-The same as Settings > Model > Connect Model, without the clicks.
+The same as Settings > Model > Connect Model, without the clicks. With --from the project begins
+with what an earlier one learnt; this command then needs the server's MODEL_DIR.
 """
 
 import os
@@ -8,11 +9,14 @@ import time
 from argparse import ArgumentParser, Namespace
 
 from backend.commands.access import add_access_arguments, studio_of
-from backend.errors import BackendError
+from backend.errors import BackendError, CannotTransfer
 from backend.progress import waiting
+from backend.project.beginning import beginning_in_words
+from backend.project.transfer import take_over_for
 from backend.queue.publish import SAMPLING
 from backend.settings import Settings, from_env
 from backend.studio.api import Studio
+from backend.studio.project import StudioProject
 
 LIMIT = 600.0
 
@@ -20,6 +24,14 @@ LIMIT = 600.0
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, required=True, help="the project's number")
     add_access_arguments(parser)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        default="",
+        metavar="EARLIER",
+        help="begin with what an earlier project learnt: its number, if it is one of the same "
+        "backend, or a folder that `export` wrote",
+    )
     parser.add_argument(
         "--backend-url",
         default="http://localhost:9090",
@@ -34,6 +46,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
     studio = studio_of(arguments, settings)
+    if arguments.source:
+        print(begin_with(arguments.source, studio.of(arguments.project), settings))
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
     if not studio.of(arguments.project).describe()["task_number"]:
         print("Connected. The project has no tasks yet; the order follows when you import some.")
@@ -42,6 +56,21 @@ def run(arguments: Namespace) -> None:
     print(
         f"Connected. Open {studio.url}/projects/{arguments.project}/data and press Label All Tasks."
     )
+
+
+def begin_with(source: str, project: StudioProject, settings: Settings) -> str:
+    """Take over what an earlier project learnt, for one that nobody has labelled yet. Returns the
+    sentence on how it begins. Raises BackendError; nothing is written then."""
+    described = project.describe()
+    labelled = int(described.get("num_tasks_with_annotations") or 0)
+    if labelled:
+        raise CannotTransfer(
+            f"{labelled} tasks of project {project.number} are labelled already. Connect it "
+            f"without --from, and the model learns from them. If it is to begin with {source} all "
+            f"the same, start the backend with TRANSFER_FROM={source}"
+        )
+    earlier = take_over_for(source, settings, project.number, described["label_config"])
+    return beginning_in_words(earlier)
 
 
 def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:

@@ -15,7 +15,8 @@ from backend.types import Json
 from model.encoders.text import TextEncoder
 from model.export import check, export
 from model.heads.head import Head
-from model.storage.store import EncoderMeta, Store, Version
+from model.storage.earlier import Earlier
+from model.storage.store import HERE, EncoderMeta, Store, Version
 from model.types import is_of_text
 
 
@@ -32,7 +33,8 @@ def run(arguments: Namespace) -> None:
     store = store_of(from_env(os.environ).model_dir, arguments.project)
     version, head = chosen(store, arguments.version)
     encoder, meta = encoder_of(store, version, head)
-    export(encoder, head, folder, facts_of(version, meta))
+    origin = origin_of(arguments.project, version, head, meta)
+    export(encoder, head, folder, facts_of(version, meta), origin)
     print(f"Version {version.name} was written to {folder}; its README.md says how to use it")
 
 
@@ -67,6 +69,12 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
     except (OSError, ValueError) as error:
         raise BackendError(f"Version {version.name} cannot be exported: {error}") from error
     return encoder, meta
+
+
+def origin_of(project: int, version: Version, head: Head, encoder: EncoderMeta) -> Earlier:
+    """What another project can take over from the folder, see backend.project.transfer."""
+    number = version.encoder if encoder.source == HERE else None
+    return Earlier(f"project {project}", encoder.spec, number, encoder.labels, head)
 
 
 def facts_of(version: Version, encoder: EncoderMeta) -> Json:

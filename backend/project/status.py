@@ -47,7 +47,8 @@ class Status:
     annotations are not learnt, the most frequent reason first; reading: the share of the tasks that
     is known while all are read for the first time, else None; publish_seconds: how long this turn
     wrote an order into Label Studio; people: the names of annotators by their users' ids, for the
-    status page alone.
+    status page alone; beginning: what the project took over from an earlier one, in sentences, or
+    "".
     """
 
     served: Served | None = None
@@ -59,6 +60,7 @@ class Status:
     not_learnt: tuple[NotLearnt, ...] = ()
     reading: float | None = None
     publish_seconds: float = 0.0
+    beginning: str = ""
     people: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 

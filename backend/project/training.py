@@ -8,18 +8,21 @@ from hashlib import sha256
 
 from backend.errors import BackendError, TrainerDied
 from backend.interface.names import keys_of, names_of
-from backend.interface.questions import LabelConfig, SourceKind
+from backend.interface.questions import LabelConfig
 from backend.media.access import access_of, without_tokens
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
+from backend.project.beginning import Beginning
 from backend.project.context import ProjectContext
-from backend.settings import Settings
+from backend.project.encoder_spec import ignored_by, is_tunable, spec_of
+from backend.project.transfer import take_over
 from backend.trainer.jobs import Job
 from backend.trainer.messages import (
     AddBase,
     Advanced,
     Done,
     Embed,
+    Judge,
     Request,
     Review,
     Subject,
@@ -29,7 +32,7 @@ from backend.trainer.messages import (
 from model.choosing.choice import SCORED_ROWS
 from model.learner import deep_round_due
 from model.storage.store import EncoderMeta, Store
-from model.types import EncoderSpec, Ints, Layout, is_of_text
+from model.types import Ints, is_of_text
 
 log = logging.getLogger(__name__)
 
@@ -42,33 +45,6 @@ URGENT_TASKS = 256
 """An order needs vectors of about this many tasks to begin with. Encoding is urgent until there are
 so many, and when no more than that are missing; the middle of a large pool takes turns with deep
 rounds, which it would put off for hours."""
-
-NONE = "none"
-"""In place of an encoder's name: what it would read is left out."""
-
-
-def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
-    """The encoder that the settings name for what a project shows."""
-    text = settings.encoder if {"text", "tokens"} & set(layout) else ""
-    image = settings.image_encoder if {"image", "video"} & set(layout) else ""
-    audio = settings.audio_encoder if "audio" in layout else ""
-    return EncoderSpec(layout, text, image, settings.max_tokens, audio)
-
-
-def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
-    """The media that the settings name no encoder for."""
-    ignored: list[SourceKind] = []
-    if settings.image_encoder == NONE:
-        ignored += ["image", "video"]
-    if settings.audio_encoder == NONE:
-        ignored += ["audio"]
-    return tuple(ignored)
-
-
-def is_tunable(layout: Layout) -> bool:
-    """Whether deep rounds teach the encoder anything: sounds alone take too long for that. Networks
-    of texts and pictures are tuned, and of clips single frames are learnt from."""
-    return set(layout) != {"audio"}
 
 
 class Training:
@@ -100,6 +76,10 @@ class Training:
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
         self._failed_review: int | None = None
+        self._failed_judging = 0
+        """Labels at the last comparison with the earlier encoder that failed."""
+        self.beginning = Beginning(store)
+        self._has_looked_for_earlier = False
 
     def see(self, xml: str, config: LabelConfig) -> None:
         """The labelling config as it is now: it tells the trainer what to read."""
@@ -120,12 +100,36 @@ class Training:
         known = self._store.encoders()
         fitting = [number for number, meta in known.items() if meta.spec == self._spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
+            if not known:
+                self._take_over()
             self._submit("base", AddBase(self._subject()), is_urgent=True)
         ready = [number for number in fitting if self._store.is_ready(number)]
         # While the first one for other settings comes, one that reads the same will do.
         alike = [number for number in known if known[number].spec.layout == self._spec.layout]
         usable = ready[-1:] or fitting[:1] or alike[-1:]
         return usable[0] if usable else None
+
+    def _take_over(self) -> None:
+        """Begin with what TRANSFER_FROM names, unless the project was connected with another. Where
+        that cannot be, people are told, and nobody waits."""
+        source = self._settings.transfer_from
+        if not source or self._has_looked_for_earlier or self.beginning.earlier() is not None:
+            return
+        try:
+            take_over(source, self._settings, self._project, self._spec)
+        except BackendError as error:
+            sentence = f"TRANSFER_FROM={source}: {error}. It begins with the pretrained encoder"
+            log.warning("project %d: %s", self._project, sentence)
+            self._troubles.note(sentence)
+        self._has_looked_for_earlier = True  # after a full disk, once more
+
+    def request_judgement(self, labelling: Labelling) -> None:
+        """Have the encoder of the earlier project compared with the pretrained one."""
+        labels, settings = len(labelling.answers), self._settings
+        is_due = self.beginning.is_to_be_judged(self._spec, labels)
+        if is_due and labels > self._failed_judging:
+            request = Judge(self._subject(), labels, settings.empty_is_none, settings.label_names)
+            self._submit("judge", request)
 
     def request_vectors(self, encoder: int, keys: Ints) -> int:
         """Have encoded what has no vector, by `encoder` and by the newest one, names of labels
@@ -266,5 +270,7 @@ class Training:
             self._base_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())
+        if isinstance(job.request, Judge):
+            self._failed_judging = job.request.labels
         if isinstance(job.request, Review):
             self._failed_review = job.request.encoder

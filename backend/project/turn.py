@@ -17,6 +17,7 @@ from backend.mirror.review import read as read_review
 from backend.project import reread, weak_reading
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
+from backend.project.earlier_votes import EarlierVotes
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
@@ -77,6 +78,7 @@ class Turns:
         address = self._upkeep.studio_address
         reached = replace(connection, studio_address=address)
         self._training = Training(replace(context, connection=reached), self._store)
+        self._earlier_votes = EarlierVotes(self._store, self._training.beginning)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -275,6 +277,7 @@ class Turns:
         if encoder is None:
             return None
         _, keys = self._pool.keys(config, self._settings.seed)
+        self._see_beginning()
         unreadable = Unreadable(*self._pool.unreadable(SHOWN_UNREADABLE))
         nothing = sentence_on(self._pool.nothing_shown(), config)
         if nothing and nothing != self._status.nothing_shown:
@@ -287,6 +290,13 @@ class Turns:
             *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
             used=0.0 if is_read(self._pool) else self._used(labelling),
         )
+
+    def _see_beginning(self) -> None:
+        """What the project took over from an earlier one, and what labels say of it."""
+        beginning = self._training.beginning.sentence()
+        if beginning and beginning != self._status.beginning:
+            log.info("project %d: %s", self._project, beginning)
+        self._status = replace(self._status, beginning=beginning)
 
     def _used(self, labelling: Labelling) -> float:
         """The share of the served order that is not open any more."""
@@ -329,6 +339,7 @@ class Turns:
             texts=lambda ids: self._pool.parts(ids, now.config),
             previous=None if served is None else served.version,
             pinned=pinned,
+            sources=self._earlier_votes,
         )
 
     def _publish(self, played: Round, now: Ranked) -> Iterator[Status]:
@@ -392,6 +403,7 @@ class Turns:
     ) -> None:
         is_forced = "train" in hints
         if pinned is None and is_read(self._pool):
+            self._training.request_judgement(labelling)  # a deep round then begins with the better
             self._training.request_deep_round(labelling, forced=is_forced)
         elif pinned is not None and is_forced:
             log.warning("project %d: no training while a version is pinned", self._project)

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 from backend.errors import explained
 from backend.interface.content import Parts
 from backend.interface.preannotations import Needed
+from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.types import Json
 from model.heads.head import Head
+from model.heads.sources import Source
 from model.learner import Outcome
 from model.snapshot import Policy
 from model.storage.store import Version
@@ -20,6 +22,15 @@ from model.storage.vectors import VectorStore
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
+
+Sources = Callable[[Ints, LabelConfig], tuple[Source, ...]]
+"""Content keys of tasks (n,) and the labels to learn -> what others than people say of them."""
+
+
+def no_sources(_: Ints, __: LabelConfig) -> tuple[Source, ...]:
+    """Nobody else says anything."""
+    return ()
+
 
 Texts = Callable[[Ints], list[Parts]]
 """Ids of tasks -> what they show."""
@@ -38,7 +49,8 @@ class Setup:
 
     encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
     which the new name differs; texts: what tasks show; previous: the version before, where the fit
-    begins; pinned: a version of this encoder whose head ranks unchanged; nothing is learnt then.
+    begins; pinned: a version of this encoder whose head ranks unchanged; nothing is learnt then;
+    sources: what others say of tasks.
     """
 
     encoder: int
@@ -47,6 +59,7 @@ class Setup:
     texts: Texts
     previous: Version | None = None
     pinned: Version | None = None
+    sources: Sources = no_sources
 
     @property
     def start(self) -> Head | None:

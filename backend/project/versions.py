@@ -100,6 +100,7 @@ def _figure(value: Any) -> str | None:
 def described(encoder: EncoderMeta) -> str:
     """What an encoder was made from."""
     bases = [encoder.base, encoder.image_base, encoder.audio_base]
-    return " and ".join(filter(None, bases)) + (
-        f", fine-tuned at {encoder.labels} labels" if encoder.labels else ""
-    )
+    parts = [" and ".join(filter(None, bases))]
+    parts += [f"begun with {encoder.earlier}"] if encoder.earlier else []
+    parts += [f"fine-tuned at {encoder.labels} labels"] if encoder.labels else []
+    return ", ".join(parts)

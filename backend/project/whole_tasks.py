@@ -40,9 +40,9 @@ class WholeTasks:
         asked = config.learnable(given_labels(labelling.answers.values()), named)
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
-        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)
+        snapshot = snapshot_of(self._store, labelling, asked, setup)
         sources = sources_of(labelling, snapshot.ids, config, asked)
-        snapshot = replace(snapshot, sources=sources)
+        snapshot = replace(snapshot, sources=(*sources, *snapshot.sources))
         outcome = fast_round(snapshot, policy, setup.start, fixed)
         # Mostly the same tasks at each round.
         head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
@@ -87,9 +87,10 @@ class WholeTasks:
         return there, found[there]
 
 
-def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
-    """The part of the pool that has vectors, as arrays, and the names of the labels."""
-    vectors = store.vectors(encoder)
+def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, setup: Setup) -> Snapshot:
+    """The part of the pool that has vectors, as arrays, the names of the labels, and what others
+    say."""
+    vectors = store.vectors(setup.encoder)
     rows = vectors.rows(labelling.keys)
     has_vector = rows >= 0
     ids = labelling.ids[has_vector]
@@ -104,5 +105,6 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder
         labels=config.labels,
         kind=config.kind,
         groups=config.groups,
-        names=name_vectors(store, encoder, config),
+        names=name_vectors(store, setup.encoder, config),
+        sources=setup.sources(labelling.keys[has_vector], config),
     )

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from backend.mirror.pool import PINNED, Pool
 from backend.studio.project import StudioProject
+from model.storage.earlier import voting_encoder
 from model.storage.store import Store, Version, version_key
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,13 @@ def obsolete(
 def delete_old_files(
     store: Store, served: Version, published: list[str], pinned: str | None
 ) -> None:
-    """Delete encoders older than the served one, except the newest KEPT_ENCODERS, and versions,
-    except the newest KEPT_VERSIONS of those `published` (oldest first) that Label Studio still
-    holds. The pinned version is kept, and the last one of each encoder, to roll back to."""
-    pinned_encoder = None if pinned is None else version_key(pinned)[0]
+    """Delete encoders older than the served one, except the newest KEPT_ENCODERS and the one whose
+    vectors the head of an earlier project reads, and versions, except the newest KEPT_VERSIONS of
+    those `published` (oldest first) that Label Studio still holds. The pinned version is kept, and
+    the last one of each encoder, to roll back to."""
+    needed = {None if pinned is None else version_key(pinned)[0], voting_encoder(store)}
     for number in list(store.encoders())[:-KEPT_ENCODERS]:
-        if number < served.encoder and number != pinned_encoder:
+        if number < served.encoder and number not in needed:
             store.delete_encoder(number)
     names = store.version_names()
     last = {version_key(name)[0]: name for name in names}

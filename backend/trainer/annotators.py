@@ -13,7 +13,7 @@ import numpy as np
 from backend.interface.questions import LabelConfig, Question
 from backend.mirror.votes import Votes
 from backend.mirror.weighing import Decisions, Voted, decisions_on, weights_from
-from backend.trainer.told import Told, names_of
+from backend.trainer.told import Told, given_labels
 from backend.types import Json
 from model.measuring.annotators import (
     Quality,
@@ -76,7 +76,7 @@ def panels(votes: Sequence[Voted], told: Sequence[Told], config: LabelConfig) ->
 def _as_votes(told: Told) -> list[Voted]:
     labels = told.question.labels
     return [
-        Voted(task, MODEL, tuple(names_of(said, labels)))
+        Voted(task, MODEL, tuple(given_labels(said, labels)))
         for task, said in zip(told.ids.tolist(), told.said, strict=True)
     ]
 

@@ -1,16 +1,21 @@
-"""The encoders that jobs load, and the pretrained one that a project begins with."""
+"""The encoders that jobs load, and the one that a project begins with."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from backend.trainer.messages import AddBase
+from backend.trainer.messages import AddBase, Subject
 from backend.trainer.report import Report
 from backend.types import Json
+from model.encoders.blending import blended
 from model.encoders.joint import Example, JointEncoder
-from model.storage.store import EncoderMeta, Store, write_encoder_meta
+from model.storage.damage import WrittenLater
+from model.storage.earlier import earlier_of, verdict_of, weights_of
+from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import EncoderSpec, Floats, Layout, is_of_text
 
 TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
@@ -19,13 +24,49 @@ annotators wait for an order; pictures stand in memory meanwhile."""
 
 
 def add_base_encoder(job: AddBase, report: Report) -> Json:
-    """Make the encoder that the settings name known to the store, pretrained."""
+    """Make the encoder that a project begins with known to the store: half way to the one that an
+    earlier project tuned, if it has left one, else the pretrained one that the settings name."""
     spec = job.subject.spec
-    store, meta = Store(job.subject.folder), meta_of(spec, loaded(spec, None))
+    store, beginning = Store(job.subject.folder), beginning_of(job.subject)
+    encoder = begun(spec, beginning)
+    meta = meta_of(spec, encoder)
     number = store.next_encoder()
     with store.new_encoder(number) as folder:
+        if beginning.weights is not None:
+            encoder.save(folder)
+            meta = replace(meta, source=HERE, earlier=beginning.whose)
         write_encoder_meta(folder, meta)
-    return {"encoder": number}
+    return {"encoder": number, "from": beginning.whose or meta.source}
+
+
+def begun(spec: EncoderSpec, beginning: "Beginning") -> JointEncoder:
+    """A fresh encoder to begin with, or to tune."""
+    if beginning.weights is None:
+        return JointEncoder(spec)
+    return blended(spec, beginning.weights)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The weights that a project's encoders are made from. weights: None for the pretrained ones;
+    whose: they are, in words, "" for the pretrained ones."""
+
+    weights: Path | None = None
+    whose: str = ""
+
+
+def beginning_of(subject: Subject) -> Beginning:
+    """What an earlier project left, where it is of the encoder that the settings name and the
+    labels did not speak for the pretrained one; else the pretrained weights."""
+    store, earlier = Store(subject.folder), None
+    weights = weights_of(store)
+    with suppress(WrittenLater):  # which is said when the project is opened
+        earlier = earlier_of(store)
+    verdict = verdict_of(store)
+    stays = verdict is None or verdict.stays
+    if stays and weights is not None and earlier is not None and earlier.fits(subject.spec):
+        return Beginning(weights, earlier.whose)
+    return Beginning()
 
 
 def meta_of(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:

@@ -16,7 +16,7 @@ from backend.media.access import Access
 from backend.types import Json
 from model.types import EncoderSpec
 
-JobKind = Literal["base", "embed", "tune", "review"]
+JobKind = Literal["base", "embed", "judge", "tune", "review"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class AddBase:
-    """Add the pretrained encoder to the project's encoders."""
+    """Add the encoder that the project begins with to its encoders."""
 
     subject: Subject
 
@@ -57,6 +57,17 @@ class Embed:
 
     subject: Subject
     encoder: int
+    label_names: bool
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Find out whether the encoder of the earlier project helps. labels: how many there are; the
+    rest: the settings of the same names."""
+
+    subject: Subject
+    labels: int
+    empty_is_none: bool
     label_names: bool
 
 
@@ -85,10 +96,11 @@ class Review:
     empty_is_none: bool
 
 
-Request = AddBase | Embed | Tune | Review
+Request = AddBase | Embed | Judge | Tune | Review
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
+    "judge": Judge,
     "tune": Tune,
     "review": Review,
 }

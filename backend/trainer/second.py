@@ -7,7 +7,7 @@ import numpy as np
 from backend.interface.questions import LabelConfig
 from backend.trainer.annotators import Panel
 from backend.trainer.doubts import SHOWN_TASKS
-from backend.trainer.told import Told, names_of
+from backend.trainer.told import Told, given_labels
 from backend.types import Json
 from model.choosing.second_opinions import of_labelled, of_open, trust_in, worth_again
 from model.types import EXCLUSIVE, Ints
@@ -32,7 +32,7 @@ def second_opinions(told: Sequence[Told], panels: Sequence[Panel], open_tasks: i
     return {
         "next": SHOWN_TASKS,
         "tasks": [
-            {"task": int(one.ids[row]), "given": names_of(one.targets[row] > 0, labels)}
+            {"task": int(one.ids[row]), "given": given_labels(one.targets[row] > 0, labels)}
             for row in rows.tolist()
         ],
     }

@@ -16,10 +16,11 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
+from model.measuring.belief import belief
 from model.measuring.review import FOLDS, LEAST_DOUBT, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
 from model.spans.tags import Span, Tokens, tags_of
-from model.types import Ints
+from model.types import Floats, Ints
 
 REVIEWED_TEXTS = 2000
 """Marked texts that are reviewed at most, drawn at random: their tokens stand in memory."""
@@ -56,6 +57,22 @@ class Spans:
         tokens: Any = encoder.encode(reviewed.shown)
         spans = [spans_in(answer) for answer in reviewed.answers]
         return doubted_spans(reviewed.ids, texts, tokens, spans, self._labels, seed)
+
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        _: Report,
+    ) -> Floats:
+        tokens: Any = encoder.encode(shown)
+        spans = [spans_in(answer) for answer in answers]
+        probs = cross_validated_tags(tokens, spans, self._labels, seed)
+        of_tokens = belief(probs, targets_of(spans, tokens, self._labels), "single")
+        # A text counts as a whole, for its tokens are no independent witnesses.
+        result: Floats = np.add.reduceat(of_tokens, tokens.bounds[:-1]) / np.diff(tokens.bounds)
+        return result
 
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """Each pair of labels that two people gave to the same piece of a text, "" where one of

@@ -79,6 +79,6 @@ def told_about(
     return found
 
 
-def names_of(chosen: Sequence[bool] | Bools, labels: Sequence[str]) -> list[str]:
+def given_labels(chosen: Sequence[bool] | Bools, labels: Sequence[str]) -> list[str]:
     """The labels that are chosen."""
     return [label for label, is_chosen in zip(labels, chosen, strict=True) if is_chosen]

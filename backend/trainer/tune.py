@@ -12,14 +12,13 @@ from backend.media.reading import Reader
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels
-from backend.trainer.encoders import meta_of
+from backend.trainer.encoders import beginning_of, begun, meta_of
 from backend.trainer.messages import Tune
 from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
 from model.choosing.audit import SELF_LOT, by_lot, in_reserve
 from model.encoders.finetune import Examples, Step
-from model.encoders.joint import JointEncoder
 from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
 from model.storage.store import HERE, Store, write_encoder_meta
 from model.tracking import Tracker
@@ -27,11 +26,13 @@ from model.types import Ints
 
 
 def tune_encoder(job: Tune, report: Report) -> Json:
-    """Fine-tune a fresh copy of the base encoder on all labels, as a new encoder of the store."""
+    """Fine-tune a fresh copy of the encoder that the project began with on all labels, as a new
+    encoder of the store."""
     subject, folder = job.subject, job.subject.folder
     config, spec = subject.config, subject.spec
     store, pool = Store(folder), Pool(folder / MIRROR)
-    encoder = JointEncoder(spec)
+    beginning = beginning_of(subject)
+    encoder = begun(spec, beginning)
     record = opened_record(pool, config, folder, report.working)
     reader = Reader(encoder, spec, store, subject.access, record)
     answers = pool.labelling(config, job.empty_is_none).answers
@@ -68,7 +69,12 @@ def tune_encoder(job: Tune, report: Report) -> Json:
             )
             found = asdict(result)
     meta = replace(
-        meta_of(spec, encoder), source=HERE, labels=len(answers), asked=job.asked, report=found
+        meta_of(spec, encoder),
+        source=HERE,
+        labels=len(answers),
+        asked=job.asked,
+        earlier=beginning.whose,
+        report=found,
     )
     with store.new_encoder(number) as aside:
         encoder.save(aside)

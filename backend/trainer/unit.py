@@ -12,7 +12,7 @@ from backend.trainer.whole_tasks import WholeTasks
 from backend.types import Json
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
-from model.types import Ints
+from model.types import Floats, Ints
 
 Pair = tuple[str, ...]
 """Two labels in place of each other; "" for none."""
@@ -40,6 +40,19 @@ class TrainingUnit(Protocol):
 
         Of whole tasks also `hard`, of the same form; `annotators`, see backend.trainer.annotators;
         `again`, see backend.trainer.second; `known`, for the mirror."""
+
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
+    ) -> Floats:
+        """How much heads on this encoder believe labels that they have not learnt: log
+        probabilities (n,), at most 0, of each text, of several questions of each that has enough
+        answers, or [0] if none has. Names count, where the labelling config has any. There are at
+        least 2 * FOLDS tasks."""
 
     def differences(self, answers: Sequence[Answer]) -> list[Pair]:
         """The pairs of labels in which the answers to one task differ, each once, always in the

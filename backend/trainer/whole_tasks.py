@@ -1,10 +1,11 @@
 """Labels of whole tasks, as the trainer learns and reviews them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
+from backend.interface.names import names_of
 from backend.interface.questions import Answer, LabelConfig, Question, labels_in
 from backend.media.contents import TaskContents
 from backend.mirror.targets import targets_of
@@ -13,13 +14,14 @@ from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.encoders import encoded
 from backend.trainer.report import Report
 from backend.trainer.second import is_comparable, second_opinions
-from backend.trainer.told import Reviewed, Told, names_of, told_about
+from backend.trainer.told import Reviewed, Told, given_labels, told_about
 from backend.types import Json
 from model.choosing.audit import SAMPLE_LOT, by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
+from model.measuring.belief import FOLDS, belief, cross_validated
 from model.measuring.review import confusions, verdicts
-from model.types import Bools, Ints
+from model.types import Bools, Floats, Ints
 
 COMPARED_TASKS = 200
 """Tasks without a label that are looked at beside the labelled ones, and no more than of these: a
@@ -57,6 +59,35 @@ class WholeTasks:
             "known": known_of(found),
         }
 
+    def belief(
+        self,
+        encoder: JointEncoder,
+        shown: TaskContents,
+        answers: Sequence[Answer],
+        seed: int,
+        report: Report,
+    ) -> Floats:
+        config = self._config
+        vectors, names = encoded(encoder, shown, report), _named(encoder, config)
+        targets = targets_of(answers, config.labels)
+        found = [
+            belief(
+                cross_validated(
+                    vectors[rows],
+                    targets[rows][:, columns],
+                    one.kind,
+                    one.labels,
+                    seed,
+                    names=None if names is None else names[columns],
+                ),
+                targets[rows][:, columns],
+                one.kind,
+            )
+            for one, columns, rows in _by_question(targets, config)
+            if rows.sum() >= FOLDS
+        ]
+        return np.concatenate(found) if found else np.zeros(1)
+
     def differences(self, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
         """One question after the other."""
         found: list[tuple[str, ...]] = []
@@ -84,6 +115,30 @@ def doubted(told: Sequence[Told], labelled: int) -> Json:
     }
 
 
+def _by_question(
+    targets: Floats, config: LabelConfig
+) -> Iterator[tuple[Question, list[int], Bools]]:
+    """Each question, its columns of the targets (n, c), and the rows (n,) that answer it."""
+    for question in config.questions:
+        columns = [config.places[label] for label in question.labels]
+        # Of several questions a task may lack the answer to this one.
+        is_alone = len(config.questions) == 1
+        counts = targets[:, columns].sum(axis=1)
+        is_answered: Bools = (counts > 0) | is_alone
+        yield question, columns, is_answered
+
+
+def _named(encoder: JointEncoder, config: LabelConfig) -> Floats | None:
+    """The vectors (c, d) of what the labels are called, zeros where there is no name; None where
+    there is none at all."""
+    names = names_of(config)
+    if not names:
+        return None
+    found = np.zeros((len(config.labels), encoder.dimension), np.float32)
+    found[[config.places[label] for label in names]] = encoder.encode(list(names.values()))
+    return found
+
+
 def _doubted(told: Told) -> Json:
     """All mistakes, hard tasks and confusions of one question."""
     kind, labels = told.question.kind, told.question.labels
@@ -95,8 +150,8 @@ def _doubted(told: Told) -> Json:
             {
                 "task": int(told.ids[row]),
                 "doubt": round(float(found.doubt[row]), 3),
-                "given": names_of(told.targets[row] > 0, labels),
-                "said": names_of(said[row], labels),
+                "given": given_labels(told.targets[row] > 0, labels),
+                "said": given_labels(said[row], labels),
             }
             for row in np.flatnonzero(which)
         ]

@@ -24,6 +24,7 @@ from backend.errors import explained
 from backend.logs import configure
 from backend.trainer.embed import embed_pool
 from backend.trainer.encoders import add_base_encoder
+from backend.trainer.judge import judge_beginning
 from backend.trainer.messages import (
     AddBase,
     Advanced,
@@ -31,6 +32,7 @@ from backend.trainer.messages import (
     Done,
     Embed,
     Failed,
+    Judge,
     Request,
     Review,
     Tune,
@@ -54,6 +56,7 @@ TELL_SECONDS = 1.0
 JOBS: dict[type[Request], Callable[[Any, Report], Json]] = {
     AddBase: add_base_encoder,
     Embed: embed_pool,
+    Judge: judge_beginning,
     Tune: tune_encoder,
     Review: review_labels,
 }

@@ -6,7 +6,8 @@ again. A damaged version is found when it is opened, see `Store.load_version`.
 
 from pathlib import Path
 
-from model.storage.damage import Damaged, set_aside
+from model.storage.damage import Damaged, WrittenLater, set_aside
+from model.storage.earlier import check_earlier, folder_of
 from model.storage.store import Store
 
 USED = "The newest whole encoder is used until the next deep round makes another"
@@ -14,7 +15,21 @@ USED = "The newest whole encoder is used until the next deep round makes another
 
 def mend(store: Store, now: float) -> list[str]:
     """Set aside what cannot be used. Returns a sentence for each; `now`: Unix time."""
-    return [*_mend_encoders(store, now), *_mend_vectors(store, now)]
+    return [*_mend_earlier(store, now), *_mend_encoders(store, now), *_mend_vectors(store, now)]
+
+
+def _mend_earlier(store: Store, now: float) -> list[str]:
+    try:
+        check_earlier(store)
+    except Damaged as error:
+        aside = set_aside(folder_of(store), now)
+        return [
+            f"What the earlier project left was damaged ({error}). Deep rounds begin with the "
+            f"pretrained encoder from now on. {_kept(aside)}"
+        ]
+    except WrittenLater as error:
+        return [f"What the earlier project left cannot be read: {error}"]
+    return []
 
 
 def _mend_encoders(store: Store, now: float) -> list[str]:

@@ -2,6 +2,7 @@
 
     encoders/2/            meta.json, and a transformers folder if it was fine-tuned here
     encoders/last          the largest number that an encoder was ever given
+    encoders/earlier/      what an earlier project left, see `model.storage.earlier`
     vectors/2/             the pool's vectors by encoder 2; `ready` once it can rank the pool;
                            `encoder`: the identity of the encoder that computed them
     vectors/frames-1f/     an image network's states for the frames of clips (sounds-1f: for sounds)
@@ -26,12 +27,14 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
-from model.storage.damage import Damaged, check_arrays, check_finite, json_of, whole
+from model.storage.damage import Damaged, check_arrays, json_of, whole
 from model.storage.facts import VersionFacts
+from model.storage.heads import NAME as HEAD
+from model.storage.heads import arrays_of, facts_of, head_of
 from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
-from model.types import EncoderSpec, Ints, LabelGroup, Layout, Medium
+from model.types import EncoderSpec, Ints, Layout, Medium
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
 NUMBER = re.compile(r"\d+")
@@ -67,8 +70,9 @@ class Version:
 class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
     image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
-    asked: names what these answered, beside which audit labels; identity: differs from that of any
-    other encoder, "" before it is written."""
+    asked: names what these answered, beside which audit labels; earlier: whose encoder it was made
+    from in place of the pretrained one, in words, or ""; identity: differs from that of any other
+    encoder, "" before it is written."""
 
     source: str
     base: str
@@ -80,6 +84,7 @@ class EncoderMeta:
     layout: Layout = ("text",)
     image_base: str = ""
     audio_base: str = ""
+    earlier: str = ""
     identity: str = field(default="", compare=False)
 
     @property
@@ -122,16 +127,11 @@ class Store:
             **version.facts.to_json(),
         }
         if head is not None:
-            arrays |= {"weights": head.weights, "bias": head.bias, "centre": head.centre}
-            if head.thresholds is not None:
-                arrays["thresholds"] = head.thresholds
-            facts |= {"kind": head.kind, "classes": list(head.labels)}
-            if head.groups:
-                # Not the conditions: they are those of the labelling interface of the day.
-                facts["groups"] = [[one.kind, one.start, one.stop] for one in head.groups]
-        with _written_aside(self.version_folder(version.name)) as aside:
+            arrays |= arrays_of(head)
+            facts |= facts_of(head)
+        with written_aside(self.version_folder(version.name)) as aside:
             contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            save_file(contiguous, aside / "head.safetensors")
+            save_file(contiguous, aside / HEAD)
             (aside / "meta.json").write_text(json.dumps(facts, indent=1))
 
     def load_version(self, name: str) -> Version:
@@ -141,8 +141,8 @@ class Store:
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no {folder}")
         facts = json_of(folder / "meta.json")
-        with whole(folder / "head.safetensors"):
-            arrays = load_file(folder / "head.safetensors")
+        with whole(folder / HEAD):
+            arrays = load_file(folder / HEAD)
         try:
             version = _version_of(name, facts, arrays)
         except (KeyError, TypeError):
@@ -157,7 +157,7 @@ class Store:
         return "" if encoder is None else encoder.identity
 
     def delete_version(self, name: str) -> None:
-        _remove(self.version_folder(name))
+        remove(self.version_folder(name))
 
     def version_folder(self, name: str) -> Path:
         return self.folder / "versions" / name
@@ -231,7 +231,7 @@ class Store:
 
         Call `write_encoder_meta` on it inside the block.
         """
-        with _written_aside(self.encoder_folder(number)) as aside:
+        with written_aside(self.encoder_folder(number)) as aside:
             yield aside
             (self.folder / "encoders" / LAST).write_text(str(number))
 
@@ -315,14 +315,14 @@ class Store:
         """Also deletes the states of clips and sounds whose network no other encoder uses."""
         self.forget_opened(number)
         # Vectors without an encoder mean that it was lost.
-        _remove(self.vectors_folder(number))
-        _remove(self.encoder_folder(number))
+        remove(self.vectors_folder(number))
+        remove(self.encoder_folder(number))
         left = self.encoders().values()
         kept = {self._frozen_folder("video", meta.image_base) for meta in left}
         kept |= {self._frozen_folder("audio", meta.audio_base) for meta in left}
         for name in STATE_FOLDERS.values():
             for folder in set((self.folder / "vectors").glob(f"{name}-*")) - kept:
-                _remove(folder)
+                remove(folder)
 
 
 def stamp_in(folder: Path) -> str:
@@ -355,13 +355,7 @@ def _meta_of(facts: dict[str, Any]) -> EncoderMeta:
 
 def _version_of(name: str, facts: dict[str, Any], arrays: dict[str, Any]) -> Version:
     known = VersionFacts.from_json(facts)  # first: a later release may write all else otherwise
-    head = None
-    if facts["kind"] is not None:
-        labels = tuple(facts["classes"])
-        arrays_of_head = (arrays["weights"], arrays["bias"], arrays["centre"])
-        check_finite("head.safetensors", *arrays_of_head)
-        groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
-        head = Head(facts["kind"], labels, *arrays_of_head, arrays.get("thresholds"), groups)
+    head = None if facts["kind"] is None else head_of(facts, arrays)
     return Version(
         name,
         facts["encoder"],
@@ -382,14 +376,15 @@ def version_key(name: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _written_aside(folder: Path) -> Iterator[Path]:
+def written_aside(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which has the name `folder` once all of it is on disk."""
     aside = folder.with_name(folder.name + ".unfinished")
     if aside.exists():
         shutil.rmtree(aside)
     aside.mkdir(parents=True)
     try:
         yield aside
-        for path in [*aside.iterdir(), aside]:
+        for path in [*aside.rglob("*"), aside]:
             _sync(path)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)  # on a full disk it would waste space
@@ -398,7 +393,7 @@ def _written_aside(folder: Path) -> Iterator[Path]:
     _sync(folder.parent)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Rename first: a folder is never seen half deleted."""
     if folder.exists():
         doomed = folder.with_name(folder.name + ".unfinished")

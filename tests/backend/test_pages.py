@@ -84,6 +84,14 @@ def test_the_page_shows_state_score_versions_and_where_to_label(client: FlaskCli
     assert "http" not in page.replace("http://studio.example:8080", "").replace("http-equiv", "")
 
 
+def test_the_page_says_what_the_project_took_over(client: FlaskClient, loop: ProjectLoop) -> None:
+    assert "Begins with" not in client.get("/status/7").text
+    assert client.get("/status/7.json").json["beginning"] is None  # type: ignore[index]
+    said = "Begins with project 3&#39;s encoder 7, tuned on 412 labels."
+    loop.status = replace(loop.status, beginning=said.replace("&#39;", "'"))
+    assert said in client.get("/status/7").text
+
+
 def test_the_page_says_what_is_not_read_and_not_learnt(
     client: FlaskClient, loop: ProjectLoop
 ) -> None:

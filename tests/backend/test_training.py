@@ -12,18 +12,24 @@ from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import Answer
 from backend.mirror.labelling import Labelling
 from backend.project.context import context_of
+from backend.project.encoder_spec import spec_of
 from backend.project.loop import ProjectLoop
-from backend.project.training import Training, spec_of
+from backend.project.training import Training
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.trainer.process import TrainerProcess
-from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
+from model.heads.head import Head
+from model.storage.earlier import Earlier, keep_earlier
+from model.storage.facts import VersionFacts
+from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Ints
 from tests.backend.test_routes import NoWork
 
 CONFIG = parse(EXAMPLE)
 OTHER = EXAMPLE.replace('value="Yes"', 'value="Topic"')
 NOWHERE = Connection("http://127.0.0.1:9", "token")
+NONE = np.zeros(0, np.int64)
+HEAD = Head("single", ("Yes", "No"), np.zeros((4, 2)), np.zeros(2), np.zeros(4))
 
 
 class Asked:
@@ -43,6 +49,14 @@ class Asked:
         labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0, ids < 0, ids[:0], 0)
         self.training.request_deep_round(labelling, forced=False)
         return self.trainer.knows((7, "tune"))
+
+    def is_judging(self, labels: int) -> bool:
+        """Whether this many labels are to say something of the earlier encoder."""
+        ids = np.arange(labels)
+        answers: dict[int, Answer] = {int(task): ("ab"[task % 2],) for task in ids}
+        labelling = Labelling(ids, ids, ids < 0, answers, 0, 0, 0, ids < 0, ids[:0], 0)
+        self.training.request_judgement(labelling)
+        return self.trainer.knows((7, "judge"))
 
     def asked(self) -> str:
         """What deep rounds of now will be known by."""
@@ -145,3 +159,46 @@ def test_the_name_of_a_new_choice_is_asked_for(
     assert asked.trainer.knows((7, "embed 0")) == is_asked
     known = {(EXAMPLE, True): 2, (OTHER, True): 1}
     assert asked.training.names_known(0) == known.get((xml, label_names), 0)
+
+
+def test_a_project_that_cannot_be_taken_over_is_told_once_and_keeps_nobody_waiting(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(model_dir=tmp_path, transfer_from="3")
+    asked = Asked(tmp_path / "7", settings)
+    for _ in range(2):
+        assert asked.training.newest_encoder() is None
+    assert asked.trainer.knows((7, "base"))
+    (trouble,) = asked.loop.troubles.newest()
+    assert trouble.times == 1
+    assert trouble.sentence.startswith(f"TRANSFER_FROM=3: MODEL_DIR={tmp_path} holds no project 3")
+    assert trouble.sentence.endswith("It begins with the pretrained encoder")
+
+
+def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Path) -> None:
+    settings = Settings(model_dir=tmp_path, transfer_from="3")
+    add(Store(tmp_path / "3"), 0, settings, 0)
+    store = Store(tmp_path / "3")
+    store.save_version(Version("0.1", 0, HEAD, np.arange(4), NONE, NONE, VersionFacts()))
+    old = Asked(tmp_path / "6", settings)
+    add(old.store, 0, settings, 0)
+    new = Asked(tmp_path / "7", settings)
+    assert old.training.newest_encoder() == 0
+    assert new.training.newest_encoder() is None
+    assert old.training.beginning.earlier() is None
+    assert new.training.beginning.sentence() == (
+        "Begins with the pretrained encoder, for project 3 has tuned none, and with its head of 2 "
+        "labels."
+    )
+    assert not new.is_judging(20), "there is no encoder to judge"
+
+
+def test_labels_are_asked_what_they_say_of_an_earlier_encoder(tmp_path: Path) -> None:
+    settings = Settings(model_dir=tmp_path)
+    asked = Asked(tmp_path / "7", settings)
+    spec = spec_of(CONFIG.layout, settings)
+    keep_earlier(asked.store, Earlier("project 3", spec, 7, 412, None), Path.mkdir)
+    assert not asked.is_judging(19)
+    assert asked.is_judging(20)
+    other = Asked(tmp_path / "7", replace(settings, encoder="another"))
+    assert not other.is_judging(20), "its encoder is not used"

@@ -14,6 +14,7 @@ from transformers import DistilBertConfig, DistilBertModel, pipeline
 from backend.__main__ import main
 from backend.mirror.pool import Pool
 from model.encoders.text import BUNDLED, TextEncoder
+from model.exported import exported_of
 from model.heads.head import Head
 from model.storage.facts import VersionFacts
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
@@ -117,6 +118,7 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         **{"undecided": 0, "empty": 0, "skipped": 3},
         "validation": {"accuracy": 0.5},
         "unanswered": [],
+        "sources": [],
         "seconds": 0.0,
         "training_labels": 10,
         "audit_labels": 2,
@@ -172,6 +174,10 @@ def test_the_exported_folder_gives_the_probabilities_of_the_newest_version(
     answers: Any = classify(TEXTS)
     theirs = [{each["label"]: each["score"] for each in answer}["rates"] for answer in answers]
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4)
+    kept = exported_of(out)  # for another project
+    assert (kept.origin, kept.encoder, kept.spec.max_tokens) == ("project 7", None, 32)
+    assert kept.head is not None
+    np.testing.assert_array_equal(kept.head.weights, newest.weights)
 
 
 def test_an_older_version_is_exported_by_its_name(

@@ -20,9 +20,11 @@ from transformers import (
 from model.encoders.text import BUNDLED, Recipe, TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.export import card, export
+from model.exported import write_encoder
 from model.heads.head import Head
 from model.spans.tags import tag_names
-from model.types import Kind, LabelGroup
+from model.storage.earlier import Earlier
+from model.types import EncoderSpec, Kind, LabelGroup
 
 TEXTS = (
     "The cat sleeps on the sofa.",
@@ -127,6 +129,33 @@ def test_every_supported_type_and_pooling_gives_our_probabilities(
     encoder = small_encoder(model_type, tmp_path / "encoder", bundled)
     encoder.recipe = Recipe(pooling)
     assert_same_probabilities(encoder, head_on(encoder, "multiple"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("model_type", ["bert", "camembert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_the_encoder_comes_back_exactly_out_of_the_folder(
+    bundled: TextEncoder, tmp_path: Path, model_type: str, pooling: str
+) -> None:
+    """With its prefix, which an export's own tokenizer has swallowed."""
+    encoder = small_encoder(model_type, tmp_path / "encoder", bundled)
+    encoder.recipe = Recipe(pooling, "query: ")
+    head, spec = head_on(encoder, "multiple"), EncoderSpec(("text",), "base", "", 32)
+    export(encoder, head, tmp_path / "out", {}, Earlier("project 3", spec, 7, 412, head))
+    write_encoder(tmp_path / "out", tmp_path / "back")
+    back = TextEncoder(str(tmp_path / "back"), 32)
+    back.low_precision = False
+    assert back.recipe == encoder.recipe
+    np.testing.assert_array_equal(back.encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_an_encoder_of_spans_comes_back_exactly(small: TextEncoder, tmp_path: Path) -> None:
+    head = replace(head_on(small, "single", tag_names(("a",))), kind="spans")
+    spec = EncoderSpec(("tokens",), "base", "", 32)
+    export(small, head, tmp_path / "out", {}, Earlier("project 3", spec, 7, 412, head))
+    write_encoder(tmp_path / "out", tmp_path / "back")
+    back = TextEncoder(str(tmp_path / "back"), 32)
+    back.low_precision = False
+    np.testing.assert_array_equal(back.encode(TEXTS), small.encode(TEXTS))
 
 
 def test_the_prefix_comes_along(bundled: TextEncoder, tmp_path: Path) -> None:

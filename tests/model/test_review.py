@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from model.measuring.belief import LEAST_BELIEF, belief, cross_validated
 from model.measuring.review import (
     REPEATS,
     Confusion,
@@ -98,3 +99,22 @@ def test_a_text_is_doubted_as_much_as_its_least_believed_tag() -> None:
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [1.0, 0.0]], np.float32)
     targets = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
     assert span_doubts(probs, targets, np.array([0, 2, 4])) == pytest.approx([0.8, 0.4])
+
+
+def test_belief_is_the_log_probability_of_what_was_answered() -> None:
+    probs = np.array([[0.8, 0.2], [0.4, 0.6], [1.0, 0.0]])
+    targets = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    one = belief(probs, targets, "single")
+    np.testing.assert_allclose(one, np.log([0.8, 0.4, LEAST_BELIEF]))
+    several = belief(probs, targets, "multiple")
+    np.testing.assert_allclose(several, np.log([0.8 * 0.8, 0.4 * 0.4, LEAST_BELIEF * LEAST_BELIEF]))
+
+
+def test_heads_that_know_the_names_believe_a_label_that_they_have_not_seen() -> None:
+    """Each label has one example, so that the head of the others has never seen it."""
+    vectors = np.eye(6, dtype=np.float32)
+    targets, labels = np.eye(6, dtype=np.float32), tuple("abcdef")
+    without = cross_validated(vectors, targets, "single", labels, 0)
+    named = cross_validated(vectors, targets, "single", labels, 0, names=vectors)
+    assert (without.argmax(axis=1) != np.arange(6)).all()
+    assert (named.argmax(axis=1) == np.arange(6)).all()

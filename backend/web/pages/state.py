@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DOING = {
     "base": "The encoder is being loaded",
     "embed": "Tasks are being encoded",
+    "judge": "The encoder of the earlier project is being compared with the pretrained one",
     "tune": "Fine-tuning",
     "review": "Labels are being reviewed",
 }
@@ -42,7 +43,8 @@ def state_of(loop: ProjectLoop) -> Json:
 
     unreadable: how many tasks cannot be read; unreadable_tasks: the first of them, with the reason;
     nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
-    annotations are not learnt, each with the number of tasks and the first; trouble: what is wrong
+    annotations are not learnt, each with the number of tasks and the first; beginning: what was
+    taken over from an earlier project, in sentences, or None; trouble: what is wrong
     and how to fix it, or None; training_trouble: why the trainer's last job failed, or None;
     reading: the share of the tasks that has been read while they are read from Label Studio for the
     first time, or None; activity: what the trainer is doing, with the share that is done, or None.
@@ -62,6 +64,7 @@ def state_of(loop: ProjectLoop) -> Json:
         ],
         "nothing_shown": status.nothing_shown or None,
         "not_learnt": [vars(one) for one in status.not_learnt],
+        "beginning": status.beginning or None,
         "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.progress.trouble,

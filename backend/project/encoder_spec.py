@@ -1,0 +1,32 @@
+"""Which encoder the settings name for what a project shows."""
+
+from backend.interface.questions import SourceKind
+from backend.settings import Settings
+from model.types import EncoderSpec, Layout
+
+NONE = "none"
+"""In place of an encoder's name: what it would read is left out."""
+
+
+def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
+    """The encoder that the settings name for what a project shows."""
+    text = settings.encoder if {"text", "tokens"} & set(layout) else ""
+    image = settings.image_encoder if {"image", "video"} & set(layout) else ""
+    audio = settings.audio_encoder if "audio" in layout else ""
+    return EncoderSpec(layout, text, image, settings.max_tokens, audio)
+
+
+def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
+    """The media that the settings name no encoder for."""
+    ignored: list[SourceKind] = []
+    if settings.image_encoder == NONE:
+        ignored += ["image", "video"]
+    if settings.audio_encoder == NONE:
+        ignored += ["audio"]
+    return tuple(ignored)
+
+
+def is_tunable(layout: Layout) -> bool:
+    """Whether deep rounds teach the encoder anything: sounds alone take too long for that. Networks
+    of texts and pictures are tuned, and of clips single frames are learnt from."""
+    return set(layout) != {"audio"}
