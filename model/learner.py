@@ -92,34 +92,34 @@ def _fast_round(
         snapshot = snapshot.of_answered(~held_out)
     fitted = fixed
     judges: list[Judged] = []
-    if fixed is None and snapshot.labels and (len(training) or _is_known_otherwise(snapshot)):
-        parts = [_fit(part, audits, centre, start, policy.seed) for part in snapshot.parts()]
-        judges = [judges for _, judges in parts]
-        fitted = joined([head for head, _ in parts], snapshot.groups)
+    whole = snapshot
+    if fixed is None and snapshot.labels:
+        fits = [_fit(part, audits, centre, start, policy.seed) for part in snapshot.parts()]
+        judges = [judges for _, judges in fits]
+        heads = [head for head, _ in fits if head is not None]
+        snapshot = snapshot.of_parts([head is not None for head, _ in fits])
+        fitted = joined(heads, snapshot.groups) if heads else None
     head, metrics = fixed, {}
     if fitted is not None:
         head = fixed or _finished(fitted, snapshot, policy, audits)
         metrics = _measure(head, fitted, snapshot, audits, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits).rows()
-    sources = figures(snapshot, judges) if judges else ()
+    sources = figures(whole, judges) if judges else ()
     return Outcome(head, rows, training, validation, metrics, share, fitted, sources)
-
-
-def _is_known_otherwise(snapshot: Snapshot) -> bool:
-    """Whether there is anything to learn from before people's labels."""
-    has_names = snapshot.names is not None and bool(snapshot.names.any())
-    return has_names or any(len(source.rows) for source in snapshot.sources)
 
 
 def _fit(
     snapshot: Snapshot, audits: Bools, centre: Floats, start: Head | None, seed: int
-) -> tuple[Head, Judged]:
-    """A head fitted to the names, the training labels and what others say, not yet calibrated; and
-    how far these others are right."""
+) -> tuple[Head | None, Judged]:
+    """A head fitted to the names, the training labels and what others say, not yet calibrated, None
+    if there is nothing of the kind; and how far these others are right."""
     held_out = audits[snapshot.answered]
     training = snapshot.labelled(~held_out)
     named = _named(snapshot, centre, seed)
     judges = judged(snapshot, held_out, named)
+    evidence = evidence_of(snapshot, judges, audits, seed)
+    if len(training.vectors) == 0 and named is None and evidence is None:
+        return None, judges
     head = fit_head(
         training.vectors,
         training.targets,
@@ -128,7 +128,7 @@ def _fit(
         centre,
         start=None if start is None else start.of_labels(snapshot.labels),
         named=named,
-        evidence=evidence_of(snapshot, judges, audits, seed),
+        evidence=evidence,
     )
     return head, judges
 

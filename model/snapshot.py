@@ -1,6 +1,8 @@
 """What is known about a pool at one moment, and how the next tasks are to be chosen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +47,10 @@ class Snapshot:
 
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
+        return self._parts
+
+    @cached_property
+    def _parts(self) -> list["Snapshot"]:
         return [self._part(group) for group in self.groups] or [self]
 
     def _part(self, group: LabelGroup) -> "Snapshot":
@@ -65,17 +71,23 @@ class Snapshot:
         """Without the questions that none of the answered rows `which` (m,) answers, no source
         answers, and whose labels have no names to answer them by."""
         targets, names = self.targets[which], self.names
-        kept = [
-            group
-            for group in self.groups
-            if targets[:, group.columns].any()
-            or (names is not None and names[group.columns].any())
-            or any(len(one.of_question(group).rows) for one in self.sources)
-        ]
+        return self.of_parts(
+            [
+                bool(targets[:, group.columns].any())
+                or (names is not None and bool(names[group.columns].any()))
+                or any(len(one.of_question(group).rows) > 0 for one in self.sources)
+                for group in self.groups
+            ]
+        )
+
+    def of_parts(self, which: Sequence[bool]) -> "Snapshot":
+        """Those of several questions where `which` is true; the same where one is asked."""
+        kept = [group for group, is_kept in zip(self.groups, which, strict=False) if is_kept]
         if len(kept) == len(self.groups):
             return self
         if len(kept) == 1:
             return self._part(kept[0])
+        names = self.names
         columns = [column for group in kept for column in range(group.start, group.stop)]
         ends = np.cumsum([0, *(group.stop - group.start for group in kept)]).tolist()
         return replace(

@@ -18,7 +18,7 @@ from model.heads.sources import (
 )
 from model.measuring.metrics import proportion
 from model.snapshot import Snapshot, sampled
-from model.types import Bools, Floats, Ints
+from model.types import EXCLUSIVE, Bools, Floats, Ints
 
 MOST_ROWS, MOST_CELLS = 1_000, 1 << 19
 """The head learns from this many rows with weak labels at most, or fewer with thousands of
@@ -31,6 +31,14 @@ RIDGE, FOLLOWING = 1.0, 2.0
 """The votes of a source are foretold from the vectors by ridge regression with this decay. The
 source is believed to have this many times the skill that the forecasts have, because most of these
 are wrong where the source is right."""
+
+MOST_JUDGED, FEWEST_VOTES = 500, 10
+"""So many votes of a source are looked at before people's labels; with fewer votes than this it is
+not believed."""
+
+MOST_LABELS = 2_000
+"""Nothing is learnt from weak labels where one of more labels is given: a table of all pairs of
+labels would fill the memory."""
 
 ENOUGH = 50
 """After so many comparisons it does not matter what was believed before any."""
@@ -81,6 +89,8 @@ def judged(snapshot: Snapshot, held_out: Bools, named: Head | None) -> Judged:
     the head of the labels' names says."""
     count = len(snapshot.labels)
     reliabilities, weights = [], []
+    if snapshot.kind in EXCLUSIVE and count > MOST_LABELS:
+        return Judged((), (), ())
     for source in snapshot.sources:
         covered = len(source.rows) / max(1, len(snapshot.ids))
         compared, shares = _compared(source, snapshot, ~held_out), source.shares(count)
@@ -88,8 +98,7 @@ def judged(snapshot: Snapshot, held_out: Bools, named: Head | None) -> Judged:
         believed = BELIEVED_SKILL if is_known else _believed(source, snapshot, named)
         found = reliability(compared, shares, covered, snapshot.kind, believed)
         reliabilities.append(found)
-        some = source.votes(np.arange(min(MOST_ROWS, len(source.rows))), count)
-        weights.append(found.weight(some))
+        weights.append(found.weight(source.votes(_evenly(len(source.rows), MOST_ROWS), count)))
     return Judged(snapshot.sources, tuple(reliabilities), tuple(weights))
 
 
@@ -115,7 +124,7 @@ def figures(snapshot: Snapshot, judges: list[Judged]) -> tuple[SourceFigures, ..
     """The sources of a snapshot, compared with all labels of people; `judges`: of each question."""
     parts = snapshot.parts()
     return tuple(
-        _figure(place, source, parts, [one.weights[place] for one in judges])
+        _figure(place, source, parts, [one.weights[place] for one in judges if one.weights])
         for place, source in enumerate(snapshot.sources)
     )
 
@@ -165,27 +174,44 @@ def _believed(source: Source, snapshot: Snapshot, named: Head | None) -> float:
     where it does not say what the labels' names say, and little where its votes do not follow from
     what the examples show: nothing could be learnt from those."""
     count = len(snapshot.labels)
-    some = np.arange(min(MOST_ROWS, len(source.rows)))
-    votes, vectors = source.votes(some, count), snapshot.vectors[source.rows[some]]
+    rows, places = source.rows, _evenly(len(source.rows), MOST_JUDGED)
+    if len(rows) < FEWEST_VOTES:
+        return 0.0
+    rows, votes = rows[places], source.votes(places, count)
+    given = np.flatnonzero(source.shares(count))
+    if len(given) == 1:  # who gives one label only says no by silence
+        rows = np.union1d(rows, _evenly(len(snapshot.ids), MOST_JUDGED))
+        is_given = np.isin(rows, source.rows)
+        votes = np.stack([is_given, ~is_given], axis=1).astype(np.float32)
+    vectors = snapshot.vectors[rows]
     if named is not None:
-        said = named.answers(named.probs(vectors)).astype(np.float32)
-        if agreement(votes, said)[1] < CLEARLY:
+        said = named.answers(named.probs(vectors))
+        if len(given) == 1:
+            said = np.stack([said[:, given[0]], ~said[:, given[0]]], axis=1)
+        if agreement(votes, said.astype(np.float32))[1] < CLEARLY:
             return 0.0
     followed, _ = agreement(_foretold(vectors, votes), votes)
     return float(np.clip(FOLLOWING * followed, 0.0, BELIEVED_SKILL))
 
 
+def _evenly(count: int, most: int) -> Ints:
+    """At most `most` of the numbers below `count`, evenly spread: tasks may be imported label by
+    label."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
 def _foretold(vectors: Floats, votes: Floats) -> Floats:
     """The likeliest label (m, c) of each of the vectors (m, d) by the votes (m, c) on the others,
     all of 0 and 1: leave-one-out ridge regression, in closed form."""
-    known = centred(vectors, vectors.mean(axis=0, dtype=np.float32)) if len(vectors) else vectors
-    means = votes.mean(axis=0) if len(votes) else votes.sum(axis=0)
-    inverse = np.linalg.inv(known.T @ known + RIDGE * np.eye(known.shape[1], dtype=np.float32))
-    seen = known @ inverse
-    own = np.einsum("nd,nd->n", seen, known)[:, None]
+    known = centred(vectors, vectors.mean(axis=0, dtype=np.float32))
+    means = votes.mean(axis=0)
+    alike = known @ known.T
+    hat = alike @ np.linalg.inv(alike + RIDGE * np.eye(len(known), dtype=np.float32))
+    own = np.minimum(np.diag(hat)[:, None], 1.0 - 1e-4)
     wanted = votes - means
-    scores = (seen @ (known.T @ wanted) - own * wanted) / (1.0 - own) / np.sqrt(means + 1e-3)
-    result: Floats = np.eye(votes.shape[1], dtype=np.float32)[scores.argmax(axis=1)]
+    scores = (hat @ wanted - own * wanted) / (1.0 - own) / np.sqrt(means + 1e-3)
+    result = np.zeros(votes.shape, np.float32)
+    result[np.arange(len(votes)), scores.argmax(axis=1)] = 1.0
     return result
 
 

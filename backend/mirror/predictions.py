@@ -4,6 +4,8 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from backend.types import Json
@@ -63,12 +65,9 @@ class Predictions:
 
     def by_source(self) -> Iterator[tuple[str, list[tuple[int, str, str]]]]:
         """Each source with its predictions, (task, at, result), by task."""
-        names = self._db.execute(
-            "SELECT DISTINCT source FROM prediction ORDER BY source"
-        ).fetchall()
-        query = "SELECT task, at, result FROM prediction WHERE source = ? ORDER BY task"
-        for (name,) in names:
-            yield name, self._db.execute(query, (name,)).fetchall()
+        query = "SELECT source, task, at, result FROM prediction ORDER BY source, task"
+        for source, rows in groupby(self._db.execute(query), key=itemgetter(0)):
+            yield source, [row[1:] for row in rows]
 
 
 def predictions_in(task: Json, sources: Collection[str]) -> list[Prediction]:

@@ -24,6 +24,12 @@ FIELD = """nullif(CASE json_type(data, {path}) WHEN 'true' THEN 'true' WHEN 'fal
 """A field of a task's data as JSON, in SQLite, whose numbers for true and false are 1 and 0; NULL
 where there is none."""
 
+MOST_REASONS, OTHER = 10, "other values are not understood either"
+"""Of each source so many reasons are told apart: there may be one for each task."""
+
+MOST_SOURCES = 20
+"""Each source takes a part of every round: those with the most votes are used."""
+
 NO_SPANS = "weak labels are used for whole tasks only, not for spans"
 
 
@@ -72,7 +78,7 @@ class WeakLabels:
             # Two sources of one name could not be told apart.
             name = f"{each} (field)" if each in names else each
             found.append(gathered(name, self._of_field(each), reader.value))
-        return tuple(one for one in found if len(one.tasks) or one.lost)
+        return _largest([one for one in found if len(one.tasks) or one.lost])
 
     def _of_field(self, name: str) -> list[tuple[int, None, str]]:
         """What the tasks have in a field of their data: (task, None, JSON)."""
@@ -84,6 +90,20 @@ class WeakLabels:
         rows = self._db.execute(query, {"flat": flat, "nested": nested})
         # Half of an emoji is no UTF-8, and no label either.
         return [(task, None, packed.decode(errors="replace")) for task, packed in rows]
+
+
+def _largest(sources: list[WeakSource]) -> tuple[WeakSource, ...]:
+    """The MOST_SOURCES with the most votes, in their order; one more says what is left out."""
+    if len(sources) <= MOST_SOURCES:
+        return tuple(sources)
+    places = sorted(range(len(sources)), key=lambda place: -len(sources[place].tasks))
+    first = sources[places[MOST_SOURCES]]
+    name = f"{first.name} and {len(sources) - MOST_SOURCES - 1} more"
+    why = f"only the {MOST_SOURCES} sources with the most votes are used"
+    tasks = [int(sources[place].tasks[0]) for place in places[MOST_SOURCES:] if sources[place].at]
+    none, kept = np.zeros(0, np.int64), sorted(places[:MOST_SOURCES])
+    rest = WeakSource(name, none, none, np.zeros(1, np.int64), [], {why: tasks} if tasks else {})
+    return (*(sources[place] for place in kept), rest)
 
 
 def gathered(
@@ -101,7 +121,7 @@ def gathered(
         if vote is None:
             vote = known[packed] = read(packed)
         for reason in vote.lost:
-            lost[reason].append(task)
+            lost[reason if reason in lost or len(lost) < MOST_REASONS else OTHER].append(task)
         if vote.columns is not None:
             tasks.append(task)
             at.append(when)
@@ -118,6 +138,11 @@ class _Reader:
         self._config = config
         self._may_be_empty = may_be_empty(config.kind, empty_is_none)
         self._columns = columns_by_name(config)
+        self._exclusive = {
+            str(question): {config.places[label] for label in question.labels}
+            for question in config.questions
+            if question.kind in EXCLUSIVE
+        }
 
     def result(self, packed: str) -> Read:
         """The result of a prediction."""
@@ -134,15 +159,29 @@ class _Reader:
         """The value of a field: a name, several with commas between them, or a list of names."""
         if self._config.kind == "spans":
             return Read(None, (NO_SPANS,))
-        names, lost = self._names(json.loads(packed))
+        try:
+            value = json.loads(packed)
+        except ValueError:  # a number of thousands of digits
+            return Read(None, ("a value in a form that is not understood",))
+        names, lost = self._names(value)
         columns: set[int] = set()
         for name in names:
             mine = self._columns.get(_folded(name))
             if mine is None:
                 lost.append(f"'{shortened(name, MOST_SHOWN)}' is not among the labels")
             columns.update(mine or ())
-        kept = _without_contradictions(columns, self._config, lost)
+        kept = self._without_contradictions(columns, lost)
         return Read(tuple(sorted(kept)) or None, tuple(dict.fromkeys(lost)))
+
+    def _without_contradictions(self, columns: set[int], lost: list[str]) -> set[int]:
+        """Without several answers to a question that takes one; why they are none goes to
+        `lost`."""
+        for question, answers in self._exclusive.items():
+            mine = answers & columns
+            if len(mine) > 1:
+                columns = columns - mine
+                lost.append(f"it gives {len(mine)} answers to {question}, which takes one")
+        return columns
 
     def _names(self, value: object) -> tuple[list[str], list[str]]:
         """The names in a value, and why parts of it are none."""
@@ -154,12 +193,17 @@ class _Reader:
                 shown = shortened(json.dumps(item, ensure_ascii=False), MOST_SHOWN)
                 lost.append(f"{shown} is neither a label nor a list of labels")
             elif not isinstance(item, str):
-                names.append(f"{item:g}")
+                names.append(str(item) if isinstance(item, int) else f"{item:.15g}")
             elif _folded(item) in self._columns:
                 names.append(item)
             else:
                 names += [part.strip() for part in item.split(",") if part.strip()]
         return names, lost
+
+
+def value_of(packed: str, config: LabelConfig) -> Read:
+    """What a field's value, JSON, says under this config."""
+    return _Reader(config, empty_is_none=False).value(packed)
 
 
 def columns_by_name(config: LabelConfig) -> dict[str, list[int]]:
@@ -199,16 +243,6 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _without_contradictions(columns: set[int], config: LabelConfig, lost: list[str]) -> set[int]:
-    """Without several answers to a question that takes one; why they are none goes to `lost`."""
-    for question in config.questions:
-        mine = {config.places[label] for label in question.labels} & columns
-        if question.kind in EXCLUSIVE and len(mine) > 1:
-            columns = columns - mine
-            lost.append(f"it gives {len(mine)} answers to {question}, which takes one")
-    return columns
-
-
 def is_own(version: str) -> bool:
     """Whether a model version is named like one of this backend, such as 2.13."""
     encoder, dot, refit = version.partition(".")
@@ -219,5 +253,7 @@ def foreign(versions: Json, published: Iterable[str]) -> Json:
     """Of the model versions in a project, those of other programs."""
     ours = set(published)
     return {
-        name: facts for name, facts in versions.items() if name not in ours and not is_own(name)
+        name: facts
+        for name, facts in versions.items()
+        if name and name not in ours and not is_own(name)
     }

@@ -200,7 +200,9 @@ class Turns:
     def _read_predictions(self) -> None:
         """Read what other programs predict, a part in each turn."""
         if weak_reading.is_going_on(self._pool) and is_read(self._pool):
-            weak_reading.read_on(self._pool, self._studio)
+            trouble = weak_reading.read_on(self._pool, self._studio)
+            if trouble:
+                self._note(trouble)
             if weak_reading.is_going_on(self._pool):
                 self._context.wake("vectors")
 
@@ -212,7 +214,8 @@ class Turns:
         self._pool.retry_unreadable(time.time())
         reconcile(self._pool, self._studio, project, config, before)
         if self._settings.weak_predictions:
-            weak_reading.look(self._pool, self._studio, time.time())
+            for sentence in weak_reading.look(self._pool, self._studio, time.time()):
+                self._note(sentence)
         else:
             weak_reading.forget(self._pool)
         if not self._pool.count():

@@ -24,7 +24,7 @@ from model.types import Bools, Ints
 log = logging.getLogger(__name__)
 
 Sources = Callable[[Ints, LabelConfig], tuple[Source, ...]]
-"""Content keys of tasks (n,) and the labels to learn -> what others than people say of them."""
+"""Content keys of tasks (n,) and all labels -> what others than people say of them."""
 
 
 def no_sources(_: Ints, __: LabelConfig) -> tuple[Source, ...]:

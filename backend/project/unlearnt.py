@@ -1,7 +1,7 @@
 """What is not read and not learnt, in words: silence would be the worst answer."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from backend.interface.names import unnamed
 from backend.interface.questions import LabelConfig
@@ -17,15 +17,20 @@ MOST_KEYS = 10
 
 
 def not_learnt(labelling: Labelling) -> tuple[NotLearnt, ...]:
-    """The reasons why annotations, and weak labels, are not learnt, the most frequent first."""
-    reasons = dict(labelling.reasons)
-    for source in labelling.weak:
-        lost = source.lost.items()
-        reasons.update({f"weak labels of '{source.name}': {why}": tasks for why, tasks in lost})
+    """The reasons why annotations are not learnt, the most frequent first; then the same of weak
+    labels."""
+    weak = {
+        f"weak labels of '{source.name}': {why}": tasks
+        for source in labelling.weak
+        for why, tasks in source.lost.items()
+    }
+    return (*_most_frequent(labelling.reasons), *_most_frequent(weak))
+
+
+def _most_frequent(reasons: Mapping[str, list[int]]) -> Iterator[NotLearnt]:
     ordered = sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0]))
-    return tuple(
-        NotLearnt(reason, len(tasks), min(tasks)) for reason, tasks in ordered[:MOST_REASONS]
-    )
+    for reason, tasks in ordered[:MOST_REASONS]:
+        yield NotLearnt(reason, len(tasks), min(tasks))
 
 
 def log_new_reasons(project: int, before: Sequence[NotLearnt], now: Sequence[NotLearnt]) -> None:

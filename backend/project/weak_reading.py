@@ -7,12 +7,14 @@ also read again once a day. A page of tasks is read in each turn, so that no tur
 """
 
 import logging
-from datetime import timedelta
+from collections.abc import Iterable
 
+from backend.errors import StudioError
 from backend.mirror.pool import Pool
 from backend.mirror.predictions import predictions_in
 from backend.mirror.weak_labels import foreign, is_own
 from backend.studio.project import StudioProject
+from backend.types import UNSENT, Json
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +24,52 @@ PLACE = "reading predictions"
 SEEN = "predictions seen"
 """The fact that holds the versions of other programs, with their counts, as they were read last."""
 
-EVERY = timedelta(days=1)
+EVERY_SECONDS = 24 * 3600.0
+
+PAUSE_SECONDS, MANY = 300.0, 10_000
+"""From so many predictions on, they are not read more often than this: while another program
+writes them, each look finds others."""
+
+SHOWN = 10
 
 READ_AT = "predictions read"
 """The fact that holds when they were read last (Unix time)."""
 
 
-def look(pool: Pool, studio: StudioProject, now: float) -> None:
+def look(pool: Pool, studio: StudioProject, now: float) -> list[str]:
     """Have the predictions of other programs read if there are others than before, or for a day
-    none were read. `now`: Unix time."""
-    there = foreign(studio.versions_in_detail(), pool.published())
-    is_old = bool(there) and now >= (pool.fact(READ_AT) or 0.0) + EVERY.total_seconds()
-    if is_old or there != (pool.fact(SEEN) or {}):
+    none were read. `now`: Unix time. Returns why some are not used, in sentences."""
+    if is_going_on(pool):
+        return []
+    versions = studio.versions_in_detail()
+    unused = _unused(versions, pool.published())
+    there = foreign(versions, pool.published())
+    passed = now - (pool.fact(READ_AT) or 0.0)
+    count = sum(facts[0] for facts in there.values())
+    is_new = there != (pool.fact(SEEN) or {}) and (count < MANY or passed >= PAUSE_SECONDS)
+    if is_new or (there and passed >= EVERY_SECONDS):
         pool.remember(SEEN, there)
         pool.remember(READ_AT, now)
         pool.remember(PLACE, 0)
+    return unused
+
+
+def _unused(versions: Json, published: Iterable[str]) -> list[str]:
+    """Why predictions of some versions are not used."""
+    ours = set(published)
+    found = [
+        f"The {facts[0]} predictions of model version '{name}' are not used as weak labels: its "
+        "name is like those of this backend's own versions. Give it another name"
+        for name, facts in versions.items()
+        if name not in ours and is_own(name)
+    ]
+    nameless = versions.get("")
+    if nameless:
+        found.append(
+            f"{nameless[0]} predictions have no model version, so they are not used as weak "
+            "labels. Import them again with a `model_version`"
+        )
+    return found[:SHOWN]
 
 
 def forget(pool: Pool) -> None:
@@ -52,20 +85,29 @@ def is_going_on(pool: Pool) -> bool:
     return pool.fact(PLACE) is not None
 
 
-def read_on(pool: Pool, studio: StudioProject) -> None:
-    """Read the next page of tasks that have any."""
+def read_on(pool: Pool, studio: StudioProject) -> str:
+    """Read the next page of tasks that have any. Returns why some could not be read, or ""."""
     after, sources = pool.fact(PLACE), pool.fact(SEEN)
-    tasks, left = next(studio.predicted(sources, after), ([], 0)) if sources else ([], 0)
+    try:
+        tasks, left = next(studio.predicted(after), ([], 0)) if sources else ([], 0)
+    except StudioError as error:
+        if error.status is None:
+            raise  # Label Studio is away
+        pool.remember(SEEN, {})  # so that the next look begins again
+        pool.remember(PLACE, None)
+        return f"The predictions of other programs cannot be read: {error}"
     found = [one for task in tasks for one in predictions_in(task, sources)]
     up_to = tasks[-1]["id"] if left else None
     pool.replace_predictions(after, up_to, found)
     pool.remember(PLACE, up_to)
     if up_to is None:
         pool.predictions_are_read()
-        names = ", ".join(sorted(sources)) or "none"
+        names = ", ".join(sorted(sources)[:SHOWN]) or "none"
         log.info("project %d: predictions of others were read: %s", studio.number, names)
-
-
-def named_like_ours(versions: dict[str, object], published: dict[str, float]) -> list[str]:
-    """The versions that are not ours, but are named like ours and therefore not used."""
-    return sorted(name for name in versions if name not in published and is_own(name))
+    unsent = [task["id"] for task in tasks if UNSENT in task]
+    if not unsent:
+        return ""
+    return (
+        f"Label Studio cannot send the predictions of {len(unsent)} tasks, such as task "
+        f"{unsent[0]}, so they are not used as weak labels"
+    )

@@ -14,7 +14,7 @@ from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.project.versions import least_confidence
-from backend.project.weak_sources import sources_of
+from backend.project.weak_sources import labels_given, of_asked, sources_of
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
@@ -36,13 +36,15 @@ class WholeTasks:
 
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
         config, fixed = self._config, setup.fixed
-        named = rows_of(self._store, setup.encoder, config).keys()
-        asked = config.learnable(given_labels(labelling.answers.values()), named)
+        has_vector = self._store.vectors(setup.encoder).rows(labelling.keys) >= 0
+        sources = sources_of(labelling, labelling.ids[has_vector])
+        sources = (*sources, *setup.sources(labelling.keys[has_vector], config))
+        given = given_labels(labelling.answers.values()) | labels_given(sources, config)
+        asked = config.learnable(given, rows_of(self._store, setup.encoder, config).keys())
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
-        snapshot = snapshot_of(self._store, labelling, asked, setup)
-        sources = sources_of(labelling, snapshot.ids, config, asked)
-        snapshot = replace(snapshot, sources=(*sources, *snapshot.sources))
+        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)
+        snapshot = replace(snapshot, sources=of_asked(sources, config, asked))
         outcome = fast_round(snapshot, policy, setup.start, fixed)
         # Mostly the same tasks at each round.
         head, sample = outcome.head, by_lot(snapshot.ids, COMPARED_TASKS, 0)
@@ -87,10 +89,9 @@ class WholeTasks:
         return there, found[there]
 
 
-def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, setup: Setup) -> Snapshot:
-    """The part of the pool that has vectors, as arrays, the names of the labels, and what others
-    say."""
-    vectors = store.vectors(setup.encoder)
+def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
+    """The part of the pool that has vectors, as arrays, and the names of the labels."""
+    vectors = store.vectors(encoder)
     rows = vectors.rows(labelling.keys)
     has_vector = rows >= 0
     ids = labelling.ids[has_vector]
@@ -105,6 +106,5 @@ def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, setup: 
         labels=config.labels,
         kind=config.kind,
         groups=config.groups,
-        names=name_vectors(store, setup.encoder, config),
-        sources=setup.sources(labelling.keys[has_vector], config),
+        names=name_vectors(store, encoder, config),
     )

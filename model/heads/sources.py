@@ -27,6 +27,9 @@ are right as often as their label is frequent."""
 STRENGTHS = (3000.0, 1000.0, 300.0, 100.0, 30.0, 10.0)
 """What the skill of the whole source says of a label weighs as much as so many examples of it."""
 
+MOST_COUNTED = 1 << 18
+"""With more labels than 512, counts are hardly believed: looking for how far takes seconds."""
+
 CLEARLY_LESS = 2.0
 """A difference of log-likelihoods that is no chance."""
 
@@ -216,9 +219,10 @@ def drawn(counted: Floats, expected: Floats) -> Floats:
     2000, "Estimating a Dirichlet distribution"). So what is counted by chance is not believed."""
     expected = np.maximum(expected, FEWEST)
     expected = expected / expected.sum(axis=1, keepdims=True)
-    likely = [_log_likelihood(counted, strength * expected) for strength in STRENGTHS]
+    strengths = STRENGTHS if counted.size <= MOST_COUNTED else STRENGTHS[:1]
+    likely = [_log_likelihood(counted, strength * expected) for strength in strengths]
     least = max(likely) - CLEARLY_LESS
-    strength = next(one for one, found in zip(STRENGTHS, likely, strict=True) if found >= least)
+    strength = next(one for one, found in zip(strengths, likely, strict=True) if found >= least)
     found = counted + strength * expected
     result: Floats = found / found.sum(axis=1, keepdims=True)
     return result

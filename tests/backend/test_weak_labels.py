@@ -13,9 +13,16 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import Pool
 from backend.mirror.predictions import Prediction, predictions_in
-from backend.mirror.weak_labels import WeakSource, foreign, is_own
+from backend.mirror.weak_labels import (
+    MOST_REASONS,
+    MOST_SOURCES,
+    WeakSource,
+    foreign,
+    is_own,
+    value_of,
+)
 from backend.project.unlearnt import not_learnt
-from backend.project.weak_sources import sources_of
+from backend.project.weak_sources import labels_given, of_asked, sources_of
 from backend.types import Json
 
 TEXT = '<Text name="text" value="$text"/>'
@@ -270,14 +277,54 @@ def test_votes_become_rows_of_the_tasks_that_have_a_vector(pool: Pool) -> None:
     pool.replace_predictions(0, None, rows)
     labelling = labelling_of(pool, SINGLE)
     assert labelling.began == {1: at("10"), 4: at("10")}
-    llm, tags = sources_of(labelling, np.array([1, 3, 4, 9]), SINGLE, SINGLE)
+    llm, tags = sources_of(labelling, np.array([1, 3, 4, 9]))
     assert llm.rows.tolist() == [0, 1, 2]
     assert llm.is_blind.tolist() == [True, True, False]
     assert (tags.rows.tolist(), tags.is_blind.tolist()) == ([0, 2], [True, True])
     asked = SINGLE.of_labels(["t", "2"])
-    llm, tags = sources_of(labelling, np.array([1, 3, 4, 9]), SINGLE, asked)
+    llm, tags = of_asked((llm, tags), SINGLE, asked)
     assert (llm.rows.tolist(), llm.labels.tolist()) == ([2], [0])
     assert (tags.rows.tolist(), tags.labels.tolist()) == ([2], [1])
+
+
+def test_labels_that_only_a_source_gives_are_learnt(pool: Pool) -> None:
+    """Of a question that nobody has answered, too; but not what was given by chance."""
+    pool.update(tasks_with("tags", *["Sport"] * 5, *["new"] * 4), BOTH)
+    sources = sources_of(labelling_of(pool, BOTH), np.arange(1, 10))
+    assert labels_given(sources, BOTH) == {"topic: Sport", "tags: Sport"}
+
+
+def test_numbers_of_any_size_are_names(pool: Pool) -> None:
+    ids = '<Choice value="1234567"/><Choice value="0.25"/>'
+    config = parse(f'<View>{TEXT}<Choices name="id" toName="text">{ids}</Choices></View>')
+    found = of_field(pool, config, 1234567, 0.25, 10**20, 1234567.0)
+    assert votes(found, config) == {1: ["1234567"], 2: ["0.25"], 4: ["1234567"]}
+    # Python reads no number of more than 4,300 digits; SQLite keeps it as it is.
+    endless = value_of("1" * 5000, config)
+    assert endless.lost == ("a value in a form that is not understood",)
+
+
+def test_a_tag_of_its_own_for_each_task_does_not_crowd_out_people(pool: Pool) -> None:
+    tasks = tasks_with("tags", *[f"tag {number}" for number in range(200)])
+    annotation = {"id": 1, "result": [], "was_cancelled": False}
+    tasks[7]["annotations"] = [annotation]
+    pool.update(tasks, SINGLE)
+    found = not_learnt(labelling_of(pool, SINGLE))
+    assert (found[0].reason, found[0].first) == ("the annotation is empty", 8)
+    assert len(found) == 1 + MOST_REASONS + 1
+    assert found[1].reason == "weak labels of 'tags': other values are not understood either"
+    assert sum(one.tasks for one in found) == 201
+
+
+def test_only_the_sources_with_the_most_votes_are_used_and_that_is_said(pool: Pool) -> None:
+    pool.update(tasks_with("text", *["some text"] * 2), SINGLE)
+    rows = [prediction(1, f"model {number}", "Sport") for number in range(MOST_SOURCES + 2)]
+    pool.replace_predictions(0, None, [*rows, prediction(2, "model 21", "Sport")])
+    found = pool.weak_sources(SINGLE, (), empty_is_none=False)
+    assert len(found) == MOST_SOURCES + 1
+    assert "model 21" in {one.name for one in found}
+    assert found[-1].lost == {"only the 20 sources with the most votes are used": [1, 1]}
+    assert found[-1].name == "model 8 and 1 more"
 
 
 def test_only_what_an_answer_is_read_from_is_kept() -> None:

@@ -173,6 +173,56 @@ def test_each_of_several_questions_has_its_own_votes() -> None:
     assert found.sources[0].votes == int(tags.any(axis=1).sum())
 
 
+@pytest.mark.parametrize("kind", ["single", "ordered", "multiple"])
+@pytest.mark.parametrize("answered", [0, 1])
+def test_sources_that_say_nothing_are_as_good_as_none(kind: Kind, answered: int) -> None:
+    """There is an order all the same; without names and labels there is no head yet."""
+    one_vote = voting("one vote", TRUTH, np.arange(N) == 5)
+    for_none = voting("for none", np.zeros((N, CLASSES), np.float32), np.arange(N) < 50)
+    nobody = voting("nobody", TRUTH, np.zeros(N, np.bool_))
+    for source in (USELESS, one_vote, for_none, nobody):
+        found = fast_round(pool(answered, source, kind=kind), POLICY)
+        without = fast_round(pool(answered, kind=kind), POLICY)
+        assert (found.head is None) == (without.head is None)
+        np.testing.assert_array_equal(found.rows, without.rows)
+        assert [one.name for one in found.sources] == [source.name]
+
+
+def test_a_question_that_nobody_answers_and_no_source_knows_is_left_out() -> None:
+    groups = (LabelGroup("single", 0, 4), LabelGroup("multiple", 4, 6))
+    votes = np.zeros((N, 6), np.float32)
+    votes[7, 5] = 1.0
+    snapshot = Snapshot(
+        np.arange(1, N + 1),
+        VECTORS,
+        np.arange(N) >= 60,
+        np.arange(60),
+        np.hstack([TRUTH, np.zeros((N, 2), np.float32)])[:60],
+        (*LABELS, "x", "y"),
+        "multiple",
+        groups,
+        sources=(voting("once", votes),),
+    )
+    found = fast_round(snapshot, POLICY)
+    assert found.head is not None
+    assert found.head.labels == LABELS
+
+
+def test_tasks_that_were_imported_label_by_label_make_no_difference() -> None:
+    order = np.argsort(TRUE, kind="stable")
+    source = voting("good", right_in(0.8)[order])
+    snapshot = replace(pool(0), vectors=VECTORS[order], sources=(source,))
+    nobody = np.zeros(0, np.bool_)
+    assert judged(snapshot, nobody, None).reliabilities[0].skill > 0.4
+
+
+def test_a_rule_for_one_label_is_believed_before_any_label() -> None:
+    rule = voting("rule", TRUTH * (np.arange(CLASSES) == 1))
+    assert judged(pool(0, rule), np.zeros(0, np.bool_), None).reliabilities[0].skill > 0.4
+    by_chance = voting("by chance", np.eye(CLASSES, dtype=np.float32)[[1] * N], RNG.random(N) < 0.3)
+    assert judged(pool(0, by_chance), np.zeros(0, np.bool_), None).reliabilities[0].skill < 0.1
+
+
 def test_a_round_with_weak_labels_ends_where_it_would_without_a_start() -> None:
     before = fast_round(pool(50, GOOD), POLICY)
     cold, warm = (fast_round(pool(60, GOOD), POLICY, start) for start in (None, before.fitted))
