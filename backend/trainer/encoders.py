@@ -26,8 +26,13 @@ annotators wait for an order; pictures stand in memory meanwhile."""
 def add_base_encoder(job: AddBase, report: Report) -> Json:
     """Make the encoder that a project begins with known to the store: half way to the one that an
     earlier project tuned, if it has left one, else the pretrained one that the settings name."""
-    spec = job.subject.spec
-    store, beginning = Store(job.subject.folder), beginning_of(job.subject)
+    return add_encoder(job.subject, beginning_of(job.subject))
+
+
+def add_encoder(subject: Subject, beginning: "Beginning") -> Json:
+    """Make the encoder with these weights known to the store. Returns its number, and whose the
+    weights are."""
+    spec, store = subject.spec, Store(subject.folder)
     encoder = begun(spec, beginning)
     meta = meta_of(spec, encoder)
     number = store.next_encoder()

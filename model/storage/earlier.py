@@ -64,13 +64,18 @@ class Verdict:
 
     labels: how many there were; earlier, pretrained: the mean log probability that heads on the
     vectors of each encoder give to labels that they have not learnt; error: the standard error of
-    the difference.
+    the difference. All three are 0 where too few labelled tasks could be read to compare anything.
     """
 
     labels: int
     earlier: float
     pretrained: float
     error: float
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was compared."""
+        return any((self.earlier, self.pretrained, self.error))
 
     @property
     def stays(self) -> bool:

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from backend.errors import BackendError, CannotTransfer
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
-from backend.project.beginning import Beginning, beginning_in_words
+from backend.project.beginning import Beginning, about, beginning_in_words
 from backend.project.earlier_votes import EarlierVotes, places_of
 from backend.project.encoder_spec import spec_of
 from backend.project.transfer import take_over, take_over_for
@@ -331,6 +331,30 @@ def test_labels_that_speak_for_the_pretrained_encoder_bring_it_back(
     )
 
 
+def test_nothing_is_said_for_an_encoder_that_nothing_could_be_compared_with() -> None:
+    """Both counted as equally good where too few tasks could be read."""
+    (sentence,) = about(Verdict(20, 0.0, 0.0, 0.0))
+    assert sentence == (
+        "At 20 labels too few labelled tasks could be read to compare this encoder with the "
+        "pretrained one."
+    )
+
+
+def test_an_earlier_encoder_that_was_set_aside_while_the_server_runs_is_no_longer_judged(
+    earlier: Store, settings: Settings
+) -> None:
+    """What had been read before was kept, and comparisons of nothing followed without an end."""
+    take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    beginning = Beginning(store)
+    assert beginning.is_to_be_judged(spec(settings), 24)
+    (store.folder / "encoders" / "earlier" / "encoder" / "model.safetensors").write_bytes(b"")
+    assert len(mend(store, 1_800_000_000.0)) == 1
+    assert not beginning.is_to_be_judged(spec(settings), 24)
+    assert beginning.earlier() is None
+    assert beginning.sentence() == ""
+
+
 def test_what_was_taken_over_and_is_damaged_is_set_aside(
     earlier: Store, settings: Settings
 ) -> None:
@@ -407,6 +431,30 @@ def test_an_encoder_that_tells_nothing_apart_gives_way_to_the_pretrained_one(
     pretrained = JointEncoder(spec(settings), store.tuned_folder(1))
     np.testing.assert_array_equal(encoded(pretrained), encoded(JointEncoder(spec(settings))))
     assert judge_beginning(Judge(subject, 48, False, True), IGNORE) == {}, "that is settled"
+
+
+def test_the_verdict_is_kept_once_the_pretrained_encoder_is_there(
+    earlier: Store, settings: Settings
+) -> None:
+    """After a failure in between, the page said that it had taken the place, and it never came."""
+    weights = TextEncoder(settings.encoder, 32)
+    for weight in weights.network.parameters():
+        weight.data.mul_(-1.0)
+    weights.save(earlier.encoder_folder(7))
+    take_over("3", settings, 5, spec(settings))
+    folder = settings.model_dir / "5"
+    labelled(folder)
+    store, subject = Store(folder), subject_of(folder, EXAMPLE, spec(settings), settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    in_the_way = folder / "encoders" / "1.unfinished"
+    in_the_way.write_text("so that no folder of this name can be made")
+    with pytest.raises(NotADirectoryError):
+        judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    assert verdict_of(store) is None
+    assert Beginning(store).is_to_be_judged(spec(settings), 24)
+    in_the_way.unlink()
+    judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    assert [meta.earlier for meta in store.encoders().values()] == ["project 3's encoder 7", ""]
 
 
 ASKED = (
