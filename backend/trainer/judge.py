@@ -58,7 +58,7 @@ def judge_beginning(job: Judge, report: Report) -> Json:
             verdict = compared(job.labels, belief(begun(spec, beginning)), belief(pretrained))
     if not verdict.stays and not _has_another(store, spec):
         # Before the verdict is kept: after a failure here the encoders are compared again.
-        add_encoder(subject, Beginning())
+        add_encoder(subject, Beginning(), pretrained)
     keep_verdict(store, verdict)
     return vars(verdict)
 

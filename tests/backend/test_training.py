@@ -17,6 +17,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.training import Training
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.trainer.messages import Done
 from backend.trainer.process import TrainerProcess
 from model.heads.head import Head
 from model.storage.earlier import Earlier, keep_earlier
@@ -173,6 +174,14 @@ def test_a_project_that_cannot_be_taken_over_is_told_once_and_keeps_nobody_waiti
     assert trouble.times == 1
     assert trouble.sentence.startswith(f"TRANSFER_FROM=3: MODEL_DIR={tmp_path} holds no project 3")
     assert trouble.sentence.endswith("It begins with the pretrained encoder")
+
+
+def test_what_a_job_could_not_use_is_told(tmp_path: Path) -> None:
+    asked = Asked(tmp_path / "7", Settings(model_dir=tmp_path))
+    asked.training.newest_encoder()
+    job = asked.trainer._queue.take()
+    job.on_done(job, Done(1, {"encoder": 0, "trouble": "It cannot be loaded"}))
+    assert [one.sentence for one in asked.loop.troubles.newest()] == ["It cannot be loaded"]
 
 
 def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What a project takes over from an earlier one, and what is refused."""
 
+import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -32,16 +34,20 @@ from model.encoders.joint import JointEncoder
 from model.encoders.text import TextEncoder
 from model.export import export
 from model.heads.head import Head
+from model.storage.damage import Damaged
 from model.storage.earlier import (
     Earlier,
     Verdict,
+    copy_folder,
     drop_earlier,
     earlier_of,
     keep_earlier,
     keep_verdict,
+    read_facts,
     verdict_of,
     voting_encoder,
     weights_of,
+    write_facts,
 )
 from model.storage.facts import VersionFacts
 from model.storage.mend import mend
@@ -291,8 +297,7 @@ def test_an_exported_folder_gives_back_its_encoder_and_head(
 def test_a_damaged_folder_is_refused(
     settings: Settings, tuned: Path, tmp_path: Path, damage: str, message: str
 ) -> None:
-    encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
-    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 7, 412, head))
+    out = exported(settings, tuned, tmp_path / "exported")
     (out / damage).write_bytes(b"")
     with pytest.raises(CannotTransfer, match=message):
         take_over(str(out), settings, 5, spec(settings))
@@ -383,6 +388,94 @@ def test_a_copy_that_fails_in_the_middle_leaves_nothing(settings: Settings) -> N
         keep_earlier(store, earlier, fail)
     assert earlier_of(store) is None
     assert list((store.folder / "encoders").iterdir()) == []
+
+
+def exported(settings: Settings, tuned: Path, folder: Path) -> Path:
+    head = head_of()
+    origin = Earlier("project 3", spec(settings), 7, 412, head)
+    export(TextEncoder(str(tuned), 32), head, folder, {}, origin)
+    return folder
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["project", "folder"])
+def test_a_full_disk_is_no_change_of_the_earlier_project(
+    earlier: Store, settings: Settings, tuned: Path, tmp_path: Path, is_folder: bool
+) -> None:
+    """It was called one, and the copy was not tried again once there was room."""
+    source = str(exported(settings, tuned, tmp_path / "exported")) if is_folder else "3"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            take_over(source, settings, 5, spec(settings))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert earlier_of(Store(settings.model_dir / "5")) is None
+    assert take_over(source, settings, 5, spec(settings)).encoder == 7
+
+
+def test_a_file_that_goes_away_in_the_copy_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "exported"
+    source.mkdir()
+    (source / "config.json").symlink_to(source / "deleted")
+    with pytest.raises(FileNotFoundError) as found:
+        copy_folder(source, tmp_path / "copy")
+    assert found.value.filename == str(source / "config.json")
+
+
+def test_a_copy_is_whole_but_for_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("a/one", "a/meta.json", "a/b/two"):
+        (tmp_path / name).write_text(name)
+    copy_folder(tmp_path / "a", tmp_path / "copy", ("meta.json",))
+    files = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert {path.name: path.read_text() for path in files} == {"one": "a/one", "two": "a/b/two"}
+
+
+def test_an_earlier_encoder_that_cannot_be_loaded_gives_way_to_the_pretrained_one(
+    earlier: Store, settings: Settings
+) -> None:
+    """The project had no encoder for good."""
+    take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    (store.folder / "encoders" / "earlier" / "encoder" / "config.json").write_text("{}")
+    subject = subject_of(store.folder, EXAMPLE, spec(settings), settings)
+    found = add_base_encoder(AddBase(subject), IGNORE)
+    assert (found["encoder"], found["from"]) == (0, settings.encoder)
+    assert found["trouble"].startswith("project 3's encoder 7 cannot be loaded (")
+    assert (
+        "The project begins with the pretrained encoder. What was there is kept as "
+        in (found["trouble"])
+    )
+    assert store.encoders()[0].earlier == ""
+    assert earlier_of(store) is None
+    assert beginning_of(subject).weights is None, "so do deep rounds"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "1"}, "its meta.json is not what was written"),
+        ({"origin": 3}, "its meta.json is not what was written"),
+        ({"labels": "many"}, "its meta.json is not what was written"),
+        ({"head": [1]}, "its meta.json is not what was written"),
+        ({"spec": {"layout": ["smell"], "text": "", "image": "", "max_tokens": 3}}, "its meta"),
+        ({"head": {"kind": "single", "classes": ["Yes"]}}, "its head.safetensors does not hold"),
+        ({"head": {"kind": "odd", "classes": ["A", "B"]}}, "its head.safetensors does not hold"),
+    ],
+    ids=["format", "origin", "labels", "head", "layout", "classes", "kind"],
+)
+def test_facts_of_another_shape_are_damage(
+    settings: Settings, tmp_path: Path, change: Json, message: str
+) -> None:
+    """They ended in a traceback, some of them long after the folder was taken over."""
+    write_facts(tmp_path, Earlier("project 3", spec(settings), 7, 412, head_of()))
+    facts = json.loads((tmp_path / "meta.json").read_text())
+    (tmp_path / "meta.json").write_text(json.dumps({**facts, **change}))
+    with pytest.raises(Damaged, match=message):
+        read_facts(tmp_path)
 
 
 def labelled(folder: Path) -> None:
