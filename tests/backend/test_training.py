@@ -202,6 +202,25 @@ def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Pat
     assert not new.is_judging(20), "there is no encoder to judge"
 
 
+def test_a_copy_that_the_disk_does_not_take_is_tried_again(tmp_path: Path) -> None:
+    """Nothing waits for the trainer meanwhile: an encoder would be made without it."""
+    settings = Settings(model_dir=tmp_path, transfer_from="3")
+    earlier = Store(tmp_path / "3")
+    add(earlier, 0, settings, 0)
+    earlier.save_version(Version("0.1", 0, HEAD, np.arange(4), NONE, NONE, VersionFacts()))
+    asked = Asked(tmp_path / "7", settings)
+    in_the_way = asked.store.folder / "encoders" / "earlier.unfinished"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("so that no folder of this name can be made")
+    with pytest.raises(NotADirectoryError):
+        asked.training.newest_encoder()
+    assert not asked.trainer.knows((7, "base"))
+    in_the_way.unlink()
+    assert asked.training.newest_encoder() is None
+    assert asked.training.beginning.earlier() is not None
+    assert asked.trainer.knows((7, "base"))
+
+
 def test_labels_are_asked_what_they_say_of_an_earlier_encoder(tmp_path: Path) -> None:
     settings = Settings(model_dir=tmp_path)
     asked = Asked(tmp_path / "7", settings)

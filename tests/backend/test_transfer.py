@@ -1,5 +1,6 @@
 """What a project takes over from an earlier one, and what is refused."""
 
+import errno
 import json
 import resource
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from backend.commands.connect import begin_with
 from backend.errors import BackendError, CannotTransfer
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
@@ -25,6 +27,8 @@ from backend.project.encoder_spec import spec_of
 from backend.project.transfer import take_over, take_over_for
 from backend.queue.cleanup import delete_old_files
 from backend.settings import Settings
+from backend.studio.project import StudioProject
+from backend.studio.session import Session
 from backend.trainer.encoders import add_base_encoder, beginning_of
 from backend.trainer.judge import judge_beginning
 from backend.trainer.messages import AddBase, Judge
@@ -54,6 +58,7 @@ from model.storage.mend import mend
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
 from model.types import EncoderSpec, LabelGroup
 from tests.backend.test_trainer import IGNORE, subject_of
+from tests.backend.web import Answer, Web
 
 TEXTS = ["The bank raised its rates.", "They won the cup.", "A film about a bank"]
 NONE = np.zeros(0, np.int64)
@@ -266,6 +271,33 @@ def test_another_source_takes_the_place_of_the_one_before(
     assert kept.head.labels == ("A", "B", "C")
 
 
+def begins(web: Web, settings: Settings) -> str:
+    """What `connect --project 5 --from 3` prints of the beginning."""
+    described = {"num_tasks_with_annotations": 0, "label_config": EXAMPLE}
+    web.answers["/api/projects/5/"] = Answer(json.dumps(described).encode())
+    return begin_with("3", StudioProject(Session(web.url, "token"), 5), settings)
+
+
+def test_the_command_says_where_it_keeps_what_it_took_over(
+    earlier: Store, settings: Settings, web: Web
+) -> None:
+    assert begins(web, settings) == (
+        "Begins with project 3's encoder 7, tuned on 412 labels, and with its head of 2 labels. "
+        f"This is kept in {settings.model_dir / '5'}, where the server must look: its status page "
+        "says the same."
+    )
+
+
+def test_the_command_makes_no_folder_that_no_server_reads(
+    earlier: Store, settings: Settings, tmp_path: Path, web: Web
+) -> None:
+    """With another MODEL_DIR than the server's it reported success, and nothing happened."""
+    elsewhere = replace(settings, model_dir=tmp_path / "elsewhere")
+    with pytest.raises(CannotTransfer, match=r"There is no folder MODEL_DIR=.*elsewhere, so"):
+        begins(web, elsewhere)
+    assert not elsewhere.model_dir.exists()
+
+
 def test_an_exported_folder_gives_back_its_encoder_and_head(
     settings: Settings, tuned: Path, tmp_path: Path
 ) -> None:
@@ -407,11 +439,12 @@ def test_a_full_disk_is_no_change_of_the_earlier_project(
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(OSError, match="File too large") as found:
             take_over(source, settings, 5, spec(settings))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+    assert found.value.errno == errno.EFBIG, "one error, not a list of all files that failed"
     assert earlier_of(Store(settings.model_dir / "5")) is None
     assert take_over(source, settings, 5, spec(settings)).encoder == 7
 
