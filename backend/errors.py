@@ -149,4 +149,8 @@ def reported(run: Callable[[], int | None]) -> int:
             "you may write to; in the container this is /data",
             file=sys.stderr,
         )
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        print(f"error: {explained(error)}", file=sys.stderr)
     return 2

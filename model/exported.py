@@ -6,13 +6,12 @@ is scaled by a power of two, which rounds nothing. What cannot be told from it s
 Nothing here needs torch.
 """
 
-import shutil
 from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
 from model.storage.damage import Damaged, check_arrays, json_of, whole
-from model.storage.earlier import META, Earlier, read_facts
+from model.storage.earlier import META, Earlier, copy_folder, read_facts
 from model.storage.heads import NAME as HEAD
 
 ORIGIN, WEIGHTS = "origin", "model.safetensors"
@@ -44,7 +43,7 @@ def write_encoder(folder: Path, target: Path) -> None:
     """Write the encoder of an exported folder as a folder that `TextEncoder` loads: exactly the
     weights that were exported, in float32. Raises Damaged when something is missing."""
     origin = folder / ORIGIN
-    shutil.copytree(origin, target, ignore=shutil.ignore_patterns(META, HEAD))
+    copy_folder(origin, target, (META, HEAD))
     layers = int(json_of(origin / "config.json").get("num_hidden_layers", 0))
     with whole(folder / WEIGHTS):
         arrays = load_file(folder / WEIGHTS)

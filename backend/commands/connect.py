@@ -59,8 +59,14 @@ def run(arguments: Namespace) -> None:
 
 
 def begin_with(source: str, project: StudioProject, settings: Settings) -> str:
-    """Take over what an earlier project learnt, for one that nobody has labelled yet. Returns the
-    sentence on how it begins. Raises BackendError; nothing is written then."""
+    """Take over what an earlier project learnt, for one that nobody has labelled yet. Returns how
+    it begins, and where that is kept. Raises BackendError; nothing is written then."""
+    if not settings.model_dir.is_dir():
+        raise CannotTransfer(
+            f"There is no folder MODEL_DIR={settings.model_dir}, so that the server would not find "
+            "what is taken over. Give this command the MODEL_DIR of the server, and start the "
+            "server once before if it is new"
+        )
     described = project.describe()
     labelled = int(described.get("num_tasks_with_annotations") or 0)
     if labelled:
@@ -70,7 +76,11 @@ def begin_with(source: str, project: StudioProject, settings: Settings) -> str:
             f"the same, start the backend with TRANSFER_FROM={source}"
         )
     earlier = take_over_for(source, settings, project.number, described["label_config"])
-    return beginning_in_words(earlier)
+    folder = (settings.model_dir / str(project.number)).resolve()
+    return (
+        f"{beginning_in_words(earlier)} This is kept in {folder}, where the server must look: its "
+        "status page says the same."
+    )
 
 
 def connect(studio: Studio, project: int, backend_url: str, title: str, settings: Settings) -> None:

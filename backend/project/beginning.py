@@ -1,7 +1,7 @@
 """What a project began with, as its turns and pages need it."""
 
 from model.storage.damage import Damaged, WrittenLater
-from model.storage.earlier import Earlier, Verdict, earlier_of, has_earlier, verdict_of
+from model.storage.earlier import Earlier, Verdict, earlier_of, has_earlier, verdict_of, weights_of
 from model.storage.store import Store
 from model.types import EncoderSpec
 
@@ -12,7 +12,8 @@ something else gave way in all nine runs by 50 labels, in three of them at 20.""
 
 
 class Beginning:
-    """Used by the loop's thread alone. What was taken over is read once: it never changes."""
+    """Used by the loop's thread alone. What was taken over is read once: it never changes, but it
+    may be set aside."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -20,7 +21,9 @@ class Beginning:
 
     def earlier(self) -> Earlier | None:
         """What the project took over; None if nothing, or nothing that can be read."""
-        if self._earlier is None and has_earlier(self._store):
+        if not has_earlier(self._store):  # there was none, or it was set aside meanwhile
+            self._earlier = None
+        elif self._earlier is None:
             try:
                 self._earlier = earlier_of(self._store)
             except (Damaged, WrittenLater):  # which is said when the project is opened
@@ -30,7 +33,8 @@ class Beginning:
     def is_to_be_judged(self, spec: EncoderSpec, labels: int) -> bool:
         """Whether so many labels are to say something of the earlier encoder."""
         earlier, verdict = self.earlier(), verdict_of(self._store)
-        if earlier is None or earlier.encoder is None or not earlier.fits(spec):
+        has_weights = earlier is not None and weights_of(self._store) is not None
+        if not has_weights or earlier is None or not earlier.fits(spec):
             return False
         if verdict is None:
             return labels >= JUDGED_FIRST
@@ -42,7 +46,7 @@ class Beginning:
         earlier = self.earlier()
         if earlier is None:
             return ""
-        return " ".join([beginning_in_words(earlier), *_about(verdict_of(self._store))])
+        return " ".join([beginning_in_words(earlier), *about(verdict_of(self._store))])
 
 
 def beginning_in_words(earlier: Earlier) -> str:
@@ -58,9 +62,15 @@ def beginning_in_words(earlier: Earlier) -> str:
     return f"Begins with {earlier.whose}{tuned}{f', and with {known}' if known else ''}."
 
 
-def _about(verdict: Verdict | None) -> list[str]:
+def about(verdict: Verdict | None) -> list[str]:
+    """What the labels said of the encoder, in a sentence; nothing before they did."""
     if verdict is None:
         return []
+    if not verdict.is_measured:
+        return [
+            f"At {verdict.labels} labels too few labelled tasks could be read to compare this "
+            "encoder with the pretrained one."
+        ]
     if verdict.stays:
         how = "better than" if verdict.earlier > verdict.pretrained else "about as well as"
         return [f"At {verdict.labels} labels this encoder fits them {how} the pretrained one."]

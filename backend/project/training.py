@@ -255,6 +255,8 @@ class Training:
     def _done(self, job: Job, answer: Done) -> None:
         log.info("project %d: %s is done: %s", self._project, job.name[1], answer.facts)
         self._progress.finish()
+        if "trouble" in answer.facts:
+            self._troubles.note(answer.facts["trouble"])
         self._wake("vectors")
 
     def _died(self, job: Job, error: TrainerDied) -> None:

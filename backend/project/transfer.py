@@ -1,7 +1,6 @@
 """What a project takes over from an earlier one, before it has an encoder of its own."""
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from backend.settings import Settings
 from model.exported import exported_of, is_exported, write_encoder
 from model.heads.head import Head
 from model.storage.damage import Damaged, WrittenLater
-from model.storage.earlier import Earlier, drop_earlier, keep_earlier
+from model.storage.earlier import META, Earlier, copy_folder, drop_earlier, keep_earlier
 from model.storage.store import Store, version_key
 from model.types import EncoderSpec, Layout, Medium
 
@@ -46,8 +45,8 @@ def take_over(source: str, settings: Settings, project: int, spec: EncoderSpec) 
     the encoder that the settings name for the project. Until the project has an encoder, another
     source takes the place of the one before.
 
-    Raises CannotTransfer and other BackendErrors, with what is wrong and what to do; nothing is
-    written then.
+    Raises CannotTransfer and other BackendErrors, with what is wrong and what to do, and OSError
+    when the disk is full; nothing is written then.
     """
     folder = settings.model_dir / str(project)
     if source == str(project):
@@ -64,10 +63,15 @@ def take_over(source: str, settings: Settings, project: int, spec: EncoderSpec) 
     try:
         drop_earlier(store)
         keep_earlier(store, found.earlier, found.write)
-    except (FileNotFoundError, shutil.Error) as error:
+    except FileNotFoundError as error:
         raise CannotTransfer(
-            f"{found.earlier.origin.capitalize()} changed while it was copied ({error}). Nothing "
-            "was taken over; try again"
+            f"{_named(source)} changed while it was copied ({error.filename} is gone). Nothing was "
+            "taken over; try again"
+        ) from error
+    except PermissionError as error:
+        raise CannotTransfer(
+            f"{_named(source)} could not be copied: {error.filename} cannot be opened "
+            f"({error.strerror})"
         ) from error
     except Damaged as error:
         raise CannotTransfer(f"{source} cannot be read: {error}. Export it again") from error
@@ -82,12 +86,21 @@ def take_over_for(source: str, settings: Settings, project: int, xml: str) -> Ea
 
 def found_in(source: str, model_dir: Path) -> Found:
     """What an earlier project, or a folder that `export` wrote, has learnt. Raises BackendError."""
-    if source.isascii() and source.isdigit():
+    if _is_number(source):
         return _found_in_project(store_of(model_dir, int(source)))
     try:
         return _found_in_folder(Path(source))
     except PermissionError as error:
         raise CannotTransfer(f"{error.filename} cannot be read ({error.strerror})") from error
+
+
+def _is_number(source: str) -> bool:
+    return source.isascii() and source.isdigit()
+
+
+def _named(source: str) -> str:
+    """What was named, at the beginning of a sentence."""
+    return f"Project {int(source)}" if _is_number(source) else source
 
 
 def check_alike(earlier: Earlier, spec: EncoderSpec, project: int) -> None:
@@ -128,10 +141,9 @@ def _found_in_project(store: Store) -> Found:
     meta, folder = encoders[number], store.tuned_folder(number)
     encoder = None if folder is None else number
     earlier = Earlier(origin, meta.spec, encoder, meta.labels, head)
-    ignored = shutil.ignore_patterns("meta.json")
-    return Found(
-        earlier, None if folder is None else partial(shutil.copytree, folder, ignore=ignored)
-    )
+    if folder is None:
+        return Found(earlier)
+    return Found(earlier, partial(copy_folder, folder, ignored=(META,)))
 
 
 def _first_with_head(store: Store, encoders: list[int]) -> tuple[int, Head | None] | None:

@@ -36,7 +36,7 @@ MOST_OPTIONS = 200
 
 @dataclass(frozen=True)
 class Panel:
-    """The annotators of one question and, last, the model, which is there if it could learn."""
+    """The annotators of one question and, last, the model, which is there if it gave any label."""
 
     question: Question
     decisions: Decisions
@@ -67,9 +67,10 @@ def panels(votes: Sequence[Voted], told: Sequence[Told], config: LabelConfig) ->
         model = _as_votes(mine) if mine is not None else []
         decisions = decisions_on(question, [*votes, *model], len(config.questions) == 1)
         if set(decisions.people) - {MODEL}:
-            found.append(
-                Panel(question, decisions, quality(decisions.opinions.of_several()), bool(model))
-            )
+            # The model may have given none of the labels, and then it has decided nothing.
+            has_model = MODEL in decisions.people
+            measured = quality(decisions.opinions.of_several())
+            found.append(Panel(question, decisions, measured, has_model))
     return found
 
 

@@ -1,5 +1,6 @@
 """The encoders that jobs load, and the one that a project begins with."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,9 +13,10 @@ from backend.trainer.messages import AddBase, Subject
 from backend.trainer.report import Report
 from backend.types import Json
 from model.encoders.blending import blended
+from model.encoders.errors import NotAnEncoder
 from model.encoders.joint import Example, JointEncoder
-from model.storage.damage import WrittenLater
-from model.storage.earlier import earlier_of, verdict_of, weights_of
+from model.storage.damage import WrittenLater, set_aside
+from model.storage.earlier import earlier_of, folder_of, verdict_of, weights_of
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import EncoderSpec, Floats, Layout, is_of_text
 
@@ -23,12 +25,41 @@ TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
 annotators wait for an order; pictures stand in memory meanwhile."""
 
 
+LOADING = (NotAnEncoder, KeyError, TypeError, AttributeError, ValueError, RuntimeError)
+"""What networks and tokenizers raise whose files can be read and do not fit together."""
+
+
 def add_base_encoder(job: AddBase, report: Report) -> Json:
     """Make the encoder that a project begins with known to the store: half way to the one that an
-    earlier project tuned, if it has left one, else the pretrained one that the settings name."""
-    spec = job.subject.spec
-    store, beginning = Store(job.subject.folder), beginning_of(job.subject)
-    encoder = begun(spec, beginning)
+    earlier project tuned, if it has left one, else the pretrained one that the settings name.
+
+    Where the one that was left cannot be loaded, it is set aside, and `trouble` says so.
+    """
+    subject, beginning = job.subject, beginning_of(job.subject)
+    try:
+        encoder = begun(subject.spec, beginning)
+    except LOADING as error:
+        if beginning.weights is None:
+            raise
+        return _without_earlier(subject, f"{beginning.whose} cannot be loaded ({error})")
+    return add_encoder(subject, beginning, encoder)
+
+
+def _without_earlier(subject: Subject, reason: str) -> Json:
+    """Begin with the pretrained encoder, and set aside the one that an earlier project left."""
+    pretrained = begun(subject.spec, Beginning())  # where memory is short, this fails first
+    aside = set_aside(folder_of(Store(subject.folder)), time.time())
+    trouble = (
+        f"{reason}. The project begins with the pretrained encoder. What was there is kept as "
+        f"{aside} and may be deleted"
+    )
+    return {**add_encoder(subject, Beginning(), pretrained), "trouble": trouble}
+
+
+def add_encoder(subject: Subject, beginning: "Beginning", encoder: JointEncoder) -> Json:
+    """Make an encoder with these weights known to the store. Returns its number, and whose the
+    weights are."""
+    spec, store = subject.spec, Store(subject.folder)
     meta = meta_of(spec, encoder)
     number = store.next_encoder()
     with store.new_encoder(number) as folder:

@@ -10,8 +10,8 @@ from backend.media.reading import Reader
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels
-from backend.trainer.encoders import add_base_encoder, beginning_of, begun, loaded
-from backend.trainer.messages import AddBase, Judge
+from backend.trainer.encoders import Beginning, add_encoder, beginning_of, begun, loaded
+from backend.trainer.messages import Judge
 from backend.trainer.report import Report
 from backend.trainer.unit import unit_of
 from backend.types import Json
@@ -19,7 +19,7 @@ from model.encoders.joint import JointEncoder
 from model.measuring.review import FOLDS
 from model.storage.earlier import Verdict, keep_verdict
 from model.storage.store import Store
-from model.types import Floats
+from model.types import EncoderSpec, Floats
 
 LEAST_JUDGED = 2 * FOLDS
 """With fewer tasks that can be read, the earlier encoder stays."""
@@ -56,9 +56,10 @@ def judge_beginning(job: Judge, report: Report) -> Json:
         verdict = Verdict(job.labels, 0.0, 0.0, 0.0)
         if len(known) >= LEAST_JUDGED:
             verdict = compared(job.labels, belief(begun(spec, beginning)), belief(pretrained))
+    if not verdict.stays and not _has_another(store, spec):
+        # Before the verdict is kept: after a failure here the encoders are compared again.
+        add_encoder(subject, Beginning(), pretrained)
     keep_verdict(store, verdict)
-    if not verdict.stays and not _has_tuned(store):
-        add_base_encoder(AddBase(subject), report)
     return vars(verdict)
 
 
@@ -70,5 +71,7 @@ def compared(labels: int, earlier: Floats, pretrained: Floats) -> Verdict:
     return Verdict(labels, float(earlier.mean()), float(pretrained.mean()), float(error))
 
 
-def _has_tuned(store: Store) -> bool:
-    return any(meta.labels for meta in store.encoders().values())
+def _has_another(store: Store, spec: EncoderSpec) -> bool:
+    """Whether there are tuned encoders, or the pretrained one is there already."""
+    known = [meta for meta in store.encoders().values() if meta.spec == spec]
+    return any(meta.labels or not meta.earlier for meta in known)

@@ -10,11 +10,12 @@ safetensors and facts are JSON; nothing is pickled.
 """
 
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from safetensors.numpy import load_file, save_file
 
@@ -23,7 +24,7 @@ from model.storage.damage import Damaged, WrittenLater, check_arrays, json_of, w
 from model.storage.heads import NAME as HEAD
 from model.storage.heads import arrays_of, facts_of, head_of
 from model.storage.store import Store, remove, written_aside
-from model.types import EncoderSpec
+from model.types import EncoderSpec, Medium
 
 NAME, WEIGHTS, META, VERDICT = "earlier", "encoder", "meta.json", "verdict.json"
 
@@ -64,13 +65,18 @@ class Verdict:
 
     labels: how many there were; earlier, pretrained: the mean log probability that heads on the
     vectors of each encoder give to labels that they have not learnt; error: the standard error of
-    the difference.
+    the difference. All three are 0 where too few labelled tasks could be read to compare anything.
     """
 
     labels: int
     earlier: float
     pretrained: float
     error: float
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was compared."""
+        return any((self.earlier, self.pretrained, self.error))
 
     @property
     def stays(self) -> bool:
@@ -108,6 +114,22 @@ def keep_earlier(
         if write_weights is not None:
             write_weights(aside / WEIGHTS)
         write_facts(aside, earlier)
+
+
+def copy_folder(source: Path, target: Path, ignored: Collection[str] = ()) -> None:
+    """Copy all files below a folder, but those of the `ignored` names, into one that this makes.
+
+    Raises FileNotFoundError when the source changes meanwhile, and whatever else the system says,
+    such as that the disk is full: `shutil.copytree` makes one error of all.
+    """
+    target.mkdir()
+    for path in sorted(source.iterdir()):
+        if path.name in ignored:
+            continue
+        if path.is_dir():
+            copy_folder(path, target / path.name, ignored)
+        else:
+            shutil.copyfile(path, target / path.name)
 
 
 def drop_earlier(store: Store) -> None:
@@ -149,14 +171,14 @@ def read_facts(folder: Path) -> Earlier:
     """What `write_facts` wrote. Raises Damaged when it is not whole, WrittenLater when a later
     release wrote it."""
     facts = json_of(folder / META)
-    if facts.get("format", 1) > FORMAT:
-        raise WrittenLater(
-            f"{folder} has format {facts['format']}, and this release reads formats up to "
-            f"{FORMAT}: a later release wrote it"
-        )
     try:
+        if facts.get("format", 1) > FORMAT:
+            raise WrittenLater(
+                f"{folder} has format {facts['format']}, and this release reads formats up to "
+                f"{FORMAT}: a later release wrote it"
+            )
         return _earlier_of(folder, facts)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         raise Damaged(f"its {META} is not what was written") from None
 
 
@@ -208,9 +230,13 @@ def _earlier_of(folder: Path, facts: dict[str, Any]) -> Earlier:
         with whole(folder / HEAD):
             arrays = load_file(folder / HEAD)
         head = head_of(facts["head"], arrays)
+    layout = tuple(spec["layout"])
+    is_known = set(layout) <= set(get_args(Medium)) and isinstance(facts["origin"], str)
+    if not is_known or not isinstance(facts["labels"], int):
+        raise Damaged(f"its {META} is not what was written")
     return Earlier(
         facts["origin"],
-        EncoderSpec(**{**spec, "layout": tuple(spec["layout"])}),
+        EncoderSpec(**{**spec, "layout": layout}),
         facts["encoder"],
         facts["labels"],
         head,

@@ -1,13 +1,13 @@
 """A head as arrays for a safetensors file and facts for a JSON file, and back."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from model.heads.head import Head
-from model.storage.damage import check_finite
-from model.types import LabelGroup
+from model.storage.damage import Damaged, check_finite
+from model.types import Kind, LabelGroup
 
 NAME = "head.safetensors"
 """The file that the arrays of a head are kept in."""
@@ -31,10 +31,15 @@ def facts_of(head: Head) -> dict[str, Any]:
 
 
 def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
-    """The head that was written so. Raises Damaged where a number is not finite, and KeyError or
-    TypeError where something is missing."""
+    """The head that was written so. Raises Damaged where a number is not finite or the arrays are
+    not those of these labels, and KeyError or TypeError where something is missing."""
     given = (arrays["weights"], arrays["bias"], arrays["centre"])
     check_finite(NAME, *given)
     groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
-    labels = tuple(facts["classes"])
-    return Head(facts["kind"], labels, *given, arrays.get("thresholds"), groups)
+    labels, thresholds = tuple(facts["classes"]), arrays.get("thresholds")
+    d, c = len(arrays["centre"]), len(labels)
+    shapes = [array.shape for array in given]
+    is_whole = shapes == [(d, c), (c,), (d,)] and (thresholds is None or thresholds.shape == (c,))
+    if not is_whole or facts["kind"] not in get_args(Kind):
+        raise Damaged(f"its {NAME} does not hold what its facts say")
+    return Head(facts["kind"], labels, *given, thresholds, groups)

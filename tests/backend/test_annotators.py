@@ -106,6 +106,27 @@ def test_people_who_never_met_are_compared_with_the_model_alone() -> None:
     assert (poor["value"], poor["compared"]) == (0.5, 10)
 
 
+def test_a_model_that_gives_no_label_of_a_question_is_no_annotator_of_it() -> None:
+    """Of several labels, each of them rare, the model gave none, and the review failed."""
+    questions = (
+        Question("c", "t", "single", ("a", "b"), prefix="c: "),
+        Question("tags", "t", "multiple", ("x", "y"), prefix="tags: "),
+    )
+    config, tasks = LabelConfig(questions, TEXT), np.arange(20)
+    everybody = {
+        task: Votes([("c: a", "tags: x"), ("c: a", "tags: x")], (), [GOOD, FAIR])
+        for task in tasks.tolist()
+    }
+    nothing = np.zeros((20, 2), np.float32)
+    silent = Told(questions[1], tasks, nothing, np.stack([nothing] * REPEATS), nothing)
+    found = panels(voted(everybody), [silent], config)
+    assert [panel.model for panel in found] == [None, None]
+    rows = about_annotators(everybody, found, config)["people"]
+    assert [(row["question"], row["model"]) for row in rows] == [
+        ("c", None), ("c", None), ("tags", None), ("tags", None)
+    ]  # fmt: skip
+
+
 def test_what_the_model_says_is_kept_of_tasks_that_one_person_answered() -> None:
     """Where people meet they are compared with each other at each submit."""
     everybody = together() | {task: votes((POOR, "b")) for task in range(20, 60)}

@@ -17,6 +17,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.training import Training
 from backend.settings import Settings
 from backend.studio.connection import Connection
+from backend.trainer.messages import Done
 from backend.trainer.process import TrainerProcess
 from model.heads.head import Head
 from model.storage.earlier import Earlier, keep_earlier
@@ -175,6 +176,14 @@ def test_a_project_that_cannot_be_taken_over_is_told_once_and_keeps_nobody_waiti
     assert trouble.sentence.endswith("It begins with the pretrained encoder")
 
 
+def test_what_a_job_could_not_use_is_told(tmp_path: Path) -> None:
+    asked = Asked(tmp_path / "7", Settings(model_dir=tmp_path))
+    asked.training.newest_encoder()
+    job = asked.trainer._queue.take()
+    job.on_done(job, Done(1, {"encoder": 0, "trouble": "It cannot be loaded"}))
+    assert [one.sentence for one in asked.loop.troubles.newest()] == ["It cannot be loaded"]
+
+
 def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Path) -> None:
     settings = Settings(model_dir=tmp_path, transfer_from="3")
     add(Store(tmp_path / "3"), 0, settings, 0)
@@ -191,6 +200,25 @@ def test_the_setting_takes_over_only_where_there_is_no_encoder_yet(tmp_path: Pat
         "labels."
     )
     assert not new.is_judging(20), "there is no encoder to judge"
+
+
+def test_a_copy_that_the_disk_does_not_take_is_tried_again(tmp_path: Path) -> None:
+    """Nothing waits for the trainer meanwhile: an encoder would be made without it."""
+    settings = Settings(model_dir=tmp_path, transfer_from="3")
+    earlier = Store(tmp_path / "3")
+    add(earlier, 0, settings, 0)
+    earlier.save_version(Version("0.1", 0, HEAD, np.arange(4), NONE, NONE, VersionFacts()))
+    asked = Asked(tmp_path / "7", settings)
+    in_the_way = asked.store.folder / "encoders" / "earlier.unfinished"
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("so that no folder of this name can be made")
+    with pytest.raises(NotADirectoryError):
+        asked.training.newest_encoder()
+    assert not asked.trainer.knows((7, "base"))
+    in_the_way.unlink()
+    assert asked.training.newest_encoder() is None
+    assert asked.training.beginning.earlier() is not None
+    assert asked.trainer.knows((7, "base"))
 
 
 def test_labels_are_asked_what_they_say_of_an_earlier_encoder(tmp_path: Path) -> None:

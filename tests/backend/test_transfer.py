@@ -1,5 +1,8 @@
 """What a project takes over from an earlier one, and what is refused."""
 
+import errno
+import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,15 +17,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from backend.commands.connect import begin_with
 from backend.errors import BackendError, CannotTransfer
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
-from backend.project.beginning import Beginning, beginning_in_words
+from backend.project.beginning import Beginning, about, beginning_in_words
 from backend.project.earlier_votes import EarlierVotes, places_of
 from backend.project.encoder_spec import spec_of
 from backend.project.transfer import take_over, take_over_for
 from backend.queue.cleanup import delete_old_files
 from backend.settings import Settings
+from backend.studio.project import StudioProject
+from backend.studio.session import Session
 from backend.trainer.encoders import add_base_encoder, beginning_of
 from backend.trainer.judge import judge_beginning
 from backend.trainer.messages import AddBase, Judge
@@ -32,22 +38,27 @@ from model.encoders.joint import JointEncoder
 from model.encoders.text import TextEncoder
 from model.export import export
 from model.heads.head import Head
+from model.storage.damage import Damaged
 from model.storage.earlier import (
     Earlier,
     Verdict,
+    copy_folder,
     drop_earlier,
     earlier_of,
     keep_earlier,
     keep_verdict,
+    read_facts,
     verdict_of,
     voting_encoder,
     weights_of,
+    write_facts,
 )
 from model.storage.facts import VersionFacts
 from model.storage.mend import mend
 from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder_meta
 from model.types import EncoderSpec, LabelGroup
 from tests.backend.test_trainer import IGNORE, subject_of
+from tests.backend.web import Answer, Web
 
 TEXTS = ["The bank raised its rates.", "They won the cup.", "A film about a bank"]
 NONE = np.zeros(0, np.int64)
@@ -260,6 +271,33 @@ def test_another_source_takes_the_place_of_the_one_before(
     assert kept.head.labels == ("A", "B", "C")
 
 
+def begins(web: Web, settings: Settings) -> str:
+    """What `connect --project 5 --from 3` prints of the beginning."""
+    described = {"num_tasks_with_annotations": 0, "label_config": EXAMPLE}
+    web.answers["/api/projects/5/"] = Answer(json.dumps(described).encode())
+    return begin_with("3", StudioProject(Session(web.url, "token"), 5), settings)
+
+
+def test_the_command_says_where_it_keeps_what_it_took_over(
+    earlier: Store, settings: Settings, web: Web
+) -> None:
+    assert begins(web, settings) == (
+        "Begins with project 3's encoder 7, tuned on 412 labels, and with its head of 2 labels. "
+        f"This is kept in {settings.model_dir / '5'}, where the server must look: its status page "
+        "says the same."
+    )
+
+
+def test_the_command_makes_no_folder_that_no_server_reads(
+    earlier: Store, settings: Settings, tmp_path: Path, web: Web
+) -> None:
+    """With another MODEL_DIR than the server's it reported success, and nothing happened."""
+    elsewhere = replace(settings, model_dir=tmp_path / "elsewhere")
+    with pytest.raises(CannotTransfer, match=r"There is no folder MODEL_DIR=.*elsewhere, so"):
+        begins(web, elsewhere)
+    assert not elsewhere.model_dir.exists()
+
+
 def test_an_exported_folder_gives_back_its_encoder_and_head(
     settings: Settings, tuned: Path, tmp_path: Path
 ) -> None:
@@ -291,8 +329,7 @@ def test_an_exported_folder_gives_back_its_encoder_and_head(
 def test_a_damaged_folder_is_refused(
     settings: Settings, tuned: Path, tmp_path: Path, damage: str, message: str
 ) -> None:
-    encoder, head, out = TextEncoder(str(tuned), 32), head_of(), tmp_path / "exported"
-    export(encoder, head, out, {}, Earlier("project 3", spec(settings), 7, 412, head))
+    out = exported(settings, tuned, tmp_path / "exported")
     (out / damage).write_bytes(b"")
     with pytest.raises(CannotTransfer, match=message):
         take_over(str(out), settings, 5, spec(settings))
@@ -331,6 +368,30 @@ def test_labels_that_speak_for_the_pretrained_encoder_bring_it_back(
     )
 
 
+def test_nothing_is_said_for_an_encoder_that_nothing_could_be_compared_with() -> None:
+    """Both counted as equally good where too few tasks could be read."""
+    (sentence,) = about(Verdict(20, 0.0, 0.0, 0.0))
+    assert sentence == (
+        "At 20 labels too few labelled tasks could be read to compare this encoder with the "
+        "pretrained one."
+    )
+
+
+def test_an_earlier_encoder_that_was_set_aside_while_the_server_runs_is_no_longer_judged(
+    earlier: Store, settings: Settings
+) -> None:
+    """What had been read before was kept, and comparisons of nothing followed without an end."""
+    take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    beginning = Beginning(store)
+    assert beginning.is_to_be_judged(spec(settings), 24)
+    (store.folder / "encoders" / "earlier" / "encoder" / "model.safetensors").write_bytes(b"")
+    assert len(mend(store, 1_800_000_000.0)) == 1
+    assert not beginning.is_to_be_judged(spec(settings), 24)
+    assert beginning.earlier() is None
+    assert beginning.sentence() == ""
+
+
 def test_what_was_taken_over_and_is_damaged_is_set_aside(
     earlier: Store, settings: Settings
 ) -> None:
@@ -359,6 +420,95 @@ def test_a_copy_that_fails_in_the_middle_leaves_nothing(settings: Settings) -> N
         keep_earlier(store, earlier, fail)
     assert earlier_of(store) is None
     assert list((store.folder / "encoders").iterdir()) == []
+
+
+def exported(settings: Settings, tuned: Path, folder: Path) -> Path:
+    head = head_of()
+    origin = Earlier("project 3", spec(settings), 7, 412, head)
+    export(TextEncoder(str(tuned), 32), head, folder, {}, origin)
+    return folder
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["project", "folder"])
+def test_a_full_disk_is_no_change_of_the_earlier_project(
+    earlier: Store, settings: Settings, tuned: Path, tmp_path: Path, is_folder: bool
+) -> None:
+    """It was called one, and the copy was not tried again once there was room."""
+    source = str(exported(settings, tuned, tmp_path / "exported")) if is_folder else "3"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as found:
+            take_over(source, settings, 5, spec(settings))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert found.value.errno == errno.EFBIG, "one error, not a list of all files that failed"
+    assert earlier_of(Store(settings.model_dir / "5")) is None
+    assert take_over(source, settings, 5, spec(settings)).encoder == 7
+
+
+def test_a_file_that_goes_away_in_the_copy_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "exported"
+    source.mkdir()
+    (source / "config.json").symlink_to(source / "deleted")
+    with pytest.raises(FileNotFoundError) as found:
+        copy_folder(source, tmp_path / "copy")
+    assert found.value.filename == str(source / "config.json")
+
+
+def test_a_copy_is_whole_but_for_what_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for name in ("a/one", "a/meta.json", "a/b/two"):
+        (tmp_path / name).write_text(name)
+    copy_folder(tmp_path / "a", tmp_path / "copy", ("meta.json",))
+    files = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert {path.name: path.read_text() for path in files} == {"one": "a/one", "two": "a/b/two"}
+
+
+def test_an_earlier_encoder_that_cannot_be_loaded_gives_way_to_the_pretrained_one(
+    earlier: Store, settings: Settings
+) -> None:
+    """The project had no encoder for good."""
+    take_over("3", settings, 5, spec(settings))
+    store = Store(settings.model_dir / "5")
+    (store.folder / "encoders" / "earlier" / "encoder" / "config.json").write_text("{}")
+    subject = subject_of(store.folder, EXAMPLE, spec(settings), settings)
+    found = add_base_encoder(AddBase(subject), IGNORE)
+    assert (found["encoder"], found["from"]) == (0, settings.encoder)
+    assert found["trouble"].startswith("project 3's encoder 7 cannot be loaded (")
+    assert (
+        "The project begins with the pretrained encoder. What was there is kept as "
+        in (found["trouble"])
+    )
+    assert store.encoders()[0].earlier == ""
+    assert earlier_of(store) is None
+    assert beginning_of(subject).weights is None, "so do deep rounds"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "1"}, "its meta.json is not what was written"),
+        ({"origin": 3}, "its meta.json is not what was written"),
+        ({"labels": "many"}, "its meta.json is not what was written"),
+        ({"head": [1]}, "its meta.json is not what was written"),
+        ({"spec": {"layout": ["smell"], "text": "", "image": "", "max_tokens": 3}}, "its meta"),
+        ({"head": {"kind": "single", "classes": ["Yes"]}}, "its head.safetensors does not hold"),
+        ({"head": {"kind": "odd", "classes": ["A", "B"]}}, "its head.safetensors does not hold"),
+    ],
+    ids=["format", "origin", "labels", "head", "layout", "classes", "kind"],
+)
+def test_facts_of_another_shape_are_damage(
+    settings: Settings, tmp_path: Path, change: Json, message: str
+) -> None:
+    """They ended in a traceback, some of them long after the folder was taken over."""
+    write_facts(tmp_path, Earlier("project 3", spec(settings), 7, 412, head_of()))
+    facts = json.loads((tmp_path / "meta.json").read_text())
+    (tmp_path / "meta.json").write_text(json.dumps({**facts, **change}))
+    with pytest.raises(Damaged, match=message):
+        read_facts(tmp_path)
 
 
 def labelled(folder: Path) -> None:
@@ -407,6 +557,30 @@ def test_an_encoder_that_tells_nothing_apart_gives_way_to_the_pretrained_one(
     pretrained = JointEncoder(spec(settings), store.tuned_folder(1))
     np.testing.assert_array_equal(encoded(pretrained), encoded(JointEncoder(spec(settings))))
     assert judge_beginning(Judge(subject, 48, False, True), IGNORE) == {}, "that is settled"
+
+
+def test_the_verdict_is_kept_once_the_pretrained_encoder_is_there(
+    earlier: Store, settings: Settings
+) -> None:
+    """After a failure in between, the page said that it had taken the place, and it never came."""
+    weights = TextEncoder(settings.encoder, 32)
+    for weight in weights.network.parameters():
+        weight.data.mul_(-1.0)
+    weights.save(earlier.encoder_folder(7))
+    take_over("3", settings, 5, spec(settings))
+    folder = settings.model_dir / "5"
+    labelled(folder)
+    store, subject = Store(folder), subject_of(folder, EXAMPLE, spec(settings), settings)
+    add_base_encoder(AddBase(subject), IGNORE)
+    in_the_way = folder / "encoders" / "1.unfinished"
+    in_the_way.write_text("so that no folder of this name can be made")
+    with pytest.raises(NotADirectoryError):
+        judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    assert verdict_of(store) is None
+    assert Beginning(store).is_to_be_judged(spec(settings), 24)
+    in_the_way.unlink()
+    judge_beginning(Judge(subject, 24, False, True), IGNORE)
+    assert [meta.earlier for meta in store.encoders().values()] == ["project 3's encoder 7", ""]
 
 
 ASKED = (
