@@ -1,7 +1,6 @@
 """The doctor on a real Label Studio: things are broken one by one, and it names and fixes them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from backend.dev import local
 from backend.queue.webhook import SECRET_HEADER
 from backend.studio.api import IMPORT_FLAG
 from tests.studio.bench import SINGLE, Bench, stories, until
+from tests.studio.copies import copy_data
 
 # What the doctor reads and writes does not depend on what is beneath Label Studio.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -152,7 +152,7 @@ def locked(
     label_studio: local.LocalProcess, label_studio_program: str, tmp_path: Path
 ) -> Iterator[local.LocalProcess]:
     """A copy of the Label Studio with the settings that a new installation has."""
-    shutil.copytree(label_studio.log.parent / "label-studio", tmp_path / "label-studio")
+    copy_data(label_studio, tmp_path)
     defaults = {
         "ML_BLOCK_LOCAL_IP": "true",
         "SSRF_PROTECTION_ENABLED": "true",

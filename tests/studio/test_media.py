@@ -1,6 +1,5 @@
 """Files of a real Label Studio: uploads, local files and cloud storage, with each kind of token."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from backend.studio.session import Session
 from backend.types import Json
 from model.media.clips import read_clip
 from tests.backend.web import Answer, Web
+from tests.studio.copies import copy_data
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 1000
 CONFIG = (
@@ -40,7 +40,7 @@ def studio(
 ) -> Iterator[Studio]:
     """A copy of the Label Studio that may serve local files."""
     folder = tmp_path_factory.mktemp("files")
-    shutil.copytree(label_studio.log.parent / "label-studio", folder / "label-studio")
+    copy_data(label_studio, folder)
     environ = {
         "DJANGO_DB": "sqlite",
         "LOCAL_FILES_SERVING_ENABLED": "true",
