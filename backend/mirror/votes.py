@@ -1,8 +1,8 @@
 """The votes of a task's annotations, one each, and what the majority agrees on."""
 
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from backend.interface.answers import read_result
 from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty
@@ -10,7 +10,7 @@ from backend.mirror.weighing import EQUAL, Person, Weights
 from backend.types import Json
 from model.measuring.annotators import chosen
 from model.spans.tags import Span
-from model.types import EXCLUSIVE
+from model.types import EXCLUSIVE, Kind
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,15 @@ def consensus(
     """What several annotators agree on, None where nothing is decided; `people`: who gave each of
     the votes, as far as they are weighed.
 
-    With one label per task: the label whose votes weigh clearly more, else the one that most people
-    gave. With several: each label for which the votes weigh clearly more than those against it,
-    else which more people gave than left out; a label that as many gave as left out leaves the task
-    undecided. Whoever votes several times counts once for each answer. With several questions, each
-    is decided by those who answered it, unless it follows from an answer of theirs that the others
-    do not share.
+    With one label per task: the label whose votes weigh clearly more, else the one with the most
+    votes. With several: each label for which the votes weigh clearly more than those against it,
+    else which more than half of the annotators gave; a label that exactly half of them gave leaves
+    the task undecided. With several questions, each is decided by those who answered it, unless it
+    follows from an answer of theirs that the others do not share.
     """
-    people = people or [None] * len(votes)
     if len(config.questions) == 1:
-        agreed = _agreed(votes, config.questions[0], people, weights)
+        weighed = weights.votes(config.questions[0], people)
+        agreed = _agreed(votes, config.kind, weighed)
         return None if agreed is None else config.in_order(agreed)
     if len(votes) == 1:
         return votes[0] or None
@@ -85,7 +84,8 @@ def consensus(
         theirs = [set(votes[place]) for place in answered]
         if not _is_overruled(question, theirs, set(decided)):
             mine = [config.in_order(labels & question.of_label.keys()) for labels in theirs]
-            decided += _agreed(mine, question, [people[place] for place in answered], weights) or ()
+            voters = [people[place] for place in answered] if people else []
+            decided += _agreed(mine, question.kind, weights.votes(question, voters)) or ()
     return config.in_order(decided) or None
 
 
@@ -100,49 +100,47 @@ def _is_overruled(
     )
 
 
-class _Vote(NamedTuple):
-    """An answer, the one who gave it, and what it weighs. Each without a user is another one."""
-
-    answer: Answer
-    voter: int
-    weight: float
-
-
 def _agreed(
-    answers: Sequence[Answer], question: Question, people: Sequence[Person], weights: Weights
+    votes: Sequence[Answer], kind: Kind, weights: Sequence[float] | None = None
 ) -> Answer | None:
-    """What these answers to one question agree on."""
-    weighed = weights.votes(question, people) or [0.0] * len(answers)
-    voters = [-1 - place if one is None else one for place, one in enumerate(people)]
-    votes = [_Vote(*one) for one in zip(answers, voters, weighed, strict=True)]
-    if question.kind in EXCLUSIVE:
-        return _agreed_label(votes)
-    return _agreed_labels(votes) if votes else None
+    """`weights`: of the votes; None where all are equal."""
+    if kind in EXCLUSIVE:
+        return _agreed_label(votes, weights or [0.0] * len(votes))
+    if not votes:
+        return None
+    if weights is not None:
+        return _agreed_labels(votes, weights)
+    counts = Counter(label for answer in votes for label in answer)
+    if any(2 * count == len(votes) for count in counts.values()):
+        return None
+    return tuple(label for label, count in counts.items() if 2 * count > len(votes))
 
 
-def _agreed_label(votes: Sequence[_Vote]) -> Answer | None:
+def _agreed_label(votes: Sequence[Answer], weights: Sequence[float]) -> Answer | None:
     """The one label, of those who gave one."""
-    gave: dict[str | Span, list[_Vote]] = {}
-    for vote in votes:
-        if len(vote.answer) == 1:
-            gave.setdefault(vote.answer[0], []).append(vote)
-    found = _chosen(list(gave.values())) if gave else None
-    return None if found is None else (list(gave)[found],)
+    given = [
+        (answer[0], weight)
+        for answer, weight in zip(votes, weights, strict=True)
+        if len(answer) == 1
+    ]
+    counts: Counter[str | Span] = Counter(label for label, _ in given)
+    sums = dict.fromkeys(counts, 0.0)
+    for label, weight in given:
+        sums[label] += weight
+    found = chosen(list(sums.values()), list(counts.values())) if counts else None
+    return None if found is None else (list(counts)[found],)
 
 
-def _agreed_labels(votes: Sequence[_Vote]) -> Answer | None:
+def _agreed_labels(votes: Sequence[Answer], weights: Sequence[float]) -> Answer | None:
     """Any number of labels, each for itself."""
     agreed: list[str | Span] = []
-    for label in dict.fromkeys(label for vote in votes for label in vote.answer):
-        without = [vote for vote in votes if label not in vote.answer]
-        found = _chosen([without, [vote for vote in votes if label in vote.answer]])
+    for label in dict.fromkeys(label for answer in votes for label in answer):
+        gave = [label in answer for answer in votes]
+        sums, count = [0.0, 0.0], sum(gave)
+        for is_given, weight in zip(gave, weights, strict=True):
+            sums[is_given] += weight
+        found = chosen(sums, [len(votes) - count, count])
         if found is None:
             return None
         agreed += [label] if found else []
     return tuple(agreed)
-
-
-def _chosen(options: Sequence[Sequence[_Vote]]) -> int | None:
-    """The place of the option that these votes for each of them decide on."""
-    sums = [sum(vote.weight for vote in votes) for votes in options]
-    return chosen(sums, [len({vote.voter for vote in votes}) for votes in options])

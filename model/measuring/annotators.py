@@ -199,9 +199,8 @@ def _sums(opinions: Opinions, of_votes: Floats) -> Floats:
 def chosen(sums: Sequence[float], counts: Sequence[int]) -> int | None:
     """Which of the options of one decision is taken; None where that is undecided.
 
-    sums: what the votes for each weigh together; counts: how many people gave them. The
-    weights decide where the first is at least ODDS times as probable as the second; else the
-    majority of people does.
+    sums: what the votes for each weigh together; counts: how many there are. The weights decide
+    where the first is at least ODDS times as probable as the second; else the majority does.
     """
     first, second = _two_highest(sums)
     if len(sums) == 1 or sums[first] - sums[second] >= LOG_ODDS:

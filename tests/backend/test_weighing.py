@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.interface.questions import Answer, LabelConfig, Question, Source
+from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.labelling import UNDECIDED
 from backend.mirror.pool import Pool
 from backend.mirror.votes import Votes, consensus
@@ -171,27 +171,3 @@ def test_several_labels_are_a_decision_each_where_somebody_gave_them() -> None:
     assert found.people == [GOOD, POOR]
     assert found.opinions.option.tolist() == [1, 0]
     assert decisions_on(MULTIPLE.questions[0], votes, is_alone=False).people == [GOOD]
-
-
-@pytest.mark.parametrize(
-    ("config", "answers", "people", "agreed"),
-    [
-        (SINGLE, "aab", [GOOD, GOOD, POOR], None),
-        (SINGLE, "aabb", [GOOD, GOOD, POOR, FAIR], ("b",)),
-        (SINGLE, "abb", [GOOD, GOOD, POOR], ("b",)),
-        (SINGLE, "aab", [None, None, POOR], ("a",)),
-        (MULTIPLE, "aab", [GOOD, GOOD, POOR], None),
-        (MULTIPLE, "aabb", [GOOD, GOOD, POOR, FAIR], ("b",)),
-        (MULTIPLE, "aab", [None, None, POOR], ("a",)),
-    ],
-)
-def test_whoever_annotates_a_task_twice_has_one_vote_in_the_majority(
-    config: LabelConfig, answers: str, people: list[int | None], agreed: Answer | None
-) -> None:
-    """Somebody outvoted another one by annotating again."""
-    assert consensus([(label,) for label in answers], config, people) == agreed
-
-
-def test_whoever_answers_two_questions_twice_has_one_vote_on_each() -> None:
-    answers: list[Answer] = [("one: a", "two: a"), ("one: a", "two: a"), ("one: b", "two: a")]
-    assert consensus(answers, BOTH, [GOOD, GOOD, POOR]) == ("two: a",)
