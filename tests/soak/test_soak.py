@@ -12,9 +12,7 @@ CALM = 12.0
 """Seconds in which a deep round of a small encoder comes to its end."""
 
 
-def test_a_storm_loses_nothing(
-    label_studio_program: str, tmp_path: Path, one_layer: Path
-) -> None:
+def test_a_storm_loses_nothing(label_studio_program: str, tmp_path: Path, one_layer: Path) -> None:
     put_migrated(tmp_path, label_studio_program)
     minutes = (STORM + CALM) / 60.0
     report = soak(minutes, 0, tmp_path, label_studio_program, calm=CALM, encoder=one_layer)
