@@ -44,7 +44,7 @@ def read_result(result: object, config: LabelConfig) -> ReadResult:
     if len(given) == 1 and not lost:  # as most are: all annotations are read at each submit
         return ReadResult((given[0],))
     if len(given) > 1:
-        given = _without_contradictions(given, config, lost)
+        given = without_contradictions(given, config, lost)
     return ReadResult(config.in_order(given) or None, tuple(dict.fromkeys(lost)))
 
 
@@ -88,7 +88,7 @@ def _read_value(
             lost.append(f"'{_cut(name)}' is not among the answers of {question}")
 
 
-def _without_contradictions(
+def without_contradictions(
     given: list[str | Span], config: LabelConfig, lost: list[str]
 ) -> list[str | Span]:
     """Without several answers to a question that takes one; why they are none goes to `lost`."""

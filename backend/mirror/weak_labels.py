@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backend.interface.answers import MOST_SHOWN, read_result
-from backend.interface.questions import LabelConfig, Question, labels_in, may_be_empty
+from backend.interface.answers import MOST_SHOWN, read_result, without_contradictions
+from backend.interface.called import folded, former_names, seen_names, stored_names
+from backend.interface.questions import Answer, LabelConfig, labels_in, may_be_empty
 from backend.mirror.predictions import Predictions
-from backend.types import Json
 from backend.words import shortened
-from model.types import EXCLUSIVE, Ints
+from model.spans.tags import Span
+from model.types import Ints
 
 FIELD = """nullif(CASE json_type(data, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'
     ELSE json_quote(json_extract(data, {path})) END, 'null')"""
@@ -137,12 +138,7 @@ class _Reader:
     def __init__(self, config: LabelConfig, empty_is_none: bool) -> None:
         self._config = config
         self._may_be_empty = may_be_empty(config.kind, empty_is_none)
-        self._columns = columns_by_name(config)
-        self._exclusive = {
-            str(question): {config.places[label] for label in question.labels}
-            for question in config.questions
-            if question.kind in EXCLUSIVE
-        }
+        self._labels = labels_by_name(config)
 
     def result(self, packed: str) -> Read:
         """The result of a prediction."""
@@ -152,8 +148,7 @@ class _Reader:
         found = read_result(result, self._config)
         if found.answer is None:
             return Read(() if result == [] and self._may_be_empty else None, found.lost)
-        places = self._config.places
-        return Read(tuple(places[label] for label in labels_in(found.answer)), found.lost)
+        return Read(self._columns(found.answer), found.lost)
 
     def value(self, packed: str) -> Read:
         """The value of a field: a name, several with commas between them, or a list of names."""
@@ -164,24 +159,17 @@ class _Reader:
         except ValueError:  # a number of thousands of digits
             return Read(None, ("a value in a form that is not understood",))
         names, lost = self._names(value)
-        columns: set[int] = set()
+        given: list[str | Span] = []
         for name in names:
-            mine = self._columns.get(_folded(name))
+            mine = self._labels.get(folded(name))
             if mine is None:
                 lost.append(f"'{shortened(name, MOST_SHOWN)}' is not among the labels")
-            columns.update(mine or ())
-        kept = self._without_contradictions(columns, lost)
-        return Read(tuple(sorted(kept)) or None, tuple(dict.fromkeys(lost)))
+            given += mine or ()
+        answer = self._config.in_order(without_contradictions(given, self._config, lost))
+        return Read(self._columns(answer) or None, tuple(dict.fromkeys(lost)))
 
-    def _without_contradictions(self, columns: set[int], lost: list[str]) -> set[int]:
-        """Without several answers to a question that takes one; why they are none goes to
-        `lost`."""
-        for question, answers in self._exclusive.items():
-            mine = answers & columns
-            if len(mine) > 1:
-                columns = columns - mine
-                lost.append(f"it gives {len(mine)} answers to {question}, which takes one")
-        return columns
+    def _columns(self, answer: Answer) -> tuple[int, ...]:
+        return tuple(self._config.places[label] for label in labels_in(answer))
 
     def _names(self, value: object) -> tuple[list[str], list[str]]:
         """The names in a value, and why parts of it are none."""
@@ -194,66 +182,22 @@ class _Reader:
                 lost.append(f"{shown} is neither a label nor a list of labels")
             elif not isinstance(item, str):
                 names.append(str(item) if isinstance(item, int) else f"{item:.15g}")
-            elif _folded(item) in self._columns:
+            elif folded(item) in self._labels:
                 names.append(item)
             else:
                 names += [part.strip() for part in item.split(",") if part.strip()]
         return names, lost
 
 
-def value_of(packed: str, config: LabelConfig) -> Read:
-    """What a field's value, JSON, says under this config."""
-    return _Reader(config, empty_is_none=False).value(packed)
-
-
-def columns_by_name(config: LabelConfig) -> dict[str, list[int]]:
-    """What a label may be called in a field of the data, without regard to case -> its columns, one
-    for each question that has it: the answer that Label Studio stores, what annotators see of it,
-    the label with its question, and former names. What is stored precedes what is seen."""
-    found: dict[str, list[int]] = {}
+def labels_by_name(config: LabelConfig) -> dict[str, list[str]]:
+    """What a label may be called in a field of the data, `folded` -> the labels, one for each
+    question that has it. What is stored precedes what is seen, and that a former name."""
+    found: dict[str, list[str]] = {}
     for question in config.questions:
-        mine: dict[str, int] = {}
-        for names in (_stored(question), _seen(question), _former(question)):
+        mine: dict[str, str] = {}
+        for names in (stored_names(question), seen_names(question), former_names(question)):
             for name, label in names:
-                mine.setdefault(_folded(name), config.places[label])
-        for name, column in mine.items():
-            found.setdefault(name, []).append(column)
+                mine.setdefault(folded(name), label)
+        for name, label in mine.items():
+            found.setdefault(name, []).append(label)
     return found
-
-
-def _stored(question: Question) -> Iterable[tuple[str, str]]:
-    for label, answer in question.of_label.items():
-        yield answer, label
-        yield label, label
-
-
-def _seen(question: Question) -> Iterable[tuple[str, str]]:
-    for label, answer in question.of_label.items():
-        if answer in question.called:
-            yield question.called[answer].path[-1], label
-
-
-def _former(question: Question) -> Iterable[tuple[str, str]]:
-    for former, answer in question.aliases.items():
-        if question.prefix + answer in question.of_label:
-            yield former, question.prefix + answer
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
-
-
-def is_own(version: str) -> bool:
-    """Whether a model version is named like one of this backend, such as 2.13."""
-    encoder, dot, refit = version.partition(".")
-    return bool(dot) and encoder.isdecimal() and refit.isdecimal() and int(refit) > 0
-
-
-def foreign(versions: Json, published: Iterable[str]) -> Json:
-    """Of the model versions in a project, those of other programs."""
-    ours = set(published)
-    return {
-        name: facts
-        for name, facts in versions.items()
-        if name and name not in ours and not is_own(name)
-    }

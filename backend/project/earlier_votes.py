@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
+from backend.interface.called import folded, former_names, stored_names
 from backend.interface.questions import LabelConfig
 from backend.project.beginning import Beginning
 from model.heads.head import Head
 from model.heads.sources import Source
 from model.snapshot import pool_centre
-from model.storage.earlier import voting_encoder
+from model.storage.earlier import encoder_of
 from model.storage.store import Store
 from model.transferred import votes_of
 from model.types import Ints
@@ -31,7 +33,7 @@ class EarlierVotes:
         earlier = self._beginning.earlier()
         if earlier is None or earlier.head is None or config.kind == "spans":
             return ()
-        encoder, places = voting_encoder(self._store), places_of(earlier.head, config)
+        encoder, places = encoder_of(self._store, earlier), places_of(earlier.head, config)
         if encoder is None or not places:
             return ()
         vectors = self._store.vectors(encoder)
@@ -64,12 +66,12 @@ def places_of(head: Head, config: LabelConfig) -> dict[int, int]:
     exactly or by a former name, else but for case and spaces around it. Where several questions are
     asked, here or there, also the answer's own name, unless it is an answer to two of them."""
     exact = dict(_unambiguous(_names_here(config)))
-    folded = dict(_unambiguous((_folded(name), place) for name, place in exact.items()))
+    alike = dict(_unambiguous((folded(name), place) for name, place in exact.items()))
     found = {}
     for column, label in enumerate(head.labels):
         names = [label, *([label.partition(": ")[2]] if head.groups else [])]
         places = [exact.get(name) for name in names]
-        places += [folded.get(_folded(name)) for name in names]
+        places += [alike.get(folded(name)) for name in names]
         known = [place for place in places if place is not None]
         if known:
             found[column] = known[0]
@@ -79,12 +81,8 @@ def places_of(head: Head, config: LabelConfig) -> dict[int, int]:
 def _names_here(config: LabelConfig) -> Iterator[tuple[str, int]]:
     """What the labels may be called, and their columns."""
     for question in config.questions:
-        for label, answer in question.of_label.items():
-            yield from {(label, config.places[label]), (answer, config.places[label])}
-        for former, answer in question.aliases.items():
-            label = question.prefix + answer
-            if label in config.places:  # a taxonomy learns only some
-                yield from {(former, config.places[label])}
+        for name, label in chain(stored_names(question), former_names(question)):
+            yield name, config.places[label]
 
 
 def _unambiguous(names: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
@@ -93,7 +91,3 @@ def _unambiguous(names: Iterable[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     for name, place in names:
         means.setdefault(name, set()).add(place)
     return ((name, places.pop()) for name, places in means.items() if len(places) == 1)
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()

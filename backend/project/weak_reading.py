@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from backend.errors import StudioError
 from backend.mirror.pool import Pool
 from backend.mirror.predictions import predictions_in
-from backend.mirror.weak_labels import foreign, is_own
 from backend.studio.project import StudioProject
 from backend.types import UNSENT, Json
+from model.storage.store import version_key
 
 log = logging.getLogger(__name__)
 
@@ -111,3 +111,22 @@ def read_on(pool: Pool, studio: StudioProject) -> str:
         f"Label Studio cannot send the predictions of {len(unsent)} tasks, such as task "
         f"{unsent[0]}, so they are not used as weak labels"
     )
+
+
+def is_own(version: str) -> bool:
+    """Whether a model version is named like one of this backend, such as 2.13."""
+    try:
+        _, refit = version_key(version)
+    except ValueError:
+        return False
+    return refit > 0  # 2.0 was never ours
+
+
+def foreign(versions: Json, published: Iterable[str]) -> Json:
+    """Of the model versions in a project, those of other programs."""
+    ours = set(published)
+    return {
+        name: facts
+        for name, facts in versions.items()
+        if name and name not in ours and not is_own(name)
+    }

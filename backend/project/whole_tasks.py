@@ -36,14 +36,15 @@ class WholeTasks:
 
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
         config, fixed = self._config, setup.fixed
-        has_vector = self._store.vectors(setup.encoder).rows(labelling.keys) >= 0
+        rows = self._store.vectors(setup.encoder).rows(labelling.keys)
+        has_vector = rows >= 0
         sources = sources_of(labelling, labelling.ids[has_vector])
         sources = (*sources, *setup.sources(labelling.keys[has_vector], config))
         given = given_labels(labelling.answers.values()) | labels_given(sources, config)
         asked = config.learnable(given, rows_of(self._store, setup.encoder, config).keys())
         if config.is_learnt_in_parts and fixed is not None:
             asked = config.of_labels(fixed.labels)
-        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder)
+        snapshot = snapshot_of(self._store, labelling, asked, setup.encoder, rows)
         snapshot = replace(snapshot, sources=of_asked(sources, config, asked))
         outcome = fast_round(snapshot, policy, setup.start, fixed)
         # Mostly the same tasks at each round.
@@ -89,11 +90,12 @@ class WholeTasks:
         return there, found[there]
 
 
-def snapshot_of(store: Store, labelling: Labelling, config: LabelConfig, encoder: int) -> Snapshot:
-    """The part of the pool that has vectors, as arrays, and the names of the labels."""
-    vectors = store.vectors(encoder)
-    rows = vectors.rows(labelling.keys)
-    has_vector = rows >= 0
+def snapshot_of(
+    store: Store, labelling: Labelling, config: LabelConfig, encoder: int, rows: Ints
+) -> Snapshot:
+    """The part of the pool that has vectors, as arrays, and the names of the labels. rows (n,): of
+    the labelling's tasks in the store of vectors, -1 where there is none."""
+    vectors, has_vector = store.vectors(encoder), rows >= 0
     ids = labelling.ids[has_vector]
     answered = np.flatnonzero(np.isin(ids, list(labelling.answers)))
     answers = [labelling.answers[task] for task in ids[answered].tolist()]

@@ -1,6 +1,6 @@
 """What models that did not learn the labelled tasks say of them, question by question."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,18 @@ class Told:
         return decisions(self.mean, self.question.kind)
 
 
+def by_question(
+    targets: Floats, config: LabelConfig
+) -> Iterator[tuple[Question, list[int], Bools]]:
+    """Each question, its columns of the targets (n, c), and the rows (n,) that answer it."""
+    is_alone = len(config.questions) == 1
+    for question in config.questions:
+        columns = [config.places[label] for label in question.labels]
+        # Of several questions a task may lack the answer to this one.
+        is_answered: Bools = (targets[:, columns].sum(axis=1) > 0) | is_alone
+        yield question, columns, is_answered
+
+
 def told_about(
     ids: Sequence[int],
     vectors: Floats,
@@ -67,11 +79,8 @@ def told_about(
     vectors (n, d), opened (m, d): by the pretrained encoder; targets (n, c) of 0 and 1.
     """
     found = []
-    for question in config.questions:
-        columns = [config.places[label] for label in question.labels]
+    for question, columns, rows in by_question(targets, config):
         mine = targets[:, columns]
-        # Of several questions a task may lack the answer to this one.
-        rows = mine.any(axis=1) if len(config.questions) > 1 else np.ones(len(ids), np.bool_)
         kind, labels = question.kind, question.labels
         if rows.sum() >= LEAST and len(np.unique(mine[rows], axis=0)) > 1:
             probs = half_trained(vectors[rows], mine[rows], kind, labels, seed, opened)

@@ -1,6 +1,6 @@
 """Labels of whole tasks, as the trainer learns and reviews them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -14,13 +14,13 @@ from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.encoders import encoded
 from backend.trainer.report import Report
 from backend.trainer.second import is_comparable, second_opinions
-from backend.trainer.told import Reviewed, Told, given_labels, told_about
+from backend.trainer.told import Reviewed, Told, by_question, given_labels, told_about
 from backend.types import Json
 from model.choosing.audit import SAMPLE_LOT, by_lot
 from model.encoders.finetune import Examples
 from model.encoders.joint import JointEncoder
-from model.measuring.belief import FOLDS, belief, cross_validated
-from model.measuring.review import confusions, verdicts
+from model.measuring.belief import belief, cross_validated
+from model.measuring.review import FOLDS, confusions, verdicts
 from model.types import Bools, Floats, Ints
 
 COMPARED_TASKS = 200
@@ -83,7 +83,7 @@ class WholeTasks:
                 targets[rows][:, columns],
                 one.kind,
             )
-            for one, columns, rows in _by_question(targets, config)
+            for one, columns, rows in by_question(targets, config)
             if rows.sum() >= FOLDS
         ]
         return np.concatenate(found) if found else np.zeros(1)
@@ -113,19 +113,6 @@ def doubted(told: Sequence[Told], labelled: int) -> Json:
         "hard": most_doubted(found["hard"], labelled),
         "confusions": sorted(found["confusions"], key=lambda one: -one["count"])[:SHOWN_PAIRS],
     }
-
-
-def _by_question(
-    targets: Floats, config: LabelConfig
-) -> Iterator[tuple[Question, list[int], Bools]]:
-    """Each question, its columns of the targets (n, c), and the rows (n,) that answer it."""
-    for question in config.questions:
-        columns = [config.places[label] for label in question.labels]
-        # Of several questions a task may lack the answer to this one.
-        is_alone = len(config.questions) == 1
-        counts = targets[:, columns].sum(axis=1)
-        is_answered: Bools = (counts > 0) | is_alone
-        yield question, columns, is_answered
 
 
 def _named(encoder: JointEncoder, config: LabelConfig) -> Floats | None:

@@ -1,13 +1,13 @@
 """Logistic regression with an L2 penalty, for a few labels or thousands on the same features."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cholesky, qr, solve_triangular
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, softmax
 
+from model.heads.losses import EVIDENCE_LOSSES, LOSSES, LossAndError, certainty
 from model.types import EXCLUSIVE, Floats, Ints, Kind
 
 GROUP = 128
@@ -26,8 +26,6 @@ turn, at most this many times, until the share moves by less than this."""
 SHARE_SPREAD = 2.0
 """Prior standard deviation of the share of a `Prior`, whose mean is 1. Shuffled names of TREC-6's
 labels keep a share of .02 after ten labels with 2, .4 with 0.5; true ones are as good with both."""
-
-LossAndError = tuple[float, Floats]
 
 
 @dataclass(frozen=True)
@@ -287,58 +285,3 @@ def _curvature(problem: _Problem, own: Floats, share: float) -> Floats:
         return known
     partly = spread[len(targets) :] * problem.weights * certainty(problem.evidence, kind)
     return np.vstack([known, partly.mean(axis=1, keepdims=True)])
-
-
-def certainty(log_likelihoods: Floats, kind: Kind) -> Floats:
-    """About how much evidence (v, c) says of the labels, in [0, 1]: (v, 1) for exclusive labels,
-    (v, c) for `multiple`. 0 if all labels explain it as well."""
-    if kind in EXCLUSIVE:
-        result: Floats = -np.expm1(-np.ptp(log_likelihoods, axis=1, keepdims=True))
-    else:
-        result = -np.expm1(-np.abs(log_likelihoods))
-    return result
-
-
-def _softmax_loss(logits: Floats, targets: Floats) -> LossAndError:
-    """The loss, and its gradient (m, c) by the logits."""
-    counts = targets.sum(axis=1, keepdims=True)
-    log_probs = logits - logsumexp(logits, axis=1, keepdims=True)
-    return -float(np.vdot(targets, log_probs)), counts * np.exp(log_probs) - targets
-
-
-def _sigmoid_loss(logits: Floats, targets: Floats) -> LossAndError:
-    """The loss, and its gradient (m, c) by the logits."""
-    small = np.exp(-np.abs(logits))
-    log_partition = np.maximum(logits, 0.0) + np.log1p(small)
-    probs = np.where(logits >= 0.0, 1.0, small) / (1.0 + small)
-    return float(log_partition.sum() - np.vdot(targets, logits)), probs - targets
-
-
-def _softmax_evidence(logits: Floats, evidence: Floats) -> tuple[Floats, Floats]:
-    """The losses (v, 1) of examples that are known in part, and their gradient (v, c) by the
-    logits."""
-    explained = logits + evidence
-    before = logsumexp(logits, axis=1, keepdims=True)
-    after = logsumexp(explained, axis=1, keepdims=True)
-    return before - after, np.exp(logits - before) - np.exp(explained - after)
-
-
-def _sigmoid_evidence(logits: Floats, evidence: Floats) -> tuple[Floats, Floats]:
-    """The same, label by label, with losses (v, c)."""
-    explained = logits + evidence
-    losses = np.logaddexp(0.0, logits) - np.logaddexp(0.0, explained)
-    return losses, expit(logits) - expit(explained)
-
-
-EVIDENCE_LOSSES: dict[Kind, Callable[[Floats, Floats], tuple[Floats, Floats]]] = {
-    "single": _softmax_evidence,
-    "ordered": _softmax_evidence,
-    "multiple": _sigmoid_evidence,
-}
-
-
-LOSSES: dict[Kind, Callable[[Floats, Floats], LossAndError]] = {
-    "single": _softmax_loss,
-    "ordered": _softmax_loss,
-    "multiple": _sigmoid_loss,
-}

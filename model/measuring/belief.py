@@ -4,10 +4,8 @@ import numpy as np
 
 from model.heads.head import fit_head
 from model.heads.names import named_head
+from model.measuring.review import FOLDS
 from model.types import EXCLUSIVE, Floats, Kind
-
-FOLDS = 5
-"""Labels are judged in so many parts, each by a head of the others."""
 
 LEAST_BELIEF = 1e-6
 """A probability below this counts as this: one label that was thought impossible outweighs all

@@ -17,7 +17,7 @@ from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 REPEATS = 6
 """As often are the examples divided into halves, each judged by a head of the other."""
 FOLDS = 5
-"""The tags of spans are judged in so many parts, each by a head of the others."""
+"""Labels are judged in so many parts, each by a head of the others, where once is enough."""
 LEAST = 20
 """With fewer labelled examples the model knows too little itself."""
 LEAST_DOUBT = 0.5

@@ -143,21 +143,25 @@ def earlier_of(store: Store) -> Earlier | None:
 
 
 def voting_encoder(store: Store) -> int | None:
-    """The number of this project's encoder whose vectors the earlier head reads: the one that the
-    project began with; None if there is none any more, or no earlier head that can be read."""
-    earlier = None
+    """The number of this project's encoder whose vectors the earlier head reads; None if there is
+    none any more, or no earlier head that can be read."""
     with suppress(Damaged, WrittenLater):  # which is said when the project is opened
         earlier = earlier_of(store)
-    if earlier is None or earlier.head is None:
-        return None
-    begun = [
+        if earlier is not None and earlier.head is not None:
+            return encoder_of(store, earlier)
+    return None
+
+
+def encoder_of(store: Store, earlier: Earlier) -> int | None:
+    """The number of this project's encoder that has the earlier one's weights: the one that the
+    project began with; None if there is none any more."""
+    whose = "" if earlier.encoder is None else earlier.whose
+    begun = (
         number
         for number, meta in store.encoders().items()
-        if not meta.labels
-        and meta.earlier == ("" if earlier.encoder is None else earlier.whose)
-        and earlier.fits(meta.spec)
-    ]
-    return next(iter(begun), None)
+        if not meta.labels and meta.earlier == whose and earlier.fits(meta.spec)
+    )
+    return next(begun, None)
 
 
 def write_facts(folder: Path, earlier: Earlier) -> None:

@@ -11,7 +11,7 @@ import pytest
 from backend.interface.parse import parse
 from backend.mirror.pool import Pool
 from backend.project import weak_reading
-from backend.project.weak_reading import MANY, PAUSE_SECONDS
+from backend.project.weak_reading import MANY, PAUSE_SECONDS, foreign, is_own
 from backend.studio.api import Studio
 from backend.studio.project import StudioProject
 from backend.types import Json
@@ -132,3 +132,14 @@ def test_predictions_are_forgotten_when_they_are_not_to_be_used(
     assert names(pool) == set()
     weak_reading.look(pool, studio, NOON + 60)
     assert weak_reading.is_going_on(pool), "switched on again"
+
+
+@pytest.mark.parametrize("version", ["2.13", "0.1"])
+def test_our_own_versions_are_no_sources(version: str) -> None:
+    assert is_own(version)
+    assert foreign({version: 1, "gpt 4.1": 2, "1.0": 3}, ["1.0"]) == {"gpt 4.1": 2}
+
+
+@pytest.mark.parametrize("version", ["rules", "1.0", "v1.2", "1.2.3", "1", "", "²,1", "undefined"])
+def test_other_names_are_not_ours(version: str) -> None:
+    assert not is_own(version)

@@ -8,8 +8,8 @@ may have several labels. Prints the mean of each arm at the numbers of labels th
 and the gain of its area over random choice, seed by seed.
 """
 
-from argparse import ArgumentParser
-from collections.abc import Iterator
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,20 +138,30 @@ def score(head: Head | None, texts: Encoded) -> float:
     return scores(answers, texts.test.targets > 0)[DEFAULT_METRIC[texts.test.kind]]
 
 
-def main() -> None:
-    parser = ArgumentParser(description=__doc__)
+def arguments_of(doc: str | None, arms: Collection[str], seeds: int) -> Namespace:
+    """What the command of this benchmark, or of one like it, was called with."""
+    parser = ArgumentParser(description=doc)
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
-    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--arms", nargs="*", choices=arms, default=list(arms))
+    parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--me5", default="intfloat/multilingual-e5-small", help="Chinese encoder")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def texts_of(name: str, arguments: Namespace) -> Encoded:
+    """The set, by the encoder for its language."""
+    encoder = arguments.me5 if SETS[name].is_chinese else BUNDLED
+    return encoded(name, arguments.data, arguments.out, encoder)
+
+
+def main() -> None:
+    arguments = arguments_of(__doc__, ARMS, seeds=10)
     print(f"| set | arm | {' | '.join(map(str, SHOWN))} | gain over random, no names |")
     print(f"|---|---|{'---|' * len(SHOWN)}---|")
     for name in arguments.sets:
-        encoder = arguments.me5 if SETS[name].is_chinese else BUNDLED
-        texts = encoded(name, arguments.data, arguments.out, encoder)
+        texts = texts_of(name, arguments)
         chance: Floats | None = None
         for label in arguments.arms:
             runs = np.array([play(texts, ARMS[label], seed) for seed in range(arguments.seeds)])

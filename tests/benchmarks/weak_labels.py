@@ -12,19 +12,24 @@ most frequent label only, right 70 % of the time. Prints the mean of each arm, i
 no source seed by seed, and the weights that were found.
 """
 
-from argparse import ArgumentParser
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from model.corpus import Corpus
-from model.encoders.text import BUNDLED
 from model.heads.sources import Source
 from model.measuring.curves import standard_error
 from model.types import Floats
-from tests.benchmarks.first_labels import BATCH, Arm, Encoded, encoded, outcomes, pool_of, score
-from tests.benchmarks.learner import SETS
+from tests.benchmarks.first_labels import (
+    BATCH,
+    Arm,
+    Encoded,
+    arguments_of,
+    outcomes,
+    pool_of,
+    score,
+    texts_of,
+)
 
 MOST = 300
 SHOWN = (0, 25, 50, 75, 100, 150, 200, 300)
@@ -96,19 +101,11 @@ def play(texts: Encoded, arm: str, seed: int) -> tuple[list[float], list[list[fl
 
 
 def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
-    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--me5", default="intfloat/multilingual-e5-small", help="Chinese encoder")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__, ARMS, seeds=5)
     print(f"| set | sources | {' | '.join(map(str, SHOWN))} | weights at 25 and 300 |")
     print(f"|---|---|{'---|' * len(SHOWN)}---|")
     for name in arguments.sets:
-        encoder = arguments.me5 if SETS[name].is_chinese else BUNDLED
-        texts = encoded(name, arguments.data, arguments.out, encoder)
+        texts = texts_of(name, arguments)
         without: Floats | None = None
         for arm in arguments.arms:
             played = [play(texts, arm, seed) for seed in range(arguments.seeds)]
