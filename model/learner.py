@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model.choosing.audit import in_reserve
 from model.choosing.choice import Choice
 from model.heads.calibration import (
     calibrated,
@@ -18,7 +17,14 @@ from model.heads.head import Head, fit_head, joined
 from model.heads.names import named_head
 from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import measure
-from model.snapshot import Policy, Snapshot, pool_centre, sampled
+from model.snapshot import (
+    Policy,
+    Snapshot,
+    audits_of,
+    measured_on,
+    pool_centre,
+    sampled,
+)
 from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
 from model.weak_labels import Judged, SourceFigures, evidence_of, figures, judged
 
@@ -84,7 +90,7 @@ def fast_round(
 def _fast_round(
     snapshot: Snapshot, policy: Policy, start: Head | None, fixed: Head | None
 ) -> Outcome:
-    audits = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    audits, measured = audits_of(snapshot, policy), measured_on(snapshot, policy)
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
     centre = pool_centre(snapshot.vectors, policy.seed)
@@ -101,9 +107,9 @@ def _fast_round(
         fitted = joined(heads, snapshot.groups) if heads else None
     head, metrics = fixed, {}
     if fitted is not None:
-        head = fixed or _finished(fitted, snapshot, policy, audits)
-        metrics = _measure(head, fitted, snapshot, audits, policy.seed)
-    rows, share = Choice(snapshot, policy, head, centre, audits).rows()
+        head = fixed or _finished(fitted, snapshot, policy)
+        metrics = _measure(head, fitted, snapshot, measured, policy.seed)
+    rows, share = Choice(snapshot, policy, head, centre, audits, measured).rows()
     sources = figures(whole, judges) if judges else ()
     return Outcome(head, rows, training, validation, metrics, share, fitted, sources)
 
@@ -143,15 +149,15 @@ def _named(snapshot: Snapshot, centre: Floats, seed: int) -> Head | None:
     return named_head(snapshot.names, vectors, snapshot.kind, snapshot.labels, centre)
 
 
-def _finished(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) -> Head:
+def _finished(fitted: Head, snapshot: Snapshot, policy: Policy) -> Head:
     """The head with each question calibrated on its audit labels, and with its thresholds."""
     parts = zip(fitted.parts(), snapshot.parts(), strict=True)
-    return joined([_decided(*part, policy, audits) for part in parts], snapshot.groups)
+    return joined([_decided(*part, policy) for part in parts], snapshot.groups)
 
 
-def _decided(fitted: Head, snapshot: Snapshot, policy: Policy, audits: Bools) -> Head:
-    held_out = audits[snapshot.answered]
-    validation = snapshot.labelled(held_out)
+def _decided(fitted: Head, snapshot: Snapshot, policy: Policy) -> Head:
+    held_out = audits_of(snapshot, policy)[snapshot.answered]
+    validation = snapshot.labelled(measured_on(snapshot, policy)[snapshot.answered])
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
     if snapshot.kind in EXCLUSIVE:
@@ -178,7 +184,7 @@ def _thresholds(head: Head, vectors: Floats, positives: Ints) -> Floats:
 
 
 def _measure(
-    head: Head, fitted: Head, snapshot: Snapshot, audits: Bools, seed: int
+    head: Head, fitted: Head, snapshot: Snapshot, measured: Bools, seed: int
 ) -> dict[str, Any]:
     """`metrics.measure` on the audit labels, and `calibration_error`, of several questions their
     mean; {} without any.
@@ -186,13 +192,13 @@ def _measure(
     `fitted`: the head before its calibration on these very labels, so that each is measured after a
     calibration on other ones. A fixed head is measured as it is, and its error after one more.
     """
-    validation = snapshot.labelled(audits[snapshot.answered])
+    validation = snapshot.labelled(measured[snapshot.answered])
     truth = validation.targets > 0
     if len(truth) == 0:
         return {}
     probs, errors = head.probs(validation.vectors), {}
     if len(head.labels) <= MOST_CROSS_FITTED:
-        crossed, errors["calibration_error"] = _cross_fitted(fitted, snapshot, audits, seed)
+        crossed, errors["calibration_error"] = _cross_fitted(fitted, snapshot, measured, seed)
         probs = probs if fitted is head else crossed
     answers = head.answers(probs)
     for group in snapshot.groups:
@@ -202,16 +208,16 @@ def _measure(
 
 
 def _cross_fitted(
-    fitted: Head, snapshot: Snapshot, audits: Bools, seed: int
+    fitted: Head, snapshot: Snapshot, measured: Bools, seed: int
 ) -> tuple[Floats, float | None]:
     """`cross_fitted_probs` of the audit labels (m, c), zeros where a question has no answer, and
     their calibration error, of several questions the mean."""
-    rows = snapshot.answered[audits[snapshot.answered]]
+    rows = snapshot.answered[measured[snapshot.answered]]
     probs = np.zeros((len(rows), len(fitted.labels)))
     errors = []
     columns = [group.columns for group in snapshot.groups] or [slice(None)]
     for head, part, mine in zip(fitted.parts(), snapshot.parts(), columns, strict=True):
-        validation = part.labelled(audits[part.answered])
+        validation = part.labelled(measured[part.answered])
         truth, logits = validation.targets > 0, head.logits(validation.vectors)
         crossed = cross_fitted_probs(logits, truth, part.kind, seed)
         probs[np.isin(rows, part.answered), mine] = crossed

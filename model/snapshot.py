@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from model.choosing.audit import SAMPLE_LOT, by_lot
+from model.choosing.audit import SAMPLE_LOT, by_lot, draw, in_reserve
 from model.heads.sources import Source
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
@@ -31,7 +31,8 @@ class Snapshot:
     answered (m,): rows that have a label; targets (m, c): their labels as 0 and 1. groups: where
     several questions are asked, the labels of each; () for one question, of this `kind`. names
     (c, d): the vectors of the labels' names, by the same encoder, zeros for a label without one;
-    None: not to be used. sources: what others than people say of the rows.
+    None: not to be used. sources: what others than people say of the rows. certified (n,): rows
+    that were asked for to prove what the model may label, which are audit tasks, too; None: none.
     """
 
     ids: Ints
@@ -44,6 +45,7 @@ class Snapshot:
     groups: tuple[LabelGroup, ...] = ()
     names: Floats | None = None
     sources: tuple[Source, ...] = ()
+    certified: Bools | None = None
 
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
@@ -126,6 +128,29 @@ class Policy:
     audit_share: float
     seed: int
     guard: bool = True
+
+
+def audits_of(snapshot: Snapshot, policy: Policy) -> Bools:
+    """Which rows (n,) are audit tasks: those of the reserve, and those that were asked for to prove
+    what the model may label. Never trained on."""
+    reserve = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    return reserve if snapshot.certified is None else reserve | snapshot.certified
+
+
+def measured_on(snapshot: Snapshot, policy: Policy) -> Bools:
+    """Which of the audit tasks (n,) stand for the whole pool, once they are labelled.
+
+    Tasks that were asked for to prove something are more often easy ones. They count once all tasks
+    of the reserve with a lower lot are answered, because then these were drawn at random, too.
+    """
+    audits = audits_of(snapshot, policy)
+    if snapshot.certified is None:
+        return audits
+    lots = draw(snapshot.ids, policy.seed)
+    reserve = lots < policy.audit_share
+    reached = lots[snapshot.open & reserve].min(initial=policy.audit_share)
+    result: Bools = audits & ~(snapshot.certified & (lots >= reached))
+    return result
 
 
 def pool_centre(vectors: Vectors, seed: int) -> Floats:

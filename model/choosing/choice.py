@@ -44,7 +44,7 @@ class Choice:
     """All that the choice of the next tasks depends on.
 
     head: None before any label; centre (d,): of the pool's vectors; audits (n,): which rows of the
-    snapshot belong to the audit reserve.
+    snapshot are audit tasks; measured (n,): those of them that stand for the whole pool.
 
     priority: how much a label of each of some rows would teach, if a head cannot compute it from
     their vectors; replaces the strategy's measure. cold_labels: with fewer training labels
@@ -56,6 +56,7 @@ class Choice:
     head: Head | None
     centre: Floats
     audits: Bools
+    measured: Bools
     priority: Callable[[Ints], Floats] | None = None
     cold_labels: int = COLD_LABELS
 
@@ -93,7 +94,7 @@ class Choice:
             return 0.0  # nothing measured for spans calls for it
         if self.head is None or len(self._training) < FIRST_LABELS:
             return FIRST_SHARE
-        return float(np.mean([_share(*part, self.audits) for part in self._parts(self.head)]))
+        return float(np.mean([_share(*part, self.measured) for part in self._parts(self.head)]))
 
     def _parts(self, head: Head) -> list[tuple[Head, Snapshot]]:
         """The head of each question, and what is known of it."""
@@ -214,7 +215,7 @@ class Choice:
         return centred(self.snapshot.vectors[rows], self.centre)
 
 
-def _share(head: Head, snapshot: Snapshot, audits: Bools) -> float:
+def _share(head: Head, snapshot: Snapshot, measured: Bools) -> float:
     """`random_share` of one question."""
-    labels = snapshot.labelled(audits[snapshot.answered])
+    labels = snapshot.labelled(measured[snapshot.answered])
     return random_share(head.probs(labels.vectors), labels.targets > 0)

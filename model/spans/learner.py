@@ -109,7 +109,7 @@ def _span_round(
     )
     policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
     ranked = None if overview.priority is None else overview.priority.__getitem__
-    rows, share = Choice(as_labels, policy, None, centre, audits, ranked, COLD_TEXTS).rows()
+    rows, share = Choice(as_labels, policy, None, centre, audits, audits, ranked, COLD_TEXTS).rows()
     return Outcome(head, rows, training, validation, metrics, share, fitted)
 
 

@@ -1,0 +1,1 @@
+"""The end: what the model may label by itself, at a precision that audit labels vouch for."""

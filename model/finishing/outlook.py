@@ -1,0 +1,147 @@
+"""The whole trade between precision, the share of tasks that the model may label, and labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.choosing.audit import by_lot, draw
+from model.finishing.goal import Goal
+from model.finishing.promise import NEVER, Audited, Promise, Slice, slices_of
+from model.finishing.standing import standing_of
+from model.heads.head import Head
+from model.snapshot import Policy, Snapshot, audits_of, sampled
+from model.types import Ints
+
+LOOKED_AT = 10_000
+"""At most this many open rows, drawn at random, stand for all."""
+
+MOST_GAPS = 5_000
+"""At most this many open tasks, the next by their lot, are looked at as further audit tasks."""
+
+CELLS = 1 << 22
+"""At most this many probabilities of open rows are looked at."""
+
+EXTRA = (10, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+"""Numbers of further audit labels of which it is said what they would change."""
+
+PRECISIONS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the open tasks are divided between the model and people.
+
+    promises: by question, or by label; coverage: the share of the open tasks that no person needs
+    to label, in [0, 1].
+    """
+
+    goal: Goal
+    promises: tuple[Promise, ...]
+    coverage: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """One precision: coverage: the share of the open tasks that may be given away; likely: the
+    share that probably could be if the bound were no wider than what was seen, the upper end of the
+    band."""
+
+    precision: float
+    coverage: float
+    likely: float
+
+
+@dataclass(frozen=True)
+class More:
+    """With `labels` audit labels more, the coverage would probably be `coverage`."""
+
+    labels: int
+    coverage: float
+
+
+def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
+    """What is known of a pool by the head, whose labels are the snapshot's. Time and memory do not
+    grow with the pool."""
+    is_audit = audits_of(snapshot, policy)
+    most = max(1, min(LOOKED_AT, CELLS // max(1, len(head.labels))))
+    open_rows = np.flatnonzero(snapshot.open)
+    looked_at = sampled(snapshot, open_rows, most, policy.seed)
+    held_out = is_audit[snapshot.answered]
+    audits = snapshot.answered[held_out]
+    gaps = _next_by_lot(snapshot, min(MOST_GAPS, most), policy)
+    return Audited(
+        open_probs=head.probs(snapshot.vectors[looked_at]),
+        weight=len(open_rows) / max(1, len(looked_at)),
+        audit_probs=head.probs(snapshot.vectors[audits]),
+        audit_truth=snapshot.targets[held_out] > 0,
+        audit_lots=draw(snapshot.ids[audits], policy.seed),
+        gap_probs=head.probs(snapshot.vectors[gaps]),
+        gap_lots=draw(snapshot.ids[gaps], policy.seed),
+    )
+
+
+def split_of(head: Head, known: Audited, goal: Goal) -> Split:
+    """What may be given away now."""
+    promises = tuple(one.promise() for one in slices_of(head, known, goal))
+    return Split(goal, promises, _coverage(head, known, goal, promises))
+
+
+def more_labels(head: Head, known: Audited, goal: Goal) -> list[More]:
+    """What further audit labels would probably change, for each of EXTRA."""
+    slices = slices_of(head, known, goal)
+    return [More(extra, _coverage(head, known, goal, _expected(slices, extra))) for extra in EXTRA]
+
+
+def curve_of(head: Head, known: Audited, goal: Goal) -> list[Point]:
+    """The coverage at each of PRECISIONS and at the goal's own."""
+    found = []
+    for precision in sorted({*PRECISIONS, goal.precision}):
+        one = replace(goal, precision=precision)
+        slices = slices_of(head, known, one)
+        promised = _coverage(head, known, one, [part.promise() for part in slices])
+        likely = _coverage(head, known, one, [_likely(part) for part in slices])
+        found.append(Point(precision, promised, max(likely, promised)))
+    return found
+
+
+def to_certify(snapshot: Snapshot, head: Head, policy: Policy, goal: Goal, budget: int) -> Ints:
+    """The open rows whose labels as audit labels would let the model label most, the next by their
+    lot first, at most `budget`; none where further labels would not change anything."""
+    known = audited_of(snapshot, head, policy)
+    slices = slices_of(head, known, goal)
+    rows = _next_by_lot(snapshot, len(known.gap_lots), policy)
+    wanted = np.zeros(len(rows), dtype=np.bool_)
+    for part in slices:
+        promised, expected = part.promise().threshold, part.expected(budget)
+        if expected < promised:
+            wanted |= part.gaps.scores >= expected
+    return rows[wanted][:budget]
+
+
+def _next_by_lot(snapshot: Snapshot, most: int, policy: Policy) -> Ints:
+    """At most so many open rows, the lowest lot first."""
+    rows = np.flatnonzero(snapshot.open)
+    return rows[by_lot(snapshot.ids[rows], most, policy.seed)]
+
+
+def _expected(slices: Sequence[Slice], extra: int) -> list[Promise]:
+    """The promises that are probably made with so many labels more."""
+    return [
+        Promise(
+            part.open.question,
+            part.open.label,
+            min(part.promise().threshold, part.expected(extra)),
+        )
+        for part in slices
+    ]
+
+
+def _likely(part: Slice) -> Promise:
+    return Promise(part.open.question, part.open.label, part.likely())
+
+
+def _coverage(head: Head, known: Audited, goal: Goal, promises: Sequence[Promise]) -> float:
+    if len(known.open_probs) == 0 or all(one.threshold == NEVER for one in promises):
+        return 0.0
+    return float(standing_of(head, known.open_probs, goal, promises).tasks.mean())

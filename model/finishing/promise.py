@@ -1,0 +1,191 @@
+"""From audit labels to thresholds: above which probability the model's answers may stand.
+
+Thresholds are tried one after the other until the first that the audit labels do not prove (fixed
+sequence testing; Angelopoulos et al. 2021, "Learn then test", arXiv:2110.01052), in an order that
+the model's own probabilities decide and the correctness of the audit labels does not
+(Laufer-Goldshtein et al. 2023, "Efficiently controlling multiple risks with Pareto testing",
+arXiv:2210.07913). So the confidence holds although the threshold is chosen by the labels that
+prove it.
+
+The proof of a threshold needs a random sample of the answers above it. It is the audit tasks above
+it in the order of their lot, up to the first that is still open: whoever labelled which task for
+which reason, those are random.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import poisson
+
+from model.finishing.claims import Claims, claims_of
+from model.finishing.evidence import errors_allowed, is_proved, lower_bound
+from model.finishing.goal import Goal
+from model.heads.head import Head
+from model.types import Bools, Floats, Ints
+
+CANDIDATES = 40
+"""As many thresholds are tried, at equal steps of the tasks above them."""
+
+DOUBT, LEAST_SHARE = 1.5, 0.5
+"""Models are too sure of themselves. For the order of the thresholds, errors are expected to be
+DOUBT times what the probabilities say, and at least LEAST_SHARE of what the goal allows: that
+prefers thresholds with many audit labels above them, where a single error does not decide."""
+
+BELIEF = 20
+"""For forecasts, what the probabilities say counts as much as this many audit labels."""
+
+NEVER = float("inf")
+"""The threshold where nothing may stand."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What is known of the tasks to give away, by one head.
+
+    open_probs (o, c): of open tasks drawn at random, of which each stands for `weight` tasks;
+    audit_probs, audit_truth (a, c), audit_lots (a,): of labelled audit tasks; gap_probs (g, c),
+    gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks. Lots:
+    `model.choosing.audit.draw`.
+    """
+
+    open_probs: Floats
+    weight: float
+    audit_probs: Floats
+    audit_truth: Bools
+    audit_lots: Floats
+    gap_probs: Floats
+    gap_lots: Floats
+
+
+@dataclass(frozen=True)
+class Promise:
+    """For one question, or one label: answers of at least the probability `threshold` may stand.
+
+    question, label: as in Claims; sample: audit labels that prove it; errors: how many of them were
+    wrong; low: the precision that they prove; tasks: how many open tasks have such an answer.
+    """
+
+    question: int
+    label: int | None
+    threshold: float = NEVER
+    sample: int = 0
+    errors: int = 0
+    low: float = 0.0
+    tasks: int = 0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The answers that one promise is about: of open tasks, of labelled audit tasks and of open
+    audit tasks."""
+
+    goal: Goal
+    weight: float
+    open: Claims
+    audit: Claims
+    audit_lots: Floats
+    gaps: Claims
+    gap_lots: Floats
+
+    @cached_property
+    def thresholds(self) -> Floats:
+        """(t,), from the highest to the lowest."""
+        scores = np.sort(self.open.scores[self.open.scores >= 0.0])[::-1]
+        places = np.linspace(0, len(scores), CANDIDATES + 1)[1:].astype(np.int64) - 1
+        return np.unique(scores[places[places >= 0]])[::-1] if len(scores) else scores
+
+    @cached_property
+    def tasks(self) -> Ints:
+        """How many open tasks lie above each threshold (t,)."""
+        above = self.open.scores[None, :] >= self.thresholds[:, None]
+        result: Ints = np.rint(self.weight * above.sum(axis=1)).astype(np.int64)
+        return result
+
+    def counts(self, extra: int = 0) -> tuple[Ints, Ints, Floats, Ints]:
+        """For each threshold (t,): the sample's size, its errors, the errors that the probabilities
+        let expect, and how many open audit tasks are labelled first, `extra` at most: these are not
+        in the sample."""
+        assert self.audit.right is not None and self.audit.counted is not None
+        gap_order = np.argsort(self.gap_lots)
+        rows = []
+        for threshold in self.thresholds:
+            gaps = self.gap_lots[gap_order][self.gaps.scores[gap_order] >= threshold]
+            end = gaps[extra] if len(gaps) > extra else np.inf
+            inside = (self.audit.scores >= threshold) & (self.audit_lots < end) & self.audit.counted
+            wrong = int((inside & ~self.audit.right).sum())
+            doubt = float((1.0 - self.audit.scores[inside]).sum())
+            rows.append((int(inside.sum()), wrong, doubt, min(extra, len(gaps))))
+        sample, errors, expected, labelled = zip(*rows, strict=True) if rows else ((),) * 4
+        return (
+            np.array(sample, np.int64),
+            np.array(errors, np.int64),
+            np.array(expected, np.float64),
+            np.array(labelled, np.int64),
+        )
+
+    def promise(self) -> Promise:
+        """The lowest threshold that is proved."""
+        question, label, goal = self.open.question, self.open.label, self.goal
+        sample, errors, expected, _ = self.counts()
+        rest = self.tasks
+        allowed = errors_allowed(sample, rest, goal.precision, goal.confidence)
+        least = LEAST_SHARE * (1.0 - goal.precision) * sample
+        doubted = np.maximum(DOUBT * expected, least)
+        chances = np.where(allowed >= 0, poisson.cdf(allowed, doubted), 0.0)
+        proved = is_proved(errors.astype(np.float64), sample, rest, goal.precision, goal.confidence)
+        best = -1
+        for place in np.lexsort((-rest, -chances)).tolist():
+            if chances[place] <= 0.0 or not proved[place]:
+                break
+            best = max(best, place)
+        if best < 0:
+            return Promise(question, label)
+        n, k, m = int(sample[best]), int(errors[best]), int(rest[best])
+        low = lower_bound(k, n, m, goal.confidence)
+        return Promise(question, label, float(self.thresholds[best]), n, k, low, m)
+
+    def expected(self, extra: int) -> float:
+        """The lowest threshold that is probably proved with so many audit labels more, each of a
+        task above it."""
+        sample, errors, _, labelled = self.counts(extra)
+        more = errors + self._error_rates() * labelled
+        goal, rest = self.goal, self.tasks - labelled
+        proved = is_proved(more, sample + labelled, rest, goal.precision, goal.confidence)
+        return self._lowest(proved)
+
+    def likely(self) -> float:
+        """The lowest threshold above which the precision is probably the goal's, without proof."""
+        return self._lowest(1.0 - self._error_rates() >= self.goal.precision)
+
+    def _lowest(self, which: Bools) -> float:
+        return float(self.thresholds[np.flatnonzero(which)[-1]]) if which.any() else NEVER
+
+    def _error_rates(self) -> Floats:
+        """The share of the answers above each threshold (t,) that is probably wrong."""
+        sample, errors, _, _ = self.counts()
+        result: Floats = (errors + BELIEF * self._doubts()) / (sample + BELIEF)
+        return result
+
+    def _doubts(self) -> Floats:
+        """The mean probability (t,) that an answer above each threshold is wrong."""
+        scores = self.open.scores
+        above = scores[None, :] >= self.thresholds[:, None]
+        result: Floats = ((1.0 - scores) * above).sum(axis=1) / np.maximum(above.sum(axis=1), 1)
+        return result
+
+
+def slices_of(head: Head, known: Audited, goal: Goal) -> list[Slice]:
+    """What promises are made about: each question, or each label of each."""
+    of_open = claims_of(head, known.open_probs, goal)
+    of_audit = claims_of(head, known.audit_probs, goal, known.audit_truth)
+    of_gaps = claims_of(head, known.gap_probs, goal)
+    return [
+        Slice(goal, known.weight, one, audit, known.audit_lots, gaps, known.gap_lots)
+        for one, audit, gaps in zip(of_open, of_audit, of_gaps, strict=True)
+    ]
+
+
+def promises_of(head: Head, known: Audited, goal: Goal) -> list[Promise]:
+    """The promise of each question, or of each label."""
+    return [one.promise() for one in slices_of(head, known, goal)]
