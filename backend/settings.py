@@ -156,6 +156,26 @@ class Settings:
         least=0.0,
         most=1.0,
     )
+    goal_precision: float = setting(
+        0.95,
+        "Precision of what the model may label by itself.",
+        least=0.5,
+        most=0.999,
+    )
+    goal_confidence: float = setting(
+        0.9,
+        "Confidence with which that precision is promised.",
+        advanced=True,
+        least=0.5,
+        most=0.999,
+    )
+    goal_coverage: float = setting(
+        0.0,
+        "Report that labelling may stop when the model can label this share of the open tasks at "
+        "GOAL_PRECISION; 0: never.",
+        least=0.0,
+        most=1.0,
+    )
     goal_labels: int = setting(
         0, "Report that labelling may stop after this many labels; 0: never.", least=0
     )

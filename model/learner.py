@@ -7,6 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.choosing.choice import Choice
+from model.finishing.outlook import Outlook, audited_of, outlook_of, to_certify
 from model.heads.calibration import (
     calibrated,
     cross_fitted_probs,
@@ -55,6 +56,8 @@ class Outcome:
     ask-first order, and the rows that it learnt from and was measured on.
 
     random_share: the share of the rows that the guard drew at random, without audit tasks.
+    certifying: as many of the first rows are audit tasks that help to prove what the model may
+    label; outlook: what that is; None without a goal or a head.
     fitted: the head before its calibration, where the next fit on the same encoder starts; None if
     nothing was fitted. sources: how right the sources of weak labels are.
     """
@@ -67,6 +70,8 @@ class Outcome:
     random_share: float
     fitted: Head | None = None
     sources: tuple[SourceFigures, ...] = ()
+    certifying: int = 0
+    outlook: Outlook | None = None
 
 
 def fast_round(
@@ -110,8 +115,27 @@ def _fast_round(
         head = fixed or _finished(fitted, snapshot, policy)
         metrics = _measure(head, fitted, snapshot, measured, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits, measured).rows()
+    first, outlook = _finishing(head, snapshot, policy)
+    rows = np.concatenate([first, rows[~np.isin(rows, first)]])[: max(policy.size, len(first))]
     sources = figures(whole, judges) if judges else ()
-    return Outcome(head, rows, training, validation, metrics, share, fitted, sources)
+    return Outcome(
+        *(head, rows, training, validation, metrics, share, fitted, sources),
+        certifying=len(first),
+        outlook=outlook,
+    )
+
+
+def _finishing(
+    head: Head | None, snapshot: Snapshot, policy: Policy
+) -> tuple[Ints, Outlook | None]:
+    """The rows to ask for first, and what the model may label by itself."""
+    nothing = np.zeros(0, dtype=np.int64)
+    if head is None or policy.goal is None:
+        return nothing, None
+    outlook = outlook_of(head, audited_of(snapshot, head, policy), policy.goal)
+    if not policy.certify:
+        return nothing, outlook
+    return to_certify(snapshot, head, policy, policy.goal, policy.certify)[: policy.size], outlook
 
 
 def _fit(

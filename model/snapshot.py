@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from model.choosing.audit import SAMPLE_LOT, by_lot, draw, in_reserve
+from model.finishing.goal import Goal
 from model.heads.sources import Source
 from model.types import Bools, Floats, Ints, Kind, LabelGroup
 
@@ -121,13 +122,17 @@ class Labelled:
 class Policy:
     """How to choose the next `size` tasks. strategy: of model.choosing.strategies; audit_share: of
     the pool, drawn at random to measure on; seed: makes a round repeatable; guard: whether to mix
-    in random tasks while the model shows little skill."""
+    in random tasks while the model shows little skill; goal: the precision of what the model may
+    label by itself, None: not asked; certify: put as many tasks first whose labels help to prove
+    it, at most."""
 
     strategy: str
     size: int
     audit_share: float
     seed: int
     guard: bool = True
+    goal: Goal | None = None
+    certify: int = 0
 
 
 def audits_of(snapshot: Snapshot, policy: Policy) -> Bools:

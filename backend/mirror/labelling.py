@@ -27,7 +27,8 @@ class Labelling:
     show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
     nothing in their annotations is understood; reasons: why something in an annotation is not
     learnt, in words -> the tasks, also those with other answers; began: task -> when its first
-    annotation was made, as Label Studio writes it, "" if unknown; weak: what others say."""
+    annotation was made, as Label Studio writes it, "" if unknown; weak: what others say; certified
+    (q,): ids of tasks that were asked for to prove what the model may label."""
 
     ids: Ints
     keys: Ints
@@ -43,6 +44,7 @@ class Labelling:
     reasons: dict[str, list[int]] = field(default_factory=dict)
     began: dict[int, str] = field(default_factory=dict)
     weak: tuple[WeakSource, ...] = ()
+    certified: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def open_tasks(self) -> int:

@@ -53,6 +53,10 @@ CREATE TABLE IF NOT EXISTS unsent (   -- tasks that Label Studio cannot send
 );
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS published (version TEXT PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS certified (   -- asked for to prove what the model may label
+    task INTEGER PRIMARY KEY,
+    at REAL NOT NULL
+);
 """
 
 REVISION = "revision"
@@ -152,6 +156,15 @@ class Pool:
 
     def drop_published(self, version: str) -> None:
         self._db.execute("DELETE FROM published WHERE version = ?", (version,))
+
+    def certified(self, since: float = 0.0) -> Ints:
+        """The tasks that were asked for to prove what the model may label: audit tasks for ever."""
+        query = "SELECT task FROM certified WHERE at >= ? ORDER BY task"
+        return np.array(self._db.execute(query, (since,)).fetchall(), dtype=np.int64).ravel()
+
+    def add_certified(self, ids: Ints, at: float) -> None:
+        rows = [(task, at) for task in ids.tolist()]
+        self._db.executemany("INSERT OR IGNORE INTO certified VALUES (?, ?)", rows)
 
     def revision(self) -> int:
         """A number that grows whenever the mirror changes."""
@@ -341,6 +354,7 @@ class Pool:
             tally.lost,
             dict(tally.reasons),
             began=tally.began,
+            certified=self.certified(),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:

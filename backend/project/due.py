@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from backend.interface.questions import LabelConfig
+from backend.mirror.certified import Certifying
 
 
 @dataclass(frozen=True)
@@ -12,7 +13,8 @@ class Ranked:
     covered: how many of the `total` tasks had a vector by the encoder; names: how many of the
     labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
     labels; unranked: how many of the tasks in the order had no vector, 0 before it is made; used:
-    the share of the order before that is labelled by now.
+    the share of the order before that is labelled by now; certifying: what is being proved about
+    the tasks that the model may label.
     """
 
     revision: int
@@ -24,6 +26,7 @@ class Ranked:
     pinned: str | None
     unranked: int = 0
     used: float = 0.0
+    certifying: Certifying | None = None
 
 
 def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
@@ -40,4 +43,7 @@ def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
         grown = (now.covered, now.total) != (before.covered, before.total)
     else:
         grown = now.covered > before.covered and enough
-    return before.encoder != now.encoder or before.pinned != now.pinned or grown
+    changed = any(
+        getattr(before, name) != getattr(now, name) for name in ("encoder", "pinned", "certifying")
+    )
+    return changed or grown

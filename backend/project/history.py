@@ -100,7 +100,7 @@ class History:
 
 def facts_of(version: Version) -> Json:
     """A line of the history: what is kept of a version when it is gone."""
-    head, measured = version.head, version.facts.validation
+    head, measured, outlook = version.head, version.facts.validation, version.facts.outlook
     return {
         "version": version.name,
         "created_at": version.facts.created_at,
@@ -113,6 +113,7 @@ def facts_of(version: Version) -> Json:
             for name in METRIC_NAMES
             if measured
         },
+        **({"coverage": outlook["coverage"]} if outlook else {}),
     }
 
 
@@ -152,6 +153,8 @@ def reasons(past: Past, settings: Settings) -> list[Reason]:
         metric=DEFAULT_METRIC[kind] if metric == "auto" else metric,
         target=settings.goal_score or None,
         labels=settings.goal_labels or None,
+        coverage=settings.goal_coverage or None,
+        at_precision=settings.goal_precision,
         rounds=settings.goal_rounds or None,
         kappa=settings.goal_kappa or None,
     )
@@ -167,4 +170,5 @@ def _past(row: Json, metric: Metric) -> PastRound:
         open_tasks=row["open_tasks"],
         measured=Measured(**measured) if measured else None,
         kappa=row.get("kappa"),
+        coverage=row.get("coverage"),
     )

@@ -65,7 +65,9 @@ class FastRounds:
         began = time.monotonic()
         settings = self._settings
         policy = Policy(
-            self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard
+            *(self._strategy, setup.size, settings.audit_share, settings.seed, settings.guard),
+            goal=setup.goal,
+            certify=setup.certify,
         )
         taught = self._config if settings.label_names else self._config.nameless()
         learnt = unit_of(self._store, taught).learn(labelling, setup, policy)
@@ -117,6 +119,8 @@ class FastRounds:
                 unanswered=unanswered(labelling, config),
                 seconds=round(time.monotonic() - began, 3),
                 head_of=pinned.name if pinned else None,
+                certifying=outcome.certifying,
+                outlook=outcome.outlook.to_json() if outcome.outlook else {},
             ),
             fitted=outcome.fitted,
         )

@@ -14,7 +14,8 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.review import read as read_review
-from backend.project import reread, weak_reading
+from backend.project import certification, reread, weak_reading
+from backend.project.certification import Certification
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
 from backend.project.earlier_votes import EarlierVotes
@@ -36,6 +37,7 @@ from backend.queue.publish import write
 from backend.queue.upkeep import MISSED, Upkeep
 from backend.studio.api import Studio
 from backend.types import Json
+from model.finishing.goal import Goal
 from model.storage.store import Store, Version
 from model.storage.vectors import LEAST_UNUSED
 
@@ -91,6 +93,7 @@ class Turns:
         """The encoder after whose review we asked who the annotators are."""
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
+        self._certification = Certification(Goal())
 
     def close(self) -> None:
         """Close files and connections."""
@@ -125,6 +128,7 @@ class Turns:
         log_new_reasons(self._project, self._status.not_learnt, lost)
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
+        self._certification = certification.look(self._pool, self._settings, labelling)
         now = self._look_at_pool(config, labelling, pinned)
         yield self._status
         if now is None:
@@ -139,6 +143,8 @@ class Turns:
         if hints & THOROUGH:
             self._clean_up()
         self._refreshes.forget(before=began)
+        about = certification.sentence_of(self._pool, self._certification)
+        self._status = replace(self._status, certifying=about)
         yield self._status
 
     def _labelling(self, config: LabelConfig) -> Labelling:
@@ -292,6 +298,7 @@ class Turns:
         return Ranked(
             *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
             used=0.0 if is_read(self._pool) else self._used(labelling),
+            certifying=self._certification.now,
         )
 
     def _see_beginning(self) -> None:
@@ -318,6 +325,8 @@ class Turns:
         learnt = time.monotonic()
         self._context.metrics.round.observe(learnt - began)
         self._is_all_labelled = not played.predictions
+        self._certification = certification.follow(self._pool, self._certification, played)
+        now = replace(now, certifying=self._certification.now)
         if played.predictions:
             yield from self._publish(played, now)
         else:
@@ -343,6 +352,8 @@ class Turns:
             previous=None if served is None else served.version,
             pinned=pinned,
             sources=self._earlier_votes,
+            goal=self._certification.goal,
+            certify=self._certification.left,
         )
 
     def _publish(self, played: Round, now: Ranked) -> Iterator[Status]:

@@ -12,6 +12,7 @@ from backend.interface.preannotations import Needed
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.types import Json
+from model.finishing.goal import Goal
 from model.heads.head import Head
 from model.heads.sources import Source
 from model.learner import Outcome
@@ -50,7 +51,8 @@ class Setup:
     encoder: its number; size: of the shortlist; taken: version names that Label Studio holds, from
     which the new name differs; texts: what tasks show; previous: the version before, where the fit
     begins; pinned: a version of this encoder whose head ranks unchanged; nothing is learnt then;
-    sources: what others say of tasks.
+    sources: what others say of tasks; goal: the precision of what the model may label; certify: how
+    many audit labels may be asked for first to prove it.
     """
 
     encoder: int
@@ -60,6 +62,8 @@ class Setup:
     previous: Version | None = None
     pinned: Version | None = None
     sources: Sources = no_sources
+    goal: Goal | None = None
+    certify: int = 0
 
     @property
     def start(self) -> Head | None:

@@ -109,4 +109,5 @@ def snapshot_of(
         kind=config.kind,
         groups=config.groups,
         names=name_vectors(store, encoder, config),
+        certified=np.isin(ids, labelling.certified) if len(labelling.certified) else None,
     )

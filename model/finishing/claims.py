@@ -20,13 +20,15 @@ class Claims:
 
     question: its place among the questions; label: the place of the label among all, None for all
     of the question's; scores (n,): the probability of the least certain label that is written,
-    NOTHING where none is; right (n,): whether it is what people say; counted (n,): whether people
-    say anything. Both are None where that is unknown.
+    NOTHING where none is; asked (n,): whether the question is asked after the answers to others;
+    right (n,): whether it is what people say; counted (n,): whether people say anything. Both are
+    None where that is unknown.
     """
 
     question: int
     label: int | None
     scores: Floats
+    asked: Bools
     right: Bools | None = None
     counted: Bools | None = None
 
@@ -38,9 +40,10 @@ def claims_of(head: Head, probs: Floats, goal: Goal, truth: Bools | None = None)
     groups = head.groups or (LabelGroup(head.kind, 0, len(head.labels)),)
     found: list[Claims] = []
     for place, group in enumerate(groups):
-        mine = answers[:, group.columns] & asked(head, group, answers)[:, None]
+        is_asked = asked(head, group, answers)
+        mine = answers[:, group.columns] & is_asked[:, None]
         said = None if truth is None else truth[:, group.columns]
-        claims = _Question(group, probs[:, group.columns], mine, said, head)
+        claims = _Question(group, probs[:, group.columns], mine, said, head, is_asked)
         found += claims.each(place) if goal.each_label else [claims.all(place, goal)]
     return found
 
@@ -64,6 +67,7 @@ class _Question:
     answers: Bools
     said: Bools | None
     head: Head
+    asked: Bools
 
     def all(self, place: int, goal: Goal) -> Claims:
         """Its answers, whatever the labels."""
@@ -77,7 +81,8 @@ class _Question:
             scores = np.where(self.answers, self.probs, np.inf).min(axis=1)
         scores = np.where(is_given, scores, NOTHING)
         is_exact = goal.whole or kind in EXCLUSIVE
-        return Claims(place, None, scores, self._right(is_exact=is_exact), self._counted())
+        right, counted = self._right(is_exact=is_exact), self._counted()
+        return Claims(place, None, scores, self.asked, right, counted)
 
     def _right(self, *, is_exact: bool) -> Bools | None:
         if self.said is None:
@@ -92,7 +97,8 @@ class _Question:
         for column in range(self.probs.shape[1]):
             scores = np.where(self.answers[:, column], self.probs[:, column], NOTHING)
             right: Bools | None = None if self.said is None else self.said[:, column]
-            yield Claims(place, self.group.start + column, scores, right, self._counted())
+            label = self.group.start + column
+            yield Claims(place, label, scores, self.asked, right, self._counted())
 
     def _counted(self) -> Bools | None:
         """A question that people left out says nothing, unless others' answers decide whether it is

@@ -1,28 +1,29 @@
 """The whole trade between precision, the share of tasks that the model may label, and labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from model.choosing.audit import by_lot, draw
 from model.finishing.goal import Goal
 from model.finishing.promise import NEVER, Audited, Promise, Slice, slices_of
-from model.finishing.standing import standing_of
+from model.finishing.standing import done_of
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, audits_of, sampled
 from model.types import Ints
 
-LOOKED_AT = 10_000
+LOOKED_AT = 5_000
 """At most this many open rows, drawn at random, stand for all."""
 
-MOST_GAPS = 5_000
+MOST_GAPS = 2_000
 """At most this many open tasks, the next by their lot, are looked at as further audit tasks."""
 
-CELLS = 1 << 22
+CELLS = 1 << 21
 """At most this many probabilities of open rows are looked at."""
 
-EXTRA = (10, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500)
+EXTRA = (20, 40, 60, 100, 200, 400)
 """Numbers of further audit labels of which it is said what they would change."""
 
 PRECISIONS = (0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99)
@@ -60,6 +61,31 @@ class More:
     coverage: float
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """The split at the goal, the coverage at other precisions, and with more labels."""
+
+    split: Split
+    curve: tuple[Point, ...]
+    more: tuple[More, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept with a version. A threshold of None: nothing may be given away."""
+        goal = self.split.goal
+        promises = [
+            {**asdict(one), "threshold": None if one.threshold == NEVER else one.threshold}
+            for one in self.split.promises
+        ]
+        return {
+            "precision": goal.precision,
+            "confidence": goal.confidence,
+            "coverage": self.split.coverage,
+            "promises": promises,
+            "curve": [asdict(one) for one in self.curve],
+            "more": [asdict(one) for one in self.more],
+        }
+
+
 def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     """What is known of a pool by the head, whose labels are the snapshot's. Time and memory do not
     grow with the pool."""
@@ -83,24 +109,45 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
 
 def split_of(head: Head, known: Audited, goal: Goal) -> Split:
     """What may be given away now."""
-    promises = tuple(one.promise() for one in slices_of(head, known, goal))
-    return Split(goal, promises, _coverage(head, known, goal, promises))
+    slices = slices_of(head, known, goal)
+    promises = tuple(one.promise() for one in slices)
+    return Split(goal, promises, _coverage(slices, [one.threshold for one in promises]))
 
 
 def more_labels(head: Head, known: Audited, goal: Goal) -> list[More]:
     """What further audit labels would probably change, for each of EXTRA."""
-    slices = slices_of(head, known, goal)
-    return [More(extra, _coverage(head, known, goal, _expected(slices, extra))) for extra in EXTRA]
+    return _more(slices_of(head, known, goal))
 
 
 def curve_of(head: Head, known: Audited, goal: Goal) -> list[Point]:
     """The coverage at each of PRECISIONS and at the goal's own."""
+    return _curve(slices_of(head, known, goal), goal)
+
+
+def outlook_of(head: Head, known: Audited, goal: Goal) -> Outlook:
+    """All of these at once, in less time."""
+    slices = slices_of(head, known, goal)
+    promises = tuple(one.promise() for one in slices)
+    split = Split(goal, promises, _coverage(slices, [one.threshold for one in promises]))
+    return Outlook(split, tuple(_curve(slices, goal)), tuple(_more(slices)))
+
+
+def _more(slices: Sequence[Slice]) -> list[More]:
+    promised = [part.promise().threshold for part in slices]
+    found = []
+    for extra in EXTRA:
+        pairs = zip(slices, promised, strict=True)
+        thresholds = [min(before, part.expected(extra)) for part, before in pairs]
+        found.append(More(extra, _coverage(slices, thresholds)))
+    return found
+
+
+def _curve(slices: Sequence[Slice], goal: Goal) -> list[Point]:
     found = []
     for precision in sorted({*PRECISIONS, goal.precision}):
-        one = replace(goal, precision=precision)
-        slices = slices_of(head, known, one)
-        promised = _coverage(head, known, one, [part.promise() for part in slices])
-        likely = _coverage(head, known, one, [_likely(part) for part in slices])
+        parts = [replace(part, goal=replace(goal, precision=precision)) for part in slices]
+        promised = _coverage(parts, [part.promise().threshold for part in parts])
+        likely = _coverage(parts, [part.likely() for part in parts])
         found.append(Point(precision, promised, max(likely, promised)))
     return found
 
@@ -125,23 +172,7 @@ def _next_by_lot(snapshot: Snapshot, most: int, policy: Policy) -> Ints:
     return rows[by_lot(snapshot.ids[rows], most, policy.seed)]
 
 
-def _expected(slices: Sequence[Slice], extra: int) -> list[Promise]:
-    """The promises that are probably made with so many labels more."""
-    return [
-        Promise(
-            part.open.question,
-            part.open.label,
-            min(part.promise().threshold, part.expected(extra)),
-        )
-        for part in slices
-    ]
-
-
-def _likely(part: Slice) -> Promise:
-    return Promise(part.open.question, part.open.label, part.likely())
-
-
-def _coverage(head: Head, known: Audited, goal: Goal, promises: Sequence[Promise]) -> float:
-    if len(known.open_probs) == 0 or all(one.threshold == NEVER for one in promises):
+def _coverage(slices: Sequence[Slice], thresholds: Sequence[float]) -> float:
+    if all(one == NEVER for one in thresholds):
         return 0.0
-    return float(standing_of(head, known.open_probs, goal, promises).tasks.mean())
+    return float(done_of([part.open for part in slices], thresholds).mean())

@@ -12,7 +12,7 @@ it in the order of their lot, up to the first that is still open: whoever labell
 which reason, those are random.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -76,6 +76,18 @@ class Promise:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Of the audit labels above each threshold (t,): how many are a random sample, how many of
+    these are wrong, how many the probabilities let expect to be wrong (doubt); labelled: how many
+    open tasks are labelled first."""
+
+    sample: Ints
+    errors: Ints
+    doubt: Floats
+    labelled: Ints
+
+
+@dataclass(frozen=True)
 class Slice:
     """The answers that one promise is about: of open tasks, of labelled audit tasks and of open
     audit tasks."""
@@ -87,6 +99,8 @@ class Slice:
     audit_lots: Floats
     gaps: Claims
     gap_lots: Floats
+    known_counts: dict[int, Counts] = field(default_factory=dict, compare=False)
+    """The same for all goals."""
 
     @cached_property
     def thresholds(self) -> Floats:
@@ -102,36 +116,38 @@ class Slice:
         result: Ints = np.rint(self.weight * above.sum(axis=1)).astype(np.int64)
         return result
 
-    def counts(self, extra: int = 0) -> tuple[Ints, Ints, Floats, Ints]:
-        """For each threshold (t,): the sample's size, its errors, the errors that the probabilities
-        let expect, and how many open audit tasks are labelled first, `extra` at most: these are not
-        in the sample."""
+    def counts(self, extra: int = 0) -> Counts:
+        """What the audit labels above each threshold (t,) say. `extra`: as many open tasks of the
+        next lots are labelled first, of which nothing is known: they are not in the sample."""
+        if extra not in self.known_counts:
+            rows = [self._count(threshold, extra) for threshold in self.thresholds.tolist()]
+            table = np.array(rows, dtype=np.float64).reshape(-1, 4).T
+            sample, errors, labelled = (table[row].astype(np.int64) for row in (0, 1, 3))
+            self.known_counts[extra] = Counts(sample, errors, table[2], labelled)
+        return self.known_counts[extra]
+
+    def _count(self, threshold: float, extra: int) -> tuple[int, int, float, int]:
         assert self.audit.right is not None and self.audit.counted is not None
-        gap_order = np.argsort(self.gap_lots)
-        rows = []
-        for threshold in self.thresholds:
-            gaps = self.gap_lots[gap_order][self.gaps.scores[gap_order] >= threshold]
-            end = gaps[extra] if len(gaps) > extra else np.inf
-            inside = (self.audit.scores >= threshold) & (self.audit_lots < end) & self.audit.counted
-            wrong = int((inside & ~self.audit.right).sum())
-            doubt = float((1.0 - self.audit.scores[inside]).sum())
-            rows.append((int(inside.sum()), wrong, doubt, min(extra, len(gaps))))
-        sample, errors, expected, labelled = zip(*rows, strict=True) if rows else ((),) * 4
-        return (
-            np.array(sample, np.int64),
-            np.array(errors, np.int64),
-            np.array(expected, np.float64),
-            np.array(labelled, np.int64),
-        )
+        gaps = self._next_gaps[1][self._next_gaps[0] >= threshold]
+        end = gaps[extra] if len(gaps) > extra else np.inf
+        inside = (self.audit.scores >= threshold) & (self.audit_lots < end) & self.audit.counted
+        wrong, doubt = int((inside & ~self.audit.right).sum()), 1.0 - self.audit.scores[inside]
+        return int(inside.sum()), wrong, float(doubt.sum()), min(extra, len(gaps))
+
+    @cached_property
+    def _next_gaps(self) -> tuple[Floats, Floats]:
+        """Scores and lots of the gaps, the lowest lot first."""
+        order = np.argsort(self.gap_lots)
+        return self.gaps.scores[order], self.gap_lots[order]
 
     def promise(self) -> Promise:
         """The lowest threshold that is proved."""
         question, label, goal = self.open.question, self.open.label, self.goal
-        sample, errors, expected, _ = self.counts()
-        rest = self.tasks
+        now, rest = self.counts(), self.tasks
+        sample, errors = now.sample, now.errors
         allowed = errors_allowed(sample, rest, goal.precision, goal.confidence)
         least = LEAST_SHARE * (1.0 - goal.precision) * sample
-        doubted = np.maximum(DOUBT * expected, least)
+        doubted = np.maximum(DOUBT * now.doubt, least)
         chances = np.where(allowed >= 0, poisson.cdf(allowed, doubted), 0.0)
         proved = is_proved(errors.astype(np.float64), sample, rest, goal.precision, goal.confidence)
         best = -1
@@ -148,10 +164,10 @@ class Slice:
     def expected(self, extra: int) -> float:
         """The lowest threshold that is probably proved with so many audit labels more, each of a
         task above it."""
-        sample, errors, _, labelled = self.counts(extra)
-        more = errors + self._error_rates() * labelled
-        goal, rest = self.goal, self.tasks - labelled
-        proved = is_proved(more, sample + labelled, rest, goal.precision, goal.confidence)
+        then, goal = self.counts(extra), self.goal
+        errors = then.errors + self._error_rates() * then.labelled
+        sample, rest = then.sample + then.labelled, self.tasks - then.labelled
+        proved = is_proved(errors, sample, rest, goal.precision, goal.confidence)
         return self._lowest(proved)
 
     def likely(self) -> float:
@@ -163,8 +179,8 @@ class Slice:
 
     def _error_rates(self) -> Floats:
         """The share of the answers above each threshold (t,) that is probably wrong."""
-        sample, errors, _, _ = self.counts()
-        result: Floats = (errors + BELIEF * self._doubts()) / (sample + BELIEF)
+        now = self.counts()
+        result: Floats = (now.errors + BELIEF * self._doubts()) / (now.sample + BELIEF)
         return result
 
     def _doubts(self) -> Floats:

@@ -44,7 +44,8 @@ class PastRound:
     that may still be asked for; measured: `Goals.metric`, None without audit labels; kappa:
     agreement of the version's answers over the pool with those of the last version compared, None
     when no comparison was due (see `comparison_due`); number: how many rounds there were with it,
-    where not all of them are given.
+    where not all of them are given; coverage: the share of the open tasks that the model can label
+    by itself, None while nothing is known of it.
     """
 
     version: str
@@ -53,6 +54,7 @@ class PastRound:
     measured: Measured | None = None
     kappa: float | None = None
     number: int = 0
+    coverage: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Goals:
     """When to say that labelling may stop; None: not asked.
 
     target: of the metric, in (0, 1]; kappa: the least agreement of versions that counts as stable;
-    window: as many comparisons in a row must reach it, at least 1.
+    window: as many comparisons in a row must reach it, at least 1; coverage: the share of the open
+    tasks that the model is to label by itself, at the precision `at_precision`.
     """
 
     metric: Metric = "accuracy"
@@ -69,6 +72,8 @@ class Goals:
     rounds: int | None = None
     kappa: float | None = None
     window: int = 3
+    coverage: float | None = None
+    at_precision: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,18 @@ def target_reached(history: Sequence[PastRound], goals: Goals) -> Reason | None:
         f"The target is reached: {METRIC_NAMES[goals.metric]} is at least {_figure(goals.target)} "
         f"with 95 % confidence ({measured.value:.2f}, interval {measured.low:.2f} to "
         f"{measured.high:.2f}, {_count(measured.examples, 'audit label')}).",
+    )
+
+
+def coverage_reached(history: Sequence[PastRound], goals: Goals) -> Reason | None:
+    """The model can label as much as is wanted by itself, at the promised precision."""
+    coverage = history[-1].coverage
+    if goals.coverage is None or coverage is None or coverage < goals.coverage:
+        return None
+    return Reason(
+        "coverage_reached",
+        f"The model can label {coverage:.0%} of the open tasks by itself at a precision of "
+        f"{_figure(goals.at_precision)} (goal {goals.coverage:.0%}).",
     )
 
 
@@ -152,6 +169,7 @@ def last_round(history: Sequence[PastRound], goals: Goals) -> Reason | None:
 
 RULES: tuple[Callable[[Sequence[PastRound], Goals], Reason | None], ...] = (
     target_reached,
+    coverage_reached,
     budget_used,
     predictions_stable,
     pool_exhausted,

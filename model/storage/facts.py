@@ -22,8 +22,9 @@ class VersionFacts:
     identifies the labels that are asked, where fewer are learnt; names: how much the names of the
     labels count, 1 before any label; sources: of weak labels, see
     `model.weak_labels.SourceFigures`; unanswered: questions, of several, that nobody has answered;
-    seconds: what the round took; head_of: the pinned version whose head ranks. None: does not
-    apply.
+    seconds: what the round took; head_of: the pinned version whose head ranks; certifying: as many
+    of the first tasks are asked for to prove what the model may label; outlook: what that is, see
+    `model.finishing.outlook.Outlook`, {} where nothing is known. None: does not apply.
     """
 
     created_at: float = 0.0
@@ -45,6 +46,8 @@ class VersionFacts:
     unanswered: tuple[str, ...] = ()
     seconds: float = 0.0
     head_of: str | None = None
+    certifying: int = 0
+    outlook: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written, without what does not apply."""

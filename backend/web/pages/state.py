@@ -44,7 +44,8 @@ def state_of(loop: ProjectLoop) -> Json:
     unreadable: how many tasks cannot be read; unreadable_tasks: the first of them, with the reason;
     nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
     annotations are not learnt, each with the number of tasks and the first; beginning: what was
-    taken over from an earlier project, in sentences, or None; trouble: what is wrong
+    taken over from an earlier project, in sentences, or None; certifying: how the proof of what the
+    model may label goes on, or how it ended, or None; trouble: what is wrong
     and how to fix it, or None; training_trouble: why the trainer's last job failed, or None;
     reading: the share of the tasks that has been read while they are read from Label Studio for the
     first time, or None; activity: what the trainer is doing, with the share that is done, or None.
@@ -65,6 +66,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "nothing_shown": status.nothing_shown or None,
         "not_learnt": [vars(one) for one in status.not_learnt],
         "beginning": status.beginning or None,
+        "certifying": status.certifying or None,
         "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.progress.trouble,
