@@ -118,6 +118,8 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         **{"undecided": 0, "empty": 0, "skipped": 3},
         "validation": {"accuracy": 0.5},
         "unanswered": [],
+        "certifying": 0,
+        "outlook": {},
         "sources": [],
         "seconds": 0.0,
         "training_labels": 10,
