@@ -10,6 +10,7 @@ from argparse import ArgumentParser
 
 import numpy as np
 
+from model.finishing.goal import Goal
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
 from model.types import Kind
@@ -42,7 +43,7 @@ def main() -> None:
             case = snapshot(pool, answered, kind)
             for strategy in ("variance", "balanced_cluster_margin"):
                 began = time.perf_counter()
-                fast_round(case, Policy(strategy, 100, 0.1, 0))
+                fast_round(case, Policy(strategy, 100, 0.1, 0, goal=Goal()))
                 seconds = time.perf_counter() - began
                 print(f"{kind}, {answered} labels, {strategy}: {seconds:.2f} s", flush=True)
 
