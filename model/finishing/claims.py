@@ -101,10 +101,11 @@ class _Question:
             yield Claims(place, label, scores, self.asked, right, self._counted())
 
     def _counted(self) -> Bools | None:
-        """A question that people left out says nothing, unless others' answers decide whether it is
-        asked: then there should be no answer."""
+        """A question that people left out says nothing, unless it is the only one, where no label
+        is an answer, too, or others' answers decide whether it is asked: then there should be
+        none."""
         if self.said is None:
             return None
-        if self.group.conditions:
+        if self.group.conditions or not self.head.groups:
             return np.ones(len(self.said), dtype=np.bool_)
         return np.asarray(self.said.any(axis=1))

@@ -96,6 +96,7 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     held_out = is_audit[snapshot.answered]
     audits = snapshot.answered[held_out]
     gaps = _next_by_lot(snapshot, min(MOST_GAPS, most), policy)
+    lots = draw(snapshot.ids[gaps], policy.seed)
     return Audited(
         open_probs=head.probs(snapshot.vectors[looked_at]),
         weight=len(open_rows) / max(1, len(looked_at)),
@@ -103,7 +104,8 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
         audit_truth=snapshot.targets[held_out] > 0,
         audit_lots=draw(snapshot.ids[audits], policy.seed),
         gap_probs=head.probs(snapshot.vectors[gaps]),
-        gap_lots=draw(snapshot.ids[gaps], policy.seed),
+        gap_lots=lots,
+        horizon=NEVER if len(gaps) == len(open_rows) else float(lots.max(initial=0.0)),
     )
 
 

@@ -45,8 +45,8 @@ class Audited:
 
     open_probs (o, c): of open tasks drawn at random, of which each stands for `weight` tasks;
     audit_probs, audit_truth (a, c), audit_lots (a,): of labelled audit tasks; gap_probs (g, c),
-    gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks. Lots:
-    `model.choosing.audit.draw`.
+    gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks;
+    horizon: all open tasks with a lower lot are among these. Lots: `model.choosing.audit.draw`.
     """
 
     open_probs: Floats
@@ -56,6 +56,7 @@ class Audited:
     audit_lots: Floats
     gap_probs: Floats
     gap_lots: Floats
+    horizon: float = NEVER
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Slice:
     audit_lots: Floats
     gaps: Claims
     gap_lots: Floats
+    horizon: float
     known_counts: dict[int, Counts] = field(default_factory=dict, compare=False)
     """The same for all goals."""
 
@@ -129,7 +131,7 @@ class Slice:
     def _count(self, threshold: float, extra: int) -> tuple[int, int, float, int]:
         assert self.audit.right is not None and self.audit.counted is not None
         gaps = self._next_gaps[1][self._next_gaps[0] >= threshold]
-        end = gaps[extra] if len(gaps) > extra else np.inf
+        end = gaps[extra] if len(gaps) > extra else self.horizon
         inside = (self.audit.scores >= threshold) & (self.audit_lots < end) & self.audit.counted
         wrong, doubt = int((inside & ~self.audit.right).sum()), 1.0 - self.audit.scores[inside]
         return int(inside.sum()), wrong, float(doubt.sum()), min(extra, len(gaps))
@@ -197,7 +199,10 @@ def slices_of(head: Head, known: Audited, goal: Goal) -> list[Slice]:
     of_audit = claims_of(head, known.audit_probs, goal, known.audit_truth)
     of_gaps = claims_of(head, known.gap_probs, goal)
     return [
-        Slice(goal, known.weight, one, audit, known.audit_lots, gaps, known.gap_lots)
+        Slice(
+            *(goal, known.weight, one, audit, known.audit_lots, gaps, known.gap_lots),
+            known.horizon,
+        )
         for one, audit, gaps in zip(of_open, of_audit, of_gaps, strict=True)
     ]
 
