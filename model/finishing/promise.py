@@ -152,7 +152,8 @@ class Slice:
         more = errors + self._error_rates() * labelled
         goal, rest = self.goal, self.tasks - labelled
         proved = is_proved(more, sample + labelled, rest, goal.precision, goal.confidence)
-        return self._lowest(proved)
+        # With nothing left above it, a threshold is proved, and gives nothing away.
+        return self._lowest(proved & (rest > 0))
 
     def likely(self) -> float:
         """The lowest threshold above which the precision is probably the goal's, without proof."""
