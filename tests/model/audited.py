@@ -96,10 +96,11 @@ def single_pool(
 
 
 def multiple_pool(seed: int, size: int = 1_500, audits: int = 150, too_sure: float = 2.0) -> Pool:
-    """Four labels of falling frequency, any number a task."""
+    """Four labels of falling frequency, one or more a task."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(size, 4)) * 3.0 - np.array([0.0, 1.0, 3.0, 5.0])
     truth = rng.random(logits.shape) < expit(logits)
+    truth[~truth.any(axis=1), 0] = True
     lots = rng.random(size)
     head = head_of("multiple", ("a", "b", "c", "d"), thresholds=[0.5, 0.4, 0.3, 0.3])
     return Pool(head, expit(too_sure * logits), truth, lots, first_by_lot(lots, audits))
