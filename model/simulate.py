@@ -6,7 +6,7 @@ Rounds are production's own: deep rounds fine-tune the encoder when the labels h
 fast rounds refit the head and choose what is asked next. DIR gets the learning curves (curves.png),
 every round (runs/*.jsonl) and TensorBoard logs (tensorboard --logdir DIR/tensorboard). A run that
 was cut off continues where it stopped when the same command is given again. The last line printed
-is one JSON object.
+is one JSON object. With --finish it also says what the model might then label by itself.
 """
 
 import json
@@ -21,9 +21,11 @@ import numpy as np
 from model.choosing.strategies import STRATEGIES
 from model.corpus import BadCorpus, Corpus, fingerprint, read_pair
 from model.encoders.text import BUNDLED
+from model.finishing.goal import Goal
 from model.learner import resolve_strategy
 from model.measuring.curves import Curves, area, draw, labels_to_reach, standard_error
 from model.measuring.stopping import DEFAULT_METRIC
+from model.simulated_finish import Finished, Wanted, finish, finish_summary, finish_table
 from model.simulation import NAMES, Plan, Point, play
 
 FULL = "full"
@@ -129,7 +131,34 @@ def parser() -> ArgumentParser:
     add("--names", choices=NAMES, default="given", help="what the labels are called")
     add("--no-self-training", action="store_true", help="fine-tune on labels alone")
     add("--no-deep", action="store_true", help="never fine-tune: use the pretrained encoder")
+    _add_finish(made)
     return made
+
+
+def _add_finish(made: ArgumentParser) -> None:
+    add = made.add_argument
+    add("--finish", metavar="GOALS", help="what the model may label at these precisions: 0.9,0.95")
+    add("--confidence", type=float, default=0.9, help="of the promise (default: %(default)s)")
+    add(
+        "--certify", type=int, default=100, help="further labels to prove it (default: %(default)s)"
+    )
+    add("--each-label", action="store_true", help="promise it for the answers of each label")
+    add("--whole", action="store_true", help="answers are right if they are exactly what is true")
+
+
+def wanted_of(arguments: Namespace) -> Wanted | None:
+    """What --finish asks for; None without it. Raises BadCorpus for what cannot be promised."""
+    if arguments.finish is None:
+        return None
+    each_label, whole = arguments.each_label, arguments.whole
+    try:
+        goals = [
+            Goal(float(precision), arguments.confidence, each_label, whole)
+            for precision in arguments.finish.split(",")
+        ]
+    except ValueError as error:
+        raise BadCorpus(f"--finish {arguments.finish}: {error}") from error
+    return Wanted(tuple(dict.fromkeys(goals)), arguments.certify)
 
 
 def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
@@ -172,17 +201,25 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
 
 
 def simulate(arguments: Namespace) -> dict[str, Any]:
-    """Play all runs, draw the curves, and return `metric` and the `summary`. Raises BadCorpus."""
+    """Play all runs, draw the curves, and return `metric`, the `summary` and, if it was asked for,
+    what may be given away at the end. Raises BadCorpus."""
+    wanted = wanted_of(arguments)
     pool, test = read_pair(arguments.train, arguments.test)
     metric = DEFAULT_METRIC[pool.kind]
     runs: dict[str, list[list[Point]]] = {}
+    ends: dict[str, list[list[Finished]]] = {}
     for name, plan in plans_of(arguments, pool):
-        runs.setdefault(name, []).append(play(plan, pool, test, arguments.out, name))
+        points = play(plan, pool, test, arguments.out, name)
+        runs.setdefault(name, []).append(points)
+        if wanted is not None and name != FULL:
+            end = finish(plan, pool, test, arguments.out, name, points, wanted=wanted)
+            ends.setdefault(name, []).append(end)
     found = summary(runs, metric)
     curves = {name: curves_of(some, metric) for name, some in runs.items() if name != FULL}
     marks = [found[FULL]["final"]] if FULL in found else []
     draw(curves, metric, arguments.out / "curves.png", marks)
-    return {"metric": metric, "strategies": found}
+    finished = {name: finish_summary(some) for name, some in ends.items()}
+    return {"metric": metric, "strategies": found, **({"finish": finished} if finished else {})}
 
 
 def main() -> int:
@@ -192,6 +229,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(table(found["strategies"]))
+    if "finish" in found:
+        print("\n" + finish_table(found["finish"]))
     print(json.dumps(found))
     return 0
 

@@ -2,10 +2,11 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -22,7 +23,9 @@ from model.measuring.stopping import DEFAULT_METRIC
 from model.snapshot import Policy, Snapshot
 from model.storage.vectors import VectorStore, content_key
 from model.tracking import Tracker
-from model.types import Floats, Ints
+from model.types import Bools, Floats, Ints
+
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,7 @@ class Run:
     def play(self, points: list[Point]) -> Iterator[Point]:
         """The rounds that are still to come after `points`."""
         plan = self._plan
-        self._answered = list(range(min(plan.initial, len(self._pool))))
-        for point in points:
-            self._answered += point.asked
-            self._tuned_on = point.tuned_on
-        if points and self._tuned_on:
-            self._tune(self._answered[: self._tuned_on])
+        self.resume(points)
         for number in range(len(points), plan.rounds + 1):
             last = number == plan.rounds or len(self._answered) == len(self._pool)
             point = self._round(last)
@@ -106,6 +104,27 @@ class Run:
             self._answered += point.asked
             if last:
                 return
+
+    def resume(self, points: list[Point]) -> None:
+        """Go to the moment after `points`."""
+        self._answered = list(range(min(self._plan.initial, len(self._pool))))
+        for point in points:
+            self._answered += point.asked
+            self._tuned_on = point.tuned_on
+        if points and self._tuned_on:
+            self._tune(self._answered[: self._tuned_on])
+
+    def certified(self, which: Bools) -> Snapshot:
+        """What is known now where these tasks of the pool (n,) were labelled besides, to prove
+        something."""
+        vectors, _, names = self._encoded()
+        rows = [*self._answered, *np.flatnonzero(which).tolist()]
+        return replace(self._snapshot(vectors, names, rows), certified=which)
+
+    @property
+    def targets(self) -> Floats:
+        """What is true of each task of the pool (n, c)."""
+        return self._pool.targets
 
     def _round(self, last: bool) -> Point:
         plan, labels = self._plan, len(self._answered)
@@ -118,7 +137,7 @@ class Run:
             self._tuned_on = labels
         vectors, test_vectors, names = self._encoded()
         began = time.monotonic()
-        outcome = fast_round(self._snapshot(vectors, names), self._policy())
+        outcome = fast_round(self._snapshot(vectors, names, self._answered), self.policy())
         seconds["round"] = time.monotonic() - began
         found: dict[str, float] = {}
         if outcome.head is not None:
@@ -191,8 +210,8 @@ class Run:
         chosen = self._pool.take(rows)
         return Examples(chosen.texts, chosen.targets)
 
-    def _snapshot(self, vectors: Floats, names: Floats) -> Snapshot:
-        answered = np.sort(np.array(self._answered, dtype=np.int64))
+    def _snapshot(self, vectors: Floats, names: Floats, rows: list[int]) -> Snapshot:
+        answered = np.sort(np.array(rows, dtype=np.int64))
         is_open = np.ones(len(self._pool), dtype=np.bool_)
         is_open[answered] = False
         return Snapshot(
@@ -206,7 +225,8 @@ class Run:
             names=names if names.any() else None,
         )
 
-    def _policy(self) -> Policy:
+    def policy(self) -> Policy:
+        """How each round chooses."""
         plan = self._plan
         return Policy(plan.strategy, plan.batch, plan.audit_share, plan.seed, plan.guard)
 
@@ -233,7 +253,7 @@ def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> lis
     """
     path = folder / "runs" / f"{name}-{plan.seed}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    points = _resumed(path, plan)
+    points = resumed(path, asdict(plan), Point)
     finished = len(points) == plan.rounds + 1 or (points and not points[-1].asked)
     if finished:
         return points
@@ -250,20 +270,23 @@ def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> lis
     return points
 
 
-def _resumed(path: Path, plan: Plan) -> list[Point]:
-    """The rounds that are on disk already; the first line of the file is the plan."""
+def resumed(path: Path, plan: dict[str, Any], read: Callable[..., Line]) -> list[Line]:
+    """What is on disk already, each line read by `read`; the first line of the file is the plan.
+
+    Raises BadCorpus where it is another plan.
+    """
     lines = path.read_text().splitlines() if path.exists() else []
     if not lines:
-        path.write_text(json.dumps(asdict(plan)) + "\n")
+        path.write_text(json.dumps(plan) + "\n")
         return []
-    if json.loads(lines[0]) != asdict(plan):
+    if json.loads(lines[0]) != plan:
         raise BadCorpus(f"{path} was made with other options; choose another --out, or delete it")
-    points = []
+    found, kept = [], [lines[0]]
     for line in lines[1:]:
         try:
-            points.append(Point(**json.loads(line)))
+            found.append(read(**json.loads(line)))
         except ValueError:
             break  # half a line: the run was cut off while it wrote
-    kept = [lines[0], *(json.dumps(asdict(point)) for point in points)]
+        kept.append(line)
     path.write_text("\n".join(kept) + "\n")
-    return points
+    return found

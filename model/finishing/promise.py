@@ -170,7 +170,8 @@ class Slice:
         errors = then.errors + self._error_rates() * then.labelled
         sample, rest = then.sample + then.labelled, self.tasks - then.labelled
         proved = is_proved(errors, sample, rest, goal.precision, goal.confidence)
-        return self._lowest(proved)
+        # With nothing left above it, a threshold is proved, and gives nothing away.
+        return self._lowest(proved & (rest > 0))
 
     def likely(self) -> float:
         """The lowest threshold above which the precision is probably the goal's, without proof."""
