@@ -179,6 +179,19 @@ class Settings:
     goal_labels: int = setting(
         0, "Report that labelling may stop after this many labels; 0: never.", least=0
     )
+    goal_hours: float = setting(
+        0.0,
+        "Report that labelling may stop after this many hours of labelling; 0: never.",
+        least=0.0,
+    )
+    goal_cost: float = setting(
+        0.0,
+        "Report that labelling may stop when the labels have cost this much; 0: never.",
+        least=0.0,
+    )
+    label_price: float = setting(
+        0.0, "What a label costs, in the money of GOAL_COST; 0: unknown.", least=0.0
+    )
     goal_rounds: int = setting(
         0,
         "Report that labelling may stop after this many versions; 0: never.",
@@ -290,6 +303,7 @@ def from_env(environ: Mapping[str, str]) -> Settings:
             given[each.name] = _checked(name, text, type(each.default), each.metadata)
     settings = Settings(**given)
     _check_password(settings)
+    _check_budget(settings)
     _ = settings.aliases  # refused now, and not in the middle of the work
     if '"' in settings.weak_labels:
         raise BadSetting(
@@ -308,6 +322,15 @@ def _check_password(settings: Settings) -> None:
     if bool(settings.basic_auth_user) != bool(settings.basic_auth_pass):
         raise BadSetting("BASIC_AUTH_USER and BASIC_AUTH_PASS must be set together, or neither")
     check_password(settings.basic_auth_user, settings.basic_auth_pass)
+
+
+def _check_budget(settings: Settings) -> None:
+    if bool(settings.goal_cost) != bool(settings.label_price):
+        missing = "LABEL_PRICE" if settings.goal_cost else "GOAL_COST"
+        raise BadSetting(
+            f"{missing} is not set: what is spent is LABEL_PRICE for each label, and GOAL_COST is "
+            "where it ends. Set both, such as LABEL_PRICE=0.08 and GOAL_COST=400, or neither"
+        )
 
 
 def _with_access(settings: Settings) -> Settings:

@@ -41,7 +41,7 @@ ROOMS = {
         *("mirror", "media", "folder", "queue", "trainer"),
     },
     "web": {
-        *("errors", "types", "settings", "logs"),
+        *("errors", "types", "words", "settings", "logs"),
         *("interface", "mirror", "folder", "queue", "project"),
     },
     # what people call

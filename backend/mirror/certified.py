@@ -16,6 +16,10 @@ CERTIFYING, ENDED = "certifying", "certified"
 """Facts of the mirror: what goes on now, and how the last one ended, in a sentence."""
 
 
+MOST_BUDGET = 10_000
+"""More audit labels are not asked for at a time."""
+
+
 @dataclass(frozen=True)
 class Certifying:
     """Audit labels are asked for first, until the model may label as many tasks as `budget` labels

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.effort import Effort, Times
 from backend.mirror.votes import Votes, consensus
 from backend.mirror.weak_labels import WeakSource
 from backend.mirror.weighing import COMPARED_TASKS, EQUAL, Voted, Weights, weights_from
@@ -28,7 +29,8 @@ class Labelling:
     nothing in their annotations is understood; reasons: why something in an annotation is not
     learnt, in words -> the tasks, also those with other answers; began: task -> when its first
     annotation was made, as Label Studio writes it, "" if unknown; weak: what others say; certified
-    (q,): ids of tasks that were asked for to prove what the model may label."""
+    (q,): ids of tasks that were asked for to prove what the model may label; effort: what all
+    annotations took."""
 
     ids: Ints
     keys: Ints
@@ -45,6 +47,7 @@ class Labelling:
     began: dict[int, str] = field(default_factory=dict)
     weak: tuple[WeakSource, ...] = ()
     certified: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    effort: Effort = field(default_factory=Effort)
 
     @property
     def open_tasks(self) -> int:
@@ -70,11 +73,13 @@ class Tally:
         self.undecided = self.empty = self.skipped = self.lost = 0
         self.reasons: defaultdict[str, list[int]] = defaultdict(list)
         self.began: dict[int, str] = {}
+        self.effort = Times()
         self._several: dict[int, Votes] = {}
 
     def add(self, task: int, annotations: list[Json]) -> None:
         """Count the annotations, one or more, of a task."""
         self.began[task] = min(row.get("created_at") or "" for row in annotations)
+        self.effort.add(annotations)
         votes = Votes.read(annotations, self._config, self._empty_is_none)
         if len(votes.answers) > 1:
             self._several[task] = votes
@@ -117,6 +122,7 @@ class Tally:
 
     def add_blank(self, task: int, annotations: list[Json]) -> None:
         """The same for a task that shows nothing, of which nothing is learnt."""
+        self.effort.add(annotations)
         if not _is_skipped(annotations):
             self.reasons[BLANK].append(task)
 

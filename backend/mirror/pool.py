@@ -200,7 +200,7 @@ class Pool:
         if UNSENT in task:
             return self._put_unsent(task["id"], task[UNSENT])
         is_back = self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],)).rowcount > 0
-        kept = ("id", "result", "was_cancelled", "completed_by", "created_at")
+        kept = ("id", "result", "was_cancelled", "completed_by", "created_at", "lead_time")
         annotations = [
             {name: annotation.get(name) for name in kept}
             for annotation in task.get("annotations") or []
@@ -354,6 +354,7 @@ class Pool:
             tally.lost,
             dict(tally.reasons),
             began=tally.began,
+            effort=tally.effort.total(),
             certified=self.certified(),
         )
 

@@ -2,15 +2,21 @@
 may label by itself."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
+from backend.errors import BadRequest, UnknownVersion
 from backend.mirror import certified
 from backend.mirror.certified import Certifying
 from backend.mirror.labelling import Labelling
+from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.project.round import Round
+from backend.project.versions import version_of
 from backend.settings import Settings
 from model.finishing.goal import Goal
+from model.storage.store import Store, Version
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,56 @@ class Certification:
     def left(self) -> int:
         """How many audit labels may still be asked for first."""
         return 0 if self.now is None else max(0, self.now.budget - self.given)
+
+
+STOPPED = "Asking for audit labels was stopped; those that were given count."
+
+
+def start(pool: Pool, store: Store, goal: Goal, budget: int) -> None:
+    """Have at most `budget` audit labels asked for first that help to prove the goal, from the next
+    order on, which must be made due (`ProjectLoop.wake`). Begins anew where such asking goes on.
+    Raises UnknownVersion where nothing can be proved, BadRequest for another budget."""
+    if not 1 <= budget <= certified.MOST_BUDGET:
+        raise BadRequest(
+            f"A budget of {budget} audit labels cannot be asked for: it must be between 1 and "
+            f"{certified.MOST_BUDGET}, such as 100"
+        )
+    _check_provable(_last(pool, store))
+    certified.begin(pool, goal, budget)
+
+
+def stop(pool: Pool) -> None:
+    """Ask for no more. Changes nothing where nothing is asked for."""
+    if certified.current(pool) is not None:
+        certified.end(pool, STOPPED)
+
+
+def seen(folder: Path) -> tuple[bool, str]:
+    """Whether it goes on in a project's folder, and how the last one ended, or ""."""
+    path = folder / MIRROR
+    if not path.is_file():  # opening would make it, and the server takes up what has one
+        return False, ""
+    with closing(Pool(path)) as pool:
+        return certified.current(pool) is not None, str(pool.fact(certified.ENDED) or "")
+
+
+def _last(pool: Pool, store: Store) -> Version | None:
+    """The version that was written into Label Studio last."""
+    name = next(reversed(pool.published()), None)
+    return None if name is None else version_of(store, name)
+
+
+def _check_provable(version: Version | None) -> None:
+    if version is None or version.head is None:
+        raise UnknownVersion(
+            "There is no version yet that knows labels, so nothing can be proved of it. Label some "
+            "tasks first, then ask for audit labels"
+        )
+    if version.head.kind == "spans":
+        raise UnknownVersion(
+            "Spans cannot be certified: the promise is made of whole tasks, and the model labels "
+            "no text with spans by itself. Label on; the status page measures the model"
+        )
 
 
 def look(pool: Pool, settings: Settings, labelling: Labelling) -> Certification:
@@ -65,10 +121,11 @@ def _reason(found: Certification, played: Round) -> str:
             f"precision of {goal.precision:g}. Label on, or ask for a lower precision or more "
             "labels."
         )
+    share = f"{100 * outlook['coverage']:.0f} %"
     return (
-        f"Certification ended after {labels}: the model can label {outlook['coverage']:.0%} of the "
-        f"open tasks at a precision of {goal.precision:g}, and {found.left} more labels would "
-        "probably not add to that."
+        f"Certification ended after {labels}: the model can label {share} of the open tasks at a "
+        f"precision of {goal.precision:g}, and {found.left} more labels would probably not add to "
+        "that."
     )
 
 

@@ -114,7 +114,17 @@ def facts_of(version: Version) -> Json:
             if measured
         },
         **({"coverage": outlook["coverage"]} if outlook else {}),
+        **spent(version.facts.effort),
     }
+
+
+def spent(effort: Json) -> Json:
+    """What the stopping rules ask of a version's `effort`: hours, where any annotation has a time,
+    and how many annotations are paid for; {} where it was not counted."""
+    if not effort:
+        return {}
+    hours = effort["seconds"] / 3600 if effort["timed"] else None
+    return {"hours": hours, "paid": effort["annotations"]}
 
 
 def agreement(
@@ -157,6 +167,9 @@ def reasons(past: Past, settings: Settings) -> list[Reason]:
         at_precision=settings.goal_precision,
         rounds=settings.goal_rounds or None,
         kappa=settings.goal_kappa or None,
+        hours=settings.goal_hours or None,
+        cost=settings.goal_cost or None,
+        price=settings.label_price,
     )
     rounds = [_past(row, goals.metric) for row in rows]
     return reasons_to_stop([*rounds[:-1], replace(rounds[-1], number=past.count)], goals)
@@ -171,4 +184,6 @@ def _past(row: Json, metric: Metric) -> PastRound:
         measured=Measured(**measured) if measured else None,
         kappa=row.get("kappa"),
         coverage=row.get("coverage"),
+        hours=row.get("hours"),
+        paid=row.get("paid"),
     )

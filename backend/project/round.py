@@ -121,6 +121,7 @@ class FastRounds:
                 head_of=pinned.name if pinned else None,
                 certifying=outcome.certifying,
                 outlook=outcome.outlook.to_json() if outcome.outlook else {},
+                effort=asdict(labelling.effort),
             ),
             fitted=outcome.fitted,
         )

@@ -5,6 +5,7 @@ import logging
 import resource
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from backend.folder.lock import PATIENCE, held
 from backend.folder.private import keep_private
 from backend.interface.preannotations import demand_score
 from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
 from backend.project.context import context_of
 from backend.project.loop import Hint, ProjectLoop, Work
 from backend.project.metrics import Metrics
@@ -219,6 +221,36 @@ class Service:
             unpin(store)
         else:
             pin(store, version_of(store, version))
+        loop.wake("project")
+
+    def certify(self, project: int, budget: str) -> None:
+        """Ask first for audit labels that prove what the model may label by itself, at most as many
+        as this text says. Raises UnknownProject, UnknownVersion where nothing can be proved, and
+        BadRequest for what is no number."""
+        from backend.project import certification  # noqa: PLC0415 (see the class)
+        from backend.project.versions import store_of  # noqa: PLC0415
+        from model.finishing.goal import Goal  # noqa: PLC0415
+
+        loop, settings = self.loop(project), self.settings
+        store = store_of(settings.model_dir, project)
+        if not (budget.isascii() and budget.strip().isdigit()) or len(budget) > 15:
+            raise BadRequest(
+                f"{budget[:50]!r} is no number of audit labels: type a whole number such as 100"
+            )
+        with closing(Pool(store.folder / MIRROR)) as pool:
+            goal = Goal(settings.goal_precision, settings.goal_confidence)
+            certification.start(pool, store, goal, int(budget))
+        loop.wake("project")
+
+    def stop_certifying(self, project: int) -> None:
+        """Go back to the usual order. Raises UnknownProject."""
+        from backend.project import certification  # noqa: PLC0415 (see the class)
+        from backend.project.versions import store_of  # noqa: PLC0415
+
+        loop = self.loop(project)
+        store = store_of(self.settings.model_dir, project)
+        with closing(Pool(store.folder / MIRROR)) as pool:
+            certification.stop(pool)
         loop.wake("project")
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:

@@ -48,7 +48,8 @@ class Status:
     is known while all are read for the first time, else None; publish_seconds: how long this turn
     wrote an order into Label Studio; people: the names of annotators by their users' ids, for the
     status page alone; beginning: what the project took over from an earlier one, in sentences, or
-    ""; certifying: how the proof of what the model may label goes on, or how it ended, or "".
+    ""; certifying: how the proof of what the model may label goes on, or how it ended, or "";
+    is_certifying: whether it goes on.
     """
 
     served: Served | None = None
@@ -62,6 +63,7 @@ class Status:
     publish_seconds: float = 0.0
     beginning: str = ""
     certifying: str = ""
+    is_certifying: bool = False
     people: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 

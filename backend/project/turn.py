@@ -128,7 +128,8 @@ class Turns:
         log_new_reasons(self._project, self._status.not_learnt, lost)
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
-        self._certification = certification.look(self._pool, self._settings, labelling)
+        found = certification.look(self._pool, self._settings, labelling)
+        self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
         yield self._status
         if now is None:
@@ -143,8 +144,6 @@ class Turns:
         if hints & THOROUGH:
             self._clean_up()
         self._refreshes.forget(before=began)
-        about = certification.sentence_of(self._pool, self._certification)
-        self._status = replace(self._status, certifying=about)
         yield self._status
 
     def _labelling(self, config: LabelConfig) -> Labelling:
@@ -153,6 +152,12 @@ class Turns:
         found = self._pool.labelling(config, settings.empty_is_none)
         weak = self._pool.weak_sources(config, settings.weak_fields, settings.empty_is_none)
         return replace(found, weak=weak)
+
+    def _see_certification(self, found: Certification) -> None:
+        """What goes on of it now, also for others to read."""
+        self._certification = found
+        about = certification.sentence_of(self._pool, found)
+        self._status = replace(self._status, certifying=about, is_certifying=found.now is not None)
 
     def _mend(self) -> None:
         """Set aside what is damaged, and say so."""
@@ -325,7 +330,7 @@ class Turns:
         learnt = time.monotonic()
         self._context.metrics.round.observe(learnt - began)
         self._is_all_labelled = not played.predictions
-        self._certification = certification.follow(self._pool, self._certification, played)
+        self._see_certification(certification.follow(self._pool, self._certification, played))
         now = replace(now, certifying=self._certification.now)
         if played.predictions:
             yield from self._publish(played, now)

@@ -16,7 +16,7 @@ from backend.types import UNSENT, Json
 PAGE = 1000
 """The most tasks in one response."""
 
-TASK_FIELDS = "id,data,annotations,result,was_cancelled,completed_by,created_at"
+TASK_FIELDS = "id,data,annotations,result,was_cancelled,completed_by,created_at,lead_time"
 PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"
 

@@ -45,7 +45,8 @@ class PastRound:
     agreement of the version's answers over the pool with those of the last version compared, None
     when no comparison was due (see `comparison_due`); number: how many rounds there were with it,
     where not all of them are given; coverage: the share of the open tasks that the model can label
-    by itself, None while nothing is known of it.
+    by itself, None while nothing is known of it; hours: of labelling, None where no time is known;
+    paid: annotations that are paid for, None where they were not counted.
     """
 
     version: str
@@ -55,6 +56,8 @@ class PastRound:
     kappa: float | None = None
     number: int = 0
     coverage: float | None = None
+    hours: float | None = None
+    paid: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Goals:
 
     target: of the metric, in (0, 1]; kappa: the least agreement of versions that counts as stable;
     window: as many comparisons in a row must reach it, at least 1; coverage: the share of the open
-    tasks that the model is to label by itself, at the precision `at_precision`.
+    tasks that the model is to label by itself, at the precision `at_precision`; hours: of
+    labelling; cost: of all labels, at `price` each.
     """
 
     metric: Metric = "accuracy"
@@ -74,6 +78,9 @@ class Goals:
     window: int = 3
     coverage: float | None = None
     at_precision: float = 0.95
+    hours: float | None = None
+    cost: float | None = None
+    price: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,8 @@ def coverage_reached(history: Sequence[PastRound], goals: Goals) -> Reason | Non
         return None
     return Reason(
         "coverage_reached",
-        f"The model can label {coverage:.0%} of the open tasks by itself at a precision of "
-        f"{_figure(goals.at_precision)} (goal {goals.coverage:.0%}).",
+        f"The model can label {100 * coverage:.0f} % of the open tasks by itself at a precision of "
+        f"{_figure(goals.at_precision)} (goal {100 * goals.coverage:g} %).",
     )
 
 
@@ -133,6 +140,26 @@ def budget_used(history: Sequence[PastRound], goals: Goals) -> Reason | None:
         return None
     return Reason(
         "budget_used", f"The budget is used: {labels} of {_count(goals.labels, 'label')}."
+    )
+
+
+def hours_used(history: Sequence[PastRound], goals: Goals) -> Reason | None:
+    """People have labelled for as long as was allowed."""
+    hours = history[-1].hours
+    if goals.hours is None or hours is None or hours < goals.hours:
+        return None
+    return Reason("hours_used", f"The hours are used: {hours:.1f} of {goals.hours:g} hours.")
+
+
+def cost_used(history: Sequence[PastRound], goals: Goals) -> Reason | None:
+    """The labels have cost as much as was allowed."""
+    paid = history[-1].paid
+    if goals.cost is None or paid is None or paid * goals.price < goals.cost:
+        return None
+    return Reason(
+        "cost_used",
+        f"The money is used: {_count(paid, 'label')} at {goals.price:g} each come to "
+        f"{paid * goals.price:.2f} (budget {goals.cost:.2f}).",
     )
 
 
@@ -171,6 +198,8 @@ RULES: tuple[Callable[[Sequence[PastRound], Goals], Reason | None], ...] = (
     target_reached,
     coverage_reached,
     budget_used,
+    hours_used,
+    cost_used,
     predictions_stable,
     pool_exhausted,
     last_round,

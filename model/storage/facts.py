@@ -24,7 +24,8 @@ class VersionFacts:
     `model.weak_labels.SourceFigures`; unanswered: questions, of several, that nobody has answered;
     seconds: what the round took; head_of: the pinned version whose head ranks; certifying: as many
     of the first tasks are asked for to prove what the model may label; outlook: what that is, see
-    `model.finishing.outlook.Outlook`, {} where nothing is known. None: does not apply.
+    `model.finishing.outlook.Outlook`, {} where nothing is known; effort: what all annotations took,
+    {} where it was not counted. None: does not apply.
     """
 
     created_at: float = 0.0
@@ -48,6 +49,7 @@ class VersionFacts:
     head_of: str | None = None
     certifying: int = 0
     outlook: dict[str, Any] = field(default_factory=dict)
+    effort: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written, without what does not apply."""

@@ -24,6 +24,8 @@ from tests.backend.wire import QuietService, Wire, strict_json
 WITH_NAMES = {
     "/status/<int:project>": "/status/7",
     "/status/<int:project>.json": "/status/7.json",
+    "/status/<int:project>/certify": "/status/7/certify",
+    "/status/<int:project>/certify/stop": "/status/7/certify/stop",
     "/status/<int:project>/latest": "/status/7/latest",
     "/status/<int:project>/rollback/<version>": "/status/7/rollback/0.1",
 }

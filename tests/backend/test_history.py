@@ -145,3 +145,23 @@ def test_an_exhausted_pool_is_reported_unasked(tmp_path: Path) -> None:
 def test_tensorboard_gets_a_point_a_round(tmp_path: Path) -> None:
     add(History(tmp_path), played("0.1", 20))
     assert len(list((tmp_path / "tensorboard" / "rounds").glob("events*"))) == 1
+
+
+def test_what_labelling_took_is_kept_and_ends_the_budget(tmp_path: Path) -> None:
+    """A round of an earlier release counts as none: it ends nothing."""
+    effort = {"seconds": 7200.0, "annotations": 150, "timed": 150}
+    settings = Settings(goal_hours=2.0, goal_cost=12.0, label_price=0.08)
+    add(History(tmp_path), played("0.1", 20))
+    assert reached(tmp_path, settings) == []
+    add(History(tmp_path), played("0.2", 140, effort=effort))
+    found = [reason.name for reason in reached(tmp_path, settings)]
+    assert found == ["hours_used", "cost_used"]
+    assert reached(tmp_path, replace(settings, goal_hours=2.1, goal_cost=12.1)) == []
+
+
+def test_where_no_annotation_has_a_time_no_hours_are_used(tmp_path: Path) -> None:
+    effort = {"seconds": 0.0, "annotations": 150, "timed": 0}
+    add(History(tmp_path), played("0.1", 150, effort=effort))
+    (row,) = rows_in((tmp_path / "history.jsonl").read_bytes())
+    assert (row["hours"], row["paid"]) == (None, 150)
+    assert reached(tmp_path, Settings(goal_hours=0.1)) == []

@@ -74,6 +74,42 @@ def test_the_budget_in_words() -> None:
     assert found[0].sentence == "The budget is used: 100 of 100 labels."
 
 
+@pytest.mark.parametrize(("hours", "told"), [(2.5, True), (2.4, False), (None, False)])
+def test_the_hours_are_used_when_people_have_labelled_as_long(
+    hours: float | None, told: bool
+) -> None:
+    history = [replace(ROUND, hours=hours)]
+    assert names(history, Goals(hours=2.5)) == ["hours_used"] * told
+    assert names(history, Goals()) == []
+
+
+def test_the_hours_in_words() -> None:
+    (found,) = reasons_to_stop([replace(ROUND, hours=8.04)], Goals(hours=8.0))
+    assert found.sentence == "The hours are used: 8.0 of 8 hours."
+
+
+@pytest.mark.parametrize(("paid", "told"), [(50, True), (49, False), (None, False)])
+def test_the_money_is_used_when_labels_have_cost_as_much(paid: int | None, told: bool) -> None:
+    history = [replace(ROUND, paid=paid)]
+    assert names(history, Goals(cost=12.5, price=0.25)) == ["cost_used"] * told
+    assert names(history, Goals(price=0.25)) == []
+
+
+def test_the_money_in_words() -> None:
+    (found,) = reasons_to_stop([replace(ROUND, paid=120)], Goals(cost=9.5, price=0.08))
+    said = "The money is used: 120 labels at 0.08 each come to 9.60 (budget 9.50)."
+    assert found.sentence == said
+
+
+@pytest.mark.parametrize(("coverage", "told"), [(0.8, True), (0.79, False), (None, False)])
+def test_the_model_can_label_as_much_as_is_wanted(coverage: float | None, told: bool) -> None:
+    history = [replace(ROUND, coverage=coverage)]
+    found = reasons_to_stop(history, Goals(coverage=0.8, at_precision=0.95))
+    assert [one.name for one in found] == ["coverage_reached"] * told
+    if told:
+        assert "80 % of the open tasks by itself at a precision of 0.95" in found[0].sentence
+
+
 @pytest.mark.parametrize(
     ("kappas", "stable"),
     [

@@ -1,6 +1,8 @@
-"""The learning curve as SVG, which works offline and without scripts."""
+"""Pictures as SVG, which work offline and without scripts: the learning curve, and what the model
+can label by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 WIDTH, HEIGHT = 640, 260
@@ -45,3 +47,95 @@ def _grid(most: int) -> str:
         x = LEFT + (WIDTH - LEFT - RIGHT) * labels / most
         parts.append(f'<text x="{x}" y="{HEIGHT - 10}" text-anchor="middle">{labels}</text>')
     return "".join(parts)
+
+
+FIGURE_LEFT, FIGURE_BOTTOM = 84, 64
+"""Of the picture of the coverage: percentages, and below it numbers and a line of words, all of
+them larger on phones."""
+
+
+def coverage_curve(points: Sequence[dict[str, Any]], goal: float, description: str) -> str:
+    """An <svg> of the share of tasks that the model can label over the precision that is asked for:
+    `coverage`, which is promised, as a line, up to `likely` as a band, and the point of the goal
+    with its value; "" without points. `description`: the same in a sentence.
+
+    All values lie in [0, 1]; `precision` grows from point to point, and one of them is the goal.
+    """
+    if not points:
+        return ""
+    first, last = points[0]["precision"], points[-1]["precision"]
+
+    def place(precision: float, share: float) -> tuple[float, float]:
+        wide = WIDTH - FIGURE_LEFT - RIGHT
+        x = FIGURE_LEFT + wide * (precision - first) / max(last - first, 1e-9)
+        return x, TOP + (HEIGHT - TOP - FIGURE_BOTTOM) * (1.0 - share)
+
+    def path(name: str) -> list[str]:
+        places = [place(p["precision"], p[name]) for p in points]
+        return [f"{x:.1f},{y:.1f}" for x, y in places]
+
+    promised, likely = path("coverage"), path("likely")
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="by-itself by-itself-is">'
+        '<title id="by-itself">What the model can label by itself, by precision</title>'
+        f'<desc id="by-itself-is">{escape(description)}</desc>'
+        f"{_axes(first, last, place)}"
+        f'<polygon class="band" points="{" ".join([*likely, *reversed(promised)])}"/>'
+        f'<polyline class="curve" points="{" ".join(promised)}"/>'
+        f"{_goal(points, goal, place)}</svg>"
+    )
+
+
+Place = Callable[[float, float], tuple[float, float]]
+
+
+def _goal(points: Sequence[dict[str, Any]], goal: float, place: Place) -> str:
+    """The point of the goal, with its value beside it where there is room."""
+    there = [one for one in points if abs(one["precision"] - goal) < 1e-9]
+    if not there:
+        return ""
+    x, y = place(goal, there[0]["coverage"])
+    bottom = HEIGHT - FIGURE_BOTTOM
+    # The line falls, so above it on the right there is room, and below it on the left.
+    is_right = x < WIDTH - RIGHT - 80
+    is_above = y > TOP + 24 if is_right else y > bottom - 34
+    words_x, words_y = x + 8 if is_right else x - 8, y - 8 if is_above else y + 28
+    anchor = "start" if is_right else "end"
+    return (
+        f'<line class="goal" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>'
+        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+        f'<text class="value" x="{words_x:.1f}" y="{words_y:.1f}" text-anchor="{anchor}">'
+        f"{100 * there[0]['coverage']:.0f} %</text>"
+    )
+
+
+def _axes(first: float, last: float, place: Place) -> str:
+    parts = []
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        _, y = place(first, share)
+        parts.append(
+            f'<line class="grid" x1="{FIGURE_LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" '
+            f'y2="{y:.1f}"/>'
+        )
+        if share in (0.0, 0.5, 1.0):
+            text = f"{100 * share:.0f} %"
+            at = f'x="{FIGURE_LEFT - 6}" y="{y + 5:.1f}"'
+            parts.append(f'<text {at} text-anchor="end">{text}</text>')
+    for precision in _ticks(first, last):
+        x, _ = place(precision, 0.0)
+        anchor = "start" if precision == first else "end" if precision == last else "middle"
+        text = f"{100 * precision:g} %"
+        y = HEIGHT - FIGURE_BOTTOM + 24
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{text}</text>')
+    words = "of what it labels, at least so much is right"
+    x = FIGURE_LEFT + (WIDTH - FIGURE_LEFT - RIGHT) / 2
+    parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+    return "".join(parts)
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    """Both ends, and what divides the way between them evenly: 80, 85, 90, 95 and 99 %."""
+    step = 0.05 if last - first < 0.3 else 0.1
+    between = [round(place * step, 2) for place in range(round(1 / step))]
+    inner = [one for one in between if first + 0.6 * step < one < last - 0.6 * step]
+    return [first, *inner, last]

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
+from backend.project.certification import seen
 from backend.project.history import reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import least_confidence
 from backend.settings import Settings
 from backend.types import Json
+from backend.web.pages.budget import budget_of
+from backend.web.pages.finishing import NOTHING, can_prove, exactly, finishing_of, roughly
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key
@@ -38,6 +41,12 @@ NOTHING_YET: Json = {
     "by_label": {},
     "labels_in_all": 0,
     "reasons": [],
+    "finishing": NOTHING,
+    "can_prove": False,
+    "asks_first": False,
+    "certified": "",
+    "goals": [],
+    "budget": None,
     "versions": [],
 }
 """The report on a project that serves no version."""
@@ -51,12 +60,17 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     support for the SHOWN_LABELS labels with the most support, of all labels (labels_in_all); saved:
     the least and the most labels that the order saved, or None, see `saved`; sources: of weak
     labels, see `model.weak_labels.SourceFigures`; least_confidence: see
-    `confidence_needed`; reasons: why labelling may stop; versions: newest first; pinned: a
-    version's name, or None. Reads the history, not the versions: there may be thousands of them.
+    `confidence_needed`; reasons: why labelling may stop; finishing: what the model can label by
+    itself, see `finishing_of`; can_prove: whether audit labels may be asked for first to prove it;
+    asks_first: whether that goes on; certified: how the last time ended, or "";
+    goals: those that are set, each with its state, in a sentence; budget: see `budget_of`;
+    versions: newest first; pinned: a version's name, or None. Reads the history, not the versions:
+    there may be thousands of them.
     """
     if served is None:
         return NOTHING_YET
     past = past_of(folder / FILE)
+    asks_first, certified = seen(folder)
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
     return {
@@ -70,8 +84,31 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
         "reasons": [reason.sentence for reason in reasons(past, settings)],
+        "finishing": finishing_of(served, settings),
+        "can_prove": can_prove(served),
+        "asks_first": asks_first,
+        "certified": certified,
+        "goals": goals_of(served, settings, metric),
+        "budget": budget_of(served.version.facts, settings),
         "versions": versions_of(past.newest, served.store, metric),
     }
+
+
+def goals_of(served: "Served", settings: Settings, metric: Any) -> list[str]:
+    """The goals of quality that are set, and what is reached; `budget_of` has the others."""
+    facts, goals = served.version.facts, []
+    if settings.goal_score:
+        measured = facts.validation.get(metric)
+        low = "not measured yet" if measured is None else f"at least {measured['low']:.2f} now"
+        goals.append(f"{METRIC_NAMES[metric]} of {settings.goal_score:g}: {low}")
+    if settings.goal_coverage:
+        coverage = facts.outlook.get("coverage")
+        now = "nothing is known yet" if coverage is None else f"{roughly(coverage)} now"
+        goals.append(
+            f"The model labels {roughly(settings.goal_coverage)} of the open tasks by itself at "
+            f"{exactly(settings.goal_precision)} precision: {now}"
+        )
+    return goals
 
 
 def saved(served: "Served") -> tuple[int, int] | None:

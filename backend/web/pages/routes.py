@@ -9,15 +9,17 @@ from flask import (
     jsonify,
     redirect,
     render_template,
+    request,
 )
 from prometheus_client import CONTENT_TYPE_LATEST
 from werkzeug.wrappers import Response as AnyResponse
 
+from backend.mirror.certified import MOST_BUDGET
 from backend.mirror.review import read as read_review
 from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.types import Json
-from backend.web.pages.chart import learning_curve
+from backend.web.pages.chart import coverage_curve, learning_curve
 from backend.web.pages.people import with_names
 from backend.web.pages.state import exposition, state_of
 from model.measuring.savings import FACTORS
@@ -39,7 +41,9 @@ def project_page(project: int) -> str:
         state=state_of(loop),
         report=reported,
         chart=learning_curve(reported["curve"]),
+        coverage=_coverage(reported["finishing"]),
         link=_link(loop),
+        most_asked=MOST_BUDGET,
         factors=(min(FACTORS.values()), max(FACTORS.values())),
         moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
     )
@@ -71,6 +75,25 @@ def rollback(project: int, version: str) -> AnyResponse:
 def latest(project: int) -> AnyResponse:
     _service().pin(project, None)
     return redirect(f"../{project}", 303)
+
+
+@pages.post("/status/<int:project>/certify")
+def certify(project: int) -> AnyResponse:
+    _service().certify(project, request.form.get("budget", ""))
+    return redirect(f"../{project}", 303)
+
+
+@pages.post("/status/<int:project>/certify/stop")
+def stop_certifying(project: int) -> AnyResponse:
+    _service().stop_certifying(project)
+    return redirect(f"../../{project}", 303)
+
+
+def _coverage(finishing: Json) -> str:
+    """The picture of what the model can label by itself; "" where nothing is known of it."""
+    if not finishing["curve"]:
+        return ""
+    return coverage_curve(finishing["curve"], finishing["precision"], finishing["sentence"])
 
 
 def _states() -> list[Json]:

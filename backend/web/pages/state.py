@@ -34,6 +34,7 @@ GAUGES = {
     "audit_labels": "Labels held out to measure the model",
     "open_tasks": "Tasks that are not labelled",
     "score": "Accuracy, or micro-F1 where a task has several labels, on the audit labels",
+    "coverage": "Share of the open tasks that the model can label by itself at GOAL_PRECISION",
     "in_trouble": "1 while something is wrong; the status page says what",
 }
 
@@ -45,7 +46,8 @@ def state_of(loop: ProjectLoop) -> Json:
     nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
     annotations are not learnt, each with the number of tasks and the first; beginning: what was
     taken over from an earlier project, in sentences, or None; certifying: how the proof of what the
-    model may label goes on, or how it ended, or None; trouble: what is wrong
+    model may label goes on, or how it ended, or None; is_certifying: whether it goes on; coverage:
+    the share of the open tasks that the model can label by itself, or None; trouble: what is wrong
     and how to fix it, or None; training_trouble: why the trainer's last job failed, or None;
     reading: the share of the tasks that has been read while they are read from Label Studio for the
     first time, or None; activity: what the trainer is doing, with the share that is done, or None.
@@ -67,6 +69,8 @@ def state_of(loop: ProjectLoop) -> Json:
         "not_learnt": [vars(one) for one in status.not_learnt],
         "beginning": status.beginning or None,
         "certifying": status.certifying or None,
+        "is_certifying": status.is_certifying,
+        "coverage": None if served is None else served.version.facts.outlook.get("coverage"),
         "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.progress.trouble,
@@ -162,7 +166,7 @@ def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
         is_wrong = state["trouble"] is not None and not loop.is_let_go
         return float(is_wrong or state["training_trouble"] is not None)
     if name != "score":
-        return float(state[name])
+        return None if state[name] is None else float(state[name])
     served = loop.served
     if served is None or served.version.head is None:
         return None

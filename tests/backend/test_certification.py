@@ -1,0 +1,91 @@
+"""When audit labels may be asked for first, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.errors import BackendError
+from backend.mirror import certified
+from backend.mirror.pool import Pool
+from backend.project import certification
+from model.finishing.goal import Goal
+from model.heads.head import Head
+from model.storage.store import Store, Version
+from tests.backend.test_routes import served_in
+
+GOAL = Goal(0.9, 0.8)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return served_in(tmp_path / "7").store
+
+
+@pytest.fixture
+def pool(store: Store) -> Pool:
+    """Version 0.3 was written into Label Studio."""
+    made = Pool(store.folder / "pool.sqlite")
+    made.add_published("0.3", 1.0)
+    return made
+
+
+def publish(pool: Pool, store: Store, head: Head | None) -> None:
+    before = store.load_version("0.3")
+    store.save_version(replace(before, name="0.4", head=head))
+    pool.add_published("0.4", 2.0)
+
+
+def test_it_goes_on_until_it_is_stopped(store: Store, pool: Pool) -> None:
+    assert certification.seen(store.folder) == (False, "")
+    certification.start(pool, store, GOAL, 30)
+    now = certified.current(pool)
+    assert now is not None
+    assert (now.goal, now.budget) == (GOAL, 30)
+    assert certification.seen(store.folder) == (True, "")
+    certification.stop(pool)
+    assert certification.seen(store.folder) == (False, certification.STOPPED)
+    certification.start(pool, store, GOAL, 30)
+    assert certification.seen(store.folder) == (True, ""), "how the last one ended is history"
+
+
+def test_stopping_what_has_ended_does_not_hide_how_it_ended(store: Store, pool: Pool) -> None:
+    certified.end(pool, "It is proved.")
+    certification.stop(pool)
+    assert certification.seen(store.folder) == (False, "It is proved.")
+
+
+def test_looking_makes_no_mirror(tmp_path: Path) -> None:
+    """The server takes up every folder that has one."""
+    assert certification.seen(tmp_path) == (False, "")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("budget", [0, -3, 10_001, 10**9])
+def test_a_budget_that_cannot_be(store: Store, pool: Pool, budget: int) -> None:
+    with pytest.raises(BackendError, match="between 1 and 10000"):
+        certification.start(pool, store, GOAL, budget)
+    assert certified.current(pool) is None
+
+
+def test_without_labels_nothing_can_be_proved(store: Store, pool: Pool) -> None:
+    publish(pool, store, None)
+    with pytest.raises(BackendError, match="no version yet that knows labels"):
+        certification.start(pool, store, GOAL, 30)
+
+
+def test_without_a_version_nothing_can_be_proved(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no version yet that knows labels"):
+        certification.start(Pool(tmp_path / "other.sqlite"), store, GOAL, 30)
+
+
+def test_spans_cannot_be_proved(store: Store, pool: Pool) -> None:
+    nothing = np.zeros(0, np.int64)
+    weights = np.eye(2, 3, dtype=np.float32)
+    head = Head("spans", ("O", "B-x", "I-x"), weights, np.zeros(3), np.zeros(2))
+    spans = Version("0.4", 0, head, nothing, nothing, nothing, store.load_version("0.3").facts)
+    store.save_version(spans)
+    pool.add_published("0.4", 2.0)
+    with pytest.raises(BackendError, match="Spans cannot be certified"):
+        certification.start(pool, store, GOAL, 30)

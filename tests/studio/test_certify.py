@@ -1,0 +1,128 @@
+"""Audit labels that prove what the model may label are asked for first: on a real Label Studio."""
+
+import numpy as np
+import pytest
+import requests
+
+from backend.types import Json
+from model.choosing.audit import draw
+from model.storage.store import Version
+from tests.studio.bench import Bench, partly_labelled, stories, until
+
+# What is asked for first is in our own files; the database makes no difference to it.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+SHARE, SEED = 0.1, 0
+BUDGET = 60
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    """A precision that about ten labels prove."""
+    return {"deep_rounds": "no", "goal_precision": 0.7, "audit_share": SHARE, "poll_seconds": 1}
+
+
+def press(bench: Bench, project: int, what: str, **form: object) -> requests.Response:
+    """What a button of the status page sends."""
+    url = f"{bench.server.url}/status/{project}/{what}"
+    return requests.post(url, data=form, allow_redirects=False, timeout=30)
+
+
+def served(bench: Bench, project: int) -> Version:
+    """The version that Label Studio follows."""
+    until("the switch", lambda: bench.is_switched(project))
+    version = bench.version(project)
+    assert version is not None
+    return version
+
+
+def lots(tasks: object) -> list[float]:
+    return draw(np.array(tasks, dtype=np.int64), SEED).tolist()
+
+
+def label_next(bench: Bench, project: int) -> int:
+    """Label the task that is served, and wait for a version that knows it."""
+    task = bench.studio.of(project).next_task()
+    assert task is not None
+    bench.submit(task, [task["data"]["topic"]])
+    bench.until_learnt(project, task["id"])
+    until("the switch", lambda: bench.is_switched(project))
+    return int(task["id"])
+
+
+def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved(
+    bench: Bench,
+) -> None:
+    """They only measure, and the figures stay those of a random sample."""
+    project = bench.connected(partly_labelled(stories(240), 40))
+    assert served(bench, project).facts.certifying == 0
+    assert bench.state(project)["finishing"]["coverage"] == 0.0, "four audit labels prove nothing"
+
+    assert press(bench, project, "certify", budget=BUDGET).status_code == 303
+    until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
+    asked = []
+    while bench.state(project)["asks_first"] and len(asked) < BUDGET:
+        assert "are asked for first" in bench.state(project)["certifying"]
+        version = served(bench, project)
+        first = version.shortlist[: version.facts.certifying]
+        assert lots(first) == sorted(lots(first))
+        asked.append(label_next(bench, project))
+        assert asked[-1] == first[0]
+
+    state, version = bench.state(project), served(bench, project)
+    assert len(asked) >= 5, "nine labels without an error prove .7, and four were there"
+    assert state["finishing"]["coverage"] > 0.0
+    assert state["certified"].startswith(f"Certification ended after {len(asked)} labels")
+    assert version.facts.certifying == 0
+    assert set(asked) <= set(version.validation)
+    assert not set(asked) & set(version.training)
+    assert version.facts.validation["examples"] == random_sample(version, project, bench)
+
+    for _ in range(3):
+        label_next(bench, project)
+    assert served(bench, project).facts.certifying == 0, "the usual order goes on"
+    assert not set(asked) & set(served(bench, project).training)
+
+
+def random_sample(version: Version, project: int, bench: Bench) -> int:
+    """How many of the audit labels were drawn at random: those of the reserve, and what was asked
+    for up to the first of the reserve that is still open."""
+    known = bench.labels_known(project)
+    open_tasks = [
+        task["id"] for task in bench.studio.of(project).tasks() if task["id"] not in known
+    ]
+    reached = min([lot for lot in lots(open_tasks) if lot < SHARE], default=SHARE)
+    asked = {int(row[0]) for row in bench.mirror(project, "SELECT task FROM certified")}  # type: ignore[call-overload]
+    return sum(
+        task not in asked or lot < reached
+        for task, lot in zip(version.validation.tolist(), lots(version.validation), strict=True)
+    )
+
+
+def test_asking_can_be_stopped(bench: Bench) -> None:
+    project = bench.connected(partly_labelled(stories(120), 30))
+    assert press(bench, project, "certify", budget=50).status_code == 303
+    until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
+    assert press(bench, project, "certify/stop").status_code == 303
+    until("the usual order", lambda: served(bench, project).facts.certifying == 0)
+    state = bench.state(project)
+    assert not state["asks_first"]
+    assert "was stopped" in state["certified"]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "words"),
+    [
+        ({}, 400, "'' is no number"),
+        ({"budget": "ten"}, 400, "'ten' is no number"),
+        ({"budget": "0"}, 400, "between 1 and 10000"),
+        ({"budget": "1000000000"}, 400, "between 1 and 10000"),
+        ({"budget": "-5"}, 400, "'-5' is no number"),
+    ],
+)
+def test_a_budget_that_cannot_be(bench: Bench, form: Json, status: int, words: str) -> None:
+    project = bench.connected(stories(8))
+    answer = press(bench, project, "certify", **form)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    assert not bench.state(project)["asks_first"]
