@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig
-from backend.mirror.votes import Votes, consensus
+from backend.mirror.votes import Votes, by_people, consensus
 from backend.mirror.weak_labels import WeakSource
 from backend.mirror.weighing import COMPARED_TASKS, EQUAL, Voted, Weights, weights_from
 from backend.types import Json
@@ -27,7 +27,9 @@ class Labelling:
     show nothing; unread: how many open tasks are not known yet; lost: how many are left out because
     nothing in their annotations is understood; reasons: why something in an annotation is not
     learnt, in words -> the tasks, also those with other answers; began: task -> when its first
-    annotation was made, as Label Studio writes it, "" if unknown; weak: what others say."""
+    annotation was made, as Label Studio writes it, "" if unknown; weak: what others say; finished
+    (f,): ids of the tasks that nobody but the model has annotated, which are neither open nor
+    labelled."""
 
     ids: Ints
     keys: Ints
@@ -43,6 +45,7 @@ class Labelling:
     reasons: dict[str, list[int]] = field(default_factory=dict)
     began: dict[int, str] = field(default_factory=dict)
     weak: tuple[WeakSource, ...] = ()
+    finished: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def open_tasks(self) -> int:
@@ -68,10 +71,15 @@ class Tally:
         self.undecided = self.empty = self.skipped = self.lost = 0
         self.reasons: defaultdict[str, list[int]] = defaultdict(list)
         self.began: dict[int, str] = {}
+        self.finished: list[int] = []
         self._several: dict[int, Votes] = {}
 
     def add(self, task: int, annotations: list[Json]) -> None:
         """Count the annotations, one or more, of a task."""
+        annotations = by_people(annotations)
+        if not annotations:
+            self.finished.append(task)
+            return
         self.began[task] = min(row.get("created_at") or "" for row in annotations)
         votes = Votes.read(annotations, self._config, self._empty_is_none)
         if len(votes.answers) > 1:
@@ -115,7 +123,8 @@ class Tally:
 
     def add_blank(self, task: int, annotations: list[Json]) -> None:
         """The same for a task that shows nothing, of which nothing is learnt."""
-        if not _is_skipped(annotations):
+        annotations = by_people(annotations)
+        if annotations and not _is_skipped(annotations):
             self.reasons[BLANK].append(task)
 
 
