@@ -84,7 +84,7 @@ class Finisher:
                         write_file(plan, pool, wanted.out, made, bar.update)
                     self._say(f"{len(plan.ids):,} tasks are in {wanted.out}")
                 return
-            with closing(Ledger(self._folder)) as ledger:
+            with self._ledger() as ledger:
                 self._write(pool, config, wanted, ledger)
 
     def undo(self, *, full_speed: bool = False) -> None:
@@ -92,21 +92,21 @@ class Finisher:
         with (
             self._locked(),
             closing(Pool(self._folder / MIRROR)) as pool,
-            closing(Ledger(self._folder)) as ledger,
+            self._ledger() as ledger,
         ):
             self._interface(pool)
             with counting("taking back", 0, "task") as bar:
                 undo = Undo(self._studio, pool, ledger, self._pace(full_speed), bar.update)
                 bar.total = undo.count()
-                if not ledger.runs() and not bar.total:
-                    raise BackendError(
-                        f"There is nothing to take back: finish has written nothing into project "
-                        f"{self._studio.number}, or it was taken back already"
-                    )
                 with self._said_how_far(lambda: f"{bar.n:,} of {bar.total:,} tasks are done"):
                     lines = list(undo.all())
             for line in lines:
                 self._say(line)
+            if not lines:
+                raise BackendError(
+                    f"There is nothing to take back: finish has written nothing into project "
+                    f"{self._studio.number}, or it was taken back already"
+                )
 
     def _plan(self, pool: Pool, config: LabelConfig, wanted: Wanted) -> Plan:
         chosen = chosen_version(self._store, pool, config, wanted.version)
@@ -189,6 +189,14 @@ class Finisher:
                 f"{holder_of(path)}. Wait until it is done, or stop it first"
             )
         return lock
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        try:
+            with closing(Ledger(self._folder)) as ledger:
+                yield ledger
+        except sqlite3.Error as error:
+            raise BackendError(f"{_reason(error)}. {AGAIN}") from error
 
     @contextmanager
     def _said_how_far(self, progress: Callable[[], str]) -> Iterator[None]:

@@ -36,16 +36,19 @@ class Undo:
 
     def all(self) -> Iterator[str]:
         """Take back everything, the newest first. Yields what was done, in sentences."""
-        runs = self._ledger.runs()
-        for run in reversed(runs):
+        strays = self._strays()  # what is deleted now, the mirror still knows for a while
+        for run in reversed(self._ledger.runs()):
             if run.target == "annotations":
                 yield self._annotations(run)
             else:
                 yield self._predictions(run)
             self._ledger.forget(run)
-        strays = self._strays()
-        if strays:
-            deleted, changed = self._delete_annotations(strays)
+        deleted = changed = 0
+        for start in range(0, len(strays), AT_ONCE):
+            gone, kept = self._delete_annotations(strays[start : start + AT_ONCE])
+            deleted, changed = deleted + gone, changed + kept
+            self._tell(len(strays[start : start + AT_ONCE]))
+        if deleted:
             yield _on_annotations(deleted, changed, "that an earlier finish made")
 
     def _strays(self) -> list[int]:
