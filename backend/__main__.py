@@ -20,6 +20,10 @@ COMMANDS = {
         "backend.commands.rollback",
         "go back to an earlier version, or forward to the newest",
     ),
+    "finish": (
+        "backend.commands.finish",
+        "let the model label what it can at a promised precision",
+    ),
     "export": ("backend.commands.export", "write a version as a plain transformers folder"),
     "demo": (
         "backend.dev.demo",

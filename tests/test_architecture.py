@@ -40,6 +40,10 @@ ROOMS = {
         *("errors", "types", "words", "settings", "interface", "studio"),
         *("mirror", "media", "folder", "queue", "trainer"),
     },
+    "finish": {
+        *("errors", "types", "settings", "progress", "interface", "studio"),
+        *("mirror", "folder", "queue", "project"),
+    },
     "web": {
         *("errors", "types", "words", "settings", "logs"),
         *("interface", "mirror", "folder", "queue", "project"),
@@ -48,7 +52,7 @@ ROOMS = {
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
     "commands": {
         *("errors", "types", "sending", "settings", "progress", "studio"),
-        *("queue", "trainer", "project", "doctor"),
+        *("queue", "trainer", "project", "finish", "doctor"),
     },
     "dev": {
         *("errors", "types", "settings", "progress", "interface", "studio"),

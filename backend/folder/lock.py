@@ -1,4 +1,5 @@
-"""One server at a time works in a MODEL_DIR: two would fight in its folders."""
+"""One server at a time works in a MODEL_DIR, and one command at a time writes for a project: two
+would fight in the same folder."""
 
 import fcntl
 import logging
@@ -24,17 +25,47 @@ def held(model_dir: Path, patience: float = PATIENCE) -> Lock:
     """Hold this MODEL_DIR alone. Raises ModelDirInUse when another server has it for longer than
     `patience` seconds."""
     model_dir.mkdir(parents=True, exist_ok=True)
-    file = (model_dir / FILE).open("a+")
+    file = lock_of(model_dir / FILE, patience)
+    if file is None:
+        raise ModelDirInUse(_sentence(model_dir))
+    return file
+
+
+def lock_of(path: Path, patience: float = 0.0) -> Lock | None:
+    """The lock of this file, which then names this process; None when another one has it for longer
+    than `patience` seconds."""
+    file = path.open("a+")
     until = time.monotonic() + patience
     while not _is_locked(file):
         if time.monotonic() >= until:
-            with file:
-                raise ModelDirInUse(_sentence(model_dir, file))
+            file.close()
+            return None
         time.sleep(0.1)
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def is_served(model_dir: Path) -> bool:
+    """Whether a server works in this MODEL_DIR at the moment."""
+    path = model_dir / FILE
+    if not path.is_file():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a file system that has no locks
+            return True
+    return False
+
+
+def holder_of(path: Path) -> str:
+    """The process that has the lock of this file, in brackets, "" if unknown."""
+    number = path.read_text().strip()
+    return f" (process {number})" if number else ""
 
 
 def _is_locked(file: Lock) -> bool:
@@ -43,15 +74,13 @@ def _is_locked(file: Lock) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:  # a file system that has no locks
-        log.warning("MODEL_DIR cannot be locked (%s): start only one backend with it", error)
+        log.warning("%s cannot be locked (%s): start only one at a time", file.name, error)
     return True
 
 
-def _sentence(model_dir: Path, file: Lock) -> str:
-    file.seek(0)
-    number = file.read().strip()
-    which = f" (process {number})" if number else ""
+def _sentence(model_dir: Path) -> str:
     return (
-        f"Another backend works in MODEL_DIR={model_dir}{which}. Two would overwrite each other's "
-        "versions. Stop that one first, or give this one a MODEL_DIR of its own"
+        f"Another backend works in MODEL_DIR={model_dir}{holder_of(model_dir / FILE)}. Two would "
+        "overwrite each other's versions. Stop that one first, or give this one a MODEL_DIR of its "
+        "own"
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig
 from backend.mirror.effort import Effort, Times
-from backend.mirror.votes import Votes, consensus
+from backend.mirror.votes import Votes, by_people, consensus
 from backend.mirror.weak_labels import WeakSource
 from backend.mirror.weighing import COMPARED_TASKS, EQUAL, Voted, Weights, weights_from
 from backend.types import Json
@@ -30,7 +30,8 @@ class Labelling:
     learnt, in words -> the tasks, also those with other answers; began: task -> when its first
     annotation was made, as Label Studio writes it, "" if unknown; weak: what others say; certified
     (q,): ids of tasks that were asked for to prove what the model may label; effort: what all
-    annotations took."""
+    annotations took; finished (f,): ids of the tasks that nobody but the model has annotated, which
+    are neither open nor labelled."""
 
     ids: Ints
     keys: Ints
@@ -48,6 +49,7 @@ class Labelling:
     weak: tuple[WeakSource, ...] = ()
     certified: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     effort: Effort = field(default_factory=Effort)
+    finished: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def open_tasks(self) -> int:
@@ -74,10 +76,15 @@ class Tally:
         self.reasons: defaultdict[str, list[int]] = defaultdict(list)
         self.began: dict[int, str] = {}
         self.effort = Times()
+        self.finished: list[int] = []
         self._several: dict[int, Votes] = {}
 
     def add(self, task: int, annotations: list[Json]) -> None:
         """Count the annotations, one or more, of a task."""
+        annotations = by_people(annotations)
+        if not annotations:
+            self.finished.append(task)
+            return
         self.began[task] = min(row.get("created_at") or "" for row in annotations)
         self.effort.add(annotations)
         votes = Votes.read(annotations, self._config, self._empty_is_none)
@@ -122,8 +129,9 @@ class Tally:
 
     def add_blank(self, task: int, annotations: list[Json]) -> None:
         """The same for a task that shows nothing, of which nothing is learnt."""
+        annotations = by_people(annotations)
         self.effort.add(annotations)
-        if not _is_skipped(annotations):
+        if annotations and not _is_skipped(annotations):
             self.reasons[BLANK].append(task)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import LabelConfig
+from backend.mirror.finished import finished_by
 from backend.mirror.labelling import Labelling, Tally
 from backend.mirror.predictions import Prediction
 from backend.mirror.votes import Votes
@@ -37,7 +38,7 @@ CREATE TABLE IF NOT EXISTS task (
     id INTEGER PRIMARY KEY,
     key INTEGER,               -- content key of what it shows; NULL when there is nothing to read
     data TEXT NOT NULL,        -- the task's data, JSON
-    annotations TEXT NOT NULL -- its annotations, JSON: id, result, who, when
+    annotations TEXT NOT NULL -- its annotations, JSON: id, result, who, when; or which version
 );
 CREATE INDEX IF NOT EXISTS annotated ON task (id) WHERE annotations != '[]';
 CREATE INDEX IF NOT EXISTS blank ON task (id) WHERE key IS NULL;
@@ -200,11 +201,7 @@ class Pool:
         if UNSENT in task:
             return self._put_unsent(task["id"], task[UNSENT])
         is_back = self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],)).rowcount > 0
-        kept = ("id", "result", "was_cancelled", "completed_by", "created_at", "lead_time")
-        annotations = [
-            {name: annotation.get(name) for name in kept}
-            for annotation in task.get("annotations") or []
-        ]
+        annotations = [_kept(annotation) for annotation in task.get("annotations") or []]
         data = task.get("data") or {}
         values = (_key(data, config), _packed(data), _packed(annotations))
         before = self._db.execute(
@@ -328,6 +325,26 @@ class Pool:
         rows = self._db.execute("SELECT id FROM task WHERE annotations != '[]'").fetchall()
         return np.array(rows, dtype=np.int64).ravel()
 
+    def finished_tasks(self) -> list[int]:
+        """The ids of the tasks with annotations that the model made."""
+        query = "SELECT id, annotations FROM task WHERE annotations != '[]' ORDER BY id"
+        return [
+            task
+            for task, packed in self._db.execute(query)
+            if any("finished" in row for row in json.loads(packed))
+        ]
+
+    def data(self) -> Iterator[tuple[int, Json]]:
+        """Each task with its data, by id."""
+        for task, packed in self._db.execute("SELECT id, data FROM task ORDER BY id"):
+            yield task, json.loads(packed)
+
+    def data_of(self, ids: Iterable[int]) -> list[Json]:
+        """The data of these tasks, in their order; {} of one that is not there."""
+        query = "SELECT data FROM task WHERE id = ?"
+        rows = (self._db.execute(query, (int(task),)).fetchone() for task in ids)
+        return [json.loads(row[0]) if row else {} for row in rows]
+
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what is open, under the current labelling interface."""
         ids, keys = self._readable()
@@ -356,6 +373,7 @@ class Pool:
             began=tally.began,
             effort=tally.effort.total(),
             certified=self.certified(),
+            finished=np.array(tally.finished, dtype=np.int64),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:
@@ -429,6 +447,14 @@ class Pool:
     def retry_all_unreadable(self) -> None:
         """Let all media that could not be read be tried again."""
         self._db.execute("DELETE FROM unreadable")
+
+
+def _kept(annotation: Json) -> Json:
+    """What is kept of an annotation; `finished`: the version that made it, if no person did."""
+    kept = ("id", "result", "was_cancelled", "completed_by", "created_at", "lead_time")
+    version = finished_by(annotation)
+    mark = {} if version is None else {"finished": version}
+    return {name: annotation.get(name) for name in kept} | mark
 
 
 def _key(data: object, config: LabelConfig) -> int | None:

@@ -27,7 +27,7 @@ class Votes:
         answers: list[Answer] = []
         people: list[Person] = []
         lost: dict[str, None] = {}
-        for row in annotations:
+        for row in by_people(annotations):
             if row["was_cancelled"]:
                 continue
             found = read_result(row["result"], config)
@@ -47,6 +47,11 @@ class Votes:
             self.answers
         )
         return self.answers[0] if is_one else None
+
+
+def by_people(annotations: list[Json]) -> list[Json]:
+    """Those of a task's annotations in the mirror that the model did not make."""
+    return [row for row in annotations if "finished" not in row]
 
 
 def _user(value: object) -> Person:

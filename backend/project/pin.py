@@ -48,7 +48,7 @@ def pinned_version(pool: Pool, store: Store, config: LabelConfig) -> Version | N
     if name is None:
         return None
     try:
-        return _loaded(store, name, config)
+        return fitting_version(store, name, config)
     except BackendError as error:
         log.warning("project %s: the pin does not hold: %s", store.folder.name, error)
         return None
@@ -84,7 +84,9 @@ def check_servable(store: Store, version: Version) -> None:
         )
 
 
-def _loaded(store: Store, name: str, config: LabelConfig) -> Version:
+def fitting_version(store: Store, name: str, config: LabelConfig) -> Version:
+    """The version of this name. Raises BackendError when it is gone or cannot serve, or when it was
+    made for another labelling interface."""
     if name not in store.version_names():
         raise UnknownVersion(f"Version {name} has been deleted")
     version = version_of(store, name)

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable
 
 from backend.errors import StudioError
+from backend.mirror.finished import FACT as FINISHED
 from backend.mirror.pool import Pool
 from backend.mirror.predictions import predictions_in
 from backend.studio.project import StudioProject
@@ -42,8 +43,8 @@ def look(pool: Pool, studio: StudioProject, now: float) -> list[str]:
     if is_going_on(pool):
         return []
     versions = studio.versions_in_detail()
-    unused = _unused(versions, pool.published())
-    there = foreign(versions, pool.published())
+    ours = {*pool.published(), *(pool.fact(FINISHED) or [])}
+    unused, there = _unused(versions, ours), foreign(versions, ours)
     passed = now - (pool.fact(READ_AT) or 0.0)
     count = sum(facts[0] for facts in there.values())
     is_new = there != (pool.fact(SEEN) or {}) and (count < MANY or passed >= PAUSE_SECONDS)

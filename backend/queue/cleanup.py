@@ -2,8 +2,10 @@
 
 import logging
 import time
+from collections.abc import Collection
 from itertools import pairwise
 
+from backend.mirror.finished import FACT as FINISHED
 from backend.mirror.pool import PINNED, Pool
 from backend.studio.project import StudioProject
 from model.storage.earlier import voting_encoder
@@ -30,14 +32,18 @@ def clean_up(
 ) -> None:
     """Delete predictions that no open page can still show, and what belongs to them. `rows`: how
     many a version has."""
+    finished: list[str] = pool.fact(FINISHED) or []
     names = obsolete(
         pool.published(), served.name, keep_hours * 3600.0, MOST_ROWS // rows, time.time()
     )
-    deleted = names[:DELETED_AT_ONCE]
+    # People asked for these predictions, and take them back themselves.
+    deleted = [name for name in names if name not in finished][:DELETED_AT_ONCE]
     for name in deleted:
         studio.delete_model_version(name)
         pool.drop_published(name)
-    delete_old_files(store, served, list(pool.published()), pool.fact(PINNED))
+    pinned = pool.fact(PINNED)
+    wanted = {*finished, *([] if pinned is None else [pinned])}
+    delete_old_files(store, served, list(pool.published()), wanted)
     if deleted:
         log.info("project %d: deleted %d old versions", studio.number, len(deleted))
 
@@ -62,13 +68,14 @@ def obsolete(
 
 
 def delete_old_files(
-    store: Store, served: Version, published: list[str], pinned: str | None
+    store: Store, served: Version, published: list[str], wanted: Collection[str]
 ) -> None:
     """Delete encoders older than the served one, except the newest KEPT_ENCODERS and the one whose
     vectors the head of an earlier project reads, and versions, except the newest KEPT_VERSIONS of
-    those `published` (oldest first) that Label Studio still holds. The pinned version is kept, and
-    the last one of each encoder, to roll back to."""
-    needed = {None if pinned is None else version_key(pinned)[0], voting_encoder(store)}
+    those `published` (oldest first) that Label Studio still holds. The `wanted` versions are kept,
+    which are pinned or wrote what people asked for, and the last one of each encoder, to roll back
+    to."""
+    needed = {*(version_key(name)[0] for name in wanted), voting_encoder(store)}
     for number in list(store.encoders())[:-KEPT_ENCODERS]:
         if number < served.encoder and number not in needed:
             store.delete_encoder(number)
@@ -76,5 +83,5 @@ def delete_old_files(
     last = {version_key(name)[0]: name for name in names}
     kept = {last[number] for number in store.encoders() if number in last}
     kept |= {served.name, *published[-KEPT_VERSIONS:]}
-    for name in set(names) - kept - {pinned}:
+    for name in set(names) - kept - set(wanted):
         store.delete_version(name)

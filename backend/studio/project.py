@@ -7,7 +7,14 @@ from typing import Any
 from backend.errors import ProjectGone, StudioError
 from backend.studio.refusals import decoded
 from backend.studio.session import Session
-from backend.studio.tasks import ID_FIELD, PREDICTION_FIELDS, TASK_FIELDS, TaskPages, where
+from backend.studio.tasks import (
+    ID_FIELD,
+    PREDICTION_FIELDS,
+    STATE_FIELDS,
+    TASK_FIELDS,
+    TaskPages,
+    where,
+)
 from backend.types import Json
 
 WRITE_TIMEOUT = 600.0
@@ -91,6 +98,41 @@ class StudioProject:
             found.update((task["id"], task) for task in others)
         return list(found.values()), up_to
 
+    def open_tasks(self, first: int, last: int) -> Iterator[Json]:
+        """The tasks with ids from `first` to `last` that nobody has annotated or skipped, with
+        their `predictions`."""
+        items = [
+            where(f"{kind}_annotations", "equal", "Number", 0) for kind in ("total", "cancelled")
+        ]
+        for task in self._between(first, last, items):
+            # A count may be old: two requests at the same time, such as a submit and an import of
+            # predictions, write the same one.
+            if not task.get("annotations"):
+                yield task
+
+    def states(self, first: int, last: int) -> Iterator[Json]:
+        """The tasks with ids from `first` to `last`, with their annotations and predictions, and
+        without their data."""
+        return self._between(first, last, [])
+
+    def _between(self, first: int, last: int, items: list[Json]) -> Iterator[Json]:
+        up_to = where("id", "less_or_equal", "Number", last)
+        for page, _ in self._tasks.pages(STATE_FIELDS, [*items, up_to], first - 1):
+            yield from page
+
+    def annotate(self, task: int, values: Json) -> Json | None:
+        """Make an annotation. Returns it as Label Studio keeps it; None when it has one with this
+        `unique_id` already, or the task is gone."""
+        path = f"/api/tasks/{task}/annotations/"
+        answer = self.session.call("POST", path, json=values, allowed=(404, 409))
+        return None if answer.status_code in (404, 409) else decoded(answer)
+
+    def delete_annotation(self, annotation: int) -> None:
+        self.session.call("DELETE", f"/api/annotations/{annotation}/", allowed=(404,))
+
+    def delete_prediction(self, prediction: int) -> None:
+        self.session.call("DELETE", f"/api/predictions/{prediction}/", allowed=(404,))
+
     def task_ids(self) -> set[int]:
         """The ids of all tasks: the only way to find out which ones were deleted."""
         return {task["id"] for page, _ in self._tasks.pages(ID_FIELD, []) for task in page}
@@ -106,13 +148,13 @@ class StudioProject:
         tasks, _ = self._tasks.first(ID_FIELD, unlabelled, 1, ordering="tasks:predictions_score")
         return tasks[0]["id"] if tasks else None
 
-    def import_predictions(self, predictions: list[Json]) -> int:
-        """Import predictions, in as few requests as BATCH_BYTES allows. Returns how many Label
+    def import_predictions(self, predictions: list[Json], most: int = BATCH_BYTES) -> int:
+        """Import predictions, in as few requests as `most` bytes each allow. Returns how many Label
         Studio kept."""
         path = f"{self._path}import/predictions"
         answers = [
             self.session.json("POST", path, data=body, headers=SENT_AS_JSON, timeout=WRITE_TIMEOUT)
-            for body in bodies(predictions, BATCH_BYTES)
+            for body in bodies(predictions, most)
         ]
         return sum(int(answer.get("created", 0)) for answer in answers)
 

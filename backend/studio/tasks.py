@@ -16,9 +16,12 @@ from backend.types import UNSENT, Json
 PAGE = 1000
 """The most tasks in one response."""
 
-TASK_FIELDS = "id,data,annotations,result,was_cancelled,completed_by,created_at,lead_time"
+TASK_FIELDS = (
+    "id,data,annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time"
+)
 PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"
+STATE_FIELDS = f"{TASK_FIELDS},predictions,model_version".replace("id,data", "id")
 
 FAILURE = 500
 """The status with which Label Studio fails at a page."""

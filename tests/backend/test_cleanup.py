@@ -21,7 +21,7 @@ def test_what_can_be_rolled_back_to_stays(tmp_path: Path, monkeypatch: pytest.Mo
                 Version(name, number, None, nothing, nothing, nothing, VersionFacts())
             )
     published = ["3.1", "3.3", "4.1", "4.2", "4.3"]
-    delete_old_files(store, store.load_version("4.3"), published, "0.2")
+    delete_old_files(store, store.load_version("4.3"), published, ["0.2"])
     assert list(store.encoders()) == [0, 2, 3, 4], "the pinned one and the newest three"
     assert store.version_names() == ["0.2", "0.3", "2.3", "3.3", "4.2", "4.3"]
 

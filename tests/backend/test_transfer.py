@@ -707,10 +707,10 @@ def test_the_encoder_that_the_earlier_head_reads_is_never_cleaned_away(
     for number in (1, 2, 3, 4):
         add_encoder(store, settings, number, tuned)
     add_version(store, "4.1", head_of())
-    delete_old_files(store, store.load_version("4.1"), [], None)
+    delete_old_files(store, store.load_version("4.1"), [], ())
     assert list(store.encoders()) == [0, 2, 3, 4]
     drop_earlier(store)
-    delete_old_files(store, store.load_version("4.1"), [], None)
+    delete_old_files(store, store.load_version("4.1"), [], ())
     assert list(store.encoders()) == [2, 3, 4]
 
 

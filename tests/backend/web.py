@@ -89,7 +89,7 @@ class Web:
                 self.web.seen.append(seen)
                 self.web.answers.get(self.path.partition("?")[0], Answer(status=404))(self)
 
-            do_POST = do_HEAD = do_GET  # noqa: N815
+            do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass

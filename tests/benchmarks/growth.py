@@ -96,7 +96,7 @@ class Play:
         self.history.add(played)
         self.previous = played.version
         self.published = [*self.published, played.version.name][-IN_STUDIO:]
-        delete_old_files(self.store, played.version, self.published, None)
+        delete_old_files(self.store, played.version, self.published, ())
         delete_leftovers(self.folder, time.time())
         return played.version
 

@@ -37,7 +37,8 @@ def served(bench: Bench, project: int) -> Version:
 
 
 def lots(tasks: object) -> list[float]:
-    return draw(np.array(tasks, dtype=np.int64), SEED).tolist()
+    found: list[float] = draw(np.array(tasks, dtype=np.int64), SEED).tolist()
+    return found
 
 
 def label_next(bench: Bench, project: int) -> int:
@@ -60,7 +61,7 @@ def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved
 
     assert press(bench, project, "certify", budget=BUDGET).status_code == 303
     until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
-    asked = []
+    asked: list[int] = []
     while bench.state(project)["asks_first"] and len(asked) < BUDGET:
         assert "are asked for first" in bench.state(project)["certifying"]
         version = served(bench, project)

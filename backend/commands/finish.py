@@ -1,0 +1,115 @@
+"""Let the model label what it can: tell which open tasks need no person, and at which precision, as
+far as audit labels prove it; then write its answers into Label Studio, or into a file.
+
+The tasks of which nothing is promised stay with people. --undo takes everything back.
+"""
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
+
+from backend.commands.access import add_access_arguments, studio_of
+from backend.errors import BackendError
+from backend.finish.finisher import ANNOTATIONS, PREDICTIONS, Finisher, Wanted
+from backend.settings import from_env
+from model.finishing.goal import Goal
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--project", type=int, required=True, help="the project's number")
+    add_access_arguments(parser)
+    parser.add_argument(
+        "--precision",
+        type=share,
+        default=Goal.precision,
+        metavar="P",
+        help="at least this share of the answers that stand is right (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--confidence",
+        type=share,
+        default=Goal.confidence,
+        metavar="C",
+        help="how sure that promise is (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--each-label",
+        action="store_true",
+        help="promise it for the answers of each label, not of each question",
+    )
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="where a task may have several labels: an answer is right only if none is missing",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--to",
+        choices=(PREDICTIONS, ANNOTATIONS),
+        default=PREDICTIONS,
+        help="predictions on all open tasks (default), or annotations of those that need no person",
+    )
+    what.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="write FILE.jsonl, .csv, .parquet or .json in place of both",
+    )
+    what.add_argument("--undo", action="store_true", help="take back what finish has written")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    parser.add_argument(
+        "--version", default="", help="for example 2.13 (default: the pinned or the served one)"
+    )
+    parser.add_argument(
+        "--as",
+        dest="email",
+        default="",
+        metavar="EMAIL",
+        help="the user of Label Studio whose annotations they become (default: the token's)",
+    )
+    parser.add_argument(
+        "--full-speed",
+        action="store_true",
+        help="nobody labels meanwhile: do not leave Label Studio most of the time to people",
+    )
+
+
+def run(arguments: Namespace) -> None:
+    settings = from_env(os.environ)
+    goal = goal_of(arguments)
+    finisher = Finisher(studio_of(arguments, settings).of(arguments.project), settings)
+    if arguments.undo:
+        finisher.undo(full_speed=arguments.full_speed)
+        return
+    finisher.finish(
+        Wanted(
+            goal=goal,
+            target=arguments.to,
+            out=arguments.out,
+            version=arguments.version,
+            email=arguments.email,
+            dry_run=arguments.dry_run,
+            full_speed=arguments.full_speed,
+        )
+    )
+
+
+def share(text: str) -> float:
+    """A share between 0 and 1. Raises ArgumentTypeError for a percentage."""
+    try:
+        value = float(text.rstrip("% "))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number such as 0.95") from None
+    if 1.0 < value < 100.0:
+        raise ArgumentTypeError(f"{text} is not between 0 and 1; did you mean {value / 100:g}?")
+    return value
+
+
+def goal_of(arguments: Namespace) -> Goal:
+    """Raises BackendError for what cannot be promised."""
+    try:
+        return Goal(
+            arguments.precision, arguments.confidence, arguments.each_label, arguments.whole
+        )
+    except ValueError as error:
+        raise BackendError(f"{str(error)[:1].upper()}{str(error)[1:]}") from error

@@ -1,0 +1,296 @@
+"""What the model says of the open tasks, as a file. Nothing is written into Label Studio.
+
+The file has its name only once it is whole: until then it is FILE.unfinished.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import numpy as np
+
+from backend.errors import BackendError, is_disk_full
+from backend.finish.plan import Part, Plan
+from backend.interface.answers import answer_of
+from backend.interface.preannotations import confidence_of, demand_score, results_of
+from backend.mirror.pool import Pool
+from backend.types import Json
+
+OWN = ("task", "labels", "probabilities", "standing", "stands", "version")
+"""The columns besides those of the tasks' data; a column of the data with such a name is called
+`data.` and the name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is said of a task. probabilities: of each label, in the labels' order; standing: the
+    labels that stand; stands: whether no person is needed; confidence: of the whole answer, in
+    [0, 1]."""
+
+    task: int
+    data: Json
+    labels: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    standing: tuple[str, ...]
+    stands: bool
+    version: str
+    result: list[Json]
+    confidence: float
+
+
+class Format(Protocol):
+    """A kind of file. `columns`: of the tasks' data, where the format needs to know them first."""
+
+    def begin(self, path: Path, columns: Sequence[str]) -> None:
+        """Begin the file."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add these."""
+
+    def end(self) -> None:
+        """The file is whole."""
+
+    def close(self) -> None:
+        """Let go of it, whole or not."""
+
+
+def columns_in(data: Iterable[tuple[int, Json]]) -> list[str]:
+    """The keys of the tasks' data, in the order in which they come first."""
+    return list({key: None for _, one in data if isinstance(one, dict) for key in one})
+
+
+def named(column: str) -> str:
+    """A column of the data as files name it."""
+    return f"data.{column}" if column in OWN else column
+
+
+class _Text:
+    """A file of text. What cannot be encoded (half of an emoji) is escaped."""
+
+    _file: IO[str] | None = None
+
+    def open(self, path: Path) -> IO[str]:
+        self._file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        return self._file
+
+    @property
+    def file(self) -> IO[str]:
+        assert self._file is not None
+        return self._file
+
+    def end(self) -> None:
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+class JsonLines(_Text):
+    """One object a line."""
+
+    def begin(self, path: Path, columns: Sequence[str]) -> None:
+        self.open(path)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            said = {
+                "task": row.task,
+                "data": row.data,
+                "labels": row.labels,
+                "probabilities": dict(zip(row.labels, row.probabilities, strict=True)),
+                "standing": row.standing,
+                "stands": row.stands,
+                "version": row.version,
+            }
+            # In ASCII, where half of an emoji has its own form.
+            self.file.write(json.dumps(said) + "\n")
+
+
+class Csv(_Text):
+    """One row a task; lists as JSON, as in Label Studio's own CSV."""
+
+    def begin(self, path: Path, columns: Sequence[str]) -> None:
+        self._columns = columns
+        self._rows = csv.writer(self.open(path))
+        self._rows.writerow([OWN[0], *map(named, columns), *OWN[1:]])
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            data = [_cell(row.data.get(column)) for column in self._columns]
+            said = json.dumps(row.labels), json.dumps(row.probabilities), json.dumps(row.standing)
+            self._rows.writerow([row.task, *data, *said, str(row.stands).lower(), row.version])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+class StudioJson(_Text):
+    """Label Studio's own format, which it imports again: tasks with predictions."""
+
+    def begin(self, path: Path, columns: Sequence[str]) -> None:
+        self.open(path).write("[")
+        self._is_first = True
+
+    def write(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            prediction = {
+                "model_version": row.version,
+                "score": demand_score(row.confidence),
+                "result": row.result,
+            }
+            about = {"task": row.task, "stands": row.stands}
+            task = {"data": row.data, "meta": about, "predictions": [prediction]}
+            self.file.write(("\n" if self._is_first else ",\n") + json.dumps(task))
+            self._is_first = False
+
+    def end(self) -> None:
+        self.file.write("\n]\n")
+        super().end()
+
+
+class Parquet:
+    """Columns, for data frames; values of the data that are no text as JSON."""
+
+    def __init__(self) -> None:
+        try:
+            self._arrow: Any = import_module("pyarrow")  # only this format needs it
+            import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise BackendError(
+                "A .parquet file needs pyarrow, which is not installed: pip install pyarrow. Or "
+                "choose .jsonl, .csv or .json"
+            ) from error
+        self._writer: Any = None
+
+    def begin(self, path: Path, columns: Sequence[str]) -> None:
+        arrow, self._columns = self._arrow, columns
+        texts, numbers = arrow.list_(arrow.string()), arrow.list_(arrow.float32())
+        own = [
+            ("labels", texts),
+            ("probabilities", numbers),
+            ("standing", texts),
+            ("stands", arrow.bool_()),
+            ("version", arrow.string()),
+        ]
+        data = [(named(column), arrow.string()) for column in columns]
+        self._schema = arrow.schema([("task", arrow.int64()), *data, *own])
+        self._writer = arrow.parquet.ParquetWriter(path, self._schema)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        packed = [
+            {
+                "task": row.task,
+                **{named(column): self._text(row.data.get(column)) for column in self._columns},
+                "labels": list(row.labels),
+                "probabilities": list(row.probabilities),
+                "standing": list(row.standing),
+                "stands": row.stands,
+                "version": row.version,
+            }
+            for row in rows
+        ]
+        self._writer.write_table(self._arrow.Table.from_pylist(packed, schema=self._schema))
+
+    def _text(self, value: object) -> str | None:
+        text = None if value is None else _cell(value)
+        return None if text is None else text.encode(errors="backslashreplace").decode()
+
+    def end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+FORMATS: dict[str, Callable[[], Format]] = {
+    ".jsonl": JsonLines,
+    ".csv": Csv,
+    ".parquet": Parquet,
+    ".json": StudioJson,
+}
+
+
+def format_of(path: Path) -> Format:
+    """The format that a file's name asks for. Raises BackendError when it asks for none, or nothing
+    can be written there."""
+    made = FORMATS.get(path.suffix.lower())
+    if made is None:
+        raise BackendError(
+            f"{path}: the name must end in {', '.join(FORMATS)}; the end says what is written"
+        )
+    if path.exists():
+        raise BackendError(f"{path} exists; choose another name with --out, or delete it")
+    if not path.parent.is_dir():
+        raise BackendError(f"{path} cannot be written: there is no folder {path.parent}")
+    return made()
+
+
+def write_file(
+    plan: Plan, pool: Pool, path: Path, made: Format, tell: Callable[[int], object]
+) -> None:
+    """Write what the model says of all open tasks. `tell` is called with how many were written,
+    part by part. Raises BackendError on a full disk: then there is no file."""
+    aside = path.with_name(f"{path.name}.unfinished")  # what an earlier start left is written again
+    with _room_for(path, aside):
+        try:
+            made.begin(aside, columns_in(pool.data()) if needs_columns(path) else ())
+            for part in plan.parts(np.arange(len(plan.ids))):
+                made.write(list(_rows(plan, pool, part)))
+                tell(len(part.ids))
+            made.end()
+        finally:
+            made.close()
+        aside.replace(path)
+
+
+def needs_columns(path: Path) -> bool:
+    return path.suffix.lower() in (".csv", ".parquet")
+
+
+@contextmanager
+def _room_for(path: Path, aside: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        aside.unlink(missing_ok=True)
+        raise BackendError(
+            f"The disk is full, so {path} was not written and what there was of it is deleted. "
+            "Make room, or choose another folder, and give the same command again"
+        ) from error
+
+
+def _rows(plan: Plan, pool: Pool, part: Part) -> Iterator[Row]:
+    head, config, labels = plan.chosen.head, plan.config, plan.chosen.head.labels
+    results = results_of(part.probs, head, config)
+    sure = confidence_of(part.probs, head, config).tolist()
+    places = {label: place for place, label in enumerate(labels)}
+    for row, data in enumerate(pool.data_of(part.ids)):
+        answer = answer_of(results[row], config) or ()
+        given = tuple(label for label in answer if isinstance(label, str))
+        columns = [places[label] for label in given]
+        stand = part.standing.labels[row]
+        yield Row(
+            task=int(part.ids[row]),
+            data=data,
+            labels=given,
+            probabilities=tuple(round(float(part.probs[row, one]), 4) for one in columns),
+            standing=tuple(label for label, one in zip(given, columns, strict=True) if stand[one]),
+            stands=bool(part.standing.tasks[row]),
+            version=plan.chosen.version.name,
+            result=results[row],
+            confidence=sure[row],
+        )

@@ -1,0 +1,243 @@
+"""One `finish` from beginning to end: the split is told first, then it is acted upon."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backend.errors import BackendError, StudioError, explained
+from backend.finish.annotations import Annotations, person_of
+from backend.finish.files import format_of, write_file
+from backend.finish.ledger import Ledger, Run
+from backend.finish.pace import Pace
+from backend.finish.plan import Chosen, Plan, chosen_version, plan_of
+from backend.finish.predictions import Predictions
+from backend.finish.told import told
+from backend.finish.undo import Undo
+from backend.finish.writing import Outcome, Writer, write_all
+from backend.folder.lock import Lock, holder_of, is_served, lock_of
+from backend.interface.parse import parse
+from backend.interface.questions import LabelConfig
+from backend.mirror.finished import FACT
+from backend.mirror.identity import is_of
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.progress import counting
+from backend.project.encoder_spec import ignored_by
+from backend.project.versions import store_of
+from backend.settings import Settings
+from backend.studio.project import StudioProject
+from model.finishing.goal import Goal
+
+LOCK = "finish.lock"
+
+PREDICTIONS, ANNOTATIONS = "predictions", "annotations"
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What people ask for.
+
+    target: PREDICTIONS or ANNOTATIONS; out: a file in place of both; version: "" for the served
+    one; email: the user of the annotations, "" for the token's own; dry_run: tell the split only;
+    full_speed: nobody labels meanwhile.
+    """
+
+    goal: Goal
+    target: str = PREDICTIONS
+    out: Path | None = None
+    version: str = ""
+    email: str = ""
+    dry_run: bool = False
+    full_speed: bool = False
+
+
+class Finisher:
+    """The end of one project. For one thread."""
+
+    def __init__(self, studio: StudioProject, settings: Settings, say: Say = print) -> None:
+        """Raises UnknownProject when MODEL_DIR knows no such project."""
+        self._studio, self._settings, self._say = studio, settings, say
+        self._store = store_of(settings.model_dir, studio.number)
+        self._folder = self._store.folder
+        if not (self._folder / MIRROR).is_file():
+            raise BackendError(
+                f"{self._folder} has no copy of the tasks yet: start the server, and wait until it "
+                "has read the project"
+            )
+
+    def finish(self, wanted: Wanted) -> None:
+        """Tell the split, then do what is wanted. Raises BackendError."""
+        made = None if wanted.out is None else format_of(wanted.out)
+        with self._locked(wanted.dry_run), closing(Pool(self._folder / MIRROR)) as pool:
+            config = self._interface(pool)
+            if wanted.dry_run or made is not None:
+                plan = self._plan(pool, config, wanted)
+                if made is not None and wanted.out is not None and not wanted.dry_run:
+                    with counting("writing", len(plan.ids), "task") as bar:
+                        write_file(plan, pool, wanted.out, made, bar.update)
+                    self._say(f"{len(plan.ids):,} tasks are in {wanted.out}")
+                return
+            with self._ledger() as ledger:
+                self._write(pool, config, wanted, ledger)
+
+    def undo(self, *, full_speed: bool = False) -> None:
+        """Take back what was written into Label Studio. Raises BackendError."""
+        with (
+            self._locked(),
+            closing(Pool(self._folder / MIRROR)) as pool,
+            self._ledger() as ledger,
+        ):
+            self._interface(pool)
+            with counting("taking back", 0, "task") as bar:
+                undo = Undo(self._studio, pool, ledger, self._pace(full_speed), bar.update)
+                bar.total = undo.count()
+                with self._said_how_far(lambda: f"{bar.n:,} of {bar.total:,} tasks are done"):
+                    lines = list(undo.all())
+            for line in lines:
+                self._say(line)
+            if not lines:
+                raise BackendError(
+                    f"There is nothing to take back: finish has written nothing into project "
+                    f"{self._studio.number}, or it was taken back already"
+                )
+
+    def _plan(self, pool: Pool, config: LabelConfig, wanted: Wanted) -> Plan:
+        chosen = chosen_version(self._store, pool, config, wanted.version)
+        plan = plan_of(self._store, pool, config, self._settings, wanted.goal, chosen)
+        for line in told(plan, self._settings.audit_share):
+            self._say(line)
+        return plan
+
+    def _write(self, pool: Pool, config: LabelConfig, wanted: Wanted, ledger: Ledger) -> None:
+        is_annotations = wanted.target == ANNOTATIONS
+        person = person_of(self._studio.session, wanted.email) if is_annotations else None
+        run = _unfinished(ledger, wanted, person)
+        if run is None:
+            plan = self._plan(pool, config, wanted)
+            if not (plan.stands.any() if is_annotations else len(plan.ids)):
+                self._say("Nothing is written")
+                return
+            name = plan.chosen.version.name
+            if not is_annotations:
+                # Before the first is written: the server deletes what is old.
+                kept = [known for known in pool.fact(FACT) or [] if known != name]
+                pool.remember(FACT, [*kept, name])
+            run = ledger.begin(wanted.target, name, wanted.goal, plan.promises, person)
+        else:
+            plan = self._plan_of(run, pool, config)
+        places = np.flatnonzero(plan.stands) if is_annotations else np.arange(len(plan.ids))
+        writer: Writer = (Annotations if is_annotations else Predictions)(
+            self._studio, ledger, run, plan
+        )
+        done = Outcome()
+        with counting("writing", len(places), "task") as bar:
+
+            def tell(outcome: Outcome) -> None:
+                nonlocal done
+                done += outcome
+                bar.update(outcome.tasks)
+
+            with self._said_how_far(lambda: f"{done.tasks:,} of {len(places):,} tasks are done"):
+                write_all(plan, places, writer, self._pace(wanted.full_speed), tell)
+        ledger.end(run)
+        self._say(_result(wanted.target, run, done))
+
+    def _plan_of(self, run: Run, pool: Pool, config: LabelConfig) -> Plan:
+        """The plan by which an interrupted run goes on: its version, and its promises."""
+        found = chosen_version(self._store, pool, config, run.version)
+        chosen = Chosen(found.version, found.head, "begun with")
+        plan = plan_of(self._store, pool, config, self._settings, run.goal, chosen)
+        plan.keep(run.promises)
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.begun))
+        self._say(
+            f"Going on with version {run.version} and the promises of {when}, where this was "
+            "interrupted"
+        )
+        return plan
+
+    def _interface(self, pool: Pool) -> LabelConfig:
+        """The labelling interface as it is now. Raises BackendError for another project."""
+        described = self._studio.describe()
+        if not is_of(pool, described):
+            raise BackendError(
+                f"Project {self._studio.number} in Label Studio is not the one that "
+                f"{self._folder} is about: that one was made at another time. Is this the right "
+                "Label Studio?"
+            )
+        settings = self._settings
+        return parse(described["label_config"], ignored_by(settings), settings.aliases)
+
+    def _pace(self, full_speed: bool) -> Pace:
+        return Pace(not full_speed and is_served(self._settings.model_dir))
+
+    def _locked(self, dry_run: bool = False) -> AbstractContextManager[object]:
+        """Held while something is written."""
+        if dry_run:
+            return nullcontext()
+        path = self._folder / LOCK
+        lock: Lock | None = lock_of(path)
+        if lock is None:
+            raise BackendError(
+                f"Another finish writes for project {self._studio.number} just now"
+                f"{holder_of(path)}. Wait until it is done, or stop it first"
+            )
+        return lock
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger]:
+        try:
+            with closing(Ledger(self._folder)) as ledger:
+                yield ledger
+        except sqlite3.Error as error:
+            raise BackendError(f"{_reason(error)}. {AGAIN}") from error
+
+    @contextmanager
+    def _said_how_far(self, progress: Callable[[], str]) -> Iterator[None]:
+        """What interrupts the work is said together with what is done and how it goes on."""
+        try:
+            yield
+        except (StudioError, sqlite3.Error, OSError) as error:
+            raise BackendError(f"{_reason(error)}. {progress()}. {AGAIN}") from error
+        except KeyboardInterrupt:
+            raise BackendError(f"Interrupted. {progress()}. {AGAIN}") from None
+
+
+AGAIN = "Nothing is lost or written twice: give the same command again, and it goes on from there"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, StudioError):
+        return str(error)
+    return f"What was written cannot be noted in MODEL_DIR: {explained(error)}"
+
+
+def _unfinished(ledger: Ledger, wanted: Wanted, person: int | None) -> Run | None:
+    """The run that the same command began, if that was interrupted."""
+    same = [
+        run
+        for run in ledger.runs()
+        if (run.target, run.goal, run.person) == (wanted.target, wanted.goal, person)
+        and wanted.version in ("", run.version)
+        and not run.is_ended
+    ]
+    return same[-1] if same else None
+
+
+def _result(target: str, run: Run, done: Outcome) -> str:
+    there = f"; {done.there:,} had one before" if done.there else ""
+    taken = (
+        f"; {done.taken:,} were labelled, skipped or deleted meanwhile and are left alone"
+        if done.taken
+        else ""
+    )
+    return (
+        f"Wrote {done.written:,} {target} of version {run.version}{there}{taken}. "
+        "To take them back: the same command with --undo"
+    )

@@ -1,0 +1,212 @@
+"""What the model would label by itself: from MODEL_DIR, a version and a goal to a split of the open
+tasks between the model and people. Nothing is read from Label Studio but the labelling interface.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from backend.errors import BackendError
+from backend.interface.questions import LabelConfig
+from backend.mirror.labelling import Labelling
+from backend.mirror.pool import PINNED, Pool
+from backend.project.pin import fitting_version
+from backend.project.whole_tasks import snapshot_of
+from backend.settings import Settings
+from model.finishing.goal import Goal
+from model.finishing.outlook import More, Split, audited_of, more_labels, split_of
+from model.finishing.promise import Audited, Promise
+from model.finishing.standing import Standing, standing_of
+from model.heads.head import Head
+from model.snapshot import Policy, Snapshot
+from model.storage.store import Store, Version
+from model.types import Bools, Floats, Ints
+
+CELLS = 1 << 21
+"""At most this many probabilities are held at once, so that memory does not grow with the pool."""
+MOST_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The version that finishes a project, with its head, and why it is that one, in a word."""
+
+    version: Version
+    head: Head
+    why: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """How many open tasks stay with people because the model says nothing of them.
+
+    unencoded: without a vector so far; unreadable: what they show could not be read; blank: they
+    show nothing; unread: not read from Label Studio yet.
+    """
+
+    unencoded: int = 0
+    unreadable: int = 0
+    blank: int = 0
+    unread: int = 0
+
+    @property
+    def tasks(self) -> int:
+        return self.unencoded + self.unreadable + self.blank + self.unread
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some open tasks, n of them: ids (n,), probs (n, c), and what stands of their answers."""
+
+    ids: Ints
+    probs: Floats
+    standing: Standing
+
+
+class Plan:
+    """What is known before anything is written. The vectors are read when they are needed."""
+
+    def __init__(
+        self,
+        *,
+        chosen: Chosen,
+        config: LabelConfig,
+        goal: Goal,
+        snapshot: Snapshot,
+        writable: Ints,
+        known: Audited,
+        left: Left,
+    ) -> None:
+        """config: the questions that the head answers; snapshot: with the tasks that the model has
+        annotated before as open ones, because the promise is about them, too; writable: its open
+        rows of which something may be written."""
+        self.chosen, self.config, self.goal = chosen, config, goal
+        self.left = left
+        self.ids: Ints = snapshot.ids[writable]
+        self.audits = len(known.audit_lots)
+        """Audit labels there are."""
+        self._vectors, self._writable, self._known = snapshot.vectors, writable, known
+        self._promises: tuple[Promise, ...] | None = None
+
+    @cached_property
+    def split(self) -> Split:
+        """What audit labels prove now."""
+        return split_of(self.chosen.head, self._known, self.goal)
+
+    @cached_property
+    def more(self) -> list[More]:
+        """What further audit labels would probably change."""
+        return more_labels(self.chosen.head, self._known, self.goal)
+
+    @property
+    def promises(self) -> tuple[Promise, ...]:
+        return self.split.promises if self._promises is None else self._promises
+
+    def keep(self, promises: tuple[Promise, ...]) -> None:
+        """Go by the promises of an earlier start of this command, which are being kept already."""
+        self._promises = promises
+
+    def part(self, places: Ints) -> Part:
+        """Some of `ids`, by their places."""
+        head = self.chosen.head
+        probs = head.probs(self._vectors[self._writable[places]])
+        standing = standing_of(head, probs, self.goal, self.promises)
+        return Part(self.ids[places], probs, standing)
+
+    def parts(self, places: Ints) -> Iterator[Part]:
+        """The same, a few thousand at a time at most."""
+        rows = max(1, min(MOST_ROWS, CELLS // max(1, len(self.chosen.head.labels))))
+        for start in range(0, len(places), rows):
+            yield self.part(places[start : start + rows])
+
+    @cached_property
+    def stands(self) -> Bools:
+        """For which of `ids` (n,) no person is needed."""
+        every = np.arange(len(self.ids))
+        found = [part.standing.tasks for part in self.parts(every)]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.bool_)
+
+
+def plan_of(
+    store: Store, pool: Pool, config: LabelConfig, settings: Settings, goal: Goal, chosen: Chosen
+) -> Plan:
+    """The plan for a project as its mirror knows it."""
+    version, head = chosen.version, chosen.head
+    asked = config.of_labels(head.labels) if config.is_learnt_in_parts else config
+    labelling = pool.labelling(config, settings.empty_is_none)
+    rows = store.vectors(version.encoder).rows(labelling.keys)
+    has_vector = rows >= 0
+    snapshot = snapshot_of(store, labelling, asked, version.encoder, rows)
+    writable = np.flatnonzero(snapshot.open)
+    by_model = np.isin(snapshot.ids, labelling.finished)
+    whole = replace(snapshot, open=snapshot.open | by_model)
+    policy = Policy(settings.strategy, 1, settings.audit_share, settings.seed, settings.guard)
+    return Plan(
+        chosen=chosen,
+        config=asked,
+        goal=goal,
+        snapshot=whole,
+        writable=writable,
+        known=audited_of(whole, head, policy),
+        left=_left(labelling, has_vector),
+    )
+
+
+def _left(labelling: Labelling, has_vector: Bools) -> Left:
+    without = labelling.open & ~has_vector
+    return Left(
+        unencoded=int((without & ~labelling.unreadable).sum()),
+        unreadable=int((without & labelling.unreadable).sum()),
+        blank=len(labelling.blank),
+        unread=labelling.unread,
+    )
+
+
+def chosen_version(store: Store, pool: Pool, config: LabelConfig, wanted: str = "") -> Chosen:
+    """The version `wanted`, else the pinned one, else the one that is served. Raises BackendError
+    when there is none, or it does not fit the labelling interface any more."""
+    if config.kind == "spans":
+        raise BackendError(
+            "The project marks spans of texts, and these are not given away yet: the promise is "
+            "made for answers about whole tasks. Label on, or export the model: "
+            "python -m backend export"
+        )
+    name, why = _name(store, pool, wanted)
+    try:
+        version = fitting_version(store, name, config)
+    except BackendError as error:
+        raise BackendError(f"{error}. {_advice(why)}") from error
+    assert version.head is not None
+    return Chosen(version, version.head, why)
+
+
+def _name(store: Store, pool: Pool, wanted: str) -> tuple[str, str]:
+    if wanted:
+        return wanted, "as asked"
+    pinned: str | None = pool.fact(PINNED)
+    if pinned is not None:
+        return pinned, "pinned"
+    known = set(store.version_names())
+    served = [name for name in pool.published() if name in known]
+    if not served:
+        raise BackendError(
+            "The project has no version yet, so that there is nothing to label with. Label some "
+            "tasks, or wait for the first order: the status page says what is missing"
+        )
+    return served[-1], "served"
+
+
+def _advice(why: str) -> str:
+    if why == "served":
+        return "The server makes a version that fits within a minute of its next look, if it runs"
+    if why == "pinned":
+        return "Remove the pin with: python -m backend rollback --latest"
+    return "python -m backend versions lists the others"
+
+
+def question_names(head: Head, config: LabelConfig) -> Sequence[str]:
+    """What each question of a head is called in sentences."""
+    count = len(head.groups) or 1
+    return [str(question) for question in config.questions][:count]

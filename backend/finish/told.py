@@ -1,0 +1,104 @@
+"""The split in sentences, before anything is written."""
+
+from collections.abc import Iterator, Sequence
+
+from backend.finish.plan import Left, Plan, question_names
+from model.finishing.outlook import More
+from model.finishing.promise import NEVER, Promise
+
+SHOWN_LABELS = 40
+"""With a promise for each label, at most so many are shown, those with the most tasks first."""
+MOST_OFFERS, WORTH = 3, 0.01
+"""At most so many numbers of further audit labels are told, each of which gives away at least this
+share of the open tasks more than the one before."""
+
+
+def told(plan: Plan, audit_share: float) -> Iterator[str]:
+    """The lines of a plan that is made now."""
+    version, of = plan.chosen.version.name, len(plan.ids) + plan.left.tasks
+    stand = int(plan.stands.sum())
+    goal = plan.goal
+    yield (
+        f"Version {version} ({plan.chosen.why}), {of:,} open tasks, wanted: at least "
+        f"{_percent(goal.precision)} right, with a confidence of {_percent(goal.confidence)}"
+    )
+    yield f"The model can label {stand:,} of them by itself{_share(stand, of)}"
+    yield from _promised(plan)
+    yield f"{of - stand:,} stay with people{_about(plan.left)}"
+    yield from _outlook(plan, audit_share, stand, of)
+
+
+def _promised(plan: Plan) -> Iterator[str]:
+    promises = sorted(plan.promises, key=lambda one: -one.tasks)
+    if not plan.goal.each_label:
+        promises = list(plan.promises)
+    for promise in promises[:SHOWN_LABELS]:
+        yield f"  {_name(plan, promise)}: {_in_words(promise, plan.audits)}"
+    if len(promises) > SHOWN_LABELS:
+        yield f"  and {len(promises) - SHOWN_LABELS} more labels"
+
+
+def _name(plan: Plan, promise: Promise) -> str:
+    head = plan.chosen.head
+    if promise.label is not None:
+        return f"'{head.labels[promise.label]}'"
+    return question_names(head, plan.config)[promise.question]
+
+
+def _in_words(promise: Promise, audits: int) -> str:
+    if promise.threshold == NEVER:
+        return f"nothing: the {audits} audit labels do not prove it for any answers"
+    wrong = "none of them wrong" if not promise.errors else f"{promise.errors} of them wrong"
+    return (
+        f"{promise.tasks:,} answers of a probability of {promise.threshold:.2f} or more, at least "
+        f"{_percent(promise.low)} of them right: {promise.sample} audit labels prove it, {wrong}"
+    )
+
+
+def _about(left: Left) -> str:
+    reasons = {
+        "have no vector yet": left.unencoded,
+        "cannot be read": left.unreadable,
+        "show nothing": left.blank,
+        "are not read from Label Studio yet": left.unread,
+    }
+    said = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
+    return f"; of {', '.join(said)}" if said else ""
+
+
+def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[str]:
+    if not plan.audits:
+        why = (
+            "AUDIT_SHARE=0 draws none. Set it, for example to 0.1, restart the server"
+            if audit_share == 0.0
+            else f"{audit_share:.0%} of the tasks that annotators see become some. Go on"
+        )
+        yield (
+            "Nothing can be promised, because there are no audit labels, the ones of tasks drawn "
+            f"at random: {why} and label some, at best 60 or more"
+        )
+        return
+    offers = list(_offers(plan.more, stand / max(1, of)))
+    if offers:
+        with_more = ", ".join(
+            f"with {one.labels} probably {round(one.coverage * len(plan.ids)):,}" for one in offers
+        )
+        yield f"More audit labels would let the model label more: {with_more}"
+    elif stand < of:
+        yield "Up to 500 audit labels more would probably not change that much"
+
+
+def _offers(more: Sequence[More], now: float) -> Iterator[More]:
+    found, best = 0, now
+    for one in more:
+        if one.coverage >= best + WORTH and found < MOST_OFFERS:
+            found, best = found + 1, one.coverage
+            yield one
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f}".rstrip("0").rstrip(".") + " %"
+
+
+def _share(part: int, whole: int) -> str:
+    return f" ({_percent(part / whole)})" if whole else ""

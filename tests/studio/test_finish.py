@@ -1,0 +1,268 @@
+"""Finishing a project in a real Label Studio: what the model writes, what people do meanwhile, and
+how all of it is taken back."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.dev import local
+from backend.studio.users import users
+from backend.types import Json
+from model.choosing.audit import draw
+from tests.soak.annotators import sign_up
+from tests.studio.bench import Bench, choices, stories, topic_of, until
+
+# Where Label Studio keeps its data makes no difference here.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+STORIES, AUDITS, OTHERS, BLANK = 120, 40, 12, 3
+GOAL = ("--precision", "0.6", "--confidence", "0.8")
+"""What a few labels prove, perhaps for all tasks that show anything; those that are BLANK stay."""
+MODEL = "model@example.com"
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    """Many audit tasks, because these prove something."""
+    return {"audit_share": 0.4}
+
+
+class Finished:
+    """A project with enough audit labels, and the command beside its server."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.number = bench.project(stories(STORIES))
+        self.studio = bench.studio.of(self.number)
+        self.tasks = {task["id"]: task for task in self.studio.tasks()}
+        labelled = self.label(AUDITS, OTHERS)
+        self.studio.import_tasks([{"story": " ", "topic": "tech"}] * BLANK)
+        bench.connect(self.number)
+        until("an order", lambda: bench.ranks(self.number) == len(self.open()), 600)
+        until("all labels", lambda: bench.labels_known(self.number) == labelled)
+        until("the mode", lambda: bench.is_ordered(self.number) and bench.is_switched(self.number))
+
+    def label(self, audits: int, others: int) -> set[int]:
+        """Label the tasks that come first and last by their lot: audit tasks, and others. Returns
+        which ones."""
+        ids = np.array(list(self.tasks))
+        in_turn = ids[np.argsort(draw(ids, 0))].tolist()
+        chosen = [*in_turn[:audits], *in_turn[-others:]]
+        for task in chosen:
+            self.bench.studio.annotate(task, topic_of(self.tasks[task]["data"]))
+        return set(chosen)
+
+    def command(self, *arguments: str) -> tuple[int, str]:
+        """Its exit status and what it said."""
+        done = subprocess.run(
+            self.line(*arguments), env=self.environ, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def line(self, *arguments: str) -> list[str]:
+        command = [sys.executable, "-m", "backend", "finish", "--project", str(self.number)]
+        return [*command, *arguments]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "MODEL_DIR": str(self.bench.models),
+            "LABEL_STUDIO_URL": self.bench.studio.url,
+            "LABEL_STUDIO_API_KEY": local.TOKEN,
+            "AUDIT_SHARE": "0.4",
+        }
+
+    def finish(self, *arguments: str) -> str:
+        status, said = self.command(*GOAL, *arguments)
+        assert status == 0, said
+        return said
+
+    def open(self) -> set[int]:
+        """The open tasks that show something."""
+        return {task["id"] for task in self.studio.open_tasks(0, max(self.tasks))}
+
+    def predicted(self, version: str) -> Counter[int]:
+        """How many predictions of a version each task has."""
+        rows = self.studio.predictions()
+        return Counter(row["task"] for row in rows if row["model_version"] == version)
+
+    def exported(self) -> list[Json]:
+        """Label Studio's own JSON of all tasks, with whole predictions."""
+        path, call = f"/api/projects/{self.number}/exports/", self.bench.studio.session.call
+        options = {"serialization_options": {"predictions": {"only_id": False}}}
+        number = call("POST", path, json=options).json()["id"]
+        found = f"{path}{number}/"
+        until("the export", lambda: call("GET", found).json()["status"] == "completed")
+        tasks: list[Json] = call("GET", f"{found}download", params={"exportType": "JSON"}).json()
+        return tasks
+
+    def kept(self) -> Json:
+        """What must be the same after everything was taken back."""
+        project = self.studio.describe()
+        served = project["model_version"]
+        rows = [row for row in self.studio.predictions() if row["model_version"] == served]
+        return {
+            "annotations": {task["id"]: task["annotations"] for task in self.studio.tasks()},
+            "predictions": {row["id"]: (row["task"], row["score"]) for row in rows},
+            "settings": {name: project[name] for name in ("sampling", "model_version")},
+        }
+
+
+def test_predictions_on_all_open_tasks_are_exported_and_taken_back(bench: Bench) -> None:
+    project = Finished(bench)
+    before, version = project.kept(), bench.served(project.number)
+    shortlist = project.predicted(version).keys() & project.open()
+    said = project.finish("--dry-run")
+    still = STORIES - AUDITS - OTHERS
+    assert f"Version {version} (served), {still + BLANK} open tasks" in said
+    assert f"of {BLANK} show nothing" in said
+    assert "audit labels prove it" in said
+    assert project.kept() == before, "nothing is written"
+
+    first = bench.studio.of(project.number).lowest_scored()
+    said = project.finish()
+    wrote = still - len(shortlist)
+    assert f"Wrote {wrote} predictions of version {version}; {len(shortlist)} had one" in said
+    held = project.predicted(version)
+    assert {task: held[task] for task in project.open()} == dict.fromkeys(project.open(), 1)
+    assert bench.studio.of(project.number).lowest_scored() == first, "the queue is the same"
+    exported, still_open = project.exported(), project.open()
+    carried = {
+        task["id"]: [
+            one["result"] for one in task["predictions"] if one["model_version"] == version
+        ]
+        for task in exported
+        if task["id"] in still_open
+    }
+    assert carried.keys() == project.open()
+    assert all(len(found) == 1 and found[0][0]["value"]["choices"] for found in carried.values())
+    again = project.finish()
+    assert "Wrote 0 predictions" in again
+
+    said = project.finish("--undo")
+    assert f"Deleted the predictions of version {version} on {wrote} tasks" in said
+    assert project.kept() == before
+    status, said = project.command("--undo")
+    assert status == 2
+    assert "There is nothing to take back" in said
+
+
+def test_annotations_by_a_user_of_their_own_are_no_labels(bench: Bench) -> None:
+    project = Finished(bench)
+    before, labels = project.kept(), bench.labels_known(project.number)
+    status, said = project.command(*GOAL, "--to", "annotations", "--as", "nobody@example.com")
+    assert status == 2
+    assert "has no user nobody@example.com" in said
+    sign_up(bench.studio.url, MODEL)
+    (model,) = [one["id"] for one in users(bench.studio.session) if one["email"] == MODEL]
+
+    said = project.finish("--to", "annotations", "--as", MODEL)
+    theirs = {
+        task["id"]: task["annotations"]
+        for task in project.studio.tasks()
+        if any(one["completed_by"] == model for one in task["annotations"])
+    }
+    assert len(theirs) > 10, said
+    assert f"Wrote {len(theirs)} annotations" in said
+    for (annotation,) in theirs.values():
+        (region,) = annotation["result"]
+        mark = region["meta"]["finish"]
+        assert mark["probability"] > 0.2
+        assert f"annotations of version {mark['version']}" in said
+    right = sum(
+        one[0]["result"][0]["value"]["choices"] == [project.tasks[task]["data"]["topic"]]
+        for task, one in theirs.items()
+    )
+    assert right > 0.6 * len(theirs)
+
+    def is_seen() -> bool:
+        finished = "SELECT count(*) FROM task WHERE annotations LIKE '%\"finished\"%'"
+        return bench.mirror(project.number, finished) == [(len(theirs),)]
+
+    until("the model's annotations", is_seen)
+    until("an order without them", lambda: bench.ranks(project.number) == len(project.open()))
+    assert bench.labels_known(project.number) == labels, "they are never learnt from"
+    assert bench.state(project.number)["labels"] == AUDITS + OTHERS
+
+    changed = next(iter(theirs))
+    theirs_now = choices(["tech"])
+    path = f"/api/annotations/{theirs[changed][0]['id']}/"
+    bench.studio.session.json("PATCH", path, json={"result": theirs_now})
+    bench.until_learnt(project.number, changed)
+
+    said = project.finish("--undo")
+    assert f"Deleted {len(theirs) - 1} annotations" in said
+    left = {task["id"]: task["annotations"] for task in project.studio.tasks()}
+    assert left.pop(changed)[0]["result"] == theirs_now, "it is a person's by now"
+    known = before["annotations"]
+    assert left == {task: known[task] for task in left}
+    until("all in order", lambda: bench.ranks(project.number) == len(project.open()))
+    assert bench.labels_known(project.number) == {*labels, changed}
+
+
+def test_after_a_kill_the_same_command_goes_on(bench: Bench, tmp_path: Path) -> None:
+    project = Finished(bench)
+    version = bench.served(project.number)
+    ledger = bench.models / str(project.number) / "finish.sqlite"
+    with (tmp_path / "log").open("w") as log:
+        killed = subprocess.Popen(project.line(*GOAL), env=project.environ, stdout=log, stderr=log)
+        until("a batch in doubt", lambda: _sent(ledger) > 0 or killed.poll() is not None)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    # Somebody labels meanwhile: the task stays theirs.
+    task = bench.studio.of(project.number).next_task()
+    assert task is not None
+    bench.submit(task, ["tech"])
+    bench.until_learnt(project.number, task["id"])
+    said = project.finish()
+    assert f"Going on with version {version}" in said or "had one before" in said
+    held = project.predicted(version)
+    assert set(held) >= project.open()
+    assert set(held.values()) == {1}, "exactly one a task"
+
+
+def _sent(ledger: Path) -> int:
+    """How many tasks a ledger knows."""
+    if not ledger.is_file():
+        return 0
+    try:
+        with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as db:
+            return int(db.execute("SELECT count(*) FROM written").fetchone()[0])
+    except sqlite3.OperationalError:  # just being made
+        return 0
+
+
+def test_a_file_in_label_studios_own_format_imports_again(bench: Bench, tmp_path: Path) -> None:
+    project = Finished(bench)
+    before = project.kept()
+    for name in ("all.json", "all.jsonl", "all.csv"):
+        said = project.finish("--out", str(tmp_path / name))
+        assert f"{len(project.open())} tasks are in {tmp_path / name}" in said
+    assert project.kept() == before, "nothing is written into Label Studio"
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert {row["task"] for row in rows} == project.open()
+    assert all(row["data"] == project.tasks[row["task"]]["data"] for row in rows)
+    standing = [row for row in rows if row["stands"]]
+    right = sum(row["labels"] == [row["data"]["topic"]] for row in standing)
+    assert right > 0.6 * len(standing) > 6
+    other = bench.project(json.loads((tmp_path / "all.json").read_text()))
+    copied = bench.studio.of(other).predictions()
+    assert sorted(row["score"] for row in copied) == pytest.approx(
+        sorted(
+            0.5 + 0.5 * min(row["probabilities"].values()) if row["probabilities"] else 0.5
+            for row in rows
+        ),
+        abs=0.02,
+    )
+    status, said = project.command(*GOAL, "--out", str(tmp_path / "all.json"))
+    assert status == 2
+    assert "exists; choose another name" in said
