@@ -1,6 +1,7 @@
 """A real Label Studio on each database for all tests that ask for it, and backends beside it."""
 
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -188,14 +189,26 @@ def bench(shared_bench: "Bench") -> "Iterator[Bench]":
     shared_bench.delete_projects()
 
 
+COMMON_WORDS = 8192
+"""How many of the bundled encoder's words and pieces of words `one_layer` knows: the first ones,
+which are the most frequent."""
+
+
 @pytest.fixture(scope="session")
 def one_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled encoder cut to its first layer: real weights, trained in seconds."""
+    """The bundled encoder cut to its first layer and to common words: real weights, trained in
+    seconds, and 21 MB to read, copy and write instead of 91."""
     from model.encoders.text import BUNDLED, TextEncoder  # noqa: PLC0415
 
     folder: Path = tmp_path_factory.mktemp("one-layer")
     whole = TextEncoder(BUNDLED, 32)
     whole.network.encoder.layer = whole.network.encoder.layer[:1]
     whole.network.config.num_hidden_layers = 1
+    whole.network.resize_token_embeddings(COMMON_WORDS)
     whole.save(folder)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    words = tokenizer["model"]["vocab"].items()
+    tokenizer["model"]["vocab"] = {word: row for word, row in words if row < COMMON_WORDS}
+    file.write_text(json.dumps(tokenizer))
     return folder
