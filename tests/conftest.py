@@ -56,15 +56,22 @@ def is_on_postgresql(nodeid: str) -> bool:
     return "postgresql" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
 
 
+TUNED = ("tests/studio/test_deep_round.py", "tests/studio/test_transfer.py")
+"""Modules whose settings are those of `tuned_settings`, and no others: they share a backend."""
+
+
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
     """Several processes share the tests. Those of a module stay together, because they share a
-    backend; all those on PostgreSQL, because they share a server.
+    backend, and so do the modules of TUNED; all those on PostgreSQL, because they share a server.
 
     By what stands in their names: pytest-xdist's own groups are without effect with pytest 9.2.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "postgresql" if is_on_postgresql(nodeid) else nodeid.partition("::")[0]
+        if is_on_postgresql(nodeid):
+            return "postgresql"
+        module = nodeid.partition("::")[0]
+        return "tuned" if module in TUNED else module
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -135,6 +142,12 @@ no harm where it is not looked at, so that many modules can share a backend."""
 def backend_settings() -> dict[str, object]:
     """Override in a test module for a backend with other settings."""
     return {}
+
+
+@pytest.fixture(scope="session")
+def tuned_settings(one_layer: Path) -> dict[str, object]:
+    """Of a backend that tunes an encoder in seconds."""
+    return {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
 
 
 class Backends:
