@@ -4,6 +4,8 @@ PORT ?= 8080
 BACKEND_PORT ?= 9090
 MINUTES ?= 5
 SEED ?= 0
+# Of the fuzz tests' inputs; each run draws others.
+FUZZ_FACTOR ?= 0.3
 
 .PHONY: help install tools quick demo format lint types test versions benchmark pictures docs soak lock hooks audit clean
 
@@ -39,10 +41,10 @@ PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest --ignore tests/benchmarks \
 	-n 2 --dist loadscope --no-loadscope-reorder
 
 quick: lint types  ## all checks, and the tests without servers, browser and training: a minute
-	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.1 $(PYTEST) -q -m "not studio and not slow" --durations=5
+	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.05 $(PYTEST) -q -m "not studio and not slow" --durations=5
 
 test: install lint types docs  ## all checks and tests, with a Label Studio of its own
-	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio $(PYTEST) --durations=15
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio FUZZ_FACTOR=$(FUZZ_FACTOR) $(PYTEST) --durations=15
 
 versions: tools  ## the tests that every release of Label Studio must pass, with old ones [RELEASES]
 	@set -e; for release in $(RELEASES); do \

@@ -140,11 +140,13 @@ def test_the_server_starts_without_the_learning_libraries() -> None:
     assert loaded & HEAVY == set()
 
 
-def test_the_server_learns_and_ranks_without_transformers() -> None:
-    """The trainer encodes; the server only what nobody has encoded before, when it is asked."""
-    loaded = loaded_by("backend.project.turn, backend.project.predictor")
+def test_what_learns_and_ranks_or_lists_versions_loads_no_torch() -> None:
+    """It takes seconds to load. The trainer encodes; the server only what nobody has encoded
+    before, when it is asked."""
+    modules = "backend.project.turn, backend.project.predictor, backend.commands.versions"
+    loaded = loaded_by(modules)
     assert "sklearn" in loaded
-    assert "transformers" not in loaded
+    assert loaded & {"torch", "transformers"} == set()
 
 
 def loaded_by(modules: str) -> set[str]:

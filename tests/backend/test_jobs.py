@@ -69,7 +69,6 @@ def job(encoder: str, answers: Answers, project: int = 1) -> Job:
     )
 
 
-@pytest.mark.slow
 def test_a_request_is_read_as_it_was_written() -> None:
     """What a proxy before Label Studio wants to see is in it, where media are to be fetched."""
     connection = Connection("http://studio", "t", "s", "http://x", headers=(("X-Gate", "open"),))
@@ -80,6 +79,7 @@ def test_a_request_is_read_as_it_was_written() -> None:
     assert without_tokens(access).headers == ()
 
 
+@pytest.mark.slow
 def test_a_failed_job_says_why_and_the_next_one_runs(trainer: TrainerProcess) -> None:
     answers: Answers = queue.Queue()
     for name in ("no/such/encoder", "no/such/other"):

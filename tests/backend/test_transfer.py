@@ -437,7 +437,7 @@ def test_a_full_disk_is_no_change_of_the_earlier_project(
     source = str(exported(settings, tuned, tmp_path / "exported")) if is_folder else "3"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as found:
             take_over(source, settings, 5, spec(settings))

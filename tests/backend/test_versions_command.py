@@ -1,5 +1,4 @@
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -150,13 +149,6 @@ def test_an_unknown_project_is_refused_and_not_created(
     assert status == 2
     assert f"MODEL_DIR={tmp_path} holds no project 8; it holds 7" in printed
     assert [path.name for path in tmp_path.iterdir()] == ["7"]
-
-
-def test_listing_versions_loads_no_torch() -> None:
-    """It takes seconds to import."""
-    code = "import sys, backend.commands.versions; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
 
 
 def test_the_exported_folder_gives_the_probabilities_of_the_newest_version(

@@ -69,6 +69,7 @@ def layer_bias(encoder: TextEncoder) -> Tensor:
     return bias.detach().clone()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["single", "multiple"])
 def test_training_lowers_the_loss_and_pulls_the_classes_apart(load: Load, kind: Kind) -> None:
     encoder = load()
@@ -115,11 +116,12 @@ def test_training_stops_early_and_restores_the_best_weights(load: Load) -> None:
 
 
 @pytest.mark.slow
-def test_what_encodes_is_the_restored_network(load: Load) -> None:
+def test_what_encodes_is_the_restored_network(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where 16 bits are faster, a copy encodes, which had the weights of the last validation."""
+    monkeypatch.setattr("model.encoders.finetune.CHECK_EVERY", 5)
     encoder = load()
     encoder.low_precision = True
-    training = Examples(TEXTS * 14, np.tile(TARGETS, (14, 1)))
+    training = Examples(TEXTS, TARGETS)
     report = finetune(encoder, training, Examples(TEXTS, 1 - TARGETS), "single", seed=0)
     assert report.best_step < report.steps
     vectors = encoder.encode(UNSEEN)
@@ -248,6 +250,7 @@ def pictures(number: int) -> list[Image.Image]:
     return [Image.fromarray(picture) for picture in noise]
 
 
+@pytest.mark.slow
 def test_pictures_are_learnt_and_batch_statistics_stay(image_encoder: ImageEncoder) -> None:
     """Sixteen pictures are too few to estimate means and variances from."""
     network = image_encoder.network

@@ -1,5 +1,6 @@
 """Texts, pictures and clips together in one vector, with tiny networks for the pictures."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from model.encoders.finetune import Examples, finetune
 from model.encoders.images import ImageEncoder
 from model.encoders.joint import Example, JointEncoder
-from model.encoders.text import BUNDLED, TextEncoder
+from model.encoders.text import TextEncoder
 from model.types import EncoderSpec, Floats, Medium
 from tests.model.test_image_encoder import res_net
 
@@ -19,28 +20,36 @@ RED, BLUE = (Image.new("RGB", (32, 32), colour) for colour in ("red", "blue"))
 TEXT, PICTURE = 384, 24
 
 
+@dataclass(frozen=True)
+class Networks:
+    """Folders of small encoders."""
+
+    texts: str
+    images: str
+
+
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(res_net(tmp_path_factory.mktemp("res_net")))
+def networks(one_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Networks:
+    return Networks(str(one_layer), str(res_net(tmp_path_factory.mktemp("res_net"))))
 
 
-def load(images: str, *layout: Medium, folder: Path | None = None) -> JointEncoder:
-    text = BUNDLED if "text" in layout else ""
-    image = images if {"image", "video"} & set(layout) else ""
+def load(networks: Networks, *layout: Medium, folder: Path | None = None) -> JointEncoder:
+    text = networks.texts if "text" in layout else ""
+    image = networks.images if {"image", "video"} & set(layout) else ""
     return JointEncoder(EncoderSpec(layout, text, image, 32), folder)
 
 
-def test_a_layout_of_one_part_is_that_part_and_nothing_more(images: str) -> None:
-    texts = load(images, "text").encode([("one",), ("two three",)])
-    assert np.array_equal(texts, TextEncoder(BUNDLED, 32).encode(["one", "two three"]))
-    pictures = load(images, "image").encode([(RED,), (BLUE,)])
-    assert np.array_equal(pictures, ImageEncoder(images).encode([RED, BLUE]))
+def test_a_layout_of_one_part_is_that_part_and_nothing_more(networks: Networks) -> None:
+    texts = load(networks, "text").encode([("one",), ("two three",)])
+    assert np.array_equal(texts, TextEncoder(networks.texts, 32).encode(["one", "two three"]))
+    pictures = load(networks, "image").encode([(RED,), (BLUE,)])
+    assert np.array_equal(pictures, ImageEncoder(networks.images).encode([RED, BLUE]))
 
 
 def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_missing(
-    images: str,
+    networks: Networks,
 ) -> None:
-    encoder = load(images, "text", "image", "video")
+    encoder = load(networks, "text", "image", "video")
     assert encoder.dimension == TEXT + PICTURE + 2 * PICTURE
     assert encoder.clips is not None
     clip = encoder.clips.read([RED, BLUE])
@@ -50,8 +59,8 @@ def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_mis
     lengths = [np.linalg.norm(part) for part in np.split(found[0], [TEXT, TEXT + PICTURE])]
     assert lengths == pytest.approx([1 / np.sqrt(3)] * 3)
     text, picture = (
-        load(images, "text").encode([("one",)])[0],
-        ImageEncoder(images).encode([RED])[0],
+        load(networks, "text").encode([("one",)])[0],
+        ImageEncoder(networks.images).encode([RED])[0],
     )
     assert found[1, :TEXT] == pytest.approx(text, abs=1e-5)
     assert not found[1, TEXT:].any()
@@ -60,9 +69,11 @@ def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_mis
 
 
 @pytest.mark.slow
-def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: Path) -> None:
+def test_deep_training_teaches_both_networks_and_is_kept(
+    networks: Networks, tmp_path: Path
+) -> None:
     """Some items differ only in the picture, the others only in the text."""
-    encoder = load(images, "text", "image")
+    encoder = load(networks, "text", "image")
     items: list[Example] = [("same", RED), ("same", BLUE), ("a dog", RED), ("a cat", RED)] * 4
     targets = np.tile(np.eye(4, dtype=np.float32), (4, 1))
     before = encoder.encode(items)
@@ -71,16 +82,18 @@ def test_deep_training_teaches_both_networks_and_is_kept(images: str, tmp_path: 
     changed = np.abs(after - before)
     assert changed[:, :TEXT].max() > 0.01 and changed[:, TEXT:].max() > 0.01
     encoder.save(tmp_path)
-    again = load(images, "text", "image", folder=tmp_path).encode(items)
+    again = load(networks, "text", "image", folder=tmp_path).encode(items)
     assert again == pytest.approx(after, abs=1e-3)
 
 
 @pytest.mark.slow
-def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_path: Path) -> None:
+def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(
+    networks: Networks, tmp_path: Path
+) -> None:
     """Copies of them filled the disk with each deep round, and each clip was read a second time."""
-    encoder = load(images, "text", "video")
+    encoder = load(networks, "text", "video")
     assert encoder.is_tunable and encoder.clips is not None
-    assert not load(images, "video").is_tunable
+    assert not load(networks, "video").is_tunable
     clips = [encoder.clips.read([picture] * 2) for picture in (RED, BLUE)]
     items: list[Example] = [("good", clips[0]), ("bad", clips[1]), ("good", None), (None, clips[1])]
     targets = np.tile(np.eye(2, dtype=np.float32), (2, 1))
@@ -91,16 +104,16 @@ def test_clips_and_sounds_are_no_networks_to_tune_or_to_save(images: str, tmp_pa
     assert changed[3].max() == 0.0, "the clip alone is what it was"
     encoder.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
-    again = load(images, "text", "video", folder=tmp_path)
+    again = load(networks, "text", "video", folder=tmp_path)
     assert again.encode(items) == pytest.approx(encoder.encode(items), abs=1e-3)
 
 
 @pytest.mark.parametrize("layout", [("video",), ("text", "video"), ("video", "text", "video")])
 def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
-    images: str, tmp_path: Path, layout: tuple[Medium, ...]
+    networks: Networks, tmp_path: Path, layout: tuple[Medium, ...]
 ) -> None:
     """Blue for a moment is the label."""
-    encoder = load(images, *layout)
+    encoder = load(networks, *layout)
     assert encoder.clips is not None
     without, with_blue = (
         encoder.clips.read(clip) for clip in ([RED] * 8, [RED] * 4 + [BLUE] + [RED])
@@ -123,13 +136,13 @@ def test_what_frames_tell_stands_in_the_vectors_of_clips_and_is_kept(
     unit = found[:, :-1] / np.linalg.norm(found[:, :-1], axis=1, keepdims=True)
     assert unit == pytest.approx(plain, abs=1e-3)
     encoder.save(tmp_path)
-    again = load(images, *layout, folder=tmp_path)
+    again = load(networks, *layout, folder=tmp_path)
     assert again.dimension == encoder.dimension
     assert again.encode(items) == pytest.approx(encoder.encode(items), abs=1e-3)
 
 
-def test_no_clip_teaches_nothing(images: str) -> None:
-    encoder = load(images, "text", "video")
+def test_no_clip_teaches_nothing(networks: Networks) -> None:
+    encoder = load(networks, "text", "video")
     before = encoder.dimension
     encoder.learn_clips([("one", None)] * 2, np.ones((2, 1), np.float32))
     assert encoder.dimension == before

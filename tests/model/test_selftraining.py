@@ -84,6 +84,7 @@ def test_where_it_is_not_due_a_deep_round_is_fine_tuning_alone(
     assert torch.equal(layer_bias(other), layer_bias(alone))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2 * LEAST_A_CLASS, 2 * MOST_A_CLASS])
 def test_from_three_labels_a_class_to_twenty_it_learns_from_unlabelled_texts(
     load: Load, monkeypatch: pytest.MonkeyPatch, count: int
@@ -104,6 +105,7 @@ def test_from_three_labels_a_class_to_twenty_it_learns_from_unlabelled_texts(
     assert not torch.equal(layer_bias(encoder), layer_bias(alone))
 
 
+@pytest.mark.slow
 def test_what_validation_labels_find_worse_is_thrown_away(
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ def test_what_validation_labels_find_worse_is_thrown_away(
     assert torch.equal(layer_bias(encoder), after_step[CHECK_EVERY - 1])
 
 
+@pytest.mark.slow
 def test_what_validation_labels_find_better_is_kept(load: Load) -> None:
     encoder, steps = load(), list[Step]()
     right = Examples(TEXTS, TARGETS)

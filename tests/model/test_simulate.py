@@ -11,7 +11,6 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from model.corpus import BadCorpus, read_pair
-from model.encoders.text import BUNDLED, TextEncoder
 from model.simulate import FULL, parser, plans_of, simulate, summary, table
 from model.simulation import NAMES, Plan, Point, called, play
 
@@ -25,13 +24,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("one-layer")
-    whole = TextEncoder(BUNDLED, 32)
-    whole.network.encoder.layer = whole.network.encoder.layer[:1]
-    whole.network.config.num_hidden_layers = 1
-    whole.save(folder)
-    return str(folder)
+def encoder(one_layer: Path) -> str:
+    return str(one_layer)
 
 
 @pytest.fixture(scope="module")

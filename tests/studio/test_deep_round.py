@@ -14,9 +14,8 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def backend_settings(one_layer: Path) -> dict[str, object]:
-    """An encoder that is tuned in seconds: only when it is tuned matters here."""
-    return {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
+def backend_settings(tuned_settings: dict[str, object]) -> dict[str, object]:
+    return tuned_settings
 
 
 def test_killed_in_a_deep_round_it_finishes_after_the_next_start(bench: Bench) -> None:

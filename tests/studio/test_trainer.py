@@ -152,13 +152,13 @@ def busy(label_studio: local.LocalProcess, studio: Studio, tmp_path: Path) -> It
 def test_a_new_project_does_not_wait_for_the_deep_rounds_of_others(busy: Bench) -> None:
     """It waited for all that stood in the queue before it: an hour behind thirty deep rounds."""
     tasks = labelled(16) + stories(4)
-    others = [busy.project(tasks) for _ in range(8)]
+    others = [busy.project(tasks) for _ in range(4)]
     for project in others:
         busy.connect(project)
     for project in others:
         until("an order of its own", partial(has_order, busy, project), 300)
         train(busy, project)
-    until("eight deep rounds", lambda: log_of(busy).count("tune (encoder 1) is queued") == 8)
+    until("four deep rounds", lambda: log_of(busy).count("tune (encoder 1) is queued") == 4)
     until("the first of them", lambda: any(is_tuning(busy, project) for project in others))
     new = busy.project(stories(12))
     busy.connect(new)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,8 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def backend_settings(one_layer: Path) -> dict[str, object]:
-    """An encoder that is tuned in seconds."""
-    return {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
+def backend_settings(tuned_settings: dict[str, object]) -> dict[str, object]:
+    return tuned_settings
 
 
 def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Bench) -> None:
