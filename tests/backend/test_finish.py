@@ -175,8 +175,7 @@ class Project:
 def _passes(task: Json, item: Json) -> bool:
     name, value = item["filter"].removeprefix("filter:tasks:"), item["value"]
     if name != "id":
-        annotations: int = len(task["annotations"])
-        return name != "total_annotations" or annotations == int(value)
+        return bool(name != "total_annotations" or len(task["annotations"]) == value)
     number: int = task["id"]
     return number > value if item["operator"] == "greater" else number <= value
 
