@@ -1,5 +1,7 @@
 """Audit labels that prove what the model may label are asked for first: on a real Label Studio."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import requests
@@ -36,8 +38,9 @@ def served(bench: Bench, project: int) -> Version:
     return version
 
 
-def lots(tasks: object) -> list[float]:
-    return draw(np.array(tasks, dtype=np.int64), SEED).tolist()
+def lots(tasks: Iterable[int]) -> list[float]:
+    found: list[float] = draw(np.array(list(tasks), dtype=np.int64), SEED).tolist()
+    return found
 
 
 def label_next(bench: Bench, project: int) -> int:
@@ -60,7 +63,7 @@ def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved
 
     assert press(bench, project, "certify", budget=BUDGET).status_code == 303
     until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
-    asked = []
+    asked: list[int] = []
     while bench.state(project)["asks_first"] and len(asked) < BUDGET:
         assert "are asked for first" in bench.state(project)["certifying"]
         version = served(bench, project)
