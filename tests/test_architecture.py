@@ -51,7 +51,7 @@ ROOMS = {
     # what people call
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
     "commands": {
-        *("errors", "types", "sending", "settings", "progress", "studio"),
+        *("errors", "types", "sending", "settings", "progress", "studio", "mirror"),
         *("queue", "trainer", "project", "finish", "doctor"),
     },
     "dev": {

@@ -1,18 +1,28 @@
 """Let the model label what it can: tell which open tasks need no person, and at which precision, as
 far as audit labels prove it; then write its answers into Label Studio, or into a file.
 
-The tasks of which nothing is promised stay with people. --undo takes everything back.
+The tasks of which nothing is promised stay with people; --certify has annotators label the audit
+tasks first that let the model label more. --undo takes everything back.
 """
 
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import closing
 from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
+from backend.commands.rollback import give_hint
 from backend.errors import BackendError
 from backend.finish.finisher import ANNOTATIONS, PREDICTIONS, Finisher, Wanted
-from backend.settings import from_env
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.project.certification import start, stop
+from backend.project.versions import store_of
+from backend.settings import Settings, from_env
 from model.finishing.goal import Goal
+
+BUDGET = 100
+"""Audit labels that are asked for first, unless another number is given."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -21,16 +31,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         type=share,
-        default=Goal.precision,
         metavar="P",
-        help="at least this share of the answers that stand is right (default: %(default)s)",
+        help="at least this share of the answers that stand is right (default: GOAL_PRECISION)",
     )
     parser.add_argument(
         "--confidence",
         type=share,
-        default=Goal.confidence,
         metavar="C",
-        help="how sure that promise is (default: %(default)s)",
+        help="how sure that promise is (default: GOAL_CONFIDENCE)",
     )
     parser.add_argument(
         "--each-label",
@@ -55,6 +63,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="FILE",
         help="write FILE.jsonl, .csv, .parquet or .json in place of both",
     )
+    what.add_argument(
+        "--certify",
+        type=int,
+        nargs="?",
+        const=BUDGET,
+        metavar="LABELS",
+        help="have at most so many audit tasks labelled first (default: %(const)s; 0: stop that)",
+    )
     what.add_argument("--undo", action="store_true", help="take back what finish has written")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be written")
     parser.add_argument(
@@ -76,7 +92,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     settings = from_env(os.environ)
-    goal = goal_of(arguments)
+    goal = goal_of(arguments, settings)
+    if arguments.certify is not None:
+        certify(settings, arguments.project, goal, arguments.certify)
+        return
     finisher = Finisher(studio_of(arguments, settings).of(arguments.project), settings)
     if arguments.undo:
         finisher.undo(full_speed=arguments.full_speed)
@@ -94,6 +113,22 @@ def run(arguments: Namespace) -> None:
     )
 
 
+def certify(settings: Settings, project: int, goal: Goal, budget: int) -> None:
+    """Have the running server ask for audit labels first, or stop that for a budget of 0."""
+    store = store_of(settings.model_dir, project)
+    with closing(Pool(store.folder / MIRROR)) as pool:
+        if budget == 0:
+            stop(pool)
+            print("No audit labels are asked for first any more; those that were given count")
+        else:
+            start(pool, store, goal, budget)
+            print(
+                f"At most {budget} audit tasks come first in the queue, to prove a precision of "
+                f"{goal.precision:g}; the status page says how far that is"
+            )
+    print(give_hint(settings, project))
+
+
 def share(text: str) -> float:
     """A share between 0 and 1. Raises ArgumentTypeError for a percentage."""
     try:
@@ -105,11 +140,15 @@ def share(text: str) -> float:
     return value
 
 
-def goal_of(arguments: Namespace) -> Goal:
+def goal_of(arguments: Namespace, settings: Settings) -> Goal:
     """Raises BackendError for what cannot be promised."""
+    precision, confidence = arguments.precision, arguments.confidence
     try:
         return Goal(
-            arguments.precision, arguments.confidence, arguments.each_label, arguments.whole
+            settings.goal_precision if precision is None else precision,
+            settings.goal_confidence if confidence is None else confidence,
+            arguments.each_label,
+            arguments.whole,
         )
     except ValueError as error:
         raise BackendError(f"{str(error)[:1].upper()}{str(error)[1:]}") from error

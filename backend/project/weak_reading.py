@@ -13,6 +13,7 @@ from backend.errors import StudioError
 from backend.mirror.finished import FACT as FINISHED
 from backend.mirror.pool import Pool
 from backend.mirror.predictions import predictions_in
+from backend.queue.tabs import is_sure_version
 from backend.studio.project import StudioProject
 from backend.types import UNSENT, Json
 from model.storage.store import version_key
@@ -42,7 +43,8 @@ def look(pool: Pool, studio: StudioProject, now: float) -> list[str]:
     none were read. `now`: Unix time. Returns why some are not used, in sentences."""
     if is_going_on(pool):
         return []
-    versions = studio.versions_in_detail()
+    detailed = studio.versions_in_detail()
+    versions = {name: one for name, one in detailed.items() if not is_sure_version(name)}
     ours = {*pool.published(), *(pool.fact(FINISHED) or [])}
     unused, there = _unused(versions, ours), foreign(versions, ours)
     passed = now - (pool.fact(READ_AT) or 0.0)

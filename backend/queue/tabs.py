@@ -1,4 +1,5 @@
-"""Our tabs in the Data Manager: the first one, in the queue's order, and *Review labels*."""
+"""Our tabs in the Data Manager: the first one, in the queue's order, *Review labels*, and *Model is
+sure*."""
 
 from typing import Any
 
@@ -7,6 +8,7 @@ from backend.types import Json
 
 FIRST_TITLE = "Label next"
 REVIEW_TITLE = "Review labels"
+SURE_TITLE = "Model is sure"
 DEFAULT_TITLES = ("Default", "New Tab")
 ORDERING = ["tasks:predictions_score"]
 BY_ID = ["tasks:id"]
@@ -86,16 +88,62 @@ def ensure_review_tab(studio: StudioProject, annotations: list[int]) -> None:
         studio.create_tab({"title": REVIEW_TITLE, **SHOWN, **wanted})
 
 
+def sure_version(version: str) -> str:
+    """The name of predictions that hold what a version is sure of. Label Studio looks for names
+    that contain another: without the brackets, 3.1 would be found in 3.12."""
+    return f"sure ({version})"
+
+
+def is_sure_version(name: str) -> bool:
+    """Whether predictions are named so: they are ours, and nothing is learnt from them."""
+    return name.startswith("sure (") and name.endswith(")")
+
+
+def ensure_sure_tab(studio: StudioProject, version: str) -> None:
+    """Show the open tasks with predictions named `sure_version(version)` in a tab of their own, so
+    that a person can look through them and accept them, all at once (*Create Annotations From
+    Predictions*) or one by one. The tab is created if there is none, and shows others after another
+    call; tasks that somebody annotates leave it.
+
+    By the name of predictions, because no other filter holds a set of thousands of tasks: Label
+    Studio's server knows lists of ids, but its page turns them into a single id as soon as somebody
+    opens the filters; and scores are those of the version that the project follows, which changes
+    with the next label. Leave audit tasks out of these predictions: accepted together with the
+    others they would measure whether the model agrees with itself.
+    """
+    item = {
+        "filter": "filter:tasks:predictions_model_versions",
+        "operator": "contains",
+        "type": "List",
+        "value": [sure_version(version)],
+    }
+    wanted = {"filters": {"conjunction": "and", "items": [UNLABELLED, item]}}
+    tabs = studio.tabs()
+    ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == SURE_TITLE]
+    if ours:
+        studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
+    elif tabs:  # never the first one, which direct links follow
+        studio.create_tab({"title": SURE_TITLE, **SHOWN, **wanted})
+
+
+def remove_sure_tab(studio: StudioProject) -> None:
+    """Delete it, if it is there."""
+    for tab in studio.tabs():
+        if (tab.get("data") or {}).get("title") == SURE_TITLE:
+            studio.delete_tab(tab["id"])
+
+
 def remove_tabs(studio: StudioProject) -> list[str]:
-    """Delete *Review labels*, and give the first tab, if it is still as we left it, the name and
-    the order that it has in a new project. Returns the titles of the tabs that were changed."""
+    """Delete *Review labels* and *Model is sure*, and give the first tab, if it is still as we left
+    it, the name and the order that it has in a new project. Returns the titles of the tabs that
+    were changed."""
     changed = []
     for place, tab in enumerate(studio.tabs()):
         data: dict[str, Any] = tab.get("data") or {}
         title = data.get("title")
-        if title == REVIEW_TITLE:
+        if title in (REVIEW_TITLE, SURE_TITLE):
             studio.delete_tab(tab["id"])
-            changed.append(REVIEW_TITLE)
+            changed.append(title)
         elif place == 0 and title == FIRST_TITLE and data.get("ordering") == ORDERING:
             plain = {"conjunction": "and", "items": []}
             new = {**data, "title": DEFAULT_TITLES[0], "ordering": BY_ID, "filters": plain}

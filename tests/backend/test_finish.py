@@ -173,10 +173,10 @@ class Project:
 
 
 def _passes(task: Json, item: Json) -> bool:
-    name, value = item["filter"].removeprefix("filter:tasks:"), item["value"]
+    name, value = item["filter"].removeprefix("filter:tasks:"), int(item["value"])
     if name != "id":
-        return bool(name != "total_annotations" or len(task["annotations"]) == value)
-    number: int = task["id"]
+        return name != "total_annotations" or len(task["annotations"]) == value
+    number = int(task["id"])
     return number > value if item["operator"] == "greater" else number <= value
 
 

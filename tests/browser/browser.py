@@ -123,6 +123,20 @@ class Browser:
         names = self.attributes("//input[starts-with(@aria-label, 'Select Task ')]", "aria-label")
         return [int(name.split()[-1]) for name in names]
 
+    def open_tab(self, project: int, tab: int) -> None:
+        self.driver.get(f"{self.studio_url}/projects/{project}/data?tab={tab}")
+        self.find("//button[contains(., 'Label All Tasks')]")
+
+    def accept_all(self, version: str, picture: str) -> None:
+        """Make annotations of these predictions of all tasks that the tab shows."""
+        self.click("//input[@aria-label='Select all rows']")
+        self.click("//button[@aria-label='Tasks Actions']")
+        self.click("//*[@aria-label='Create Annotations From Predictions']")
+        self.click("//button[@data-name='model_version']")
+        self.click(f"//*[@role='option' and @data-value='{version}']")
+        self.keep(picture)
+        self.click("//button[normalize-space(.)='OK']")
+
     def label_all_tasks(self) -> None:
         self.click("//button[contains(., 'Label All Tasks')]")
         self.find("//button[@name='submit']")

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from backend.dev import local
 from backend.dev.demo import articles
 from backend.project.versions import SETTLED_BY
+from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
 from backend.studio.api import Studio
 from backend.types import Json
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
@@ -118,6 +119,30 @@ def test_the_status_page(bench: Bench, browser: Browser) -> None:
         "one for each label from the fifth audit label, the 20th, on"
     )
     look_at_both_sizes(browser, "status")
+
+
+def test_what_the_model_is_sure_of_is_accepted_at_once(bench: Bench, browser: Browser) -> None:
+    """Somebody opens the tab, looks at its filters, selects all, and makes annotations of the
+    predictions: they are labels of this person, and the model learns from them."""
+    news = begin(bench, labelled=20)
+    bench.connect(news.project)
+    wait_for_order(bench, news)
+    studio, name = bench.studio.of(news.project), sure_version("3.1")
+    sure = list(news.topics)[40:52]
+    rows = [{"task": task, "result": choices([news.topics[task]])} for task in sure]
+    studio.import_predictions([{**row, "score": 0.98, "model_version": name} for row in rows])
+    ensure_sure_tab(studio, "3.1")
+    (tab,) = (tab for tab in studio.tabs() if tab["data"].get("title") == SURE_TITLE)
+
+    browser.open_tab(news.project, tab["id"])
+    browser.wait("the tasks", lambda: browser.rows() == sure)
+    browser.click("//button[contains(., 'Filters')]")
+    browser.keep("model-is-sure")
+    browser.press(Keys.ESCAPE)
+    browser.accept_all(name, "model-is-sure-accept")
+    browser.wait("an empty tab", lambda: browser.rows() == [])
+    assert answers(bench, news, sure) == [news.topics[task] for task in sure]
+    until("the labels", lambda: bench.labels_known(news.project) >= set(sure))
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Audit labels that prove what the model may label are asked for first: on a real Label Studio."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import requests
@@ -36,8 +38,8 @@ def served(bench: Bench, project: int) -> Version:
     return version
 
 
-def lots(tasks: object) -> list[float]:
-    found: list[float] = draw(np.array(tasks, dtype=np.int64), SEED).tolist()
+def lots(tasks: Iterable[int]) -> list[float]:
+    found: list[float] = draw(np.array(list(tasks), dtype=np.int64), SEED).tolist()
     return found
 
 

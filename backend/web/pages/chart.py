@@ -45,13 +45,14 @@ def _grid(most: int) -> str:
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>')
     for labels in sorted({0, most // 2, most}):
         x = LEFT + (WIDTH - LEFT - RIGHT) * labels / most
-        parts.append(f'<text x="{x}" y="{HEIGHT - 10}" text-anchor="middle">{labels}</text>')
+        anchor = "end" if labels == most else "middle"  # else a phone cuts it off
+        parts.append(f'<text x="{x}" y="{HEIGHT - 10}" text-anchor="{anchor}">{labels}</text>')
     return "".join(parts)
 
 
-FIGURE_LEFT, FIGURE_BOTTOM = 84, 64
-"""Of the picture of the coverage: percentages, and below it numbers and a line of words, all of
-them larger on phones."""
+FIGURE_HEIGHT, FIGURE_LEFT, FIGURE_TOP, FIGURE_BOTTOM = 290, 84, 42, 64
+"""Of the picture of the coverage: words above it, percentages beside it, and below it numbers and
+words, all of them larger on phones."""
 
 
 def coverage_curve(points: Sequence[dict[str, Any]], goal: float, description: str) -> str:
@@ -68,7 +69,8 @@ def coverage_curve(points: Sequence[dict[str, Any]], goal: float, description: s
     def place(precision: float, share: float) -> tuple[float, float]:
         wide = WIDTH - FIGURE_LEFT - RIGHT
         x = FIGURE_LEFT + wide * (precision - first) / max(last - first, 1e-9)
-        return x, TOP + (HEIGHT - TOP - FIGURE_BOTTOM) * (1.0 - share)
+        high = FIGURE_HEIGHT - FIGURE_TOP - FIGURE_BOTTOM
+        return x, FIGURE_TOP + high * (1.0 - share)
 
     def path(name: str) -> list[str]:
         places = [place(p["precision"], p[name]) for p in points]
@@ -76,7 +78,8 @@ def coverage_curve(points: Sequence[dict[str, Any]], goal: float, description: s
 
     promised, likely = path("coverage"), path("likely")
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="by-itself by-itself-is">'
+        f'<svg viewBox="0 0 {WIDTH} {FIGURE_HEIGHT}" role="img" '
+        'aria-labelledby="by-itself by-itself-is">'
         '<title id="by-itself">What the model can label by itself, by precision</title>'
         f'<desc id="by-itself-is">{escape(description)}</desc>'
         f"{_axes(first, last, place)}"
@@ -95,14 +98,14 @@ def _goal(points: Sequence[dict[str, Any]], goal: float, place: Place) -> str:
     if not there:
         return ""
     x, y = place(goal, there[0]["coverage"])
-    bottom = HEIGHT - FIGURE_BOTTOM
+    bottom = FIGURE_HEIGHT - FIGURE_BOTTOM
     # The line falls, so above it on the right there is room, and below it on the left.
     is_right = x < WIDTH - RIGHT - 80
-    is_above = y > TOP + 24 if is_right else y > bottom - 34
+    is_above = y > FIGURE_TOP + 24 if is_right else y > bottom - 34
     words_x, words_y = x + 8 if is_right else x - 8, y - 8 if is_above else y + 28
     anchor = "start" if is_right else "end"
     return (
-        f'<line class="goal" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>'
+        f'<line class="goal" x1="{x:.1f}" x2="{x:.1f}" y1="{FIGURE_TOP}" y2="{bottom}"/>'
         f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
         f'<text class="value" x="{words_x:.1f}" y="{words_y:.1f}" text-anchor="{anchor}">'
         f"{100 * there[0]['coverage']:.0f} %</text>"
@@ -110,7 +113,7 @@ def _goal(points: Sequence[dict[str, Any]], goal: float, place: Place) -> str:
 
 
 def _axes(first: float, last: float, place: Place) -> str:
-    parts = []
+    parts = ['<text x="6" y="22">share of the open tasks that the model can label</text>']
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         _, y = place(first, share)
         parts.append(
@@ -125,11 +128,11 @@ def _axes(first: float, last: float, place: Place) -> str:
         x, _ = place(precision, 0.0)
         anchor = "start" if precision == first else "end" if precision == last else "middle"
         text = f"{100 * precision:g} %"
-        y = HEIGHT - FIGURE_BOTTOM + 24
+        y = FIGURE_HEIGHT - FIGURE_BOTTOM + 24
         parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{text}</text>')
     words = "of what it labels, at least so much is right"
     x = FIGURE_LEFT + (WIDTH - FIGURE_LEFT - RIGHT) / 2
-    parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{words}</text>')
+    parts.append(f'<text x="{x:.1f}" y="{FIGURE_HEIGHT - 8}" text-anchor="middle">{words}</text>')
     return "".join(parts)
 
 
