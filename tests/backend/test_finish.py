@@ -177,7 +177,7 @@ def _passes(task: Json, item: Json) -> bool:
     if name != "id":
         return name != "total_annotations" or bool(len(task["annotations"]) == value)
     number: int = task["id"]
-    return number > value if item["operator"] == "greater" else number <= value
+    return bool(number > value if item["operator"] == "greater" else number <= value)
 
 
 def _say(handler: Any, value: object) -> None:
@@ -434,6 +434,19 @@ def test_without_audit_labels_nothing_is_promised(
     assert "Nothing can be promised, because there are no audit labels" in said
     assert "AUDIT_SHARE=0 draws none" in said
     assert "Nothing is written" in said
+
+
+def test_audit_tasks_that_were_learnt_from_prove_nothing(
+    project: Project, command: Command
+) -> None:
+    """The command was given another AUDIT_SHARE than the server."""
+    version = project.store.load_version("0.3")
+    learnt = np.array(project.labelled[:5])
+    facts = VersionFacts(created_at=2.0)
+    project.store.save_version(Version("0.4", 0, version.head, learnt, NOTHING, NOTHING, facts))
+    status, said = command(*PROVED, "--version", "0.4")
+    assert status == 2
+    assert "has learnt from 5 tasks that are audit tasks by AUDIT_SHARE=0.9 and SEED=0" in said
 
 
 def test_without_a_version_there_is_nothing_to_label_with(

@@ -24,7 +24,7 @@ from tests.studio.bench import Bench, choices, stories, topic_of, until
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 STORIES, AUDITS, OTHERS, BLANK = 120, 40, 12, 3
-GOAL = ("--precision", "0.6", "--confidence", "0.8")
+GOAL = ("--precision", "0.6", "--confidence", "0.8", "--full-speed")
 """What a few labels prove, perhaps for all tasks that show anything; those that are BLANK stay."""
 MODEL = "model@example.com"
 
