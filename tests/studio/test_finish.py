@@ -100,9 +100,9 @@ class Finished:
         path, call = f"/api/projects/{self.number}/exports/", self.bench.studio.session.call
         options = {"serialization_options": {"predictions": {"only_id": False}}}
         number = call("POST", path, json=options).json()["id"]
-        found = f"{path}{number}/"
+        found = f"{path}{number}"
         until("the export", lambda: call("GET", found).json()["status"] == "completed")
-        tasks: list[Json] = call("GET", f"{found}download", params={"exportType": "JSON"}).json()
+        tasks: list[Json] = call("GET", f"{found}/download", params={"exportType": "JSON"}).json()
         return tasks
 
     def kept(self) -> Json:
