@@ -17,7 +17,7 @@ from backend.studio.session import Session
 from backend.studio.users import users
 from backend.types import Json
 
-AT_ONCE = 50
+AT_ONCE = 20
 """Tasks between two looks at what people do meanwhile; Label Studio takes each annotation by
 itself, 0.1 to 0.25 s."""
 

@@ -20,7 +20,7 @@ from model.finishing.outlook import More, Split, audited_of, more_labels, split_
 from model.finishing.promise import Audited, Promise
 from model.finishing.standing import Standing, standing_of
 from model.heads.head import Head
-from model.snapshot import Policy, Snapshot
+from model.snapshot import Policy, Snapshot, audits_of
 from model.storage.store import Store, Version
 from model.types import Bools, Floats, Ints
 
@@ -143,6 +143,7 @@ def plan_of(
     by_model = np.isin(snapshot.ids, labelling.finished)
     whole = replace(snapshot, open=snapshot.open | by_model)
     policy = Policy(settings.strategy, 1, settings.audit_share, settings.seed, settings.guard)
+    _check_audits(whole, policy, version)
     return Plan(
         chosen=chosen,
         config=asked,
@@ -152,6 +153,19 @@ def plan_of(
         known=audited_of(whole, head, policy),
         left=_left(labelling, has_vector),
     )
+
+
+def _check_audits(snapshot: Snapshot, policy: Policy, version: Version) -> None:
+    """Raises BackendError when the version has learnt from what would be audit labels here."""
+    audits = snapshot.ids[audits_of(snapshot, policy)]
+    learnt = int(np.isin(version.training, audits).sum())
+    if learnt:
+        raise BackendError(
+            f"Version {version.name} has learnt from {learnt} tasks that are audit tasks by "
+            f"AUDIT_SHARE={policy.audit_share:g} and SEED={policy.seed}, so that these prove "
+            "nothing about it. Give this command the settings of the server; if they were changed "
+            "there, use a version that was made since"
+        )
 
 
 def _left(labelling: Labelling, has_vector: Bools) -> Left:

@@ -13,7 +13,7 @@ from backend.queue.cleanup import OPEN_SECONDS
 from backend.studio.project import StudioProject
 from backend.types import Json
 
-AT_ONCE = 50
+AT_ONCE = 20
 """Deletions between two waits."""
 
 Tell = Callable[[int], object]

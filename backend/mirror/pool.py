@@ -450,11 +450,13 @@ class Pool:
 
 
 def _kept(annotation: Json) -> Json:
-    """What is kept of an annotation; `finished`: the version that made it, if no person did."""
-    kept = ("id", "result", "was_cancelled", "completed_by", "created_at", "lead_time")
+    """What is kept of an annotation. Of one that the model made only by which version: nothing is
+    learnt from it, and all annotations are read at each submit."""
     version = finished_by(annotation)
-    mark = {} if version is None else {"finished": version}
-    return {name: annotation.get(name) for name in kept} | mark
+    if version is not None:
+        return {"id": annotation.get("id"), "finished": version}
+    kept = ("id", "result", "was_cancelled", "completed_by", "created_at", "lead_time")
+    return {name: annotation.get(name) for name in kept}
 
 
 def _key(data: object, config: LabelConfig) -> int | None:

@@ -1,12 +1,18 @@
+import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from backend.mirror.finished import FACT as FINISHED
+from backend.mirror.pool import Pool
 from backend.queue import cleanup
-from backend.queue.cleanup import OPEN_SECONDS, delete_old_files, obsolete
+from backend.queue.cleanup import OPEN_SECONDS, clean_up, delete_old_files, obsolete
+from backend.studio.api import Studio
 from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
+from tests.backend.web import Answer, Web
 
 
 def test_what_can_be_rolled_back_to_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +30,30 @@ def test_what_can_be_rolled_back_to_stays(tmp_path: Path, monkeypatch: pytest.Mo
     delete_old_files(store, store.load_version("4.3"), published, ["0.2"])
     assert list(store.encoders()) == [0, 2, 3, 4], "the pinned one and the newest three"
     assert store.version_names() == ["0.2", "0.3", "2.3", "3.3", "4.2", "4.3"]
+
+
+def test_predictions_that_finish_wrote_stay_until_they_are_taken_back(
+    tmp_path: Path, web: Web
+) -> None:
+    """People asked for them; half a day later they were gone, and their version with them."""
+    store, nothing = Store(tmp_path), np.zeros(0, np.int64)
+    with store.new_encoder(0) as folder:
+        write_encoder_meta(folder, EncoderMeta("base", "base", 16, 4))
+    names = ["0.1", "0.2", "0.3", "0.4"]
+    for name in names:
+        store.save_version(Version(name, 0, None, nothing, nothing, nothing, VersionFacts()))
+    web.answers["/api/projects/7/model-versions/"] = Answer(b"{}")
+    studio = Studio(web.url, "token").of(7)
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        for place, name in enumerate(names):
+            pool.add_published(name, float(place))
+        pool.remember(FINISHED, ["0.1"])
+        clean_up(studio, pool, store, store.load_version("0.4"), 1.0, 50)
+        assert [json.loads(seen.body)["model_version"] for seen in web.seen] == ["0.2"]
+        assert store.version_names() == ["0.1", "0.3", "0.4"]
+        pool.remember(FINISHED, [])
+        clean_up(studio, pool, store, store.load_version("0.4"), 1.0, 50)
+        assert json.loads(web.seen[-1].body)["model_version"] == "0.1"
 
 
 HOUR = 3600.0

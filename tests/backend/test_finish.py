@@ -85,6 +85,8 @@ class Project:
         self.refusing: list[int] = []
         """Statuses that the next imports of predictions are answered with."""
         self.on_import: Callable[[], object] = lambda: None
+        self.on_annotate: Callable[[int], object] = lambda _: None
+        """Called with the task after an annotation is made, and before that is answered."""
         with closing(self.pool()) as pool:
             pool.update(self.tasks.values(), CONFIG)
             pool.add_published("0.3", 1.0)
@@ -158,6 +160,7 @@ class Project:
             return
         values = {name: made[name] for name in ("result", "completed_by", "unique_id")}
         self.annotate(task, "", **values)
+        self.on_annotate(task)
         _say(handler, self.tasks[task]["annotations"][-1])
 
     def _delete_annotation(self, handler: Any) -> None:
@@ -311,6 +314,48 @@ def test_annotations_are_marked_and_made_once(project: Project, command: Command
     assert set(labelling.answers) == set(project.labelled)
 
 
+def test_a_task_that_a_person_labels_in_the_same_moment_is_theirs(
+    project: Project, command: Command
+) -> None:
+    given = project.open
+    both = sorted(given)[3]
+
+    def label(task: int) -> None:
+        if task == both:
+            project.annotate(task, "Tech")
+
+    project.on_annotate = label
+    status, said = command(*PROVED, "--to", "annotations", "--as", "me@example.com")
+    assert status == 0, said
+    assert f"Wrote {len(given) - 1} annotations of version 0.3; 1 were labelled" in said
+    (theirs,) = project.tasks[both]["annotations"]
+    assert theirs["result"] == answer("Tech")
+
+
+def test_annotations_go_on_after_an_interruption_without_a_second_one(
+    project: Project, command: Command
+) -> None:
+    """Label Studio made the annotation, but its answer was lost."""
+    given = project.open
+    lost = sorted(given)[30]
+
+    def fail(task: int) -> None:
+        if task == lost:
+            project.on_annotate = lambda _: None
+            raise ConnectionAbortedError
+
+    project.on_annotate = fail
+    status, said = command(*PROVED, "--to", "annotations", "--as", "me@example.com")
+    assert status == 2
+    assert f"20 of {len(given)} tasks are done" in said
+    status, said = command(*PROVED, "--to", "annotations", "--as", "me@example.com")
+    assert status == 0, said
+    assert "Going on with version 0.3" in said
+    assert all(len(project.tasks[task]["annotations"]) == 1 for task in given)
+    assert f"Deleted {len(given)} annotations" in command("--undo")[1]
+    assert project.open == given
+
+
 def test_a_file_has_its_name_once_it_is_whole(
     project: Project, command: Command, tmp_path: Path
 ) -> None:
@@ -434,6 +479,19 @@ def test_without_audit_labels_nothing_is_promised(
     assert "Nothing can be promised, because there are no audit labels" in said
     assert "AUDIT_SHARE=0 draws none" in said
     assert "Nothing is written" in said
+
+
+def test_audit_tasks_that_were_learnt_from_prove_nothing(
+    project: Project, command: Command
+) -> None:
+    """The command was given another AUDIT_SHARE than the server."""
+    version = project.store.load_version("0.3")
+    learnt = np.array(project.labelled[:5])
+    facts = VersionFacts(created_at=2.0)
+    project.store.save_version(Version("0.4", 0, version.head, learnt, NOTHING, NOTHING, facts))
+    status, said = command(*PROVED, "--version", "0.4")
+    assert status == 2
+    assert "has learnt from 5 tasks that are audit tasks by AUDIT_SHARE=0.9 and SEED=0" in said
 
 
 def test_without_a_version_there_is_nothing_to_label_with(

@@ -24,7 +24,7 @@ from tests.studio.bench import Bench, choices, stories, topic_of, until
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 STORIES, AUDITS, OTHERS, BLANK = 120, 40, 12, 3
-GOAL = ("--precision", "0.6", "--confidence", "0.8")
+GOAL = ("--precision", "0.6", "--confidence", "0.8", "--full-speed")
 """What a few labels prove, perhaps for all tasks that show anything; those that are BLANK stay."""
 MODEL = "model@example.com"
 
@@ -100,9 +100,9 @@ class Finished:
         path, call = f"/api/projects/{self.number}/exports/", self.bench.studio.session.call
         options = {"serialization_options": {"predictions": {"only_id": False}}}
         number = call("POST", path, json=options).json()["id"]
-        found = f"{path}{number}/"
+        found = f"{path}{number}"
         until("the export", lambda: call("GET", found).json()["status"] == "completed")
-        tasks: list[Json] = call("GET", f"{found}download", params={"exportType": "JSON"}).json()
+        tasks: list[Json] = call("GET", f"{found}/download", params={"exportType": "JSON"}).json()
         return tasks
 
     def kept(self) -> Json:
