@@ -13,7 +13,8 @@ from pathlib import Path
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.rollback import give_hint
 from backend.errors import BackendError
-from backend.finish.finisher import ANNOTATIONS, PREDICTIONS, Finisher, Wanted
+from backend.finish.finisher import Finisher, Wanted
+from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.project.certification import start, stop
@@ -53,9 +54,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--to",
-        choices=(PREDICTIONS, ANNOTATIONS),
+        choices=(PREDICTIONS, ANNOTATIONS, TAB),
         default=PREDICTIONS,
-        help="predictions on all open tasks (default), or annotations of those that need no person",
+        help="predictions on all open tasks (default), annotations of those that need no person, "
+        "or a tab of the Data Manager with these, to look through and accept there",
     )
     what.add_argument(
         "--out",

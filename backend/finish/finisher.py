@@ -12,7 +12,7 @@ import numpy as np
 from backend.errors import BackendError, StudioError, explained
 from backend.finish.annotations import Annotations, person_of
 from backend.finish.files import format_of, write_file
-from backend.finish.ledger import Ledger, Run
+from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB, Ledger, Run
 from backend.finish.pace import Pace
 from backend.finish.plan import Chosen, Plan, chosen_version, plan_of
 from backend.finish.predictions import Predictions
@@ -29,13 +29,13 @@ from backend.mirror.pool import Pool
 from backend.progress import counting
 from backend.project.encoder_spec import ignored_by
 from backend.project.versions import store_of
+from backend.queue.tabs import SURE_TITLE, ensure_sure_tab
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 from model.finishing.goal import Goal
+from model.types import Ints
 
 LOCK = "finish.lock"
-
-PREDICTIONS, ANNOTATIONS = "predictions", "annotations"
 
 Say = Callable[[str], object]
 
@@ -44,9 +44,9 @@ Say = Callable[[str], object]
 class Wanted:
     """What people ask for.
 
-    target: PREDICTIONS or ANNOTATIONS; out: a file in place of both; version: "" for the served
-    one; email: the user of the annotations, "" for the token's own; dry_run: tell the split only;
-    full_speed: nobody labels meanwhile.
+    target: PREDICTIONS, ANNOTATIONS or TAB; out: a file in place of these; version: "" for the
+    served one; email: the user of the annotations, "" for the token's own; dry_run: tell the split
+    only; full_speed: nobody labels meanwhile.
     """
 
     goal: Goal
@@ -121,18 +121,18 @@ class Finisher:
         run = _unfinished(ledger, wanted, person)
         if run is None:
             plan = self._plan(pool, config, wanted)
-            if not (plan.stands.any() if is_annotations else len(plan.ids)):
+            if not len(_places(plan, wanted.target)):
                 self._say("Nothing is written")
                 return
             name = plan.chosen.version.name
-            if not is_annotations:
+            if wanted.target == PREDICTIONS:
                 # Before the first is written: the server deletes what is old.
                 kept = [known for known in pool.fact(FACT) or [] if known != name]
                 pool.remember(FACT, [*kept, name])
             run = ledger.begin(wanted.target, name, wanted.goal, plan.promises, person)
         else:
             plan = self._plan_of(run, pool, config)
-        places = np.flatnonzero(plan.stands) if is_annotations else np.arange(len(plan.ids))
+        places = _places(plan, wanted.target)
         writer: Writer = (Annotations if is_annotations else Predictions)(
             self._studio, ledger, run, plan
         )
@@ -146,6 +146,8 @@ class Finisher:
 
             with self._said_how_far(lambda: f"{done.tasks:,} of {len(places):,} tasks are done"):
                 write_all(plan, places, writer, self._pace(wanted.full_speed), tell)
+        if wanted.target == TAB:
+            ensure_sure_tab(self._studio, run.version)
         ledger.end(run)
         self._say(_result(wanted.target, run, done))
 
@@ -209,6 +211,16 @@ class Finisher:
             raise BackendError(f"Interrupted. {progress()}. {AGAIN}") from None
 
 
+def _places(plan: Plan, target: str) -> Ints:
+    """The places among the plan's tasks of those that are written."""
+    if target == PREDICTIONS:
+        return np.arange(len(plan.ids))
+    if target == ANNOTATIONS:
+        return np.flatnonzero(plan.stands)
+    # Audit tasks that are accepted together with the others would measure the model by itself.
+    return np.flatnonzero(plan.stands & ~plan.is_audit)
+
+
 AGAIN = "Nothing is lost or written twice: give the same command again, and it goes on from there"
 
 
@@ -237,6 +249,12 @@ def _result(target: str, run: Run, done: Outcome) -> str:
         if done.taken
         else ""
     )
+    if target == TAB:
+        return (
+            f'The Data Manager tab "{SURE_TITLE}" shows {done.written + done.there:,} tasks'
+            f"{taken}. Select them there and choose Create Annotations From Predictions to accept "
+            "them. To take the tab back: the same command with --undo"
+        )
     return (
         f"Wrote {done.written:,} {target} of version {run.version}{there}{taken}. "
         "To take them back: the same command with --undo"

@@ -19,7 +19,7 @@ FILE = "finish.sqlite"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (
     id INTEGER PRIMARY KEY,
-    target TEXT NOT NULL,       -- predictions or annotations
+    target TEXT NOT NULL,       -- predictions, annotations or tab
     version TEXT NOT NULL,
     goal TEXT NOT NULL,         -- JSON
     promises TEXT NOT NULL,     -- JSON: those that it began with
@@ -35,6 +35,10 @@ CREATE TABLE IF NOT EXISTS written (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS doubtful ON written (run, task) WHERE sent IS NOT NULL;
 """
+
+PREDICTIONS, ANNOTATIONS, TAB = "predictions", "annotations", "tab"
+"""What a run makes: predictions of all open tasks, annotations of those that need no person, or
+predictions of these in a tab of their own."""
 
 AT_ONCE = 1000
 

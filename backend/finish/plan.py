@@ -76,15 +76,18 @@ class Plan:
         goal: Goal,
         snapshot: Snapshot,
         writable: Ints,
+        audits: Bools,
         known: Audited,
         left: Left,
     ) -> None:
         """config: the questions that the head answers; snapshot: with the tasks that the model has
         annotated before as open ones, because the promise is about them, too; writable: its open
-        rows of which something may be written."""
+        rows of which something may be written; audits: which of all its rows are audit tasks."""
         self.chosen, self.config, self.goal = chosen, config, goal
         self.left = left
         self.ids: Ints = snapshot.ids[writable]
+        self.is_audit: Bools = audits[writable]
+        """Which of them are audit tasks."""
         self.audits = len(known.audit_lots)
         """Audit labels there are."""
         self._vectors, self._writable, self._known = snapshot.vectors, writable, known
@@ -150,6 +153,7 @@ def plan_of(
         goal=goal,
         snapshot=whole,
         writable=writable,
+        audits=audits_of(whole, policy),
         known=audited_of(whole, head, policy),
         left=_left(labelling, has_vector),
     )

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 
 from backend.errors import StudioError
-from backend.finish.ledger import Ledger, Run
+from backend.finish.ledger import TAB, Ledger, Run
 from backend.finish.pace import Batches
 from backend.finish.plan import Part, Plan
 from backend.finish.writing import Outcome, last_done, versions_of
 from backend.interface.preannotations import confidence_of, demand_score, results_of
+from backend.queue.tabs import sure_version
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -20,6 +21,11 @@ DOUBT_SECONDS = 60.0
 LOOK_SECONDS = 2.0
 
 REFUSED, TOO_LARGE = 400, 413
+
+
+def name_of(run: Run) -> str:
+    """The version under which Label Studio knows the predictions of a run."""
+    return sure_version(run.version) if run.target == TAB else run.version
 
 
 class Predictions:
@@ -35,6 +41,7 @@ class Predictions:
     ) -> None:
         self._studio, self._ledger, self._run, self._plan = studio, ledger, run, plan
         self._batches = Batches()
+        self._name = name_of(run)
         self._sleep = sleep
 
     @property
@@ -109,7 +116,7 @@ class Predictions:
                 "task": task,
                 "result": result,
                 "score": demand_score(confidence),
-                "model_version": self._run.version,
+                "model_version": self._name,
             }
             for task, result, confidence in zip(part.ids.tolist(), results, sure, strict=True)
             if task in wanted
@@ -120,7 +127,7 @@ class Predictions:
         version."""
         wanted = set(part.ids.tolist())
         return {
-            task["id"]: self._run.version in versions_of(task)
+            task["id"]: self._name in versions_of(task)
             for task in self._studio.open_tasks(int(part.ids[0]), int(part.ids[-1]))
             if task["id"] in wanted
         }
@@ -131,5 +138,5 @@ class Predictions:
         return [
             task["id"]
             for task in self._studio.states(min(tasks), max(tasks))
-            if task["id"] in wanted and self._run.version in versions_of(task)
+            if task["id"] in wanted and self._name in versions_of(task)
         ]

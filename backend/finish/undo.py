@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from backend.finish.annotations import ours_in
-from backend.finish.ledger import Ledger, Run
+from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB, Ledger, Run
 from backend.finish.pace import Pace
+from backend.finish.predictions import name_of
 from backend.mirror.finished import FACT, MARK, META
 from backend.mirror.pool import Pool
 from backend.queue.cleanup import OPEN_SECONDS
+from backend.queue.tabs import SURE_TITLE, remove_sure_tab
 from backend.studio.project import StudioProject
 from backend.types import Json
 
@@ -38,8 +40,10 @@ class Undo:
         """Take back everything, the newest first. Yields what was done, in sentences."""
         strays = self._strays()  # what is deleted now, the mirror still knows for a while
         for run in reversed(self._ledger.runs()):
-            if run.target == "annotations":
+            if run.target == ANNOTATIONS:
                 yield self._annotations(run)
+            elif run.target == TAB:
+                yield self._tab(run)
             else:
                 yield self._predictions(run)
             self._ledger.forget(run)
@@ -57,7 +61,7 @@ class Undo:
         known = {
             task
             for run in self._ledger.runs()
-            if run.target == "annotations"
+            if run.target == ANNOTATIONS
             for part in self._ledger.parts(run)
             for task in part
         }
@@ -110,6 +114,14 @@ class Undo:
             self._pool.remember(FACT, kept)
         return f"Deleted the predictions of version {version} on {count:,} tasks"
 
+    def _tab(self, run: Run) -> str:
+        """Nobody serves these predictions."""
+        with self._pace.working():
+            self._studio.delete_model_version(name_of(run))
+        remove_sure_tab(self._studio)
+        self._tell(self._ledger.count(run))
+        return f'Deleted the tab "{SURE_TITLE}" and its predictions of version {run.version}'
+
     def _delete_predictions(self, tasks: Sequence[int], version: str) -> None:
         wanted = set(tasks)
         with self._pace.working():
@@ -133,7 +145,7 @@ class Undo:
     def _is_needed_by_another(self, run: Run) -> bool:
         return any(
             other.number != run.number
-            and other.target == "predictions"
+            and other.target == PREDICTIONS
             and other.version == run.version
             for other in self._ledger.runs()
         )

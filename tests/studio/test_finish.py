@@ -24,6 +24,7 @@ from tests.studio.bench import Bench, choices, stories, topic_of, until
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 STORIES, AUDITS, OTHERS, BLANK = 120, 40, 12, 3
+AUDIT_SHARE = 0.4
 GOAL = ("--precision", "0.6", "--confidence", "0.8", "--full-speed")
 """What a few labels prove, perhaps for all tasks that show anything; those that are BLANK stay."""
 MODEL = "model@example.com"
@@ -32,7 +33,7 @@ MODEL = "model@example.com"
 @pytest.fixture(scope="module")
 def backend_settings() -> dict[str, object]:
     """Many audit tasks, because these prove something."""
-    return {"audit_share": 0.4}
+    return {"audit_share": AUDIT_SHARE}
 
 
 class Finished:
@@ -207,6 +208,29 @@ def test_annotations_by_a_user_of_their_own_are_no_labels(bench: Bench) -> None:
     assert left == {task: known[task] for task in left}
     until("all in order", lambda: bench.ranks(project.number) == len(project.open()))
     assert bench.labels_known(project.number) == {*labels, changed}
+
+
+def test_a_tab_shows_what_stands_to_accept_it_at_once(bench: Bench) -> None:
+    project = Finished(bench)
+    before, version = project.kept(), bench.served(project.number)
+    said = project.finish("--to", "tab")
+    sure = project.predicted(f"sure ({version})")
+    assert len(sure) > 10, said
+    assert f'The Data Manager tab "Model is sure" shows {len(sure)} tasks' in said
+    assert set(sure.values()) == {1}
+    assert sure.keys() <= project.open()
+    assert draw(np.array(list(sure)), 0).min() >= AUDIT_SHARE, "audit tasks are for people"
+    (tab,) = [one for one in project.studio.tabs() if one["data"]["title"] == "Model is sure"]
+    listed = bench.studio.session.json(
+        "GET", "/api/tasks/", params={"view": tab["id"], "page_size": 1000}
+    )
+    assert {task["id"] for task in listed["tasks"]} == sure.keys()
+
+    said = project.finish("--undo")
+    assert 'Deleted the tab "Model is sure"' in said
+    assert not project.predicted(f"sure ({version})")
+    assert "Model is sure" not in [one["data"]["title"] for one in project.studio.tabs()]
+    assert project.kept() == before
 
 
 def test_after_a_kill_the_same_command_goes_on(bench: Bench, tmp_path: Path) -> None:
