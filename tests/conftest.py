@@ -4,7 +4,8 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,30 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
     return Together(config, log)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """With --durations, say what each minute went to: of each process, so two of them take half."""
+    if config.getoption("durations") is None:
+        return
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[part_of(report.nodeid, report.keywords)] += report.duration
+    terminalreporter.section(f"{sum(seconds.values()) / 60.0:.1f} minutes of one process")
+    for part in sorted(seconds, key=seconds.__getitem__, reverse=True):
+        terminalreporter.write_line(f"{seconds[part] / 60.0:6.1f}  {part}")
+
+
+def part_of(nodeid: str, keywords: Container[str]) -> str:
+    """Where a test belongs in that summary: its folder, and what makes it expensive."""
+    folder = nodeid.partition("::")[0].rpartition("/")[0]
+    if is_on_postgresql(nodeid):
+        return f"{folder} on PostgreSQL"
+    return f"{folder}, slow" if "slow" in keywords else folder
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

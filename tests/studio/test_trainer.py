@@ -140,7 +140,7 @@ def labelled(count: int) -> list[Json]:
 @pytest.fixture
 def busy(label_studio: local.LocalProcess, studio: Studio, tmp_path: Path) -> Iterator[Bench]:
     """A backend whose deep rounds take long, with the whole encoder."""
-    settings: dict[str, object] = {"deep_rounds": "no", "poll_seconds": 5}
+    settings: dict[str, object] = {"deep_rounds": "no", "poll_seconds": 5, "max_tokens": 64}
     server = local.backend(tmp_path, local.free_port(), label_studio.url, **settings)
     bench = Bench(studio, server, tmp_path / "models", settings)
     with server:

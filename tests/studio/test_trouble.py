@@ -149,7 +149,7 @@ def test_an_interface_saved_during_a_switch_is_kept_or_its_loss_is_reported(
     annotator = threading.Thread(target=_label_until, args=(bench, project, stop))
     annotator.start()
     try:
-        for number in range(12):
+        for number in range(6):
             config = SINGLE.replace("Which topic?", f"Which topic, number {number}?")
             reported = _times_reported(bench, project)
             bench.studio_of_its_own().of(project).update(label_config=config)
