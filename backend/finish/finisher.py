@@ -153,7 +153,13 @@ class Finisher:
 
     def _plan_of(self, run: Run, pool: Pool, config: LabelConfig) -> Plan:
         """The plan by which an interrupted run goes on: its version, and its promises."""
-        found = chosen_version(self._store, pool, config, run.version)
+        try:
+            found = chosen_version(self._store, pool, config, run.version)
+        except BackendError as error:
+            raise BackendError(
+                f"An interrupted finish cannot go on: {error}. Take back what it wrote with "
+                "--undo, and begin again"
+            ) from error
         chosen = Chosen(found.version, found.head, "begun with")
         plan = plan_of(self._store, pool, config, self._settings, run.goal, chosen)
         plan.keep(run.promises)

@@ -13,6 +13,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import PINNED, Pool
 from backend.project.pin import fitting_version
+from backend.project.versions import version_of
 from backend.project.whole_tasks import snapshot_of
 from backend.settings import Settings
 from model.finishing.goal import Goal
@@ -202,7 +203,7 @@ def chosen_version(store: Store, pool: Pool, config: LabelConfig, wanted: str = 
 
 def _name(store: Store, pool: Pool, wanted: str) -> tuple[str, str]:
     if wanted:
-        return wanted, "as asked"
+        return version_of(store, wanted).name, "as asked"
     pinned: str | None = pool.fact(PINNED)
     if pinned is not None:
         return pinned, "pinned"

@@ -265,6 +265,22 @@ def test_what_fails_in_the_middle_is_said_and_goes_on(
     assert project.held() == sorted(project.open)
 
 
+def test_what_cannot_go_on_can_be_taken_back(
+    project: Project, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The labelling interface was changed after an interruption."""
+    project.refusing = [500]
+    command(*PROVED)
+    project.xml = XML.replace('"Tech"', '"Science"')
+    status, said = command(*PROVED)
+    assert status == 2
+    assert "An interrupted finish cannot go on: Version 0.3 knows the labels Sport, Tech" in said
+    assert "--undo" in said
+    monkeypatch.setattr(predictions, "DOUBT_SECONDS", 0.0)
+    assert command("--undo")[0] == 0
+    assert project.held() == []
+
+
 def test_what_arrived_without_an_answer_is_not_written_again(
     project: Project, command: Command
 ) -> None:
@@ -422,7 +438,7 @@ def test_parquet_says_what_it_needs(project: Project, command: Command, tmp_path
         (("--precision", "high"), "is not a number such as 0.95"),
         (("--precision", "1.0"), "A precision of 1 cannot be promised"),
         (("--confidence", "0"), "A confidence of 0 cannot be promised"),
-        (("--version", "9.9"), "Version 9.9 has been deleted"),
+        (("--version", "9.9"), "There is no version 9.9; known are 0.3"),
         (("--undo",), "There is nothing to take back"),
     ],
 )
