@@ -16,14 +16,16 @@ page was left open. Where tasks take long, LEAST_MEDIANS times the median count 
 class Effort:
     """What all annotations of a project took.
 
-    seconds: of labelling, skips included; annotations: how many there are, skips left out; timed:
-    how many of all, skips included, have a time; cut: how many of these count as less than was
-    measured; guessed: how many that an earlier release of ours stored without a time count as the
-    median; timeless: how many came without a time, such as imported ones: they count as none.
+    seconds: of labelling, skips included; annotations: how many there are, skips left out; worked:
+    how many of these the seconds are of; timed: how many of all, skips included, have a time; cut:
+    how many of these count as less than was measured; guessed: how many that an earlier release of
+    ours stored without a time count as the median; timeless: how many came without a time, such as
+    imported ones: they count as none.
     """
 
     seconds: float = 0.0
     annotations: int = 0
+    worked: int = 0
     timed: int = 0
     cut: int = 0
     guessed: int = 0
@@ -35,18 +37,21 @@ class Times:
 
     def __init__(self) -> None:
         self._seconds: list[float] = []
-        self._annotations = self._guessed = self._timeless = 0
+        self._annotations = self._worked = self._guessed = self._timeless = 0
 
     def add(self, annotations: list[Json]) -> None:
         """Those of a task, as the mirror stores them."""
         for row in annotations:
-            self._annotations += not row["was_cancelled"]
-            if "lead_time" not in row:
-                self._guessed += 1
-            elif _is_time(row["lead_time"]):
+            is_label = not row["was_cancelled"]
+            self._annotations += is_label
+            if "lead_time" in row and not _is_time(row["lead_time"]):
+                self._timeless += 1
+                continue
+            self._worked += is_label
+            if "lead_time" in row:
                 self._seconds.append(float(row["lead_time"]))
             else:
-                self._timeless += 1
+                self._guessed += 1
 
     def total(self) -> Effort:
         """What they come to."""
@@ -56,6 +61,7 @@ class Times:
         return Effort(
             seconds=round(float(np.minimum(seconds, most).sum()) + self._guessed * median, 1),
             annotations=self._annotations,
+            worked=self._worked,
             timed=len(seconds),
             cut=int((seconds > most).sum()),
             guessed=self._guessed,

@@ -40,6 +40,13 @@ SHOWN: Json = {
     "target": "tasks",
     "hiddenColumns": {"explore": HIDDEN_IN_EXPLORE, "labeling": HIDDEN_IN_LABELING},
 }
+WITHOUT_SCORE: Json = {
+    **SHOWN,
+    "hiddenColumns": {
+        "explore": [*HIDDEN_IN_EXPLORE, "tasks:predictions_score"],
+        "labeling": [*HIDDEN_IN_LABELING, "tasks:predictions_score"],
+    },
+}
 UNLABELLED: Json = {
     "filter": "filter:tasks:total_annotations",
     "operator": "equal",
@@ -123,7 +130,7 @@ def ensure_sure_tab(studio: StudioProject, version: str) -> None:
     if ours:
         studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
     elif tabs:  # never the first one, which direct links follow
-        studio.create_tab({"title": SURE_TITLE, **SHOWN, **wanted})
+        studio.create_tab({"title": SURE_TITLE, **WITHOUT_SCORE, **wanted})
 
 
 def remove_sure_tab(studio: StudioProject) -> None:

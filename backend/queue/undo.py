@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from backend.queue.listing import same_address
 from backend.queue.publish import SAMPLING
-from backend.queue.tabs import remove_tabs
+from backend.queue.tabs import is_sure_version, remove_tabs
 from backend.queue.webhook import webhook_url
 from backend.studio.project import StudioProject
 
@@ -39,9 +39,10 @@ def reset_tabs(studio: StudioProject) -> Iterator[str]:
 
 
 def remove_predictions(studio: StudioProject, versions: Sequence[str]) -> Iterator[str]:
-    """Delete the predictions of these versions, as far as Label Studio holds any."""
-    held = studio.model_versions()
-    there = [name for name in versions if name in held]
+    """Delete the predictions of these versions, and those of which some version was sure, as far as
+    Label Studio holds any."""
+    ours = set(versions)
+    there = [name for name in studio.model_versions() if name in ours or is_sure_version(name)]
     for name in there:
         studio.delete_model_version(name)
     if there:

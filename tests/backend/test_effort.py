@@ -26,7 +26,7 @@ def total(*rows: Json) -> Effort:
 
 def test_times_add_up_and_those_of_skips_with_them() -> None:
     found = total(annotation(10.0), annotation(20), annotation(30.0, was_cancelled=True))
-    assert found == Effort(seconds=60.0, annotations=2, timed=3)
+    assert found == Effort(seconds=60.0, annotations=2, worked=2, timed=3)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_what_an_earlier_release_stored_counts_as_the_median() -> None:
 def test_what_is_no_time_counts_as_none(value: Any) -> None:
     found = total(annotation(value), annotation(10.0))
     assert (found.seconds, found.timed, found.timeless) == (10.0, 1, 1)
+    assert (found.annotations, found.worked) == (2, 1), "an imported label makes nobody faster"
 
 
 @given(st.lists(st.floats(allow_nan=True) | st.none(), max_size=20))

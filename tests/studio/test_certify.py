@@ -76,6 +76,9 @@ def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved
     assert len(asked) >= 5, "nine labels without an error prove .7, and four were there"
     assert state["finishing"]["coverage"] > 0.0
     assert state["certified"].startswith(f"Certification ended after {len(asked)} labels")
+    spent = state["budget"]["spent"]
+    assert (spent["paid"], spent["seconds_a_label"]) == (40 + len(asked), 1.0), "as Bench submits"
+    assert spent["hours"] == pytest.approx(len(asked) / 3600, rel=0.05)
     assert version.facts.certifying == 0
     assert set(asked) <= set(version.validation)
     assert not set(asked) & set(version.training)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, remove_sure_tab, sure_version
+from backend.queue.tabs import (
+    SURE_TITLE,
+    ensure_sure_tab,
+    is_sure_version,
+    remove_sure_tab,
+    sure_version,
+)
+from backend.queue.undo import remove_predictions
 from backend.studio.project import StudioProject
 from backend.types import Json
 from tests.studio.bench import Bench, choices, stories, until
@@ -84,3 +91,6 @@ def test_what_a_person_accepts_there_is_a_label_of_theirs(bench: Bench) -> None:
     remove_sure_tab(studio)
     assert [tab["id"] for tab in studio.tabs()] == before
     remove_sure_tab(studio)
+    assert list(remove_predictions(studio, [])) == ["deleted the predictions of 2 versions"]
+    left = studio.model_versions().keys()
+    assert "3.12" in left and not [name for name in left if is_sure_version(name)]

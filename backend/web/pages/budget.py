@@ -10,8 +10,9 @@ from model.storage.facts import VersionFacts
 
 @dataclass(frozen=True)
 class Spent:
-    """What labelling took so far. hours, cost: None where unknown; seconds_a_label: the pace, with
-    skips and second opinions in it, None where unknown; paid: annotations that are no skips."""
+    """What labelling took so far. hours, cost: None where unknown; seconds_a_label: of those labels
+    that have a time, with the skips between them, None where unknown; paid: annotations that are no
+    skips."""
 
     labels: int
     hours: float | None = None
@@ -39,7 +40,7 @@ def _spent(facts: VersionFacts, settings: Settings) -> Spent:
     if not effort:
         return Spent(facts.labels)
     hours = effort["seconds"] / 3600 if effort["timed"] else None
-    pace = effort["seconds"] / facts.labels if hours is not None and facts.labels else None
+    pace = effort["seconds"] / effort["worked"] if hours and effort["worked"] else None
     paid = effort["annotations"]
     cost = paid * settings.label_price if settings.label_price else None
     return Spent(facts.labels, hours, pace, paid, cost)
