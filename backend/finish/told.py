@@ -83,7 +83,10 @@ def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[st
         with_more = ", ".join(
             f"with {one.labels} probably {round(one.coverage * len(plan.ids)):,}" for one in offers
         )
-        yield f"More audit labels would let the model label more: {with_more}"
+        yield (
+            f"More audit labels would let the model label more: {with_more}. --certify "
+            f"{offers[0].labels} has annotators label these first"
+        )
     elif stand < of:
         yield "Up to 500 audit labels more would probably not change that much"
 
