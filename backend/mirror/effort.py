@@ -11,6 +11,8 @@ MOST_SECONDS, MOST_MEDIANS, LEAST_MEDIANS = 600.0, 20.0, 4.0
 """What is longer than MOST_MEDIANS times the median, or than ten minutes, counts as that much: the
 page was left open. Where tasks take long, LEAST_MEDIANS times the median count in any case."""
 
+A_YEAR = 365 * 24 * 3600.0
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -70,6 +72,7 @@ class Times:
 
 
 def _is_time(value: Any) -> bool:
-    """Whether this is a number of seconds; annotations can be written with anything."""
+    """Whether this is a number of seconds that anybody can have spent; annotations can be written
+    with anything."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0.0 < value < float("inf")
+    return is_number and 0.0 < value < A_YEAR
