@@ -97,6 +97,8 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     audits = snapshot.answered[held_out]
     gaps = _next_by_lot(snapshot, min(MOST_GAPS, most), policy)
     lots = draw(snapshot.ids[gaps], policy.seed)
+    others = snapshot.answered[~held_out]
+    taken = sampled(snapshot, others, most, policy.seed)
     return Audited(
         open_probs=head.probs(snapshot.vectors[looked_at]),
         weight=len(open_rows) / max(1, len(looked_at)),
@@ -105,6 +107,8 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
         audit_lots=draw(snapshot.ids[audits], policy.seed),
         gap_probs=head.probs(snapshot.vectors[gaps]),
         gap_lots=lots,
+        taken_probs=head.probs(snapshot.vectors[taken]),
+        taken_weight=len(others) / max(1, len(taken)),
         horizon=NEVER if len(gaps) == len(open_rows) else float(lots.max(initial=0.0)),
     )
 

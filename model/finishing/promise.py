@@ -9,9 +9,16 @@ prove it.
 
 The proof of a threshold needs a random sample of the answers above it. It is the audit tasks above
 it in the order of their lot, up to the first that is still open: whoever labelled which task for
-which reason, those are random.
+which reason, those are random. What people labelled besides, perhaps because it was easy, is gone
+from the tasks that the promise is about, and counts as if the model had made no error there.
+
+Two things are not proved, but were measured (tests/benchmarks/RESULTS.md). The order depends on the
+sizes of the samples, and where labels are asked for to prove something, these depend on the errors
+seen before. And several promises, of questions, labels or goals, hold each with the confidence, not
+all together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -46,7 +53,9 @@ class Audited:
     open_probs (o, c): of open tasks drawn at random, of which each stands for `weight` tasks;
     audit_probs, audit_truth (a, c), audit_lots (a,): of labelled audit tasks; gap_probs (g, c),
     gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks;
-    horizon: all open tasks with a lower lot are among these. Lots: `model.choosing.audit.draw`.
+    horizon: all open tasks with a lower lot are among these; taken_probs (b, c): of labelled tasks
+    that are no audit tasks, of which each stands for `taken_weight` tasks. Lots:
+    `model.choosing.audit.draw`.
     """
 
     open_probs: Floats
@@ -57,6 +66,8 @@ class Audited:
     gap_probs: Floats
     gap_lots: Floats
     horizon: float = NEVER
+    taken_probs: Floats | None = None
+    taken_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,18 +91,19 @@ class Promise:
 class Counts:
     """Of the audit labels above each threshold (t,): how many are a random sample, how many of
     these are wrong, how many the probabilities let expect to be wrong (doubt); labelled: how many
-    open tasks are labelled first."""
+    open tasks are labelled first; taken: how many labelled tasks are no part of the sample."""
 
     sample: Ints
     errors: Ints
     doubt: Floats
     labelled: Ints
+    taken: Ints
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The answers that one promise is about: of open tasks, of labelled audit tasks and of open
-    audit tasks."""
+    """The answers that one promise is about: of open tasks, of labelled audit tasks, of the open
+    tasks of the next lots, and of labelled tasks that are no audit tasks (taken, None: none)."""
 
     goal: Goal
     weight: float
@@ -101,6 +113,8 @@ class Slice:
     gaps: Claims
     gap_lots: Floats
     horizon: float
+    taken: Claims | None = None
+    taken_weight: float = 1.0
     known_counts: dict[int, Counts] = field(default_factory=dict, compare=False)
     """The same for all goals."""
 
@@ -123,18 +137,22 @@ class Slice:
         next lots are labelled first, of which nothing is known: they are not in the sample."""
         if extra not in self.known_counts:
             rows = [self._count(threshold, extra) for threshold in self.thresholds.tolist()]
-            table = np.array(rows, dtype=np.float64).reshape(-1, 4).T
-            sample, errors, labelled = (table[row].astype(np.int64) for row in (0, 1, 3))
-            self.known_counts[extra] = Counts(sample, errors, table[2], labelled)
+            table = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+            sample, errors, labelled, taken = (table[row].astype(np.int64) for row in (0, 1, 3, 4))
+            self.known_counts[extra] = Counts(sample, errors, table[2], labelled, taken)
         return self.known_counts[extra]
 
-    def _count(self, threshold: float, extra: int) -> tuple[int, int, float, int]:
+    def _count(self, threshold: float, extra: int) -> tuple[int, int, float, int, int]:
         assert self.audit.right is not None and self.audit.counted is not None
         gaps = self._next_gaps[1][self._next_gaps[0] >= threshold]
         end = gaps[extra] if len(gaps) > extra else self.horizon
-        inside = (self.audit.scores >= threshold) & (self.audit_lots < end) & self.audit.counted
+        above = self.audit.scores >= threshold
+        inside = above & (self.audit_lots < end) & self.audit.counted
+        taken = int((above & ~inside).sum())
+        if self.taken is not None:
+            taken += round(self.taken_weight * int((self.taken.scores >= threshold).sum()))
         wrong, doubt = int((inside & ~self.audit.right).sum()), 1.0 - self.audit.scores[inside]
-        return int(inside.sum()), wrong, float(doubt.sum()), min(extra, len(gaps))
+        return int(inside.sum()), wrong, float(doubt.sum()), min(extra, len(gaps)), taken
 
     @cached_property
     def _next_gaps(self) -> tuple[Floats, Floats]:
@@ -147,11 +165,11 @@ class Slice:
         question, label, goal = self.open.question, self.open.label, self.goal
         now, rest = self.counts(), self.tasks
         sample, errors = now.sample, now.errors
-        allowed = errors_allowed(sample, rest, goal.precision, goal.confidence)
+        allowed = errors_allowed(sample, rest, goal.precision, goal.confidence, now.taken)
         least = LEAST_SHARE * (1.0 - goal.precision) * sample
         doubted = np.maximum(DOUBT * now.doubt, least)
         chances = np.where(allowed >= 0, poisson.cdf(allowed, doubted), 0.0)
-        proved = is_proved(errors.astype(np.float64), sample, rest, goal.precision, goal.confidence)
+        proved = is_proved(errors, sample, rest, goal.precision, goal.confidence, now.taken)
         best = -1
         for place in np.lexsort((-rest, -chances)).tolist():
             if chances[place] <= 0.0 or not proved[place]:
@@ -160,7 +178,7 @@ class Slice:
         if best < 0:
             return Promise(question, label)
         n, k, m = int(sample[best]), int(errors[best]), int(rest[best])
-        low = lower_bound(k, n, m, goal.confidence)
+        low = lower_bound(k, n, m, goal.confidence, int(now.taken[best]))
         return Promise(question, label, float(self.thresholds[best]), n, k, low, m)
 
     def expected(self, extra: int) -> float:
@@ -169,7 +187,7 @@ class Slice:
         then, goal = self.counts(extra), self.goal
         errors = then.errors + self._error_rates() * then.labelled
         sample, rest = then.sample + then.labelled, self.tasks - then.labelled
-        proved = is_proved(errors, sample, rest, goal.precision, goal.confidence)
+        proved = is_proved(errors, sample, rest, goal.precision, goal.confidence, then.taken)
         # With nothing left above it, a threshold is proved, and gives nothing away.
         return self._lowest(proved & (rest > 0))
 
@@ -199,12 +217,15 @@ def slices_of(head: Head, known: Audited, goal: Goal) -> list[Slice]:
     of_open = claims_of(head, known.open_probs, goal)
     of_audit = claims_of(head, known.audit_probs, goal, known.audit_truth)
     of_gaps = claims_of(head, known.gap_probs, goal)
+    of_taken: Sequence[Claims | None] = [None] * len(of_open)
+    if known.taken_probs is not None:
+        of_taken = claims_of(head, known.taken_probs, goal)
     return [
         Slice(
             *(goal, known.weight, one, audit, known.audit_lots, gaps, known.gap_lots),
-            known.horizon,
+            *(known.horizon, taken, known.taken_weight),
         )
-        for one, audit, gaps in zip(of_open, of_audit, of_gaps, strict=True)
+        for one, audit, gaps, taken in zip(of_open, of_audit, of_gaps, of_taken, strict=True)
     ]
 
 
