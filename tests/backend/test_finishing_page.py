@@ -315,8 +315,8 @@ def test_a_version_of_an_earlier_release_has_no_budget_to_show(page: Page) -> No
 def test_the_goal_of_coverage_stands_beside_the_others(page: Page) -> None:
     page.settings = replace(page.settings, goal_coverage=0.8, goal_score=0.9)
     shown = page.client({}).get("/status/7").text
-    assert "accuracy of 0.9: not measured yet" in shown
-    assert "80\u00a0% of the open tasks by itself at 95\u00a0% precision: 71\u00a0% now" in shown
+    assert "Goal: accuracy of 0.9; not measured yet" in shown
+    assert "80\u00a0% of the open tasks by itself at 95\u00a0% precision; 71\u00a0% now" in shown
 
 
 def test_prometheus_gets_the_coverage(page: Page) -> None:

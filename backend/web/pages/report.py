@@ -100,13 +100,13 @@ def goals_of(served: "Served", settings: Settings, metric: Any) -> list[str]:
     if settings.goal_score:
         measured = facts.validation.get(metric)
         low = "not measured yet" if measured is None else f"at least {measured['low']:.2f} now"
-        goals.append(f"{METRIC_NAMES[metric]} of {settings.goal_score:g}: {low}")
+        goals.append(f"Goal: {METRIC_NAMES[metric]} of {settings.goal_score:g}; {low}")
     if settings.goal_coverage:
         coverage = facts.outlook.get("coverage")
         now = "nothing is known yet" if coverage is None else f"{roughly(coverage)} now"
         goals.append(
-            f"The model labels {roughly(settings.goal_coverage)} of the open tasks by itself at "
-            f"{exactly(settings.goal_precision)} precision: {now}"
+            f"Goal: the model can label {roughly(settings.goal_coverage)} of the open tasks by "
+            f"itself at {exactly(settings.goal_precision)} precision; {now}"
         )
     return goals
 
