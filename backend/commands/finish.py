@@ -93,6 +93,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> None:
+    if arguments.dry_run and (arguments.undo or arguments.certify is not None):
+        raise BackendError(
+            "--dry-run says what would be labelled, not what --undo and --certify would do, and "
+            "these would change something. Leave out one of the two"
+        )
     settings = from_env(os.environ)
     goal = goal_of(arguments, settings)
     if arguments.certify is not None:

@@ -15,7 +15,7 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from backend.errors import BackendError, is_disk_full
+from backend.errors import BackendError, explained, is_disk_full
 from backend.finish.plan import Part, Plan
 from backend.interface.answers import answer_of
 from backend.interface.preannotations import confidence_of, demand_score, results_of
@@ -265,7 +265,10 @@ def _room_for(path: Path, aside: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if not is_disk_full(error):
-            raise
+            raise BackendError(
+                f"{path} cannot be written: {explained(error)}. Choose another folder or name with "
+                "--out"
+            ) from error
         aside.unlink(missing_ok=True)
         raise BackendError(
             f"The disk is full, so {path} was not written and what there was of it is deleted. "

@@ -89,6 +89,8 @@ class Plan:
         self.ids: Ints = snapshot.ids[writable]
         self.is_audit: Bools = audits[writable]
         """Which of them are audit tasks."""
+        self.promised_about = int(snapshot.open.sum())
+        """How many tasks the promises and forecasts are about."""
         self.audits = len(known.audit_lots)
         """Audit labels there are."""
         self._vectors, self._writable, self._known = snapshot.vectors, writable, known

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from backend.finish.plan import Left, Plan, question_names
-from model.finishing.outlook import More
+from model.finishing.outlook import EXTRA, More
 from model.finishing.promise import NEVER, Promise
 
 SHOWN_LABELS = 40
@@ -78,17 +78,21 @@ def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[st
             f"at random: {why} and label some, at best 60 or more"
         )
         return
-    offers = list(_offers(plan.more, stand / max(1, of)))
+    now = plan.split.coverage
+    offers = list(_offers(plan.more, now))
     if offers:
+        # Forecasts are also about tasks that the model has annotated before: what is gained counts.
+        gained = [(one.coverage - now) * plan.promised_about for one in offers]
         with_more = ", ".join(
-            f"with {one.labels} probably {round(one.coverage * len(plan.ids)):,}" for one in offers
+            f"with {one.labels} probably {min(len(plan.ids), stand + round(gain)):,}"
+            for one, gain in zip(offers, gained, strict=True)
         )
         yield (
             f"More audit labels would let the model label more: {with_more}. --certify "
             f"{offers[0].labels} has annotators label these first"
         )
     elif stand < of:
-        yield "Up to 500 audit labels more would probably not change that much"
+        yield f"Up to {EXTRA[-1]} audit labels more would probably not change that much"
 
 
 def _offers(more: Sequence[More], now: float) -> Iterator[More]:

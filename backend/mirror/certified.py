@@ -48,6 +48,7 @@ def current(pool: "Pool") -> Certifying | None:
     return None if found is None else Certifying(**{**found, "goal": Goal(**found["goal"])})
 
 
-def answered(pool: "Pool", now: Certifying, open_ids: Ints) -> int:
-    """How many of the tasks that were asked for since it began are not open any more."""
-    return int((~np.isin(pool.certified(since=now.begun), open_ids)).sum())
+def answered(pool: "Pool", now: Certifying, unlabelled: Ints) -> int:
+    """How many of the tasks that were asked for since it began are not among those that nobody but
+    the model has annotated."""
+    return int((~np.isin(pool.certified(since=now.begun), unlabelled)).sum())

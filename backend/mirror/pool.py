@@ -164,8 +164,10 @@ class Pool:
         return np.array(self._db.execute(query, (since,)).fetchall(), dtype=np.int64).ravel()
 
     def add_certified(self, ids: Ints, at: float) -> None:
+        """Of those that were asked for before, the last time counts: their labels are given to what
+        goes on now."""
         rows = [(task, at) for task in ids.tolist()]
-        self._db.executemany("INSERT OR IGNORE INTO certified VALUES (?, ?)", rows)
+        self._db.executemany("INSERT OR REPLACE INTO certified VALUES (?, ?)", rows)
 
     def revision(self) -> int:
         """A number that grows whenever the mirror changes."""

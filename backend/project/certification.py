@@ -6,6 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from backend.errors import BadRequest, UnknownVersion
 from backend.mirror import certified
 from backend.mirror.certified import Certifying
@@ -89,7 +91,9 @@ def look(pool: Pool, settings: Settings, labelling: Labelling) -> Certification:
     now = certified.current(pool)
     if now is None:
         return Certification(Goal(settings.goal_precision, settings.goal_confidence))
-    given = certified.answered(pool, now, labelling.ids[labelling.open])
+    # What the model annotates meanwhile is no label.
+    unlabelled = np.concatenate([labelling.ids[labelling.open], labelling.finished])
+    given = certified.answered(pool, now, unlabelled)
     found = Certification(now.goal, now, given)
     if found.left > 0:
         return found

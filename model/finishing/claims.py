@@ -1,6 +1,6 @@
 """What the model would write about tasks, how sure it is, and whether that is right."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,8 @@ class Claims:
 def claims_of(head: Head, probs: Floats, goal: Goal, truth: Bools | None = None) -> list[Claims]:
     """The claims of a head: probs (n, c), and what people say (n, c), all False in the columns of a
     question that they leave out."""
-    answers = head.answers(probs)
     groups = head.groups or (LabelGroup(head.kind, 0, len(head.labels)),)
+    answers = _given(head, groups, head.answers(probs))
     found: list[Claims] = []
     for place, group in enumerate(groups):
         is_asked = asked(head, group, answers)
@@ -45,6 +45,15 @@ def claims_of(head: Head, probs: Floats, goal: Goal, truth: Bools | None = None)
         said = None if truth is None else truth[:, group.columns]
         claims = _Question(group, probs[:, group.columns], mine, said, head, is_asked)
         found += claims.each(place) if goal.each_label else [claims.all(place, goal)]
+    return found
+
+
+def _given(head: Head, groups: Sequence[LabelGroup], answers: Bools) -> Bools:
+    """Without the answers (n, c) to questions that are not asked, on which others may depend."""
+    found = answers
+    for _ in groups:  # a chain of questions is no longer
+        parts = [answers[:, one.columns] & asked(head, one, found)[:, None] for one in groups]
+        found = np.hstack(parts)
     return found
 
 

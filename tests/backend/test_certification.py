@@ -1,5 +1,6 @@
 """When audit labels may be asked for first, and what is refused."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,15 +8,22 @@ import numpy as np
 import pytest
 
 from backend.errors import BackendError
+from backend.interface.parse import parse
 from backend.mirror import certified
+from backend.mirror.finished import marked
 from backend.mirror.pool import Pool
 from backend.project import certification
+from backend.settings import Settings
 from model.finishing.goal import Goal
 from model.heads.head import Head
 from model.storage.store import Store, Version
 from tests.backend.test_routes import served_in
 
 GOAL = Goal(0.9, 0.8)
+CONFIG = parse(
+    '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
+    '<Choice value="Sport"/><Choice value="Tech"/></Choices></View>'
+)
 
 
 @pytest.fixture
@@ -89,3 +97,26 @@ def test_spans_cannot_be_proved(store: Store, pool: Pool) -> None:
     pool.add_published("0.4", 2.0)
     with pytest.raises(BackendError, match="Spans cannot be certified"):
         certification.start(pool, store, GOAL, 30)
+
+
+def test_what_was_asked_for_before_counts_again(store: Store, pool: Pool) -> None:
+    """Begun anew, its labels were never counted, so that it asked for more than was wanted."""
+    certification.start(pool, store, GOAL, 100)
+    pool.add_certified(np.arange(1, 101), time.time())
+    certification.start(pool, store, GOAL, 50)
+    pool.add_certified(np.arange(1, 51), time.time())
+    now = certified.current(pool)
+    assert now is not None
+    assert certified.answered(pool, now, np.arange(31, 101)) == 30
+
+
+def test_what_the_model_annotates_is_no_label_that_was_asked_for(store: Store, pool: Pool) -> None:
+    """Certification said that its labels were given, where the model had annotated the tasks."""
+    region = {"from_name": "topic", "to_name": "text", "type": "choices", "score": 0.99}
+    regions = marked([{**region, "value": {"choices": ["Sport"]}}], "0.3")
+    made = {"id": 1, "result": regions, "was_cancelled": False}
+    pool.update([{"id": 1, "data": {"text": "a"}, "annotations": [made]}], CONFIG)
+    certification.start(pool, store, GOAL, 1)
+    pool.add_certified(np.array([1]), time.time())
+    found = certification.look(pool, Settings(), pool.labelling(CONFIG, False))
+    assert (found.given, found.left) == (0, 1)

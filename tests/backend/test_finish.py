@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from backend.finish.pace import LONG, MOST_ROWS, Batches, Pace
 from backend.folder.lock import lock_of
 from backend.interface.content import key_of
 from backend.interface.parse import parse
+from backend.mirror.certified import current
 from backend.mirror.finished import FACT, marked
 from backend.mirror.identity import CREATED
 from backend.mirror.pool import Pool
@@ -646,3 +648,52 @@ def test_a_goal_is_remembered_as_it_was(tmp_path: Path) -> None:
         assert list(ledger.parts(run)) == [[1, 2]]
         ledger.forget(run)
         assert ledger.runs() == []
+
+
+@pytest.mark.parametrize("change", [("--undo",), ("--certify", "10")], ids=str)
+def test_a_dry_run_changes_nothing(
+    project: Project, command: Command, change: tuple[str, ...]
+) -> None:
+    """`--undo --dry-run` took everything back."""
+    command(*PROVED)
+    before = project.held()
+    status, said = command(*change, "--dry-run")
+    assert status == 2
+    assert "Leave out one of the two" in said
+    assert project.held() == before
+    with closing(project.pool()) as pool:
+        assert current(pool) is None
+
+
+def test_a_file_where_nothing_can_be_written_is_said(project: Project, command: Command) -> None:
+    """It was a traceback."""
+    status, said = command(*PROVED, "--out", "/proc/answers.jsonl")
+    assert status == 2
+    assert "/proc/answers.jsonl cannot be written" in said
+
+
+def test_more_labels_are_not_promised_to_help_where_the_model_labelled_all_it_could(
+    project: Project, command: Command
+) -> None:
+    """The tasks that it had annotated already were offered once more."""
+    unsure = {*sorted(project.labelled)[:16], *sorted(project.open)[100:]}
+    with project.store.new_encoder(1) as aside:
+        write_encoder_meta(aside, EncoderMeta("base", "base", 16, 2))
+    ids = list(project.tasks)
+    near, far = (0.69, 0.72), (0.0, 1.0)
+    sides = [(near if task in unsure else far)[:: -1 if task % 2 else 1] for task in ids]
+    keys = [key_of((f"text {task}",)) for task in ids]
+    project.store.vectors(1).append(np.array(keys), np.array(sides))
+    for task in sorted(project.labelled)[:16:2]:
+        project.tasks[task]["annotations"][0]["result"] = answer(topic_of(task + 1))
+    project.store.save_version(replace(project.store.load_version("0.3"), name="1.1", encoder=1))
+    sure = sorted(project.open - unsure)
+    result = marked([{**answer("Sport")[0], "score": 0.99}], "1.1")
+    for task in sure:
+        project.annotate(task, "", result=result)
+    with closing(project.pool()) as pool:
+        pool.add_published("1.1", 2.0)
+        pool.update(project.tasks.values(), CONFIG)
+    said = command(*PROVED, "--dry-run")[1]
+    assert "The model can label 0 of them by itself" in said
+    assert "Up to 400 audit labels more would probably not change that much" in said

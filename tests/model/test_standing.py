@@ -6,7 +6,7 @@ from model.finishing.claims import NOTHING, Claims, claims_of
 from model.finishing.goal import Goal
 from model.finishing.promise import NEVER, Promise
 from model.finishing.standing import standing_of
-from model.types import Floats
+from model.types import Condition, Floats, LabelGroup
 from tests.model.audited import TWO_QUESTIONS, head_of
 
 SINGLE = head_of("single", ("a", "b"))
@@ -122,3 +122,16 @@ def test_a_task_needs_no_person_when_all_questions_that_are_asked_stand() -> Non
     assert tasks == [False, True]
     _, tasks = stands(ASKED, Promise(0, None), both[1])
     assert tasks == [False, False]
+
+
+def test_what_an_unasked_question_would_be_answered_decides_nothing() -> None:
+    """The third question is asked unless the second is answered by x. Where the second was not
+    asked, its x counted all the same, and an unsure answer to the third was given away."""
+    unless = LabelGroup("single", 4, 6, (Condition(("x",), is_negated=True),))
+    labels = (*TWO_QUESTIONS.labels, "m", "n")
+    head = head_of("multiple", labels, (*TWO_QUESTIONS.groups, unless), [0.5] * 6)
+    probs = np.array([[0.01, 0.99, 0.9, 0.1, 0.45, 0.55]])
+    third = claims_of(head, probs, Goal())[2]
+    assert (third.asked.tolist(), third.scores.tolist()) == ([True], [0.55])
+    stands = standing_of(head, probs, Goal(), [Promise(place, None, 0.9) for place in range(3)])
+    assert stands.tasks.tolist() == [False]
