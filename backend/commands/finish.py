@@ -98,6 +98,11 @@ def run(arguments: Namespace) -> None:
             "--dry-run says what would be labelled, not what --undo and --certify would do, and "
             "these would change something. Leave out one of the two"
         )
+    if arguments.email and (arguments.to != ANNOTATIONS or arguments.out or arguments.undo):
+        raise BackendError(
+            "--as names whose annotations they become, so it goes with --to annotations alone. "
+            "Leave it out, or add --to annotations"
+        )
     settings = from_env(os.environ)
     goal = goal_of(arguments, settings)
     if arguments.certify is not None:
@@ -123,6 +128,11 @@ def run(arguments: Namespace) -> None:
 def certify(settings: Settings, project: int, goal: Goal, budget: int) -> None:
     """Have the running server ask for audit labels first, or stop that for a budget of 0."""
     store = store_of(settings.model_dir, project)
+    if not (store.folder / MIRROR).is_file():
+        raise BackendError(
+            f"{store.folder} has no copy of the tasks yet: start the server, and wait until it has "
+            "read the project"
+        )
     with closing(Pool(store.folder / MIRROR)) as pool:
         if budget == 0:
             stop(pool)

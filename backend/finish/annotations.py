@@ -56,7 +56,7 @@ class Annotations:
 
     def _results(self, part: Part) -> list[list[Json]]:
         results = results_of(part.probs, self._plan.chosen.head, self._plan.config)
-        return [marked(result, self._run.version) for result in results]
+        return [marked(result, self._run.version, self._run.person) for result in results]
 
     def _annotation(self, task: int, result: list[Json]) -> Json:
         name = f"{self._run.number} {self._run.begun} {self._run.version} {task}"

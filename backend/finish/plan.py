@@ -41,16 +41,18 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Left:
-    """How many open tasks stay with people because the model says nothing of them.
+    """How many open tasks stay with people because the model says nothing of them, and what it
+    leaves out of the others.
 
     unencoded: without a vector so far; unreadable: what they show could not be read; blank: they
-    show nothing; unread: not read from Label Studio yet.
+    show nothing; unread: not read from Label Studio yet; questions: what people are asked besides.
     """
 
     unencoded: int = 0
     unreadable: int = 0
     blank: int = 0
     unread: int = 0
+    questions: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> int:
@@ -158,8 +160,15 @@ def plan_of(
         writable=writable,
         audits=audits_of(whole, policy),
         known=audited_of(whole, head, policy),
-        left=_left(labelling, has_vector),
+        left=_left(labelling, has_vector, _not_answered(config, asked)),
     )
+
+
+def _not_answered(config: LabelConfig, asked: LabelConfig) -> tuple[str, ...]:
+    """What people are asked that the head does not answer."""
+    answered = {question.from_name for question in asked.questions}
+    unlearnt = [one.from_name for one in config.questions if one.from_name not in answered]
+    return (*(f"{name}, which nobody has answered yet" for name in unlearnt), *config.left_out)
 
 
 def _check_audits(snapshot: Snapshot, policy: Policy, version: Version) -> None:
@@ -175,13 +184,14 @@ def _check_audits(snapshot: Snapshot, policy: Policy, version: Version) -> None:
         )
 
 
-def _left(labelling: Labelling, has_vector: Bools) -> Left:
+def _left(labelling: Labelling, has_vector: Bools, questions: tuple[str, ...]) -> Left:
     without = labelling.open & ~has_vector
     return Left(
         unencoded=int((without & ~labelling.unreadable).sum()),
         unreadable=int((without & labelling.unreadable).sum()),
         blank=len(labelling.blank),
         unread=labelling.unread,
+        questions=questions,
     )
 
 

@@ -24,6 +24,8 @@ def told(plan: Plan, audit_share: float) -> Iterator[str]:
     )
     yield f"The model can label {stand:,} of them by itself{_share(stand, of)}"
     yield from _promised(plan)
+    if plan.left.questions:
+        yield f"It does not answer: {'; '.join(plan.left.questions)}. These stay empty"
     yield f"{of - stand:,} stay with people{_about(plan.left)}"
     yield from _outlook(plan, audit_share, stand, of)
 

@@ -17,7 +17,8 @@ PAGE = 1000
 """The most tasks in one response."""
 
 TASK_FIELDS = (
-    "id,data,annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time"
+    "id,data,annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time,"
+    "parent_annotation"
 )
 PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"

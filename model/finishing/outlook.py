@@ -97,7 +97,7 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     audits = snapshot.answered[held_out]
     gaps = _next_by_lot(snapshot, min(MOST_GAPS, most), policy)
     lots = draw(snapshot.ids[gaps], policy.seed)
-    others = snapshot.answered[~held_out]
+    others = np.setdiff1d(np.flatnonzero(~snapshot.open), audits)
     taken = sampled(snapshot, others, most, policy.seed)
     return Audited(
         open_probs=head.probs(snapshot.vectors[looked_at]),

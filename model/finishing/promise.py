@@ -53,8 +53,9 @@ class Audited:
     open_probs (o, c): of open tasks drawn at random, of which each stands for `weight` tasks;
     audit_probs, audit_truth (a, c), audit_lots (a,): of labelled audit tasks; gap_probs (g, c),
     gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks;
-    horizon: all open tasks with a lower lot are among these; taken_probs (b, c): of labelled tasks
-    that are no audit tasks, of which each stands for `taken_weight` tasks. Lots:
+    horizon: all open tasks with a lower lot are among these; taken_probs (b, c): of all
+    other tasks, which people or the model labelled or people skipped, of which each stands for
+    `taken_weight` tasks. Lots:
     `model.choosing.audit.draw`.
     """
 

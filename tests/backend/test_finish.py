@@ -535,6 +535,7 @@ def test_undo_leaves_what_people_saved_again(project: Project, command: Command)
     corrected, confirmed = sorted(given)[:2]
     (made,) = project.tasks[corrected]["annotations"]
     made["result"][0]["value"] = {"choices": ["Tech"]}
+    made |= {"created_at": "2026-01-01T10:00:00.1Z", "updated_at": "2026-01-01T10:00:05.2Z"}
     (made,) = project.tasks[confirmed]["annotations"]
     made |= {"created_at": "2026-01-01T10:00:00.1Z", "updated_at": "2026-01-01T10:00:09.2Z"}
     status, said = command("--undo")

@@ -43,6 +43,19 @@ def test_a_mark_holds_until_anything_that_is_answered_changes(
     assert finished_by(again) is None, "somebody looked at it, and saved it"
 
 
+def test_renamed_labels_are_the_models_still_and_copies_are_a_persons() -> None:
+    """The Data Manager renames labels without saving again, and copies results to other tasks."""
+    region = {"value": {"choices": ["Sport"]}, "score": 0.9}
+    made: Json = {"result": marked([region], "0.3", 5), "completed_by": 5}
+    assert finished_by(made) == "0.3"
+    renamed = copy.deepcopy(made)
+    renamed["result"][0]["value"] = {"choices": ["Sports"]}
+    assert finished_by(renamed) == "0.3"
+    assert finished_by({**renamed, "completed_by": 1}) is None, "changed, and imported elsewhere"
+    assert finished_by({**made, "completed_by": 1}) == "0.3", "imported elsewhere as it was"
+    assert finished_by({**made, "completed_by": 1, "parent_annotation": 17}) is None
+
+
 @pytest.mark.parametrize(
     "result",
     [None, [], ["x"], [{}], [{"meta": {"text": ["a note"]}}], [{"meta": {"finish": 1}}]],

@@ -109,6 +109,10 @@ def test_labelled_tasks_that_may_have_been_easy_ones_count_against_a_promise() -
     many = split_of(HEAD, replace(known, taken_weight=4.0), GOAL)
     assert few.coverage > 0.2
     assert many.coverage < few.coverage
+    skipped = replace(SNAPSHOT, open=SNAPSHOT.open & (np.arange(SIZE) % 2 == 0))
+    gone = audited_of(skipped, HEAD, POLICY).taken_probs
+    assert gone is not None
+    assert len(gone) == SIZE - len(RESERVE) - skipped.open.sum(), "also what people skipped"
 
 
 def test_a_higher_precision_covers_less_and_the_band_lies_above() -> None:
