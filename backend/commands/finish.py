@@ -63,7 +63,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write FILE.jsonl, .csv, .parquet or .json in place of both",
+        help="write FILE.jsonl, .csv, .parquet or .json, and nothing into Label Studio",
     )
     what.add_argument(
         "--certify",
@@ -83,7 +83,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         dest="email",
         default="",
         metavar="EMAIL",
-        help="the user of Label Studio whose annotations they become (default: the token's)",
+        help="the user of Label Studio whose annotations they become, with --to annotations",
     )
     parser.add_argument(
         "--full-speed",

@@ -94,8 +94,8 @@ def ours_in(task: Json) -> list[int]:
 
 
 def person_of(session: Session, email: str) -> int:
-    """The user whose annotations they become. `email`: who that is, "" for the token's own user.
-    Raises BackendError when there is no such user, or nobody could tell whose labels are whose."""
+    """The user whose annotations they become. Raises BackendError when none is named, because
+    nobody could tell whose labels are whose, or there is no such user."""
     try:
         known = users(session)
     except StudioError as error:
@@ -117,10 +117,8 @@ def person_of(session: Session, email: str) -> int:
             )
         return int(found[0])
     own = session.json("GET", "/api/current-user/whoami")
-    if len(known) < 2:
-        raise BackendError(
-            f"{own['email']} is the only user, so that the model's labels could not be told from "
-            f"theirs. Make a user for the model (sign up in another browser) and name it with --as "
-            f"EMAIL, or say --as {own['email']}"
-        )
-    return int(own["id"])
+    raise BackendError(
+        f"Say with --as EMAIL whose annotations they become. As those of {own['email']}, the "
+        "token's user, the model's labels could not be told from theirs in Label Studio's pages: "
+        "better make a user for the model (sign up in another browser, or invite it)"
+    )

@@ -228,7 +228,7 @@ def format_of(path: Path) -> Format:
     made = FORMATS.get(path.suffix.lower())
     if made is None:
         raise BackendError(
-            f"{path}: the name must end in {', '.join(FORMATS)}; the end says what is written"
+            f"{path}: the name must end in one of {', '.join(FORMATS)}, which decides the format"
         )
     if path.exists():
         raise BackendError(f"{path} exists; choose another name with --out, or delete it")

@@ -29,7 +29,7 @@ from backend.mirror.pool import Pool
 from backend.progress import counting
 from backend.project.encoder_spec import ignored_by
 from backend.project.versions import store_of
-from backend.queue.tabs import SURE_TITLE, ensure_sure_tab
+from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 from model.finishing.goal import Goal
@@ -150,6 +150,9 @@ class Finisher:
             ensure_sure_tab(self._studio, run.version)
         ledger.end(run)
         self._say(_result(wanted.target, run, done))
+        self._say(
+            f"To take it back: python -m backend finish --project {self._studio.number} --undo"
+        )
 
     def _plan_of(self, run: Run, pool: Pool, config: LabelConfig) -> Plan:
         """The plan by which an interrupted run goes on: its version, and its promises."""
@@ -258,10 +261,8 @@ def _result(target: str, run: Run, done: Outcome) -> str:
     if target == TAB:
         return (
             f'The Data Manager tab "{SURE_TITLE}" shows {done.written + done.there:,} tasks'
-            f"{taken}. Select them there and choose Create Annotations From Predictions to accept "
-            "them. To take the tab back: the same command with --undo"
+            f"{taken}; audit tasks are left to people. Select them there and choose Create "
+            "Annotations From Predictions to accept "
+            f'them; choose the predictions named "{sure_version(run.version)}"'
         )
-    return (
-        f"Wrote {done.written:,} {target} of version {run.version}{there}{taken}. "
-        "To take them back: the same command with --undo"
-    )
+    return f"Wrote {done.written:,} {target} of version {run.version}{there}{taken}"

@@ -87,6 +87,8 @@ class Plan:
         annotated before as open ones, because the promise is about them, too; writable: its open
         rows of which something may be written; audits: which of all its rows are audit tasks."""
         self.chosen, self.config, self.goal = chosen, config, goal
+        self.annotated = int(snapshot.open.sum()) - len(writable)
+        """How many tasks the model has annotated before."""
         self.left = left
         self.ids: Ints = snapshot.ids[writable]
         self.is_audit: Bools = audits[writable]

@@ -22,7 +22,13 @@ def told(plan: Plan, audit_share: float) -> Iterator[str]:
         f"Version {version} ({plan.chosen.why}), {of:,} open tasks, wanted: at least "
         f"{_percent(goal.precision)} right, with a confidence of {_percent(goal.confidence)}"
     )
-    yield f"The model can label {stand:,} of them by itself{_share(stand, of)}"
+    count = f"{stand:,}" if stand else "none"
+    yield f"The model can label {count} of them by itself{_share(stand, of) if stand else ''}"
+    if plan.annotated:
+        yield (
+            f"{plan.annotated:,} more tasks are annotated by the model already; what is promised "
+            "is promised of these, too"
+        )
     yield from _promised(plan)
     if plan.left.questions:
         yield f"It does not answer: {'; '.join(plan.left.questions)}. These stay empty"
@@ -49,7 +55,8 @@ def _name(plan: Plan, promise: Promise) -> str:
 
 def _in_words(promise: Promise, audits: int) -> str:
     if promise.threshold == NEVER:
-        return f"nothing: the {audits} audit labels do not prove it for any answers"
+        why = f"{audits} audit labels do not prove it" if audits else "there are no audit labels"
+        return f"nothing yet, because {why}"
     wrong = "none of them wrong" if not promise.errors else f"{promise.errors} of them wrong"
     return (
         f"{promise.tasks:,} answers of a probability of {promise.threshold:.2f} or more, at least "
@@ -65,19 +72,19 @@ def _about(left: Left) -> str:
         "are not read from Label Studio yet": left.unread,
     }
     said = [f"{count:,} {reason}" for reason, count in reasons.items() if count]
-    return f"; of {', '.join(said)}" if said else ""
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[str]:
     if not plan.audits:
         why = (
-            "AUDIT_SHARE=0 draws none. Set it, for example to 0.1, restart the server"
+            "with AUDIT_SHARE=0 none is drawn"
             if audit_share == 0.0
-            else f"{audit_share:.0%} of the tasks that annotators see become some. Go on"
+            else f"{_percent(audit_share)} of the tasks that annotators see are drawn so"
         )
         yield (
-            "Nothing can be promised, because there are no audit labels, the ones of tasks drawn "
-            f"at random: {why} and label some, at best 60 or more"
+            "Nothing can be promised, because no task that was drawn at random has a label yet: "
+            f"{why}. --certify asks for such tasks first; about 60 without an error prove 95 %"
         )
         return
     now = plan.split.coverage

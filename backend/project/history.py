@@ -15,6 +15,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from backend.folder.past import COMPARED, FILE, Past, past_of, same_labels
+from backend.project.versions import labels_of_the_lot
 from backend.settings import Settings
 from backend.types import Json
 from model.measuring.metrics import cohen_kappa
@@ -52,7 +53,7 @@ class History:
     def add(self, played: "Round") -> None:
         """Record a version that was made."""
         facts = facts_of(played.version)
-        head, labels = played.version.head, facts["labels"]
+        head, labels = played.version.head, labels_of_the_lot(played.version)
         if self._compared_at is not None and labels < self._compared_at:
             self._compared_at = None  # labels were deleted: start again
         # A pinned head would only be compared with itself.
@@ -65,7 +66,7 @@ class History:
         rest = {
             name: facts[name] for name in ("kappa", "open_tasks") if facts.get(name) is not None
         }
-        self._tracker.round(labels, {"audit": figures, "pool": rest})
+        self._tracker.round(facts["labels"], {"audit": figures, "pool": rest})
 
     def close(self) -> None:
         """Close the TensorBoard log; adding a further round opens another."""

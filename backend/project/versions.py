@@ -63,6 +63,14 @@ def versions_of(store: Store) -> list[Version]:
     return sorted(versions, key=lambda version: float(version.facts.created_at))
 
 
+def labels_of_the_lot(version: Version) -> int:
+    """How many labels a version knows without those that were asked for to prove something: they
+    teach nothing, and however many there are, the version stays the same."""
+    audits = len(version.validation)
+    measured = int(version.facts.validation.get("examples", audits))
+    return version.facts.labels - max(0, audits - measured)
+
+
 def least_confidence(version: Version, question: str = "") -> float:
     """The least probability with which a version pre-annotates an answer to the question of this
     name. A question that nobody has answered yet keeps that of the first versions, because nothing

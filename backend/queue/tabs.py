@@ -124,7 +124,11 @@ def ensure_sure_tab(studio: StudioProject, version: str) -> None:
         "type": "List",
         "value": [sure_version(version)],
     }
-    wanted = {"filters": {"conjunction": "and", "items": [UNLABELLED, item]}}
+    hidden = [one for one in HIDDEN_IN_EXPLORE if one != "tasks:predictions_results"]
+    wanted = {
+        "filters": {"conjunction": "and", "items": [UNLABELLED, item]},
+        "hiddenColumns": {"explore": hidden, "labeling": HIDDEN_IN_LABELING},
+    }
     tabs = studio.tabs()
     ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == SURE_TITLE]
     if ours:

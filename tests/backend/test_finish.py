@@ -316,7 +316,7 @@ def test_annotations_are_marked_and_made_once(project: Project, command: Command
     before = project.open
     status, said = command(*PROVED, "--to", "annotations")
     assert status == 2
-    assert "me@example.com is the only user" in said
+    assert "Say with --as EMAIL whose annotations they become" in said
     status, said = command(*PROVED, "--to", "annotations", "--as", "Me@example.com")
     assert status == 0, said
     assert f"Wrote {len(before)} annotations of version 0.3" in said
@@ -414,7 +414,7 @@ def test_files_that_cannot_be_written_are_refused(
     (tmp_path / "there.csv").write_text("mine")
     for name, sentence in {
         "there.csv": "there.csv exists; choose another name",
-        "a.xlsx": "the name must end in .jsonl, .csv, .parquet, .json",
+        "a.xlsx": "the name must end in one of .jsonl, .csv, .parquet, .json",
         "no/a.csv": "there is no folder",
     }.items():
         status, said = command("--out", str(tmp_path / name))
@@ -493,9 +493,9 @@ def test_without_audit_labels_nothing_is_promised(
     monkeypatch.setenv("AUDIT_SHARE", "0")
     status, said = command(*PROVED, "--to", "annotations", "--as", "me@example.com")
     assert status == 0
-    assert "The model can label 0 of them" in said
-    assert "Nothing can be promised, because there are no audit labels" in said
-    assert "AUDIT_SHARE=0 draws none" in said
+    assert "The model can label none of them" in said
+    assert "no task that was drawn at random has a label yet" in said
+    assert "with AUDIT_SHARE=0 none is drawn" in said
     assert "Nothing is written" in said
 
 
@@ -696,5 +696,5 @@ def test_more_labels_are_not_promised_to_help_where_the_model_labelled_all_it_co
         pool.add_published("1.1", 2.0)
         pool.update(project.tasks.values(), CONFIG)
     said = command(*PROVED, "--dry-run")[1]
-    assert "The model can label 0 of them by itself" in said
+    assert "The model can label none of them by itself" in said
     assert "Up to 400 audit labels more would probably not change that much" in said

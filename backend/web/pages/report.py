@@ -8,7 +8,7 @@ from backend.folder.past import FILE, past_of
 from backend.project.certification import seen
 from backend.project.history import reasons
 from backend.project.pin import pinned_name
-from backend.project.versions import least_confidence
+from backend.project.versions import labels_of_the_lot, least_confidence
 from backend.settings import Settings
 from backend.types import Json
 from backend.web.pages.budget import budget_of
@@ -114,7 +114,7 @@ def goals_of(served: "Served", settings: Settings, metric: Any) -> list[str]:
 def saved(served: "Served") -> tuple[int, int] | None:
     """`labels_saved` where whole texts are labelled, as in the data sets that it rests on."""
     is_alike = served.config.layout == ("text",)
-    return labels_saved(served.version.facts.labels) if is_alike else None
+    return labels_saved(labels_of_the_lot(served.version)) if is_alike else None
 
 
 def confidence_needed(served: "Served") -> float:
