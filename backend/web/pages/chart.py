@@ -130,7 +130,7 @@ def _axes(first: float, last: float, place: Place) -> str:
         text = f"{100 * precision:g} %"
         y = FIGURE_HEIGHT - FIGURE_BOTTOM + 24
         parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}">{text}</text>')
-    words = "of what it labels, at least so much is right"
+    words = "at least this share of what it labels is right"
     x = FIGURE_LEFT + (WIDTH - FIGURE_LEFT - RIGHT) / 2
     parts.append(f'<text x="{x:.1f}" y="{FIGURE_HEIGHT - 8}" text-anchor="middle">{words}</text>')
     return "".join(parts)
