@@ -103,6 +103,11 @@ def run(arguments: Namespace) -> None:
             "--as names whose annotations they become, so it goes with --to annotations alone. "
             "Leave it out, or add --to annotations"
         )
+    if arguments.version and (arguments.undo or arguments.certify is not None):
+        raise BackendError(
+            "--version chooses what is written; --undo takes everything back, and --certify asks "
+            "for what proves the newest version. Leave it out"
+        )
     settings = from_env(os.environ)
     goal = goal_of(arguments, settings)
     if arguments.certify is not None:

@@ -37,7 +37,9 @@ def begin(pool: "Pool", goal: Goal, budget: int) -> None:
 
 
 def end(pool: "Pool", sentence: str) -> None:
-    """Stop asking; the sentence says why."""
+    """Stop asking; the sentence says why. What was asked for and is still open is a task like any
+    other again."""
+    pool.drop_open_certified()
     pool.remember(CERTIFYING, None)
     pool.remember(ENDED, sentence)
 

@@ -169,6 +169,12 @@ class Pool:
         rows = [(task, at) for task in ids.tolist()]
         self._db.executemany("INSERT OR REPLACE INTO certified VALUES (?, ?)", rows)
 
+    def drop_open_certified(self) -> None:
+        """Forget those of them that nobody has annotated."""
+        self._db.execute(
+            "DELETE FROM certified WHERE task IN (SELECT id FROM task WHERE annotations = '[]')"
+        )
+
     def revision(self) -> int:
         """A number that grows whenever the mirror changes."""
         return int(self.fact(REVISION) or 0)

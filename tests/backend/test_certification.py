@@ -120,3 +120,15 @@ def test_what_the_model_annotates_is_no_label_that_was_asked_for(store: Store, p
     pool.add_certified(np.array([1]), time.time())
     found = certification.look(pool, Settings(), pool.labelling(CONFIG, False))
     assert (found.given, found.left) == (0, 1)
+
+
+def test_what_is_still_open_at_the_end_is_no_audit_task(store: Store, pool: Pool) -> None:
+    """Else the model would never learn from it, however it comes to be labelled."""
+    region = {"from_name": "topic", "to_name": "text", "type": "choices"}
+    annotation = {"id": 1, "result": [{**region, "value": {"choices": ["Sport"]}}]}
+    rows = [{"id": 1, "data": {"text": "a"}, "annotations": [annotation]}]
+    pool.update([*rows, {"id": 2, "data": {"text": "b"}}], CONFIG)
+    certification.start(pool, store, GOAL, 30)
+    pool.add_certified(np.array([1, 2]), 10.0)
+    certification.stop(pool)
+    assert pool.certified().tolist() == [1]
