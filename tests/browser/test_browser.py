@@ -140,8 +140,10 @@ def test_what_the_model_is_sure_of_is_accepted_at_once(bench: Bench, browser: Br
     browser.keep("model-is-sure")
     browser.press(Keys.ESCAPE)
     browser.accept_all(name, "model-is-sure-accept")
-    browser.wait("an empty tab", lambda: browser.rows() == [])
+    # Not the rows: the page shows none for a moment while it loads them again.
+    until("the annotations", lambda: saved(bench, news).keys() >= set(sure))
     assert answers(bench, news, sure) == [news.topics[task] for task in sure]
+    browser.wait("an empty tab", lambda: browser.rows() == [])
     until("the labels", lambda: bench.labels_known(news.project) >= set(sure))
 
 
@@ -304,12 +306,18 @@ def order(studio: Studio, project: int) -> list[Json]:
 
 def answers(bench: Bench, news: News, tasks: list[int]) -> list[str]:
     """What was saved for these tasks, each of which has one annotation with one label."""
-    saved = {}
+    found = saved(bench, news)
+    return [found[task] for task in tasks]
+
+
+def saved(bench: Bench, news: News) -> dict[int, str]:
+    """The label of each task that has one."""
+    found: dict[int, str] = {}
     for task in bench.studio.of(news.project).tasks():
         for annotation in task["annotations"]:
             (region,) = annotation["result"]
-            (saved[task["id"]],) = labels_of(region)
-    return [saved[task] for task in tasks]
+            (found[task["id"]],) = labels_of(region)
+    return found
 
 
 def labels_of(region: Json) -> list[str]:
