@@ -168,7 +168,8 @@ class Browser:
 
     def drawn_points(self) -> int:
         """How many points the learning curve has."""
-        xpath = "//*[name()='polyline' and @class='curve']"
+        curve = "//*[name()='svg' and @aria-label='Learning curve']"
+        xpath = f"{curve}//*[name()='polyline' and @class='curve']"
         return len(self.attributes(xpath, "points")[0].split())
 
     def enter(self, url: str, user: str, password: str) -> None:
