@@ -106,7 +106,7 @@ def random_sample(version: Version, project: int, bench: Bench) -> int:
 
 
 def test_asking_can_be_stopped(bench: Bench) -> None:
-    project = bench.connected(partly_labelled(stories(120), 30))
+    project = bench.connected(partly_labelled(stories(240), 40))
     assert press(bench, project, "certify", budget=50).status_code == 303
     until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
     assert press(bench, project, "certify/stop").status_code == 303

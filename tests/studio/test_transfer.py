@@ -41,7 +41,7 @@ def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Benc
     shown = [row for row in bench.studio.of(project).predictions() if row["result"]]
     right = [row for row in shown if row["result"][0]["value"]["choices"] == [topics[row["task"]]]]
     assert len(right) > 10, "answers before the first label"
-    assert len(right) > 0.8 * len(shown)
+    assert len(right) > 0.6 * len(shown), "of five topics, by an encoder of one layer"
 
     again = connect(bench, project, "--from", str(earlier))
     assert again.returncode == 2
