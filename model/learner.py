@@ -112,11 +112,11 @@ def _fast_round(
         fitted = joined(heads, snapshot.groups) if heads else None
     head, metrics = fixed, {}
     if fitted is not None:
-        head = fixed or _finished(fitted, snapshot, policy)
+        head = fixed or _finished(fitted, snapshot, policy.seed, audits, measured)
         metrics = _measure(head, fitted, snapshot, measured, policy.seed)
     rows, share = Choice(snapshot, policy, head, centre, audits, measured).rows()
     first, outlook = _finishing(head, snapshot, policy)
-    rows = np.concatenate([first, rows[~np.isin(rows, first)]])[: max(policy.size, len(first))]
+    rows = np.concatenate([first, rows[~np.isin(rows, first)]])[: policy.size]
     sources = figures(whole, judges) if judges else ()
     return Outcome(
         *(head, rows, training, validation, metrics, share, fitted, sources),
@@ -132,10 +132,12 @@ def _finishing(
     nothing = np.zeros(0, dtype=np.int64)
     if head is None or policy.goal is None:
         return nothing, None
-    outlook = outlook_of(head, audited_of(snapshot, head, policy), policy.goal)
+    known = audited_of(snapshot, head, policy)
+    outlook = outlook_of(head, known, policy.goal)
     if not policy.certify:
         return nothing, outlook
-    return to_certify(snapshot, head, policy, policy.goal, policy.certify)[: policy.size], outlook
+    first = to_certify(snapshot, policy, head, known, policy.goal, policy.certify)
+    return first[: policy.size], outlook
 
 
 def _fit(
@@ -173,22 +175,22 @@ def _named(snapshot: Snapshot, centre: Floats, seed: int) -> Head | None:
     return named_head(snapshot.names, vectors, snapshot.kind, snapshot.labels, centre)
 
 
-def _finished(fitted: Head, snapshot: Snapshot, policy: Policy) -> Head:
+def _finished(fitted: Head, snapshot: Snapshot, seed: int, audits: Bools, measured: Bools) -> Head:
     """The head with each question calibrated on its audit labels, and with its thresholds."""
     parts = zip(fitted.parts(), snapshot.parts(), strict=True)
-    return joined([_decided(*part, policy) for part in parts], snapshot.groups)
+    return joined([_decided(*part, seed, audits, measured) for part in parts], snapshot.groups)
 
 
-def _decided(fitted: Head, snapshot: Snapshot, policy: Policy) -> Head:
-    held_out = audits_of(snapshot, policy)[snapshot.answered]
-    validation = snapshot.labelled(measured_on(snapshot, policy)[snapshot.answered])
+def _decided(fitted: Head, snapshot: Snapshot, seed: int, audits: Bools, measured: Bools) -> Head:
+    held_out = audits[snapshot.answered]
+    validation = snapshot.labelled(measured[snapshot.answered])
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
     if snapshot.kind in EXCLUSIVE:
         return head
     # The whole pool, not what is left of it: a few rows say nothing about frequencies.
     everything = np.arange(len(snapshot.ids))
-    sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, policy.seed)
+    sample = sampled(snapshot, everything, THRESHOLD_SAMPLE, seed)
     positives = snapshot.labelled(~held_out).targets.sum(axis=0).astype(np.int64)
     # A name is evidence like an example, and so is what others say.
     if snapshot.names is not None:

@@ -17,7 +17,7 @@ from model.corpus import Corpus
 from model.finishing.claims import claims_of
 from model.finishing.goal import Goal
 from model.finishing.outlook import audited_of, split_of, to_certify
-from model.finishing.promise import Promise
+from model.finishing.promise import Audited, Promise
 from model.finishing.standing import standing_of
 from model.heads.head import Head
 from model.learner import fast_round
@@ -146,7 +146,8 @@ class _Finish:
         """Label what is expected to prove more, until nothing is."""
         while self._head is not None:
             left = most - int(self._certified.sum())
-            rows = to_certify(self._snapshot, self._head, self._run.policy(), self._goal, left)
+            policy, known = self._run.policy(), self._known(self._head)
+            rows = to_certify(self._snapshot, policy, self._head, known, self._goal, left)
             if left <= 0 or len(rows) == 0:
                 return
             self._certified[rows[:AT_ONCE]] = True
@@ -155,8 +156,10 @@ class _Finish:
     def _promises(self) -> Sequence[Promise]:
         if self._head is None:
             return []
-        known = audited_of(self._snapshot, self._head, self._run.policy())
-        return split_of(self._head, known, self._goal).promises
+        return split_of(self._head, self._known(self._head), self._goal).promises
+
+    def _known(self, head: Head) -> Audited:
+        return audited_of(self._snapshot, head, self._run.policy())
 
     def _fixed(self) -> Sequence[Promise]:
         if not self._goal.each_label:

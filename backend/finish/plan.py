@@ -17,7 +17,7 @@ from backend.project.versions import version_of
 from backend.project.whole_tasks import snapshot_of
 from backend.settings import Settings
 from model.finishing.goal import Goal
-from model.finishing.outlook import More, Split, audited_of, more_labels, split_of
+from model.finishing.outlook import Outlook, audited_of, outlook_of
 from model.finishing.promise import Audited, Promise
 from model.finishing.standing import Standing, standing_of
 from model.heads.head import Head
@@ -101,18 +101,13 @@ class Plan:
         self._promises: tuple[Promise, ...] | None = None
 
     @cached_property
-    def split(self) -> Split:
-        """What audit labels prove now."""
-        return split_of(self.chosen.head, self._known, self.goal)
-
-    @cached_property
-    def more(self) -> list[More]:
-        """What further audit labels would probably change."""
-        return more_labels(self.chosen.head, self._known, self.goal)
+    def outlook(self) -> Outlook:
+        """What audit labels prove now, and what further ones would probably change."""
+        return outlook_of(self.chosen.head, self._known, self.goal)
 
     @property
     def promises(self) -> tuple[Promise, ...]:
-        return self.split.promises if self._promises is None else self._promises
+        return self.outlook.split.promises if self._promises is None else self._promises
 
     def keep(self, promises: tuple[Promise, ...]) -> None:
         """Go by the promises of an earlier start of this command, which are being kept already."""

@@ -87,8 +87,8 @@ def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[st
             f"{why}. --certify asks for such tasks first; about 60 without an error prove 95 %"
         )
         return
-    now = plan.split.coverage
-    offers = list(_offers(plan.more, now))
+    now = plan.outlook.split.coverage
+    offers = list(_offers(plan.outlook.more, now))
     if offers:
         # Forecasts are also about tasks that the model has annotated before: what is gained counts.
         gained = [(one.coverage - now) * plan.promised_about for one in offers]

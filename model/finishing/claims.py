@@ -1,6 +1,6 @@
 """What the model would write about tasks, how sure it is, and whether that is right."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +36,9 @@ class Claims:
 def claims_of(head: Head, probs: Floats, goal: Goal, truth: Bools | None = None) -> list[Claims]:
     """The claims of a head: probs (n, c), and what people say (n, c), all False in the columns of a
     question that they leave out."""
-    groups = head.groups or (LabelGroup(head.kind, 0, len(head.labels)),)
-    answers = _given(head, groups, head.answers(probs))
+    answers = _given(head, head.answers(probs))
     found: list[Claims] = []
-    for place, group in enumerate(groups):
+    for place, group in enumerate(head.questions):
         is_asked = asked(head, group, answers)
         mine = answers[:, group.columns] & is_asked[:, None]
         said = None if truth is None else truth[:, group.columns]
@@ -48,11 +47,11 @@ def claims_of(head: Head, probs: Floats, goal: Goal, truth: Bools | None = None)
     return found
 
 
-def _given(head: Head, groups: Sequence[LabelGroup], answers: Bools) -> Bools:
+def _given(head: Head, answers: Bools) -> Bools:
     """Without the answers (n, c) to questions that are not asked, on which others may depend."""
     found = answers
-    for _ in groups:  # a chain of questions is no longer
-        parts = [answers[:, one.columns] & asked(head, one, found)[:, None] for one in groups]
+    for _ in head.groups:  # a chain of questions is no longer
+        parts = [answers[:, one.columns] & asked(head, one, found)[:, None] for one in head.groups]
         found = np.hstack(parts)
     return found
 

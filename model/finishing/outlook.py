@@ -1,6 +1,6 @@
 """The whole trade between precision, the share of tasks that the model may label, and labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -115,61 +115,50 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
 
 def split_of(head: Head, known: Audited, goal: Goal) -> Split:
     """What may be given away now."""
-    slices = slices_of(head, known, goal)
-    promises = tuple(one.promise() for one in slices)
-    return Split(goal, promises, _coverage(slices, [one.threshold for one in promises]))
-
-
-def more_labels(head: Head, known: Audited, goal: Goal) -> list[More]:
-    """What further audit labels would probably change, for each of EXTRA."""
-    return _more(slices_of(head, known, goal))
-
-
-def curve_of(head: Head, known: Audited, goal: Goal) -> list[Point]:
-    """The coverage at each of PRECISIONS and at the goal's own."""
-    return _curve(slices_of(head, known, goal), goal)
+    return _split(slices_of(head, known, goal), goal)
 
 
 def outlook_of(head: Head, known: Audited, goal: Goal) -> Outlook:
-    """All of these at once, in less time."""
+    """The same, with the coverage at each of PRECISIONS and the goal's own, and what further audit
+    labels would probably change, for each of EXTRA."""
     slices = slices_of(head, known, goal)
-    promises = tuple(one.promise() for one in slices)
-    split = Split(goal, promises, _coverage(slices, [one.threshold for one in promises]))
-    return Outlook(split, tuple(_curve(slices, goal)), tuple(_more(slices)))
+    split = _split(slices, goal)
+    return Outlook(split, tuple(_curve(slices, goal)), tuple(_more(slices, split)))
 
 
-def _more(slices: Sequence[Slice]) -> list[More]:
-    promised = [part.promise().threshold for part in slices]
-    found = []
-    for extra in EXTRA:
-        pairs = zip(slices, promised, strict=True)
-        thresholds = [min(before, part.expected(extra)) for part, before in pairs]
-        found.append(More(extra, _coverage(slices, thresholds)))
-    return found
-
-
-def _curve(slices: Sequence[Slice], goal: Goal) -> list[Point]:
-    found = []
-    for precision in sorted({*PRECISIONS, goal.precision}):
-        parts = [replace(part, goal=replace(goal, precision=precision)) for part in slices]
-        promised = _coverage(parts, [part.promise().threshold for part in parts])
-        likely = _coverage(parts, [part.likely() for part in parts])
-        found.append(Point(precision, promised, max(likely, promised)))
-    return found
-
-
-def to_certify(snapshot: Snapshot, head: Head, policy: Policy, goal: Goal, budget: int) -> Ints:
+def to_certify(
+    snapshot: Snapshot, policy: Policy, head: Head, known: Audited, goal: Goal, budget: int
+) -> Ints:
     """The open rows whose labels as audit labels would let the model label most, the next by their
-    lot first, at most `budget`; none where further labels would not change anything."""
-    known = audited_of(snapshot, head, policy)
-    slices = slices_of(head, known, goal)
+    lot first, at most `budget`; none where further labels would not change anything. known: of this
+    snapshot, by `audited_of`."""
     rows = _next_by_lot(snapshot, len(known.gap_lots), policy)
     wanted = np.zeros(len(rows), dtype=np.bool_)
-    for part in slices:
-        promised, expected = part.promise().threshold, part.expected(budget)
-        if expected < promised:
+    for part in slices_of(head, known, goal):
+        expected = part.expected(goal, budget)
+        if expected < part.promise(goal).threshold:
             wanted |= part.gaps.scores >= expected
     return rows[wanted][:budget]
+
+
+def _split(slices: Sequence[Slice], goal: Goal) -> Split:
+    promises = tuple(part.promise(goal) for part in slices)
+    return Split(goal, promises, _coverage(slices, [one.threshold for one in promises]))
+
+
+def _curve(slices: Sequence[Slice], goal: Goal) -> Iterator[Point]:
+    for precision in sorted({*PRECISIONS, goal.precision}):
+        one = replace(goal, precision=precision)
+        promised = _split(slices, one).coverage
+        likely = _coverage(slices, [part.likely(one) for part in slices])
+        yield Point(precision, promised, max(likely, promised))
+
+
+def _more(slices: Sequence[Slice], split: Split) -> Iterator[More]:
+    for extra in EXTRA:
+        pairs = zip(slices, split.promises, strict=True)
+        thresholds = [min(now.threshold, part.expected(split.goal, extra)) for part, now in pairs]
+        yield More(extra, _coverage(slices, thresholds))
 
 
 def _next_by_lot(snapshot: Snapshot, most: int, policy: Policy) -> Ints:

@@ -18,8 +18,7 @@ seen before. And several promises, of questions, labels or goals, hold each with
 all together.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -53,10 +52,9 @@ class Audited:
     open_probs (o, c): of open tasks drawn at random, of which each stands for `weight` tasks;
     audit_probs, audit_truth (a, c), audit_lots (a,): of labelled audit tasks; gap_probs (g, c),
     gap_lots (g,): of the open tasks whose lot is lowest, which would be the next audit tasks;
-    horizon: all open tasks with a lower lot are among these; taken_probs (b, c): of all
-    other tasks, which people or the model labelled or people skipped, of which each stands for
-    `taken_weight` tasks. Lots:
-    `model.choosing.audit.draw`.
+    horizon: all open tasks with a lower lot are among these; taken_probs (b, c): of all other
+    tasks, which people or the model labelled or people skipped, of which each stands for
+    `taken_weight` tasks. Lots: `model.choosing.audit.draw`.
     """
 
     open_probs: Floats
@@ -66,9 +64,9 @@ class Audited:
     audit_lots: Floats
     gap_probs: Floats
     gap_lots: Floats
-    horizon: float = NEVER
-    taken_probs: Floats | None = None
-    taken_weight: float = 1.0
+    horizon: float
+    taken_probs: Floats
+    taken_weight: float
 
 
 @dataclass(frozen=True)
@@ -103,21 +101,15 @@ class Counts:
 
 @dataclass(frozen=True)
 class Slice:
-    """The answers that one promise is about: of open tasks, of labelled audit tasks, of the open
-    tasks of the next lots, and of labelled tasks that are no audit tasks (taken, None: none)."""
+    """The answers that one promise is about, whatever precision is asked for: of open tasks, of
+    labelled audit tasks, of the open tasks of the next lots (gaps), and of all others (taken).
+    known: their numbers and lots."""
 
-    goal: Goal
-    weight: float
+    known: Audited
     open: Claims
     audit: Claims
-    audit_lots: Floats
     gaps: Claims
-    gap_lots: Floats
-    horizon: float
-    taken: Claims | None = None
-    taken_weight: float = 1.0
-    known_counts: dict[int, Counts] = field(default_factory=dict, compare=False)
-    """The same for all goals."""
+    taken: Claims
 
     @cached_property
     def thresholds(self) -> Floats:
@@ -130,41 +122,44 @@ class Slice:
     def tasks(self) -> Ints:
         """How many open tasks lie above each threshold (t,)."""
         above = self.open.scores[None, :] >= self.thresholds[:, None]
-        result: Ints = np.rint(self.weight * above.sum(axis=1)).astype(np.int64)
+        result: Ints = np.rint(self.known.weight * above.sum(axis=1)).astype(np.int64)
         return result
 
-    def counts(self, extra: int = 0) -> Counts:
-        """What the audit labels above each threshold (t,) say. `extra`: as many open tasks of the
-        next lots are labelled first, of which nothing is known: they are not in the sample."""
-        if extra not in self.known_counts:
-            rows = [self._count(threshold, extra) for threshold in self.thresholds.tolist()]
-            table = np.array(rows, dtype=np.float64).reshape(-1, 5).T
-            sample, errors, labelled, taken = (table[row].astype(np.int64) for row in (0, 1, 3, 4))
-            self.known_counts[extra] = Counts(sample, errors, table[2], labelled, taken)
-        return self.known_counts[extra]
+    @cached_property
+    def now(self) -> Counts:
+        """What the audit labels above each threshold (t,) say."""
+        return self.counts(0)
+
+    def counts(self, extra: int) -> Counts:
+        """The same after `extra` open tasks of the next lots are labelled, of which nothing is
+        known: they are not in the sample."""
+        rows = [self._count(threshold, extra) for threshold in self.thresholds.tolist()]
+        table = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+        sample, errors, labelled, taken = (table[row].astype(np.int64) for row in (0, 1, 3, 4))
+        return Counts(sample, errors, table[2], labelled, taken)
 
     def _count(self, threshold: float, extra: int) -> tuple[int, int, float, int, int]:
         assert self.audit.right is not None and self.audit.counted is not None
         gaps = self._next_gaps[1][self._next_gaps[0] >= threshold]
-        end = gaps[extra] if len(gaps) > extra else self.horizon
+        end = gaps[extra] if len(gaps) > extra else self.known.horizon
         above = self.audit.scores >= threshold
-        inside = above & (self.audit_lots < end) & self.audit.counted
-        taken = int((above & ~inside).sum())
-        if self.taken is not None:
-            taken += round(self.taken_weight * int((self.taken.scores >= threshold).sum()))
+        inside = above & (self.known.audit_lots < end) & self.audit.counted
+        others = self.known.taken_weight * int((self.taken.scores >= threshold).sum())
+        taken = int((above & ~inside).sum()) + round(others)
         wrong, doubt = int((inside & ~self.audit.right).sum()), 1.0 - self.audit.scores[inside]
         return int(inside.sum()), wrong, float(doubt.sum()), min(extra, len(gaps)), taken
 
     @cached_property
     def _next_gaps(self) -> tuple[Floats, Floats]:
         """Scores and lots of the gaps, the lowest lot first."""
-        order = np.argsort(self.gap_lots)
-        return self.gaps.scores[order], self.gap_lots[order]
+        lots = self.known.gap_lots
+        order = np.argsort(lots)
+        return self.gaps.scores[order], lots[order]
 
-    def promise(self) -> Promise:
+    def promise(self, goal: Goal) -> Promise:
         """The lowest threshold that is proved."""
-        question, label, goal = self.open.question, self.open.label, self.goal
-        now, rest = self.counts(), self.tasks
+        question, label = self.open.question, self.open.label
+        now, rest = self.now, self.tasks
         sample, errors = now.sample, now.errors
         allowed = errors_allowed(sample, rest, goal.precision, goal.confidence, now.taken)
         least = LEAST_SHARE * (1.0 - goal.precision) * sample
@@ -182,26 +177,26 @@ class Slice:
         low = lower_bound(k, n, m, goal.confidence, int(now.taken[best]))
         return Promise(question, label, float(self.thresholds[best]), n, k, low, m)
 
-    def expected(self, extra: int) -> float:
+    def expected(self, goal: Goal, extra: int) -> float:
         """The lowest threshold that is probably proved with so many audit labels more, each of a
         task above it."""
-        then, goal = self.counts(extra), self.goal
+        then = self.counts(extra)
         errors = then.errors + self._error_rates() * then.labelled
         sample, rest = then.sample + then.labelled, self.tasks - then.labelled
         proved = is_proved(errors, sample, rest, goal.precision, goal.confidence, then.taken)
         # With nothing left above it, a threshold is proved, and gives nothing away.
         return self._lowest(proved & (rest > 0))
 
-    def likely(self) -> float:
+    def likely(self, goal: Goal) -> float:
         """The lowest threshold above which the precision is probably the goal's, without proof."""
-        return self._lowest(1.0 - self._error_rates() >= self.goal.precision)
+        return self._lowest(1.0 - self._error_rates() >= goal.precision)
 
     def _lowest(self, which: Bools) -> float:
         return float(self.thresholds[np.flatnonzero(which)[-1]]) if which.any() else NEVER
 
     def _error_rates(self) -> Floats:
         """The share of the answers above each threshold (t,) that is probably wrong."""
-        now = self.counts()
+        now = self.now
         result: Floats = (now.errors + BELIEF * self._doubts()) / (now.sample + BELIEF)
         return result
 
@@ -217,19 +212,6 @@ def slices_of(head: Head, known: Audited, goal: Goal) -> list[Slice]:
     """What promises are made about: each question, or each label of each."""
     of_open = claims_of(head, known.open_probs, goal)
     of_audit = claims_of(head, known.audit_probs, goal, known.audit_truth)
-    of_gaps = claims_of(head, known.gap_probs, goal)
-    of_taken: Sequence[Claims | None] = [None] * len(of_open)
-    if known.taken_probs is not None:
-        of_taken = claims_of(head, known.taken_probs, goal)
-    return [
-        Slice(
-            *(goal, known.weight, one, audit, known.audit_lots, gaps, known.gap_lots),
-            *(known.horizon, taken, known.taken_weight),
-        )
-        for one, audit, gaps, taken in zip(of_open, of_audit, of_gaps, of_taken, strict=True)
-    ]
-
-
-def promises_of(head: Head, known: Audited, goal: Goal) -> list[Promise]:
-    """The promise of each question, or of each label."""
-    return [one.promise() for one in slices_of(head, known, goal)]
+    of_gaps, of_taken = (claims_of(head, one, goal) for one in (known.gap_probs, known.taken_probs))
+    parts = zip(of_open, of_audit, of_gaps, of_taken, strict=True)
+    return [Slice(known, *claims) for claims in parts]

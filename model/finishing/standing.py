@@ -9,7 +9,7 @@ from model.finishing.claims import NOTHING, Claims, claims_of
 from model.finishing.goal import Goal
 from model.finishing.promise import Promise
 from model.heads.head import Head
-from model.types import Bools, Floats, LabelGroup
+from model.types import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,11 @@ class Standing:
 def standing_of(head: Head, probs: Floats, goal: Goal, promises: Sequence[Promise]) -> Standing:
     """What stands of the answers to n tasks with these probabilities (n, c)."""
     answers = head.answers(probs)
-    groups = head.groups or (LabelGroup(head.kind, 0, len(head.labels)),)
     claimed = claims_of(head, probs, goal)
     labels = np.zeros_like(answers)
     for claims, promise in zip(claimed, promises, strict=True):
         passed = (claims.scores >= promise.threshold) & claims.asked
-        columns = groups[claims.question].columns
+        columns = head.questions[claims.question].columns
         if claims.label is not None:
             columns = slice(claims.label, claims.label + 1)
         labels[:, columns] |= answers[:, columns] & passed[:, None]

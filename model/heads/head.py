@@ -46,6 +46,11 @@ class Head:
     groups: tuple[LabelGroup, ...] = ()
     name_shares: Floats | None = None
 
+    @property
+    def questions(self) -> tuple[LabelGroup, ...]:
+        """The labels of each question, also where there is one."""
+        return self.groups or (LabelGroup(self.kind, 0, len(self.labels)),)
+
     def parts(self) -> list["Head"]:
         """The head of each question."""
         return [self.part(group) for group in self.groups] or [self]
@@ -76,7 +81,7 @@ class Head:
     def probs(self, vectors: Floats) -> Floats:
         """Vectors (n, d) to probabilities (n, c); but for `multiple` each row sums to 1."""
         logits = self.logits(vectors)
-        for group in self.groups or (LabelGroup(self.kind, 0, len(self.labels)),):
+        for group in self.questions:
             mine = logits[:, group.columns]
             logits[:, group.columns] = (
                 expit(mine) if group.kind == "multiple" else softmax(mine, axis=1)

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from model.finishing.claims import claims_of
 from model.finishing.goal import Goal
-from model.finishing.promise import Audited, Promise, promises_of
+from model.finishing.promise import NEVER, Audited, Promise, slices_of
 from model.heads.head import Head
 from model.types import Bools, Condition, Floats, Kind, LabelGroup
 
@@ -58,10 +58,13 @@ class Pool:
             audit_lots=self.lots[mine],
             gap_probs=self.probs[gaps],
             gap_lots=self.lots[gaps],
+            horizon=NEVER,
+            taken_probs=self.probs[:0],
+            taken_weight=1.0,
         )
 
     def promises(self, goal: Goal) -> list[Promise]:
-        return promises_of(self.head, self.known(), goal)
+        return [part.promise(goal) for part in slices_of(self.head, self.known(), goal)]
 
     def precisions(self, goal: Goal) -> list[float | None]:
         """The true precision of what each promise gives away; None where it gives nothing away."""

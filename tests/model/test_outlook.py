@@ -12,8 +12,7 @@ from model.finishing.outlook import (
     EXTRA,
     PRECISIONS,
     audited_of,
-    curve_of,
-    more_labels,
+    outlook_of,
     split_of,
     to_certify,
 )
@@ -64,6 +63,11 @@ def snapshot_of(answered: Ints, certified: Bools | None = None) -> Snapshot:
     )
 
 
+def asked_first(snapshot: Snapshot, head: Head, goal: Goal, budget: int) -> Ints:
+    known = audited_of(snapshot, head, POLICY)
+    return to_certify(snapshot, POLICY, head, known, goal, budget)
+
+
 RESERVE = np.flatnonzero(in_reserve(IDS, POLICY.audit_share, SEED))
 BY_LOT = RESERVE[np.argsort(LOTS[RESERVE])]
 LEARNT = np.setdiff1d(np.arange(0, SIZE, 7), RESERVE)
@@ -103,20 +107,18 @@ def test_the_split_says_what_stands() -> None:
 def test_labelled_tasks_that_may_have_been_easy_ones_count_against_a_promise() -> None:
     """Whoever labels what is easy leaves what is hard, and the audit labels do not know that."""
     known = audited_of(SNAPSHOT, HEAD, POLICY)
-    assert known.taken_probs is not None
     assert len(known.taken_probs) == len(LEARNT)
-    few = split_of(HEAD, replace(known, taken_probs=None), GOAL)
+    few = split_of(HEAD, replace(known, taken_weight=0.0), GOAL)
     many = split_of(HEAD, replace(known, taken_weight=4.0), GOAL)
     assert few.coverage > 0.2
     assert many.coverage < few.coverage
     skipped = replace(SNAPSHOT, open=SNAPSHOT.open & (np.arange(SIZE) % 2 == 0))
     gone = audited_of(skipped, HEAD, POLICY).taken_probs
-    assert gone is not None
     assert len(gone) == SIZE - len(RESERVE) - skipped.open.sum(), "also what people skipped"
 
 
 def test_a_higher_precision_covers_less_and_the_band_lies_above() -> None:
-    points = curve_of(HEAD, audited_of(SNAPSHOT, HEAD, POLICY), Goal(0.93))
+    points = outlook_of(HEAD, audited_of(SNAPSHOT, HEAD, POLICY), Goal(0.93)).curve
     assert [point.precision for point in points] == sorted({*PRECISIONS, 0.93})
     likely = [point.likely for point in points]
     assert likely == sorted(likely, reverse=True)
@@ -126,7 +128,7 @@ def test_a_higher_precision_covers_less_and_the_band_lies_above() -> None:
 
 def test_further_audit_labels_are_expected_to_cover_more() -> None:
     few = snapshot_of(np.concatenate([BY_LOT[:30], LEARNT]))
-    found = more_labels(HEAD, audited_of(few, HEAD, POLICY), GOAL)
+    found = outlook_of(HEAD, audited_of(few, HEAD, POLICY), GOAL).more
     assert [one.labels for one in found] == list(EXTRA)
     assert found[-1].coverage > found[0].coverage
     assert 0.3 < found[-1].coverage <= 1.0
@@ -136,20 +138,20 @@ def test_nothing_is_covered_before_there_is_an_audit_label() -> None:
     known = audited_of(snapshot_of(LEARNT), HEAD, POLICY)
     split = split_of(HEAD, known, GOAL)
     assert (split.coverage, split.promises[0].threshold) == (0.0, NEVER)
-    assert [point.coverage for point in curve_of(HEAD, known, GOAL)] == [0.0] * 8
+    assert [point.coverage for point in outlook_of(HEAD, known, GOAL).curve] == [0.0] * 8
 
 
 def test_a_finished_pool_has_nothing_to_give_away() -> None:
     finished = snapshot_of(np.arange(SIZE))
     known = audited_of(finished, HEAD, POLICY)
     assert split_of(HEAD, known, GOAL).coverage == 0.0
-    assert [more.coverage for more in more_labels(HEAD, known, GOAL)] == [0.0] * len(EXTRA)
-    assert len(to_certify(finished, HEAD, POLICY, GOAL, 100)) == 0
+    assert [more.coverage for more in outlook_of(HEAD, known, GOAL).more] == [0.0] * len(EXTRA)
+    assert len(asked_first(finished, HEAD, GOAL, 100)) == 0
 
 
 def test_what_is_asked_for_to_prove_more_comes_by_lot_and_is_above_the_threshold() -> None:
     few = snapshot_of(np.concatenate([BY_LOT[:30], LEARNT]))
-    rows = to_certify(few, HEAD, POLICY, GOAL, 40)
+    rows = asked_first(few, HEAD, GOAL, 40)
     assert len(rows) == 40
     assert few.open[rows].all()
     assert (np.diff(LOTS[rows]) > 0).all()
@@ -158,7 +160,7 @@ def test_what_is_asked_for_to_prove_more_comes_by_lot_and_is_above_the_threshold
     alike = np.flatnonzero(few.open & (surest >= surest[rows].min()))
     assert rows.tolist() == alike[np.argsort(LOTS[alike])][:40].tolist()
     # A single label more would not prove anything.
-    assert len(to_certify(few, HEAD, POLICY, GOAL, 1)) == 0
+    assert len(asked_first(few, HEAD, GOAL, 1)) == 0
 
 
 def test_asked_for_and_labelled_they_prove_more() -> None:
@@ -167,7 +169,7 @@ def test_asked_for_and_labelled_they_prove_more() -> None:
     certified = np.zeros(SIZE, dtype=np.bool_)
     for _ in range(15):
         snapshot = snapshot_of(answered, certified)
-        rows = to_certify(snapshot, HEAD, POLICY, GOAL, 150)[:10]
+        rows = asked_first(snapshot, HEAD, GOAL, 150)[:10]
         certified[rows] = True
         answered = np.concatenate([answered, rows])
     known = audited_of(snapshot_of(answered, certified), HEAD, POLICY)
@@ -179,11 +181,11 @@ def test_asked_for_and_labelled_they_prove_more() -> None:
 def test_no_labels_are_asked_for_that_would_change_nothing() -> None:
     """A model that is mostly wrong, and one of which all may be given away already. Of the first,
     all that it is surest of was asked for: with nothing left to give away, that is proved."""
-    assert len(to_certify(SNAPSHOT, slope(-3.0), POLICY, GOAL, 100)) == 0
+    assert len(asked_first(SNAPSHOT, slope(-3.0), GOAL, 100)) == 0
     perfect = replace(SNAPSHOT, targets=HEAD.answers(HEAD.probs(VECTORS))[SNAPSHOT.answered] * 1.0)
     split = split_of(HEAD, audited_of(perfect, HEAD, POLICY), Goal(0.6))
     assert split.coverage == 1.0
-    assert len(to_certify(perfect, HEAD, POLICY, Goal(0.6), 100)) == 0
+    assert len(asked_first(perfect, HEAD, Goal(0.6), 100)) == 0
 
 
 def test_certified_tasks_count_once_the_reserve_below_their_lot_is_answered() -> None:

@@ -153,11 +153,12 @@ def test_each_threshold_has_a_sample_of_its_own() -> None:
 
 def test_more_audit_labels_are_expected_to_give_away_more() -> None:
     pool = single_pool(3, 2_000, 60, too_sure=1.0, spread=6.0)
-    (part,) = slices_of(pool.head, pool.known(), Goal(0.9))
-    expected = [part.expected(extra) for extra in (10, 100, 400)]
+    goal = Goal(0.9)
+    (part,) = slices_of(pool.head, pool.known(), goal)
+    expected = [part.expected(goal, extra) for extra in (10, 100, 400)]
     assert NEVER > expected[1] >= expected[2]
     assert expected[0] >= expected[1]
-    assert part.likely() < NEVER
+    assert part.likely(goal) < NEVER
 
 
 def test_a_label_that_is_never_given_promises_nothing() -> None:
