@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
-from backend.commands.rollback import give_hint
+from backend.commands.hint import give_hint
 from backend.errors import BackendError
 from backend.finish.finisher import Finisher, Wanted
 from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.project.certification import start, stop
-from backend.project.versions import store_of
+from backend.project.versions import check_mirror, store_of
 from backend.settings import Settings, from_env
 from model.finishing.goal import Goal
 
@@ -133,11 +133,7 @@ def run(arguments: Namespace) -> None:
 def certify(settings: Settings, project: int, goal: Goal, budget: int) -> None:
     """Have the running server ask for audit labels first, or stop that for a budget of 0."""
     store = store_of(settings.model_dir, project)
-    if not (store.folder / MIRROR).is_file():
-        raise BackendError(
-            f"{store.folder} has no copy of the tasks yet: start the server, and wait until it has "
-            "read the project"
-        )
+    check_mirror(store)
     with closing(Pool(store.folder / MIRROR)) as pool:
         if budget == 0:
             stop(pool)

@@ -7,16 +7,10 @@ Labels are still collected and audit tasks still measured, but nothing is traine
 import os
 from argparse import ArgumentParser, Namespace
 
-import requests
-
+from backend.commands.hint import give_hint
 from backend.project.pin import pin, pinned_name, unpin
 from backend.project.versions import store_of, version_of
-from backend.queue.webhook import send_hint, webhook_url
-from backend.settings import Settings, from_env
-from backend.studio.client import about_proxy
-
-TIMEOUT = 5.0
-"""Seconds. The server answers a webhook in milliseconds, except while it is starting."""
+from backend.settings import from_env
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -42,18 +36,3 @@ def state(name: str | None) -> str:
     if name is None:
         return "No version is pinned: the newest encoder and all labels determine the order"
     return f"Version {name} is pinned: its encoder and head determine the order; nothing is learnt"
-
-
-def give_hint(settings: Settings, project: int) -> str:
-    """Make a running server look at the project now. Returns a line that says whether it did."""
-    address = settings.own_url
-    url = webhook_url(address)
-    try:
-        answer = send_hint(address, project, settings.password, TIMEOUT)
-        if answer.ok:
-            return "The server applies this now"
-        trouble = f"{url} answers {answer.status_code}"
-    except requests.RequestException:
-        trouble = f"nothing answers at {url}{about_proxy(url)}"
-    wait = f"(POLL_SECONDS={settings.poll_seconds:g})"
-    return f"The server applies this at its next poll {wait} or start: {trouble}"

@@ -96,6 +96,13 @@ def ours_in(task: Json) -> list[int]:
 def person_of(session: Session, email: str) -> int:
     """The user whose annotations they become. Raises BackendError when none is named, because
     nobody could tell whose labels are whose, or there is no such user."""
+    if not email:
+        own = session.json("GET", "/api/current-user/whoami")
+        raise BackendError(
+            f"Say with --as EMAIL whose annotations they become. As those of {own['email']}, the "
+            "token's user, the model's labels could not be told from theirs in Label Studio's "
+            "pages: better make a user for the model (sign up in another browser, or invite it)"
+        )
     try:
         known = users(session)
     except StudioError as error:
@@ -105,20 +112,12 @@ def person_of(session: Session, email: str) -> int:
             f"Label Studio does not say which users there are: {error}. Use the token of an "
             "administrator"
         ) from error
-    if email:
-        found = [
-            user["id"] for user in known if str(user.get("email")).lower() == email.strip().lower()
-        ]
-        if not found:
-            there = ", ".join(str(user.get("email")) for user in known[:10])
-            raise BackendError(
-                f"Label Studio has no user {email}; there are {there}. Make one for the model: "
-                "sign up with its address in another browser, or invite it"
-            )
-        return int(found[0])
-    own = session.json("GET", "/api/current-user/whoami")
-    raise BackendError(
-        f"Say with --as EMAIL whose annotations they become. As those of {own['email']}, the "
-        "token's user, the model's labels could not be told from theirs in Label Studio's pages: "
-        "better make a user for the model (sign up in another browser, or invite it)"
-    )
+    wanted = email.strip().lower()
+    found = [user["id"] for user in known if str(user.get("email")).lower() == wanted]
+    if not found:
+        there = ", ".join(str(user.get("email")) for user in known[:10])
+        raise BackendError(
+            f"Label Studio has no user {email}; there are {there}. Make one for the model: sign up "
+            "with its address in another browser, or invite it"
+        )
+    return int(found[0])

@@ -28,7 +28,7 @@ from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.progress import counting
 from backend.project.encoder_spec import ignored_by
-from backend.project.versions import store_of
+from backend.project.versions import check_mirror, store_of
 from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
 from backend.settings import Settings
 from backend.studio.project import StudioProject
@@ -45,8 +45,8 @@ class Wanted:
     """What people ask for.
 
     target: PREDICTIONS, ANNOTATIONS or TAB; out: a file in place of these; version: "" for the
-    served one; email: the user of the annotations, "" for the token's own; dry_run: tell the split
-    only; full_speed: nobody labels meanwhile.
+    served one; email: the user of the annotations; dry_run: tell the split only; full_speed: nobody
+    labels meanwhile.
     """
 
     goal: Goal
@@ -66,11 +66,7 @@ class Finisher:
         self._studio, self._settings, self._say = studio, settings, say
         self._store = store_of(settings.model_dir, studio.number)
         self._folder = self._store.folder
-        if not (self._folder / MIRROR).is_file():
-            raise BackendError(
-                f"{self._folder} has no copy of the tasks yet: start the server, and wait until it "
-                "has read the project"
-            )
+        check_mirror(self._store)
 
     def finish(self, wanted: Wanted) -> None:
         """Tell the split, then do what is wanted. Raises BackendError."""
@@ -261,8 +257,8 @@ def _result(target: str, run: Run, done: Outcome) -> str:
     if target == TAB:
         return (
             f'The Data Manager tab "{SURE_TITLE}" shows {done.written + done.there:,} tasks'
-            f"{taken}; audit tasks are left to people. Select them there and choose Create "
-            "Annotations From Predictions to accept "
-            f'them; choose the predictions named "{sure_version(run.version)}"'
+            f"{taken}; audit tasks are left to people. To accept them, select them there, choose "
+            "Create Annotations From Predictions, and the predictions named "
+            f'"{sure_version(run.version)}"'
         )
     return f"Wrote {done.written:,} {target} of version {run.version}{there}{taken}"

@@ -17,6 +17,7 @@ from backend.mirror.pool import Pool
 from backend.project.round import Round
 from backend.project.versions import version_of
 from backend.settings import Settings
+from backend.words import roughly
 from model.finishing.goal import Goal
 from model.storage.store import Store, Version
 
@@ -125,11 +126,10 @@ def _reason(found: Certification, played: Round) -> str:
             f"precision of {goal.precision:g}. Label on, or ask for a lower precision or more "
             "labels."
         )
-    share = f"{100 * outlook['coverage']:.0f} %"
     return (
-        f"Certification ended after {labels}: the model can label {share} of the open tasks at a "
-        f"precision of {goal.precision:g}, and {found.left} more labels would probably not add to "
-        "that."
+        f"Certification ended after {labels}: the model can label {roughly(outlook['coverage'])} "
+        f"of the open tasks at a precision of {goal.precision:g}, and {found.left} more labels "
+        "would probably not add to that."
     )
 
 

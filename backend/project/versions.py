@@ -5,8 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from backend.errors import UnknownProject, UnknownVersion
+from backend.errors import BackendError, UnknownProject, UnknownVersion
 from backend.folder.format import check_format
+from backend.mirror.pool import FILE as MIRROR
 from model.storage.damage import Damaged, WrittenLater
 from model.storage.store import EncoderMeta, Store, Version
 
@@ -35,6 +36,16 @@ def store_of(model_dir: Path, project: int) -> Store:
         )
     check_format(model_dir / str(project))
     return Store(model_dir / str(project))
+
+
+def check_mirror(store: Store) -> None:
+    """Raises BackendError where there is no mirror of the project yet. Opening it would make one,
+    and the server takes up every folder that has one."""
+    if not (store.folder / MIRROR).is_file():
+        raise BackendError(
+            f"{store.folder} has no copy of the tasks yet: start the server, and wait until it has "
+            "read the project"
+        )
 
 
 def version_of(store: Store, name: str) -> Version:

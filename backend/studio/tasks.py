@@ -16,13 +16,14 @@ from backend.types import UNSENT, Json
 PAGE = 1000
 """The most tasks in one response."""
 
-TASK_FIELDS = (
-    "id,data,annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time,"
+ANNOTATION_FIELDS = (
+    "annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time,"
     "parent_annotation"
 )
+TASK_FIELDS = f"id,data,{ANNOTATION_FIELDS}"
 PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"
-STATE_FIELDS = f"{TASK_FIELDS},predictions,model_version".replace("id,data", "id")
+STATE_FIELDS = f"id,{ANNOTATION_FIELDS},predictions,model_version"
 
 FAILURE = 500
 """The status with which Label Studio fails at a page."""

@@ -20,8 +20,9 @@ from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.types import Json
 from backend.web.pages.chart import coverage_curve
-from backend.web.pages.finishing import needed, roughly
+from backend.web.pages.finishing import needed
 from backend.web.wire import install
+from backend.words import roughly
 from model.finishing.evidence import is_proved
 from model.heads.head import Head
 from model.storage.facts import VersionFacts

@@ -6,7 +6,7 @@ import numpy as np
 
 from backend.settings import Settings
 from backend.types import Json
-from backend.words import joined
+from backend.words import exactly, joined, roughly
 from model.finishing.evidence import is_proved
 
 if TYPE_CHECKING:
@@ -169,16 +169,3 @@ def needed(precision: float, confidence: float, open_tasks: int) -> int | None:
     none, rest = np.zeros(len(samples)), np.full(len(samples), open_tasks)
     proved = is_proved(none, samples, rest, precision, confidence)
     return int(samples[proved.argmax()]) if proved.any() else None
-
-
-def exactly(share: float) -> str:
-    """A goal: 0.95 as 95 %, 0.925 as 92.5 %."""
-    return f"{100 * share:g} %"
-
-
-def roughly(share: float) -> str:
-    """A share of tasks in whole percent; only none is 0 %, and only all are 100 %."""
-    text = f"{100 * share:.0f}"
-    if text in ("0", "100") and 0.0 < share < 1.0:
-        text = "less than 1" if text == "0" else "more than 99"
-    return f"{text} %"

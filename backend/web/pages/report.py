@@ -12,7 +12,8 @@ from backend.project.versions import labels_of_the_lot, least_confidence
 from backend.settings import Settings
 from backend.types import Json
 from backend.web.pages.budget import budget_of
-from backend.web.pages.finishing import NOTHING, can_prove, exactly, finishing_of, roughly
+from backend.web.pages.finishing import NOTHING, can_prove, finishing_of
+from backend.words import exactly, roughly
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
 from model.storage.store import Store, version_key
