@@ -43,7 +43,5 @@ def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
         grown = (now.covered, now.total) != (before.covered, before.total)
     else:
         grown = now.covered > before.covered and enough
-    changed = any(
-        getattr(before, name) != getattr(now, name) for name in ("encoder", "pinned", "certifying")
-    )
-    return changed or grown
+    ranks_otherwise = before.encoder != now.encoder or before.pinned != now.pinned
+    return ranks_otherwise or before.certifying != now.certifying or grown

@@ -40,13 +40,17 @@ SHOWN: Json = {
     "target": "tasks",
     "hiddenColumns": {"explore": HIDDEN_IN_EXPLORE, "labeling": HIDDEN_IN_LABELING},
 }
-WITHOUT_SCORE: Json = {
+WITH_ANSWERS: Json = {
     **SHOWN,
     "hiddenColumns": {
-        "explore": [*HIDDEN_IN_EXPLORE, "tasks:predictions_score"],
+        "explore": [
+            *(column for column in HIDDEN_IN_EXPLORE if column != "tasks:predictions_results"),
+            "tasks:predictions_score",
+        ],
         "labeling": [*HIDDEN_IN_LABELING, "tasks:predictions_score"],
     },
 }
+"""What the model says, without the scores, which are of the version that the project follows."""
 UNLABELLED: Json = {
     "filter": "filter:tasks:total_annotations",
     "operator": "equal",
@@ -86,13 +90,7 @@ def ensure_review_tab(studio: StudioProject, annotations: list[int]) -> None:
         "type": "String",
         "value": " ".join(map(str, annotations)) or "0",
     }
-    wanted = {"filters": {"conjunction": "and", "items": [item]}}
-    tabs = studio.tabs()
-    ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == REVIEW_TITLE]
-    if ours:
-        studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
-    elif annotations and tabs:  # never the first one, which direct links follow
-        studio.create_tab({"title": REVIEW_TITLE, **SHOWN, **wanted})
+    _ensure_tab(studio, REVIEW_TITLE, [item], SHOWN if annotations else None)
 
 
 def sure_version(version: str) -> str:
@@ -124,24 +122,13 @@ def ensure_sure_tab(studio: StudioProject, version: str) -> None:
         "type": "List",
         "value": [sure_version(version)],
     }
-    hidden = [one for one in HIDDEN_IN_EXPLORE if one != "tasks:predictions_results"]
-    wanted = {
-        "filters": {"conjunction": "and", "items": [UNLABELLED, item]},
-        "hiddenColumns": {"explore": hidden, "labeling": HIDDEN_IN_LABELING},
-    }
-    tabs = studio.tabs()
-    ours = [tab for tab in tabs if (tab.get("data") or {}).get("title") == SURE_TITLE]
-    if ours:
-        studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
-    elif tabs:  # never the first one, which direct links follow
-        studio.create_tab({"title": SURE_TITLE, **WITHOUT_SCORE, **wanted})
+    _ensure_tab(studio, SURE_TITLE, [UNLABELLED, item], WITH_ANSWERS)
 
 
 def remove_sure_tab(studio: StudioProject) -> None:
     """Delete it, if it is there."""
-    for tab in studio.tabs():
-        if (tab.get("data") or {}).get("title") == SURE_TITLE:
-            studio.delete_tab(tab["id"])
+    for tab in _titled(studio.tabs(), SURE_TITLE):
+        studio.delete_tab(tab["id"])
 
 
 def remove_tabs(studio: StudioProject) -> list[str]:
@@ -161,6 +148,22 @@ def remove_tabs(studio: StudioProject) -> list[str]:
             studio.update_tab(tab["id"], new)
             changed.append(FIRST_TITLE)
     return changed
+
+
+def _ensure_tab(studio: StudioProject, title: str, items: list[Json], shown: Json | None) -> None:
+    """Have the tab of this title show the tasks that pass all filters; what else it shows is left
+    as it is. `shown`: what a new one shows, None: none is created."""
+    wanted = {"filters": {"conjunction": "and", "items": items}}
+    tabs = studio.tabs()
+    ours = _titled(tabs, title)
+    if ours:
+        studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
+    elif shown is not None and tabs:  # never the first one, which direct links follow
+        studio.create_tab({"title": title, **shown, **wanted})
+
+
+def _titled(tabs: list[Json], title: str) -> list[Json]:
+    return [tab for tab in tabs if (tab.get("data") or {}).get("title") == title]
 
 
 def _in_order(data: Json) -> Json:

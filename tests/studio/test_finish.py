@@ -221,6 +221,9 @@ def test_a_tab_shows_what_stands_to_accept_it_at_once(bench: Bench) -> None:
     assert sure.keys() <= project.open()
     assert draw(np.array(list(sure)), 0).min() >= AUDIT_SHARE, "audit tasks are for people"
     (tab,) = [one for one in project.studio.tabs() if one["data"]["title"] == "Model is sure"]
+    hidden = tab["data"]["hiddenColumns"]["explore"]
+    assert "tasks:predictions_results" not in hidden, "what the model says is to be looked through"
+    assert "tasks:predictions_score" in hidden, "scores are of another version"
     listed = bench.studio.session.json(
         "GET", "/api/tasks/", params={"view": tab["id"], "page_size": 1000}
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from backend.project.history import spent as counted
 from backend.settings import Settings
 from backend.types import Json
 from model.storage.facts import VersionFacts
@@ -39,9 +40,9 @@ def _spent(facts: VersionFacts, settings: Settings) -> Spent:
     effort: dict[str, Any] = facts.effort
     if not effort:
         return Spent(facts.labels)
-    hours = effort["seconds"] / 3600 if effort["timed"] else None
+    known = counted(effort)
+    hours, paid = known["hours"], known["paid"]
     pace = effort["seconds"] / effort["worked"] if hours and effort["worked"] else None
-    paid = effort["annotations"]
     cost = paid * settings.label_price if settings.label_price else None
     return Spent(facts.labels, hours, pace, paid, cost)
 
