@@ -24,6 +24,7 @@ COMMANDS = {
         "backend.commands.finish",
         "let the model label what it can at a promised precision",
     ),
+    "pool": ("backend.commands.pool", "give a project a pool outside of Label Studio"),
     "export": ("backend.commands.export", "write a version as a plain transformers folder"),
     "demo": (
         "backend.dev.demo",

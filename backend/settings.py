@@ -124,6 +124,13 @@ class Settings:
     deep_shortlist: int = setting(
         200, "Tasks put in order after a deep round.", advanced=True, least=1, most=100_000
     )
+    open_tasks: int = setting(
+        2000,
+        "Of a project with a dataset, at most so many open tasks stand in Label Studio.",
+        advanced=True,
+        least=20,
+        most=100_000,
+    )
     audit_share: float = setting(
         0.1,
         "Share of tasks drawn at random to measure the model (validation).",

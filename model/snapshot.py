@@ -34,6 +34,7 @@ class Snapshot:
     (c, d): the vectors of the labels' names, by the same encoder, zeros for a label without one;
     None: not to be used. sources: what others than people say of the rows. certified (n,): rows
     that were asked for to prove what the model may label, which are audit tasks, too; None: none.
+    tickets (n,): by which numbers the rows are drawn at random; None: by their ids.
     """
 
     ids: Ints
@@ -47,6 +48,12 @@ class Snapshot:
     names: Floats | None = None
     sources: tuple[Source, ...] = ()
     certified: Bools | None = None
+    tickets: Ints | None = None
+
+    @property
+    def drawn_by(self) -> Ints:
+        """The number (n,) by which each row is drawn at random."""
+        return self.ids if self.tickets is None else self.tickets
 
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
@@ -138,7 +145,7 @@ class Policy:
 def audits_of(snapshot: Snapshot, policy: Policy) -> Bools:
     """Which rows (n,) are audit tasks: those of the reserve, and those that were asked for to prove
     what the model may label. Never trained on."""
-    reserve = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    reserve = in_reserve(snapshot.drawn_by, policy.audit_share, policy.seed)
     return reserve if snapshot.certified is None else reserve | snapshot.certified
 
 
@@ -151,7 +158,7 @@ def measured_on(snapshot: Snapshot, policy: Policy) -> Bools:
     audits = audits_of(snapshot, policy)
     if snapshot.certified is None:
         return audits
-    lots = draw(snapshot.ids, policy.seed)
+    lots = draw(snapshot.drawn_by, policy.seed)
     reserve = lots < policy.audit_share
     reached = lots[snapshot.open & reserve].min(initial=policy.audit_share)
     result: Bools = audits & ~(snapshot.certified & (lots >= reached))
@@ -174,4 +181,4 @@ def sampled(snapshot: Snapshot, rows: Ints, most: int, seed: int) -> Ints:
     """At most `most` of the rows at random, by a number that is fixed for each task."""
     if len(rows) <= most:
         return rows
-    return np.sort(rows[by_lot(snapshot.ids[rows], most, seed + SAMPLE_LOT)])
+    return np.sort(rows[by_lot(snapshot.drawn_by[rows], most, seed + SAMPLE_LOT)])

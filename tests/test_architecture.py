@@ -32,13 +32,14 @@ ROOMS = {
     "mirror": {"errors", "types", "words", "interface"},
     "media": {"errors", "types", "settings", "interface", "studio", "mirror"},
     "folder": {"errors", "types", "mirror"},
+    "dataset": {"errors", "types", "interface", "studio", "mirror", "folder"},
     # our state in Label Studio, and the process that encodes and fine-tunes
     "queue": {"errors", "types", "studio", "mirror"},
-    "trainer": {"errors", "types", "logs", "interface", "mirror", "media"},
+    "trainer": {"errors", "types", "logs", "interface", "mirror", "media", "dataset"},
     # the loop, and its pages
     "project": {
         *("errors", "types", "words", "settings", "interface", "studio"),
-        *("mirror", "media", "folder", "queue", "trainer"),
+        *("mirror", "media", "folder", "dataset", "queue", "trainer"),
     },
     "finish": {
         *("errors", "types", "settings", "progress", "interface", "studio"),
@@ -51,8 +52,8 @@ ROOMS = {
     # what people call
     "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
     "commands": {
-        *("errors", "types", "sending", "settings", "progress", "studio", "mirror"),
-        *("queue", "trainer", "project", "finish", "doctor"),
+        *("errors", "types", "sending", "settings", "progress", "interface", "studio", "mirror"),
+        *("folder", "dataset", "queue", "trainer", "project", "finish", "doctor"),
     },
     "dev": {
         *("errors", "types", "settings", "progress", "interface", "studio"),

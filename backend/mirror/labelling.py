@@ -31,7 +31,8 @@ class Labelling:
     annotation was made, as Label Studio writes it, "" if unknown; weak: what others say; certified
     (q,): ids of tasks that were asked for to prove what the model may label; effort: what all
     annotations took; finished (f,): ids of the tasks that nobody but the model has annotated, which
-    are neither open nor labelled."""
+    are neither open nor labelled; tickets (n,): the numbers by which the tasks are drawn at random;
+    None: their ids."""
 
     ids: Ints
     keys: Ints
@@ -50,6 +51,12 @@ class Labelling:
     certified: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     effort: Effort = field(default_factory=Effort)
     finished: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    tickets: Ints | None = None
+
+    @property
+    def drawn_by(self) -> Ints:
+        """What each task (n,) is drawn at random by."""
+        return self.ids if self.tickets is None else self.tickets
 
     @property
     def open_tasks(self) -> int:

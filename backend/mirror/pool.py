@@ -18,6 +18,7 @@ import numpy as np
 from backend.interface.content import Parts, key_of, parts_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.finished import finished_by
+from backend.mirror.items import Items
 from backend.mirror.labelling import Labelling, Tally
 from backend.mirror.predictions import Prediction
 from backend.mirror.votes import Votes
@@ -105,6 +106,7 @@ class Pool:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(SCHEMA)
             self._weak = WeakLabels(self._db)
+            self.items = Items(self._db)
         except sqlite3.Error:
             self._db.close()
             raise
@@ -209,6 +211,7 @@ class Pool:
         if UNSENT in task:
             return self._put_unsent(task["id"], task[UNSENT])
         is_back = self._db.execute("DELETE FROM unsent WHERE task = ?", (task["id"],)).rowcount > 0
+        self.items.put(task)
         annotations = [_kept(annotation) for annotation in task.get("annotations") or []]
         data = task.get("data") or {}
         values = (_key(data, config), _packed(data), _packed(annotations))
@@ -382,6 +385,7 @@ class Pool:
             effort=tally.effort.total(),
             certified=self.certified(),
             finished=np.array(tally.finished, dtype=np.int64),
+            tickets=self.items.tickets(ids),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:

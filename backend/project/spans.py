@@ -105,4 +105,5 @@ def snapshot_of(
         answered=np.array(answered, dtype=np.int64),
         spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
         labels=config.labels,
+        tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
     )

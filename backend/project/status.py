@@ -38,6 +38,29 @@ class NotLearnt:
 
 
 @dataclass(frozen=True)
+class DatasetStatus:
+    """The project's pool outside of Label Studio. tasks: how many of the items are tasks, or were;
+    encoded: the share that the newest encoder has encoded; is_ranked: whether the model chooses
+    what is imported, where it is not drawn at random."""
+
+    address: str
+    items: int
+    tasks: int
+    encoded: float
+    is_ranked: bool
+
+    @property
+    def sentence(self) -> str:
+        """For people, with a full stop."""
+        count = f"{self.tasks:,} of its {self.items:,} items are tasks here so far"
+        if not self.is_ranked:
+            return f"{count}. They are drawn at random, because only texts are ranked outside."
+        if self.encoded < 1.0:
+            return f"{count}; {self.encoded:.0%} of them are encoded and can be ranked."
+        return f"{count}; all are encoded, and the model chooses which ones follow."
+
+
+@dataclass(frozen=True)
 class Status:
     """A project as the last turn of its loop knew it.
 
@@ -49,7 +72,7 @@ class Status:
     wrote an order into Label Studio; people: the names of annotators by their users' ids, for the
     status page alone; beginning: what the project took over from an earlier one, in sentences, or
     ""; certifying: how the proof of what the model may label goes on, or how it ended, or "";
-    is_certifying: whether it goes on.
+    is_certifying: whether it goes on; dataset: None without one.
     """
 
     served: Served | None = None
@@ -64,6 +87,7 @@ class Status:
     beginning: str = ""
     certifying: str = ""
     is_certifying: bool = False
+    dataset: DatasetStatus | None = None
     people: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 

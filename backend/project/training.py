@@ -22,7 +22,9 @@ from backend.trainer.messages import (
     Advanced,
     Done,
     Embed,
+    EncodeItems,
     Judge,
+    RankItems,
     Request,
     Review,
     Subject,
@@ -30,7 +32,7 @@ from backend.trainer.messages import (
     kind_of,
 )
 from model.choosing.choice import SCORED_ROWS
-from model.learner import deep_round_due
+from model.learner import deep_round_due, resolve_strategy
 from model.storage.store import EncoderMeta, Store
 from model.types import Ints, is_of_text
 
@@ -161,6 +163,33 @@ class Training:
         known = self._store.encoders().items()
         return max(number for number, meta in known if meta.spec.layout == self._spec.layout)
 
+    def encoder_of_items(self) -> int | None:
+        """The encoder for the items of a dataset, the newest of today's settings; None while there
+        is none, and for other tasks than texts, which are drawn at random from a dataset."""
+        known = self._store.encoders().items()
+        fitting = [number for number, meta in known if meta.spec == self._spec]
+        return fitting[-1] if fitting and self._spec.layout == ("text",) else None
+
+    def request_items(self, encoder: int) -> None:
+        """Have more of the dataset encoded."""
+        self._submit(f"encode {encoder}", EncodeItems(self._subject(), encoder))
+
+    def request_ranking(self, encoder: int | None, version: str, size: int) -> None:
+        """Have chosen which items of the dataset are imported next: by this encoder's vectors and
+        this version's head, or at random where there are none."""
+        settings = self._settings
+        request = RankItems(
+            self._subject(),
+            encoder,
+            version,
+            size,
+            strategy=resolve_strategy(settings.strategy),
+            audit_share=settings.audit_share,
+            guard=settings.guard,
+            empty_is_none=settings.empty_is_none,
+        )
+        self._submit("rank", request, is_urgent=True)
+
     def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
         settings = self._settings
@@ -229,10 +258,10 @@ class Training:
         if self._trainer.knows(name):
             return
         # A new encoder gets its number when it is made, mostly this one.
-        number = self._store.next_encoder()
-        if isinstance(request, Embed | Review):
+        number: int | None = self._store.next_encoder()
+        if isinstance(request, Embed | Review | EncodeItems | RankItems):
             number = request.encoder
-        log.info("project %d: %s (encoder %d) is queued", self._project, what, number)
+        log.info("project %d: %s (encoder %s) is queued", self._project, what, number)
         job = Job(
             name,
             request,

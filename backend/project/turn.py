@@ -19,6 +19,7 @@ from backend.project.certification import Certification
 from backend.project.context import ProjectContext
 from backend.project.due import Ranked, is_due
 from backend.project.earlier_votes import EarlierVotes
+from backend.project.feed import Feed
 from backend.project.history import History
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
@@ -81,6 +82,7 @@ class Turns:
         reached = replace(connection, studio_address=address)
         self._training = Training(replace(context, connection=reached), self._store)
         self._earlier_votes = EarlierVotes(self._store, self._training.beginning)
+        self._feed = Feed(context, self._store, self._pool, self._studio)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -117,7 +119,7 @@ class Turns:
 
     def _turn(self, hints: set[Hint]) -> Iterator[Status]:
         self._status, self._upkeep.write_seconds = replace(self._status, publish_seconds=0.0), 0.0
-        began = time.monotonic()
+        began, began_at = time.monotonic(), time.time()
         if hints & {"start", "train"}:
             self._pool.retry_all_unreadable()
         if "train" in hints:  # after a start all was looked at
@@ -131,6 +133,9 @@ class Turns:
         found = certification.look(self._pool, self._settings, labelling)
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
+        if is_read(self._pool):
+            dataset = self._feed.look(labelling, self._training, began_at)
+            self._status = replace(self._status, dataset=dataset)
         yield self._status
         if now is None:
             return

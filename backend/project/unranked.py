@@ -34,19 +34,35 @@ def unranked_of(labelling: Labelling, learnt: Learnt, policy: Policy) -> Unranke
     # Of all labels, also of tasks without a vector: else the place would stand still among those.
     labelled, before = len(labelling.answers), len(learnt.outcome.rows)
     share, seed = policy.audit_share, policy.seed
-    first = at_random(waiting, share, seed, labelled + before, policy.size - before)
+    first = waiting.drawn(share, seed, labelled + before, policy.size - before)
     before += len(first)
-    last = at_random(unreadable, share, seed, labelled + before, policy.size - before)
-    return Unranked(np.concatenate([first, last]), len(unreadable))
+    last = unreadable.drawn(share, seed, labelled + before, policy.size - before)
+    return Unranked(np.concatenate([first, last]), len(unreadable.ids))
 
 
-def _without_vector(labelling: Labelling, learnt: Learnt) -> tuple[Ints, Ints]:
-    """Ids: those that will get a vector, and those that will not."""
+@dataclass(frozen=True)
+class _Tasks:
+    """ids (n,), and by which numbers (n,) they are drawn at random."""
+
+    ids: Ints
+    tickets: Ints
+
+    def drawn(self, share: float, seed: int, labelled: int, size: int) -> Ints:
+        """`at_random` of them."""
+        return self.ids[at_random(self.tickets, share, seed, labelled, size)]
+
+
+def _without_vector(labelling: Labelling, learnt: Learnt) -> tuple[_Tasks, _Tasks]:
+    """Those that will get a vector, and those that will not."""
     left = labelling.open
     if learnt.ranked < left.sum():
         left = left & ~np.isin(labelling.ids, learnt.ids)
     else:
         left = np.zeros_like(left)  # at most submits: all are encoded
-    unreadable = labelling.ids[left & labelling.unreadable]
-    waiting = labelling.ids[left & ~labelling.unreadable]
-    return waiting, np.concatenate([unreadable, labelling.blank])
+    unreadable, waiting = left & labelling.unreadable, left & ~labelling.unreadable
+    ids, tickets = labelling.ids, labelling.drawn_by
+    blank = labelling.blank  # such a task is no item of a dataset
+    never = _Tasks(
+        *(np.concatenate([some[unreadable], blank]) for some in (ids, tickets)),
+    )
+    return _Tasks(ids[waiting], tickets[waiting]), never

@@ -110,4 +110,5 @@ def snapshot_of(
         groups=config.groups,
         names=name_vectors(store, encoder, config),
         certified=np.isin(ids, labelling.certified) if len(labelling.certified) else None,
+        tickets=None if labelling.tickets is None else labelling.tickets[has_vector],
     )

@@ -127,6 +127,9 @@ class StudioProject:
         answer = self.session.call("POST", path, json=values, allowed=(404, 409))
         return None if answer.status_code in (404, 409) else decoded(answer)
 
+    def delete_task(self, task: int) -> None:
+        self.session.call("DELETE", f"/api/tasks/{task}/", allowed=(404,))
+
     def delete_annotation(self, annotation: int) -> None:
         self.session.call("DELETE", f"/api/annotations/{annotation}/", allowed=(404,))
 

@@ -20,7 +20,7 @@ ANNOTATION_FIELDS = (
     "annotations,result,was_cancelled,completed_by,created_at,updated_at,lead_time,"
     "parent_annotation"
 )
-TASK_FIELDS = f"id,data,{ANNOTATION_FIELDS}"
+TASK_FIELDS = f"id,data,meta,{ANNOTATION_FIELDS}"
 PREDICTION_FIELDS = "id,predictions,result,model_version,created_at,updated_at"
 ID_FIELD = "id"
 STATE_FIELDS = f"id,{ANNOTATION_FIELDS},predictions,model_version"

@@ -16,7 +16,7 @@ from backend.media.access import Access
 from backend.types import Json
 from model.types import EncoderSpec
 
-JobKind = Literal["base", "embed", "judge", "tune", "review"]
+JobKind = Literal["base", "embed", "judge", "tune", "review", "encode", "rank"]
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,41 @@ class Review:
     empty_is_none: bool
 
 
-Request = AddBase | Embed | Judge | Tune | Review
+@dataclass(frozen=True)
+class EncodeItems:
+    """Encode the items of the project's dataset that have no vector by `encoder` yet."""
+
+    subject: Subject
+    encoder: int
+
+
+@dataclass(frozen=True)
+class RankItems:
+    """Choose the items of the dataset to import next.
+
+    encoder: by whose vectors; None while there is none; version: whose head ranks, "" while there
+    is none; size: how many items; the rest: the settings of the same names.
+    """
+
+    subject: Subject
+    encoder: int | None
+    version: str
+    size: int
+    strategy: str
+    audit_share: float
+    guard: bool
+    empty_is_none: bool
+
+
+Request = AddBase | Embed | Judge | Tune | Review | EncodeItems | RankItems
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
     "judge": Judge,
     "tune": Tune,
     "review": Review,
+    "encode": EncodeItems,
+    "rank": RankItems,
 }
 
 

@@ -41,7 +41,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     ids = without_unreadable(pool, labelled_ids, config, subject.seed)
     # What was asked for to prove something is easier than the rest, and only measures.
     ids = ids[~np.isin(ids, pool.certified())]
-    held_out = in_reserve(ids, job.audit_share, subject.seed)
+    held_out = in_reserve(pool.items.tickets(ids), job.audit_share, subject.seed)
 
     def labelled(chosen: Ints) -> Examples:
         shown = TaskContents(pool, reader, chosen, config)
@@ -89,6 +89,7 @@ def _open_sample(pool: Pool, config: LabelConfig, job: Tune) -> Ints:
     to measure what is learnt."""
     seed = job.subject.seed
     ids, _ = pool.keys(config, seed)
-    is_audit = in_reserve(ids, job.audit_share, seed) | np.isin(ids, pool.certified())
+    is_audit = in_reserve(pool.items.tickets(ids), job.audit_share, seed)
+    is_audit |= np.isin(ids, pool.certified())
     ids = ids[~is_audit & ~np.isin(ids, pool.annotated())]
     return ids[by_lot(ids, POOL_SAMPLE, seed + SELF_LOT)]

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -22,17 +23,16 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from backend.errors import explained
 from backend.logs import configure
-from backend.trainer.embed import embed_pool
-from backend.trainer.encoders import add_base_encoder
-from backend.trainer.judge import judge_beginning
 from backend.trainer.messages import (
     AddBase,
     Advanced,
     Answer,
     Done,
     Embed,
+    EncodeItems,
     Failed,
     Judge,
+    RankItems,
     Request,
     Review,
     Tune,
@@ -41,9 +41,6 @@ from backend.trainer.messages import (
     request_of,
 )
 from backend.trainer.report import Report
-from backend.trainer.review import review_labels
-from backend.trainer.tune import tune_encoder
-from backend.types import Json
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +50,25 @@ NICENESS = 10
 TELL_SECONDS = 1.0
 """Seconds between two messages that work goes on."""
 
-JOBS: dict[type[Request], Callable[[Any, Report], Json]] = {
-    AddBase: add_base_encoder,
-    Embed: embed_pool,
-    Judge: judge_beginning,
-    Tune: tune_encoder,
-    Review: review_labels,
+JOBS: dict[type[Request], tuple[str, str]] = {
+    AddBase: ("encoders", "add_base_encoder"),
+    Embed: ("embed", "embed_pool"),
+    Judge: ("judge", "judge_beginning"),
+    Tune: ("tune", "tune_encoder"),
+    Review: ("review", "review_labels"),
+    EncodeItems: ("items", "encode_items"),
+    RankItems: ("items", "rank_items"),
 }
-"""What is done for each request; a job returns facts for the log."""
+"""What is done for each request: a module beside this one, and its function of the request and the
+report, which returns facts for the log. A module is imported when its first job comes: what only a
+dataset needs is not even installed everywhere."""
+
+
+def job_of(request: Request) -> Callable[[Any, Report], Any]:
+    """The function that does what is asked for."""
+    module, name = JOBS[type(request)]
+    job: Callable[[Any, Report], Any] = getattr(import_module(f"backend.trainer.{module}"), name)
+    return job
 
 
 class Worker:
@@ -78,7 +86,7 @@ class Worker:
         self._job, request = request_of(line)
         self._tell(Working(self._job))
         try:
-            self._tell(Done(self._job, JOBS[type(request)](request, self)))
+            self._tell(Done(self._job, job_of(request)(request, self)))
         except Exception as error:  # the border of the process: every failure becomes an answer
             log.exception("failed: %s", type(request).__name__)
             self._tell(Failed(self._job, explained(error)))

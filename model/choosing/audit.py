@@ -14,7 +14,8 @@ SAMPLE_LOT, SPAN_LOT, ENCODING_LOT, SELF_LOT = 1, 2, 3, 4
 
 
 def draw(ids: Ints, seed: int) -> Floats:
-    """A fixed uniform number in [0, 1) for each task id: the same id and seed, the same number.
+    """A fixed uniform number in [0, 1) for each task id, or whatever else a task is drawn by: the
+    same id and seed, the same number.
 
     SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2714064.2660195) as the hash.
     """
@@ -41,13 +42,16 @@ def in_reserve(ids: Ints, share: float, seed: int) -> Bools:
     return result
 
 
-def at_random(ids: Ints, share: float, seed: int, labelled: int, size: int) -> Ints:
-    """At most `size` of these task ids in the order of their `draw`, with audit tasks at the places
-    that `interleave` has for them: what to ask for where no model can rank."""
+def at_random(tickets: Ints, share: float, seed: int, labelled: int, size: int) -> Ints:
+    """The places of at most `size` of these tickets in the order of their `draw`, with audit tasks
+    at the places that `interleave` has for them: what to ask for where no model can rank."""
     if size <= 0:
-        return ids[:0]
-    is_audit = in_reserve(ids, share, seed)
-    chosen, audits = (some[by_lot(some, size, seed)] for some in (ids[~is_audit], ids[is_audit]))
+        return np.zeros(0, dtype=np.int64)
+    is_audit = in_reserve(tickets, share, seed)
+    chosen, audits = (
+        some[by_lot(tickets[some], size, seed)]
+        for some in (np.flatnonzero(~is_audit), np.flatnonzero(is_audit))
+    )
     return interleave(chosen, audits, share, labelled, size)
 
 

@@ -72,6 +72,14 @@ class Choice:
         reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
         return interleave(chosen, reserve, policy.audit_share, answered, policy.size), share
 
+    def priorities(self, rows: Ints) -> Floats:
+        """How much a label of each of these rows would teach, (n,), as far as each row shows by
+        itself: `margin` in place of a strategy that compares rows with each other."""
+        strategy = STRATEGIES[COLD_STRATEGY if self._is_cold else self.policy.strategy]
+        if not set(signature(strategy.measure).parameters) <= {"probs", "targets"}:
+            strategy = STRATEGIES["margin"]
+        return self._priority(strategy, rows, np.random.default_rng(self.policy.seed))
+
     @cached_property
     def _held_out(self) -> Bools:
         """Which of the answered rows (m,) are audit labels."""
@@ -205,7 +213,7 @@ class Choice:
 
     def _by_lot(self, rows: Ints) -> Ints:
         """`policy.size` rows at random, by a number that is fixed for each task."""
-        return rows[by_lot(self.snapshot.ids[rows], self.policy.size, self.policy.seed)]
+        return rows[by_lot(self.snapshot.drawn_by[rows], self.policy.size, self.policy.seed)]
 
     def _sampled(self, rows: Ints) -> Ints:
         return sampled(self.snapshot, rows, CANDIDATE_LIMIT, self.policy.seed)

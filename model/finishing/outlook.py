@@ -96,7 +96,7 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     held_out = is_audit[snapshot.answered]
     audits = snapshot.answered[held_out]
     gaps = _next_by_lot(snapshot, min(MOST_GAPS, most), policy)
-    lots = draw(snapshot.ids[gaps], policy.seed)
+    lots = draw(snapshot.drawn_by[gaps], policy.seed)
     others = np.setdiff1d(np.flatnonzero(~snapshot.open), audits)
     taken = sampled(snapshot, others, most, policy.seed)
     return Audited(
@@ -104,7 +104,7 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
         weight=len(open_rows) / max(1, len(looked_at)),
         audit_probs=head.probs(snapshot.vectors[audits]),
         audit_truth=snapshot.targets[held_out] > 0,
-        audit_lots=draw(snapshot.ids[audits], policy.seed),
+        audit_lots=draw(snapshot.drawn_by[audits], policy.seed),
         gap_probs=head.probs(snapshot.vectors[gaps]),
         gap_lots=lots,
         taken_probs=head.probs(snapshot.vectors[taken]),
@@ -164,7 +164,7 @@ def _more(slices: Sequence[Slice], split: Split) -> Iterator[More]:
 def _next_by_lot(snapshot: Snapshot, most: int, policy: Policy) -> Ints:
     """At most so many open rows, the lowest lot first."""
     rows = np.flatnonzero(snapshot.open)
-    return rows[by_lot(snapshot.ids[rows], most, policy.seed)]
+    return rows[by_lot(snapshot.drawn_by[rows], most, policy.seed)]
 
 
 def _coverage(slices: Sequence[Slice], thresholds: Sequence[float]) -> float:

@@ -53,7 +53,8 @@ class SpanSnapshot:
     """What is known of a pool of texts at one moment.
 
     ids (n,): task ids; take: rows -> their tokens; open (n,): may be asked for; answered (m,): rows
-    whose spans people marked; spans (m): what they marked; labels (c): of spans.
+    whose spans people marked; spans (m): what they marked; labels (c): of spans; tickets (n,): by
+    which numbers the texts are drawn at random, None: by their ids.
     """
 
     ids: Ints
@@ -62,6 +63,7 @@ class SpanSnapshot:
     answered: Ints
     spans: Sequence[Sequence[Span]]
     labels: tuple[str, ...]
+    tickets: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def span_round(
 def _span_round(
     snapshot: SpanSnapshot, policy: Policy, start: Head | None, fixed: Head | None
 ) -> Outcome:
-    audits = in_reserve(snapshot.ids, policy.audit_share, policy.seed)
+    tickets = snapshot.ids if snapshot.tickets is None else snapshot.tickets
+    audits = in_reserve(tickets, policy.audit_share, policy.seed)
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
     head, fitted, metrics = fixed, None, {}
@@ -106,6 +109,7 @@ def _span_round(
         targets=(counts_of(snapshot.spans, snapshot.labels) > 0).astype(np.float32),
         labels=snapshot.labels,
         kind="multiple",
+        tickets=snapshot.tickets,
     )
     policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
     ranked = None if overview.priority is None else overview.priority.__getitem__

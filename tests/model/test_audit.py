@@ -175,9 +175,9 @@ def test_what_nothing_is_known_of_comes_by_lot_with_audit_tasks_at_their_places(
     is_audit = in_reserve(by_draw, 0.5, 7)
     audits, others = by_draw[is_audit].tolist(), by_draw[~is_audit].tolist()
     expected = [others[0], audits[0], others[1], audits[1], others[2], audits[2]]
-    assert at_random(tasks, 0.5, 7, labelled=10, size=6).tolist() == expected
-    assert at_random(tasks, 0.5, 7, labelled=11, size=1).tolist() == audits[:1]
-    everything = at_random(tasks, 0.5, 7, labelled=10, size=50)
+    assert tasks[at_random(tasks, 0.5, 7, labelled=10, size=6)].tolist() == expected
+    assert tasks[at_random(tasks, 0.5, 7, labelled=11, size=1)].tolist() == audits[:1]
+    everything = tasks[at_random(tasks, 0.5, 7, labelled=10, size=50)]
     assert sorted(everything.tolist()) == tasks.tolist()
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -11,7 +12,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.metrics import NAMESPACE
 from backend.project.progress import Activity
 from backend.project.service import Service
-from backend.project.status import Served, what_is_left
+from backend.project.status import DatasetStatus, Served, what_is_left
 from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
@@ -24,6 +25,8 @@ DOING = {
     "judge": "The encoder of the earlier project is being compared with the pretrained one",
     "tune": "Fine-tuning",
     "review": "Labels are being reviewed",
+    "encode": "The dataset is being encoded",
+    "rank": "The dataset is being ranked",
 }
 
 NAMES_MATTER_BELOW = 200
@@ -46,9 +49,10 @@ def state_of(loop: ProjectLoop) -> Json:
     nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
     annotations are not learnt, each with the number of tasks and the first; beginning: what was
     taken over from an earlier project, in sentences, or None; certifying: how the proof of what the
-    model may label goes on, or how it ended, or None; is_certifying: whether it goes on; coverage:
-    the share of the open tasks that the model can label by itself, or None; trouble: what is wrong
-    and how to fix it, or None; training_trouble: why the trainer's last job failed, or None;
+    model may label goes on, or how it ended, or None; is_certifying: whether it goes on; dataset:
+    the pool outside of Label Studio, or None; coverage: the share of the open tasks that the model
+    can label by itself, or None; trouble: what is wrong and how to fix it, or None;
+    training_trouble: why the trainer's last job failed, or None;
     reading: the share of the tasks that has been read while they are read from Label Studio for the
     first time, or None; activity: what the trainer is doing, with the share that is done, or None.
     """
@@ -69,6 +73,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "not_learnt": [vars(one) for one in status.not_learnt],
         "beginning": status.beginning or None,
         "certifying": status.certifying or None,
+        "dataset": _dataset(status.dataset),
         "is_certifying": status.is_certifying,
         "coverage": None if served is None else served.version.facts.outlook.get("coverage"),
         "sentence": sentence_of(served, activity, status.reading),
@@ -78,6 +83,10 @@ def state_of(loop: ProjectLoop) -> Json:
         "activity": None if activity is None else vars(activity),
         "troubles": [vars(trouble) for trouble in loop.troubles.newest()],
     }
+
+
+def _dataset(found: DatasetStatus | None) -> Json | None:
+    return None if found is None else {**asdict(found), "sentence": found.sentence}
 
 
 def sentence_of(

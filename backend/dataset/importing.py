@@ -1,0 +1,60 @@
+"""Imports items of a dataset as tasks, each once, whatever is interrupted.
+
+Which items were sent is remembered before they are. Label Studio keeps an import as a whole or not
+at all, and each task carries its item's id, so the next look at the tasks says whether it came.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from backend.dataset.shortlist import ShortlistItem
+from backend.mirror.items import META
+from backend.mirror.pool import Pool
+from backend.studio.project import StudioProject
+
+SENT = "items sent"
+"""The fact that holds which items were sent last and are not seen as tasks yet, and when."""
+
+IMPORTED = "items imported"
+"""The fact that holds when items were imported last, and how many labels there were."""
+
+SETTLED_SECONDS = 120.0
+"""Label Studio goes on with an import after the connection is lost. What is no task after this time
+was not imported."""
+
+
+def import_items(
+    studio: StudioProject, pool: Pool, items: Sequence[ShortlistItem], labels: int
+) -> None:
+    """Import these items. Raises StudioError; whether they came is then seen at a later look."""
+    pool.remember(SENT, {"ids": [item.id for item in items], "at": time.time()})
+    studio.import_tasks([{"data": item.data, "meta": {META: item.id}} for item in items])
+    pool.remember(IMPORTED, {"at": time.time(), "labels": labels})
+
+
+def is_waiting(pool: Pool, now: float) -> bool:
+    """Whether items that were sent may still become tasks; `now`: Unix time, of a moment before the
+    last look at the tasks."""
+    sent: Any = pool.fact(SENT)
+    if sent is None:
+        return False
+    if pool.items.missing(sent["ids"]) and now < sent["at"] + SETTLED_SECONDS:
+        return True
+    pool.remember(SENT, None)
+    return False
+
+
+def last_import(pool: Pool) -> tuple[float, int]:
+    """When items were imported last (Unix time), and how many labels there were; zeros before."""
+    known: Any = pool.fact(IMPORTED)
+    return (0.0, 0) if known is None else (known["at"], known["labels"])
+
+
+def delete_second_copies(studio: StudioProject, pool: Pool) -> int:
+    """Delete tasks that nobody has touched and that show an item which another task shows, too.
+    Returns how many they were."""
+    copies = pool.items.second_copies()
+    for task in copies:
+        studio.delete_task(task)
+    return len(copies)

@@ -1,0 +1,66 @@
+"""What is kept of a project's dataset, in MODEL_DIR/<project>/dataset/.
+
+dataset.json     what was added; written last, so that a dataset is there as a whole or not at all
+rows/, vectors/  see model.dataset.parts
+shortlist.json   the items to import next
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+FOLDER, FILE = "dataset", "dataset.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was added: from which address, which column holds the ids, how many items in how many
+    parts, which rows were left out because they show nothing; added_at: Unix time."""
+
+    address: str
+    id_column: str
+    items: int
+    parts: int
+    blank: int
+    added_at: float
+
+
+def folder_of(project: Path) -> Path:
+    """Where all of a project's dataset is."""
+    return project / FOLDER
+
+
+def rows_of(project: Path) -> Path:
+    return folder_of(project) / "rows"
+
+
+def vectors_of(project: Path, encoder: int) -> Path:
+    """Where the vectors by this encoder are."""
+    return folder_of(project) / "vectors" / str(encoder)
+
+
+def encoded_parts(project: Path, encoder: int) -> int:
+    """How many parts have vectors by this encoder."""
+    return sum(1 for _ in vectors_of(project, encoder).glob("*.parquet"))
+
+
+def read_record(project: Path) -> Record | None:
+    """The project's dataset; None if it has none."""
+    try:
+        values = json.loads((folder_of(project) / FILE).read_text())
+    except FileNotFoundError:
+        return None
+    return Record(**{one.name: values[one.name] for one in fields(Record)})
+
+
+def write_record(project: Path, record: Record) -> None:
+    write_whole(folder_of(project) / FILE, asdict(record))
+
+
+def write_whole(path: Path, value: Any) -> None:
+    """Write JSON that is seen as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".unfinished")
+    aside.write_text(json.dumps(value))
+    aside.replace(path)

@@ -1,0 +1,144 @@
+"""Keeps a project supplied from its dataset: what is worth asking for is imported, a few hundred
+items at a time, and all else stays outside of Label Studio.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from backend.dataset.importing import delete_second_copies, import_items, is_waiting, last_import
+from backend.dataset.record import Record, encoded_parts, folder_of, read_record
+from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
+from backend.mirror.labelling import Labelling
+from backend.mirror.pool import Pool
+from backend.project.context import ProjectContext
+from backend.project.status import DatasetStatus
+from backend.project.training import Training
+from backend.studio.project import StudioProject
+from model.dataset.sizes import ENOUGH_PARTS
+from model.storage.store import Store, version_key
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+"""Items of an import, at least: Label Studio takes about as long for one as for a thousand."""
+
+PAUSE_SECONDS = 30.0
+"""Between two imports, at least: each costs Label Studio as much as a hundred requests."""
+
+FIRST_LABELS, GROWTH = 25, 0.1
+"""While there is room, the dataset is asked again after this many labels, or this share of them if
+it is more: what was imported was chosen by a model that knew less."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What an import depends on. room: how many more tasks there may be."""
+
+    labels: int
+    open_tasks: int
+    room: int
+    batch: int
+
+    def runs_out(self) -> bool:
+        """Whether people may soon have no task to label."""
+        return self.open_tasks < self.batch // 2
+
+    def is_due(self, labels_before: int) -> bool:
+        """Whether enough was learnt since the last import to ask the dataset again."""
+        return self.labels >= labels_before + max(FIRST_LABELS, int(GROWTH * labels_before))
+
+
+class Feed:
+    """Used by the loop's thread alone."""
+
+    def __init__(
+        self, context: ProjectContext, store: Store, pool: Pool, studio: StudioProject
+    ) -> None:
+        self._context, self._store, self._pool, self._studio = context, store, pool, studio
+        self._read_at = 0
+        """When the shortlist that is known was written (ns)."""
+        self._shortlist: Shortlist | None = None
+
+    def look(self, labelling: Labelling, training: Training, began: float) -> DatasetStatus | None:
+        """Import what is due, and have the trainer do what is missing. None without a dataset.
+        `began`: Unix time of a moment before the tasks were looked at."""
+        record = read_record(self._context.folder)
+        if record is None:
+            return None
+        self._delete_copies()
+        batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
+        room = self._context.settings.open_tasks - labelling.open_tasks
+        state = _State(len(labelling.answers), labelling.open_tasks, room, batch)
+        if not is_waiting(self._pool, began):
+            self._refill(record, state, training)
+        encoder = training.encoder_of_items()
+        encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
+        if encoder is not None and encoded < record.parts:
+            training.request_items(encoder)
+        return DatasetStatus(
+            address=record.address,
+            items=record.items,
+            tasks=self._pool.items.count(),
+            encoded=encoded / record.parts,
+            is_ranked=encoder is not None,
+        )
+
+    def _refill(self, record: Record, state: _State, training: Training) -> None:
+        at, labels = last_import(self._pool)
+        is_wanted = state.runs_out() or (state.room >= state.batch and state.is_due(labels))
+        if not is_wanted or self._pool.items.count() >= record.items:
+            return
+        fresh = self._fresh(at)
+        if not fresh or (at and time.time() < at + PAUSE_SECONDS and not state.runs_out()):
+            encoder, version = self._ranked_with(record, training)
+            training.request_ranking(encoder, version, state.batch)
+            return
+        now, began = fresh[: state.batch], time.monotonic()
+        import_items(self._studio, self._pool, now, state.labels)
+        log.info(
+            "project %d: imported %d items of the dataset in %.1f s",
+            self._context.number,
+            len(now),
+            time.monotonic() - began,
+        )
+        self._context.wake("tasks")
+
+    def _fresh(self, since: float) -> list[ShortlistItem]:
+        """Items of a shortlist that was made after this time (Unix time), which are no tasks."""
+        shortlist = self._read()
+        if shortlist is None or shortlist.made_at <= since:
+            return []
+        missing = set(self._pool.items.missing([item.id for item in shortlist.items]))
+        return [item for item in shortlist.items if item.id in missing]
+
+    def _read(self) -> Shortlist | None:
+        path = folder_of(self._context.folder) / FILE
+        written = path.stat().st_mtime_ns if path.exists() else 0
+        if written != self._read_at:
+            self._shortlist = read_shortlist(self._context.folder)
+            self._read_at = written
+        return self._shortlist
+
+    def _delete_copies(self) -> None:
+        copies = delete_second_copies(self._studio, self._pool)
+        if copies:
+            log.warning(
+                "project %d: deleted %d tasks that showed an item of the dataset a second time",
+                self._context.number,
+                copies,
+            )
+            self._context.wake("tasks")
+
+    def _ranked_with(self, record: Record, training: Training) -> tuple[int | None, str]:
+        """The encoder by whose vectors the dataset is ranked, and the version whose head does it:
+        the newest that has encoded enough, else the newest that has encoded something. None and ""
+        while there is nothing of the kind."""
+        if training.encoder_of_items() is None:
+            return None, ""
+        names = {version_key(name)[0]: name for name in self._store.version_names()}
+        for enough in (min(record.parts, ENOUGH_PARTS), 1):
+            for encoder in sorted(self._store.encoders(), reverse=True):
+                if encoded_parts(self._context.folder, encoder) >= enough:
+                    return encoder, names.get(encoder, "")
+        return None, ""

@@ -1,0 +1,1 @@
+"""A pool in files: read into parts, encoded part by part, and scored without holding it all."""

@@ -1,0 +1,236 @@
+"""A dataset in parts: what is read, what is kept, and which items are chosen."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from model.choosing.audit import draw, in_reserve
+from model.choosing.strategies import STRATEGIES
+from model.dataset.parts import Item, RowParts, VectorParts
+from model.dataset.ranking import Block, Ranking
+from model.dataset.source import BadDataset, Source
+from model.heads.head import Head, fit_head
+from model.learner import fast_round
+from model.snapshot import Policy, Snapshot, pool_centre
+from model.storage.vectors import content_key
+from model.types import Floats, Ints
+
+ROWS = [{"id": "007", "text": "a, b"}, {"id": "8", "text": "两行\nof text"}]
+
+
+def rows_in(path: Path) -> list[dict[str, object]]:
+    source = Source(str(path))
+    return [row for file in source.files for row in source.rows(file)]
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> Path:
+    """The rows in the format that the name says."""
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n\n" for row in rows), "utf-8")
+    else:
+        comma = "\t" if path.suffix == ".tsv" else ","
+        lines = [comma.join(rows[0]), *(comma.join(f'"{x}"' for x in r.values()) for r in rows)]
+        path.write_text("\ufeff" + "\n".join(lines), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv", "a.tsv"])
+def test_each_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
+    """Ids keep their zeros, and texts their commas and line ends."""
+    assert rows_in(write(tmp_path / name, ROWS)) == ROWS
+
+
+def test_a_folder_is_read_file_by_file_without_what_other_tools_leave(tmp_path: Path) -> None:
+    for name in ("b.jsonl", "a.parquet", ".hidden.jsonl", "_temporary/c.jsonl", "sub/d.csv"):
+        write(tmp_path / name, [{"id": name, "text": "x"}])
+    (tmp_path / "notes.txt").write_text("no rows")
+    source = Source(str(tmp_path))
+    assert [row["id"] for file in source.files for row in source.rows(file)] == [
+        *("a.parquet", "b.jsonl", "sub/d.csv")
+    ]
+    assert [Path(one.path).name for one in source.others] == ["notes.txt"]
+
+
+def test_columns_of_bytes_are_left_out(tmp_path: Path) -> None:
+    table = pa.table({"id": ["1"], "picture": pa.array([b"\xff"], pa.binary())})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert rows_in(tmp_path / "a.parquet") == [{"id": "1"}]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(write(path, ROWS).read_bytes()[:-9])
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing.csv": (lambda path: None, "There is no file or folder"),
+    "cut.parquet": (cut, "cannot be read"),
+    "line.jsonl": (lambda path: path.write_text('{"id": 1}\n[2]'), "Line 2 of .* no JSON object"),
+    "ragged.csv": (lambda path: path.write_text("id,text\n1,a,b"), "not as many values"),
+    "short.csv": (lambda path: path.write_text("id,text\n1"), "not as many values"),
+    "latin.csv": (lambda path: path.write_bytes(b"id,text\n1,caf\xe9"), "not written in UTF-8"),
+    "book.xlsx": (lambda path: path.write_bytes(b"PK"), "has no file that can be read"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_dataset_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
+    break_it, sentence = BROKEN[name]
+    break_it(tmp_path / name)
+    with pytest.raises(BadDataset, match=sentence):
+        rows_in(tmp_path / name)
+
+
+@pytest.mark.parametrize("address", ["nothing://here", "s3://"])
+def test_an_address_that_leads_nowhere_is_named(address: str) -> None:
+    with pytest.raises(BadDataset, match="cannot be read"):
+        Source(address)
+
+
+def items(count: int, first: int = 0) -> list[Item]:
+    return [Item(str(n), content_key(str(n)), {"n": n}) for n in range(first, first + count)]
+
+
+def test_a_part_is_kept_as_it_was_and_read_in_pieces(tmp_path: Path) -> None:
+    rows, some = RowParts(tmp_path), items(1000)
+    rows.write(3, some)
+    assert rows.numbers() == [3]
+    assert rows.items(3) == some
+    assert rows.tickets(3).tolist() == [one.ticket for one in some]
+    places = np.array([999, 0, 256, 255, 0])
+    assert rows.take(3, places) == [some[place] for place in places]
+    rows.delete(3)
+    assert rows.numbers() == []
+
+
+def test_vectors_keep_their_reasons(tmp_path: Path) -> None:
+    parts, vectors = VectorParts(tmp_path, 2), np.array([[0.5, 1.0], [np.nan, np.nan]], np.float16)
+    parts.write(7, vectors, [None, "it is broken"])
+    assert parts.numbers() == [7]
+    np.testing.assert_array_equal(parts.read(7), vectors)
+    assert list(parts.unreadable()) == [(7, 1, "it is broken")]
+
+
+def test_a_part_that_cannot_be_written_is_absent(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        VectorParts(tmp_path, 2).write(0, np.zeros((2, 3)), [None])
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+DIMENSION, SHARE = 8, 0.1
+
+
+def pool(count: int, seed: int = 1) -> tuple[Ints, Floats]:
+    rng = np.random.default_rng(seed)
+    tickets = np.array([content_key(str(n)) for n in range(count)])
+    return tickets, rng.normal(size=(count, DIMENSION)).astype(np.float16)
+
+
+def learnt(tickets: Ints, vectors: Floats) -> tuple[Snapshot, Head]:
+    """What is labelled by the sign of the first dimension, and the head that learnt it."""
+    targets = np.stack([vectors[:, 0] > 0, vectors[:, 0] <= 0], axis=1).astype(np.float32)
+    known = Snapshot(
+        ids=tickets,
+        vectors=vectors,
+        open=np.zeros(len(tickets), bool),
+        answered=np.arange(len(tickets)),
+        targets=targets,
+        labels=("a", "b"),
+        kind="single",
+    )
+    centre = pool_centre(vectors, 0)
+    return known, fit_head(vectors, targets, "single", ("a", "b"), centre)
+
+
+def ranked(ranking: Ranking, tickets: Ints, vectors: Floats | None, size: int = 100) -> Ints:
+    """Shown to the ranking in blocks, then the chosen tickets."""
+    for start in range(0, len(tickets), size):
+        block = slice(start, start + size)
+        some = None if vectors is None else vectors[block]
+        ranking.see(Block(start // size, tickets[block], some))
+    return ranking.chosen().tickets
+
+
+@pytest.mark.parametrize("size", [97, 1200])
+def test_blocks_choose_what_the_whole_pool_would(size: int) -> None:
+    tickets, vectors = pool(1200)
+    known, head = learnt(tickets[:60], vectors[:60])
+    policy = Policy("margin", 30, SHARE, 0, guard=False)
+    whole = Snapshot(
+        ids=tickets,
+        vectors=vectors,
+        open=np.arange(1200) >= 60,
+        answered=np.arange(60),
+        targets=known.targets,
+        labels=known.labels,
+        kind="single",
+    )
+    expected = tickets[fast_round(whole, policy, fixed=head).rows]
+    found = ranked(Ranking(known, head, policy, tickets[:60]), tickets, vectors, size)
+    assert found.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_strategy_can_choose_from_a_dataset(strategy: str) -> None:
+    """What is taken is not chosen again, and every tenth item is an audit task."""
+    tickets, vectors = pool(1200)
+    known, head = learnt(tickets[:60], vectors[:60])
+    policy = Policy(strategy, 30, SHARE, 0, guard=False)
+    found = ranked(Ranking(known, head, policy, tickets[:60]), tickets, vectors)
+    assert len(set(found)) == 30
+    assert not np.isin(found, tickets[:60]).any()
+    assert in_reserve(found, SHARE, 0).sum() == 3
+
+
+def test_audit_items_come_by_their_lot_over_the_whole_dataset() -> None:
+    """Also from parts that are not encoded: else figures would speak of the encoded part alone."""
+    tickets, vectors = pool(1000)
+    known, head = learnt(tickets[:60], vectors[:60])
+    ranking = Ranking(known, head, Policy("margin", 50, SHARE, 0, guard=False), tickets[:60])
+    ranking.see(Block(0, tickets[:500], vectors[:500]))
+    ranking.see(Block(1, tickets[500:], None))
+    found = ranking.chosen().tickets
+    audits = found[in_reserve(found, SHARE, 0)]
+    free = tickets[60:]
+    lots = np.sort(draw(free[in_reserve(free, SHARE, 0)], 0))
+    assert draw(audits, 0).tolist() == lots[: len(audits)].tolist()
+    others = found[~in_reserve(found, SHARE, 0)]
+    assert np.isin(others, tickets[:500]).all(), "nothing is known of what is not encoded"
+
+
+def test_before_anything_is_encoded_items_come_at_random() -> None:
+    tickets, _ = pool(1000)
+    some, _ = learnt(*pool(2))
+    nothing = replace(
+        some,
+        ids=tickets[:0],
+        vectors=np.zeros((0, 1)),
+        open=np.zeros(0, bool),
+        answered=np.zeros(0, np.int64),
+        targets=np.zeros((0, 2)),
+    )
+    ranking = Ranking(nothing, None, Policy("variance", 40, SHARE, 0), tickets[:5])
+    found = ranked(ranking, tickets, None)
+    free = tickets[5:]
+    others = free[~in_reserve(free, SHARE, 0)]
+    expected = others[np.argsort(draw(others, 0))]
+    assert found[~in_reserve(found, SHARE, 0)].tolist() == expected[:36].tolist()
+    assert in_reserve(found, SHARE, 0).sum() == 4
+
+
+def test_items_that_cannot_be_encoded_come_last() -> None:
+    tickets, vectors = pool(60)
+    vectors[10:] = np.nan
+    known, head = learnt(tickets[:5], vectors[:5])
+    ranking = Ranking(known, head, Policy("margin", 60, 0.0, 0, guard=False), tickets[:5])
+    found = ranked(ranking, tickets, vectors)
+    assert set(found[:5]) == set(tickets[5:10])
+    assert set(found[5:]) == set(tickets[10:])

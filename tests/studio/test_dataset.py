@@ -1,0 +1,99 @@
+"""A pool outside of a real Label Studio: what is worth asking for is imported, each item once."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.dev import local
+from backend.mirror.items import META
+from backend.types import Json
+from model.choosing.audit import in_reserve
+from model.storage.vectors import content_key
+from tests.studio.bench import Bench, stories, until
+
+# Where Label Studio keeps its data makes no difference here.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
+ITEMS, OPEN_TASKS = 600, 40
+BATCH = OPEN_TASKS // 2
+
+
+@pytest.fixture(scope="module")
+def backend_settings() -> dict[str, object]:
+    return {"open_tasks": OPEN_TASKS}
+
+
+def pool(bench: Bench, *arguments: str) -> tuple[int, str]:
+    """The command as a user runs it beside the server: its exit status, and what it said."""
+    environ = {
+        **os.environ,
+        "MODEL_DIR": str(bench.models),
+        "LABEL_STUDIO_URL": bench.studio.url,
+        "LABEL_STUDIO_API_KEY": local.TOKEN,
+        "PORT": bench.server.url.rpartition(":")[2],
+    }
+    command = [sys.executable, "-m", "backend", "pool", *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def written(folder: Path, name: str, rows: list[Json]) -> Path:
+    folder.mkdir(exist_ok=True)
+    with (folder / name).open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["number", "story", "topic"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def numbered(count: int) -> list[Json]:
+    return [{"number": f"{place:05d}", **story} for place, story in enumerate(stories(count))]
+
+
+def items_of(bench: Bench, project: int) -> dict[int, str]:
+    """Task -> the item that it shows."""
+    return {task["id"]: task["meta"][META] for task in bench.studio.of(project).tasks()}
+
+
+def first_open(bench: Bench, project: int, labelled: set[int]) -> set[int]:
+    """The task that the served version would have asked next."""
+    version = bench.version(project)
+    assert version is not None
+    return {next(task for task in version.shortlist.tolist() if task not in labelled)}
+
+
+def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None:
+    project = bench.empty_project()
+    bench.connect(project)
+    until("a mirror", lambda: bench.mirror_path(project).exists())
+    dataset = written(tmp_path / "news", "a.csv", numbered(ITEMS))
+    status, said = pool(bench, "add", str(dataset), "--project", str(project), "--id", "number")
+    assert status == 0, said
+    assert f"{ITEMS} items" in said
+    until("the first tasks", lambda: len(items_of(bench, project)) == BATCH)
+    until("an order", lambda: bench.ranks(project) == BATCH)
+    until("the switch", lambda: bench.is_ordered(project) and bench.is_switched(project))
+    labelled: set[int] = set()
+    for _ in range(35):
+        asked_first = first_open(bench, project, labelled)
+        task = bench.studio.of(project).next_task()
+        assert task is not None
+        asked_first |= first_open(bench, project, labelled)
+        assert task["id"] in asked_first, "no task comes out of turn, also while items are imported"
+        bench.submit(task, [task["data"]["topic"]])
+        labelled.add(task["id"])
+        bench.until_learnt(project, task["id"])
+        until("the switch", lambda: bench.is_switched(project))
+    found = list(items_of(bench, project).values())
+    assert len(found) > BATCH, "more were imported as tasks were labelled"
+    assert len(found) == len(set(found)), "none twice"
+    until("all encoded", lambda: bench.state(project)["dataset"]["encoded"] == 1.0)
+    assert bench.state(project)["open_tasks"] <= OPEN_TASKS
+    tickets = np.array([content_key(one) for one in found])
+    share = in_reserve(tickets, 0.1, 0).mean()
+    assert 0.03 < share < 0.3, "about a tenth of them are audit tasks"
