@@ -57,6 +57,10 @@ class StudioError(BackendError):
         self.status = status
 
 
+class ItemsRefused(BackendError):
+    """Label Studio does not take items of a dataset as tasks."""
+
+
 class ProjectGone(StudioError):
     """Label Studio has no project with this number, or the token's user may not see it."""
 

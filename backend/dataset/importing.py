@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.dataset.shortlist import ShortlistItem
+from backend.errors import ItemsRefused, StudioError
 from backend.mirror.items import META
 from backend.mirror.pool import Pool
 from backend.studio.project import StudioProject
@@ -24,12 +25,26 @@ SETTLED_SECONDS = 120.0
 was not imported."""
 
 
+REFUSALS = (400, 413, 422)
+"""What Label Studio, or a proxy before it, answers when it has read an import and wants none of
+it."""
+
+
 def import_items(
     studio: StudioProject, pool: Pool, items: Sequence[ShortlistItem], labels: int
 ) -> None:
-    """Import these items. Raises StudioError; whether they came is then seen at a later look."""
+    """Import these items. Raises ItemsRefused when Label Studio does not want them, and StudioError
+    when it does not answer; whether they came is then seen at a later look."""
     pool.remember(SENT, {"ids": [item.id for item in items], "at": time.time()})
-    studio.import_tasks([{"data": item.data, "meta": {META: item.id}} for item in items])
+    try:
+        studio.import_tasks([{"data": item.data, "meta": {META: item.id}} for item in items])
+    except StudioError as error:
+        if error.status not in REFUSALS:
+            raise
+        pool.remember(SENT, None)
+        raise ItemsRefused(
+            f"Label Studio refuses to import items of the dataset, such as {items[0].id!r}: {error}"
+        ) from error
     pool.remember(IMPORTED, {"at": time.time(), "labels": labels})
 
 

@@ -3,17 +3,19 @@ items at a time, and all else stays outside of Label Studio.
 """
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 
 from backend.dataset.importing import delete_second_copies, import_items, is_waiting, last_import
 from backend.dataset.record import Record, encoded_parts, folder_of, read_record
 from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
+from backend.errors import ItemsRefused
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
 from backend.project.status import DatasetStatus
-from backend.project.training import Training
+from backend.project.training import RETRY_SECONDS, Training
 from backend.studio.project import StudioProject
 from model.dataset.sizes import ENOUGH_PARTS
 from model.storage.store import Store, version_key
@@ -32,7 +34,7 @@ it is more: what was imported was chosen by a model that knew less."""
 
 
 @dataclass(frozen=True)
-class _State:
+class Supply:
     """What an import depends on. room: how many more tasks there may be."""
 
     labels: int
@@ -59,6 +61,8 @@ class Feed:
         self._read_at = 0
         """When the shortlist that is known was written (ns)."""
         self._shortlist: Shortlist | None = None
+        self._refused_at = -math.inf
+        """When Label Studio refused items last (time.monotonic)."""
 
     def look(self, labelling: Labelling, training: Training, began: float) -> DatasetStatus | None:
         """Import what is due, and have the trainer do what is missing. None without a dataset.
@@ -69,7 +73,7 @@ class Feed:
         self._delete_copies()
         batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
         room = self._context.settings.open_tasks - labelling.open_tasks
-        state = _State(len(labelling.answers), labelling.open_tasks, room, batch)
+        state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
         if not is_waiting(self._pool, began):
             self._refill(record, state, training)
         encoder = training.encoder_of_items()
@@ -84,7 +88,7 @@ class Feed:
             is_ranked=encoder is not None,
         )
 
-    def _refill(self, record: Record, state: _State, training: Training) -> None:
+    def _refill(self, record: Record, state: Supply, training: Training) -> None:
         at, labels = last_import(self._pool)
         is_wanted = state.runs_out() or (state.room >= state.batch and state.is_due(labels))
         if not is_wanted or self._pool.items.count() >= record.items:
@@ -94,8 +98,18 @@ class Feed:
             encoder, version = self._ranked_with(record, training)
             training.request_ranking(encoder, version, state.batch)
             return
-        now, began = fresh[: state.batch], time.monotonic()
-        import_items(self._studio, self._pool, now, state.labels)
+        if time.monotonic() > self._refused_at + RETRY_SECONDS:
+            self._import(fresh[: state.batch], state.labels)
+
+    def _import(self, now: list[ShortlistItem], labels: int) -> None:
+        began = time.monotonic()
+        try:
+            import_items(self._studio, self._pool, now, labels)
+        except ItemsRefused as error:  # what is there can be labelled and learnt all the same
+            self._refused_at = began
+            log.error("project %d: %s", self._context.number, error)
+            self._context.troubles.note(str(error))
+            return
         log.info(
             "project %d: imported %d items of the dataset in %.1f s",
             self._context.number,

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 600.0
 """A deep round that failed is tried again after this time, even without further labels, and so is
-a base encoder that could not be loaded."""
+a base encoder that could not be loaded, and what failed with a dataset."""
 
 URGENT_TASKS = 256
 """An order needs vectors of about this many tasks to begin with. Encoding is urgent until there are
@@ -77,6 +77,8 @@ class Training:
         self._base_failed_at = -math.inf
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
+        self._items_failed_at = -math.inf
+        """When a job about the dataset failed last (time.monotonic)."""
         self._failed_review: int | None = None
         self._failed_judging = 0
         """Labels at the last comparison with the earlier encoder that failed."""
@@ -172,7 +174,7 @@ class Training:
 
     def request_items(self, encoder: int) -> None:
         """Have more of the dataset encoded."""
-        self._submit(f"encode {encoder}", EncodeItems(self._subject(), encoder))
+        self._submit_about_items(f"encode {encoder}", EncodeItems(self._subject(), encoder))
 
     def request_ranking(self, encoder: int | None, version: str, size: int) -> None:
         """Have chosen which items of the dataset are imported next: by this encoder's vectors and
@@ -188,7 +190,11 @@ class Training:
             guard=settings.guard,
             empty_is_none=settings.empty_is_none,
         )
-        self._submit("rank", request, is_urgent=True)
+        self._submit_about_items("rank", request, is_urgent=True)
+
+    def _submit_about_items(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
+        if time.monotonic() > self._items_failed_at + RETRY_SECONDS:
+            self._submit(what, request, is_urgent=is_urgent)
 
     def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
@@ -299,6 +305,8 @@ class Training:
         self._troubles.note(str(error))
         if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
+        if isinstance(job.request, EncodeItems | RankItems):
+            self._items_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())
         if isinstance(job.request, Judge):

@@ -92,9 +92,8 @@ def rank_items(job: RankItems, report: Report) -> Json:
     policy = Policy(job.strategy, job.size, job.audit_share, subject.seed, job.guard)
     ranking = Ranking(learnt, head, policy, pool.items.taken())
     vectors = None if encoder is None else _vectors(subject, encoder)
-    there = set() if vectors is None else set(vectors.numbers())
     for number in range(record.parts):
-        known = vectors.read(number) if vectors is not None and number in there else None
+        known = None if vectors is None else vectors.read(number)
         ranking.see(Block(number, rows.tickets(number), known))
         report.working()
     chosen = ranking.chosen()

@@ -7,8 +7,10 @@ goes on with the parts that are missing, and any number of processes can share t
 """
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from model.dataset.sizes import PART_ITEMS
+from model.storage.damage import Damaged
 from model.types import Floats, Ints
 
 GROUP_ITEMS = 256
@@ -32,6 +35,9 @@ class Item:
     id: str
     ticket: int
     data: dict[str, Any]
+
+
+log = logging.getLogger(__name__)
 
 
 class RowParts:
@@ -59,21 +65,35 @@ class RowParts:
 
     def tickets(self, number: int) -> Ints:
         """The tickets (n,) of a part."""
-        tickets: Ints = parquet.read_table(self._path(number), columns=["ticket"])[0].to_numpy()
+        with self._whole(number) as path:
+            tickets: Ints = parquet.read_table(path, columns=["ticket"])[0].to_numpy()
         return tickets
 
     def items(self, number: int) -> list[Item]:
         """All items of a part, in their order."""
-        return _items(parquet.read_table(self._path(number)))
+        with self._whole(number) as path:
+            return _items(parquet.read_table(path))
 
     def take(self, number: int, places: Ints) -> list[Item]:
         """Some items of a part by their places in it, in this order."""
-        file = parquet.ParquetFile(self._path(number))
         groups, inside = np.divmod(places, GROUP_ITEMS)
-        read = {group: _items(file.read_row_group(group)) for group in sorted(set(groups.tolist()))}
+        with self._whole(number) as path, parquet.ParquetFile(path) as file:
+            read = {one: _items(file.read_row_group(one)) for one in set(groups.tolist())}
         return [
             read[group][row] for group, row in zip(groups.tolist(), inside.tolist(), strict=True)
         ]
+
+    @contextmanager
+    def _whole(self, number: int) -> Iterator[Path]:
+        """The file of a part. Raises Damaged when it cannot be read in the block."""
+        path = _path(self._folder, number)
+        try:
+            yield path
+        except (pa.ArrowException, OSError) as error:
+            raise Damaged(
+                f"{path}, a part of the dataset, cannot be read ({error}). Take the dataset away "
+                "and add it again (python -m backend pool remove, then add): tasks and labels stay"
+            ) from error
 
     def _path(self, number: int) -> Path:
         return _path(self._folder, number)
@@ -100,9 +120,18 @@ class VectorParts:
         )
         _write(table, _path(self._folder, number), PART_ITEMS)
 
-    def read(self, number: int) -> Floats:
-        """The vectors (n, d) of a part, float16."""
-        table = parquet.read_table(_path(self._folder, number), columns=["vector"])
+    def read(self, number: int) -> Floats | None:
+        """The vectors (n, d) of a part, float16; None if it is not encoded, or was damaged: it is
+        deleted then, and encoded again."""
+        path = _path(self._folder, number)
+        try:
+            table = parquet.read_table(path, columns=["vector"])
+        except FileNotFoundError:
+            return None
+        except (pa.ArrowException, OSError) as error:
+            log.warning("%s is damaged (%s) and is made again", path, error)
+            path.unlink(missing_ok=True)
+            return None
         flat = table["vector"].combine_chunks().values.to_numpy()
         vectors: Floats = flat.reshape(-1, self.dimension)
         return vectors

@@ -19,6 +19,7 @@ from model.heads.head import Head, fit_head
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot, pool_centre
 from model.storage.vectors import content_key
+from model.storage.damage import Damaged
 from model.types import Floats, Ints
 
 ROWS = [{"id": "007", "text": "a, b"}, {"id": "8", "text": "两行\nof text"}]
@@ -117,6 +118,20 @@ def test_vectors_keep_their_reasons(tmp_path: Path) -> None:
     assert parts.numbers() == [7]
     np.testing.assert_array_equal(parts.read(7), vectors)
     assert list(parts.unreadable()) == [(7, 1, "it is broken")]
+
+
+def test_damaged_parts_are_named_or_made_again(tmp_path: Path) -> None:
+    """Vectors can be computed again; what the items show has to be read again by people."""
+    rows, vectors = RowParts(tmp_path / "rows"), VectorParts(tmp_path / "vectors", 2)
+    rows.write(0, items(3))
+    vectors.write(0, np.zeros((3, 2)), [None] * 3)
+    for path in tmp_path.glob("*/00000.parquet"):
+        path.write_bytes(path.read_bytes()[:-20])
+    assert vectors.read(0) is None
+    assert vectors.numbers() == []
+    for read in (rows.tickets, rows.items, lambda number: rows.take(number, np.array([1]))):
+        with pytest.raises(Damaged, match="pool remove, then add"):
+            read(0)
 
 
 def test_a_part_that_cannot_be_written_is_absent(tmp_path: Path) -> None:
