@@ -18,8 +18,8 @@ from model.dataset.source import BadDataset, Source
 from model.heads.head import Head, fit_head
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot, pool_centre
-from model.storage.vectors import content_key
 from model.storage.damage import Damaged
+from model.storage.vectors import content_key
 from model.types import Floats, Ints
 
 ROWS = [{"id": "007", "text": "a, b"}, {"id": "8", "text": "两行\nof text"}]

@@ -4,17 +4,24 @@ import csv
 import os
 import subprocess
 import sys
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from backend.dev import local
 from backend.mirror.items import META
+from backend.studio.api import Studio
 from backend.types import Json
 from model.choosing.audit import in_reserve
 from model.storage.vectors import content_key
+from tests.conftest import QUICK
 from tests.studio.bench import Bench, stories, until
+from tests.studio.gate import Gate
 
 # Where Label Studio keeps its data makes no difference here.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -97,3 +104,59 @@ def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None
     tickets = np.array([content_key(one) for one in found])
     share = in_reserve(tickets, 0.1, 0).mean()
     assert 0.03 < share < 0.3, "about a tenth of them are audit tasks"
+
+
+class LosesAnswers(Gate):
+    """Forwards everything, but of the first imports of tasks the answers are lost: as if one of the
+    two servers was killed at that moment."""
+
+    def __init__(self, url: str, lost: int) -> None:
+        super().__init__(url, "", {})
+        self.wanted = {}
+        self.to_lose, self.lost = lost, 0
+
+    def forward(self, asked: BaseHTTPRequestHandler) -> None:
+        if asked.command == "POST" and asked.path.endswith("/import") and self.lost < self.to_lose:
+            self.lost += 1
+            with suppress(OSError):
+                super().forward(cast(BaseHTTPRequestHandler, _Unheard(asked)))
+            asked.close_connection = True
+            asked.connection.close()
+        else:
+            super().forward(asked)
+
+
+class _Unheard:
+    """A request whose answer goes nowhere."""
+
+    def __init__(self, asked: BaseHTTPRequestHandler) -> None:
+        self.command, self.path, self.headers = asked.command, asked.path, asked.headers
+        self.rfile, self.wfile = asked.rfile, BytesIO()
+
+    def send_response_only(self, status: int) -> None: ...
+    def send_header(self, name: str, value: str) -> None: ...
+    def end_headers(self) -> None: ...
+
+
+def test_an_import_whose_answer_is_lost_is_not_made_twice(studio: Studio, tmp_path: Path) -> None:
+    """The server is killed before it learns that Label Studio has taken the items."""
+    gate = LosesAnswers(studio.url, lost=1)
+    settings: dict[str, object] = {**QUICK, "open_tasks": OPEN_TASKS}
+    server = local.backend(tmp_path, local.free_port(), f"http://{gate.host}", **settings)
+    with closing(gate), server:
+        server.wait_until_up()
+        bench = Bench(studio, server, tmp_path / "models", settings)
+        project = bench.empty_project()
+        bench.connect(project)
+        until("a mirror", lambda: bench.mirror_path(project).exists())
+        dataset = written(tmp_path / "news", "a.csv", numbered(100))
+        status, said = pool(bench, "add", str(dataset), "--project", str(project), "--id", "number")
+        assert status == 0, said
+        until("a lost answer", lambda: gate.lost == 1)
+        server.kill()
+        server.start()
+        server.wait_until_up()
+        until("an order", lambda: bench.ranks(project) == BATCH)
+        found = list(items_of(bench, project).values())
+        assert len(found) == len(set(found)) == BATCH
+        bench.delete_projects()
