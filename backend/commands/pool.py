@@ -9,11 +9,11 @@ worth asking for is imported, a few hundred items at a time; Label Studio never 
 import os
 import shutil
 from argparse import ArgumentParser, Namespace
-from importlib.util import find_spec
 from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
+from backend.dataset.adding import add
 from backend.dataset.record import Record, folder_of, read_record
 from backend.errors import BackendError
 from backend.folder.private import keep_private
@@ -59,12 +59,6 @@ def run(arguments: Namespace) -> None:
 
 def added(arguments: Namespace, settings: Settings, folder: Path) -> str:
     """Add the dataset. Returns what came of it, in sentences."""
-    if find_spec("pyarrow") is None:
-        raise BackendError(
-            "A dataset is read and kept by pyarrow, which is not installed: pip install pyarrow"
-        )
-    from backend.dataset.adding import add  # noqa: PLC0415 (only here must pyarrow be installed)
-
     if not folder.is_dir():
         raise BackendError(
             f"The server that uses MODEL_DIR={settings.model_dir} knows no project "
