@@ -86,6 +86,13 @@ class Choice:
         return self.audits[self.snapshot.answered]
 
     @cached_property
+    def _learnt_targets(self) -> Floats:
+        """Of the labels that are no audit labels. Each chunk of rows is measured with them, and with
+        thousands of labels they are not copied without need."""
+        targets = self.snapshot.targets
+        return targets[~self._held_out] if self._held_out.any() else targets
+
+    @cached_property
     def _training(self) -> Ints:
         return self.snapshot.answered[~self._held_out]
 
@@ -207,7 +214,7 @@ class Choice:
             "probs": lambda: head.probs(snapshot.vectors[candidates]) if head else None,
             "vectors": lambda: self._vectors(candidates),
             "labelled": lambda: self._vectors(self._training),
-            "targets": lambda: snapshot.targets[~self._held_out],
+            "targets": lambda: self._learnt_targets,
             "rng": lambda: rng,
         }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.choosing.audit import draw, interleave
+from model.choosing.audit import draw, in_reserve, interleave
 from model.choosing.choice import Choice
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, audits_of, measured_on, pool_centre
@@ -85,6 +85,9 @@ class Ranking:
 
     def __init__(self, learnt: Snapshot, head: Head | None, policy: Policy, taken: Ints) -> None:
         self._learnt, self._head, self._policy, self._taken = learnt, head, policy, taken
+        self._training = _without(learnt, in_reserve(learnt.ids, policy.audit_share, policy.seed))
+        """What each block is measured with: audit labels teach nothing, and would be left out each
+        time."""
         dimension = learnt.vectors.shape[1]
         self._best = Lowest(CANDIDATES, dimension)
         self._at_random = Lowest(max(CANDIDATES, policy.size), dimension)
@@ -121,7 +124,7 @@ class Ranking:
         reserve, unseen = self._reserve.places(), self._unseen.places()
         candidates = self._best.places().and_also(self._at_random.places()).and_also(reserve)
         if len(candidates) > len(reserve):
-            choice = self._choice(candidates)
+            choice = self._choice(self._learnt, candidates)
             rows, _ = choice.rows()
             first = candidates.take(rows - len(self._learnt.ids))
         else:
@@ -137,12 +140,12 @@ class Ranking:
         kept.add(keys[rows], places.take(rows))
 
     def _priorities(self, places: Places) -> Floats:
-        rows = len(self._learnt.ids) + np.arange(len(places))
-        return self._choice(places).priorities(rows)
+        rows = len(self._training.ids) + np.arange(len(places))
+        return self._choice(self._training, places).priorities(rows)
 
-    def _choice(self, places: Places) -> Choice:
+    def _choice(self, learnt: Snapshot, places: Places) -> Choice:
         """A choice among these places, which follow what is labelled."""
-        learnt, policy = self._learnt, self._policy
+        policy = self._policy
         known, new = len(learnt.ids), len(places)
         snapshot = replace(
             learnt,
@@ -158,6 +161,21 @@ class Ranking:
         if self._head is not None:
             return self._head.centre
         return pool_centre(self._at_random.places().vectors, self._policy.seed)
+
+
+def _without(learnt: Snapshot, which: Bools) -> Snapshot:
+    """What is labelled without some of it."""
+    if not which.any():
+        return learnt
+    rows = np.flatnonzero(~which)
+    return replace(
+        learnt,
+        ids=learnt.ids[rows],
+        vectors=learnt.vectors[rows],
+        open=learnt.open[rows],
+        answered=np.arange(len(rows)),
+        targets=learnt.targets[rows],
+    )
 
 
 def _lowest(keys: Floats, most: int) -> Ints:
