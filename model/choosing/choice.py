@@ -87,8 +87,8 @@ class Choice:
 
     @cached_property
     def _learnt_targets(self) -> Floats:
-        """Of the labels that are no audit labels. Each chunk of rows is measured with them, and with
-        thousands of labels they are not copied without need."""
+        """Of the labels that are no audit labels. Each chunk of rows is measured with them: with
+        thousands of labels they are not to be copied without need."""
         targets = self.snapshot.targets
         return targets[~self._held_out] if self._held_out.any() else targets
 
