@@ -3,7 +3,7 @@
 What is there already stays as it is, so adding again takes over what has come since.
 """
 
-import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -112,7 +112,8 @@ class _Adding:
                 yield from filter(self._shows_something, new)
                 advanced(len(rows))
 
-    def _item(self, row: Row, path: str) -> Item:
+    def _item(self, found: Row, path: str) -> Item:
+        row = cleaned(found)
         if self._id_column not in row:
             raise BadDataset(
                 f"The rows of {path} have no column {self._id_column!r}, which is to hold their "
@@ -126,7 +127,7 @@ class _Adding:
                 f"{row[self._id_column]!r}. Give each row a text or a whole number of its own, "
                 "because labels are kept by it"
             )
-        return Item(name, content_key(name), json.loads(json.dumps(row, default=str)))
+        return Item(name, content_key(name), row)
 
     def _shows_something(self, item: Item) -> bool:
         is_shown = parts_of(item.data, self._config) is not None
@@ -194,6 +195,20 @@ def _check_same(before: Record | None, address: str, id_column: str) -> None:
         f"{before.id_column!r}. A project has one dataset. Add further files to that address and "
         "run this again, or take it away first with: pool remove"
     )
+
+
+def cleaned(value: Any) -> Any:
+    """A value as a task's data may hold it. No JSON has NaN; half of an emoji makes a task that
+    Label Studio can never send, and its PostgreSQL takes no zero bytes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", "")
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): cleaned(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [cleaned(one) for one in value]
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 def _name(value: Any) -> str | None:

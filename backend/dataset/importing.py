@@ -6,6 +6,7 @@ at all, and each task carries its item's id, so the next look at the tasks says 
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from backend.dataset.shortlist import ShortlistItem
@@ -18,11 +19,21 @@ SENT = "items sent"
 """The fact that holds which items were sent last and are not seen as tasks yet, and when."""
 
 IMPORTED = "items imported"
-"""The fact that holds when items were imported last, and how many labels there were."""
+"""The fact that holds what is known of the last import, see Imported."""
 
 SETTLED_SECONDS = 120.0
 """Label Studio goes on with an import after the connection is lost. What is no task after this time
 was not imported."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """An import. at: Unix time; labels: how many there were; version: whose head and vectors chose,
+    "" for none."""
+
+    at: float = 0.0
+    labels: int = 0
+    version: str = ""
 
 
 REFUSALS = (400, 413, 422)
@@ -31,13 +42,13 @@ it."""
 
 
 def import_items(
-    studio: StudioProject, pool: Pool, items: Sequence[ShortlistItem], labels: int
+    studio: StudioProject, pool: Pool, items: Sequence[ShortlistItem], what: Imported
 ) -> None:
     """Import these items. Raises ItemsRefused when Label Studio does not want them, and StudioError
     when it does not answer; whether they came is then seen at a later look."""
     pool.remember(SENT, {"ids": [item.id for item in items], "at": time.time()})
     try:
-        studio.import_tasks([{"data": item.data, "meta": {META: item.id}} for item in items])
+        studio.import_in_pieces([{"data": one.data, "meta": {META: one.id}} for one in items])
     except StudioError as error:
         if error.status not in REFUSALS:
             raise
@@ -45,7 +56,7 @@ def import_items(
         raise ItemsRefused(
             f"Label Studio refuses to import items of the dataset, such as {items[0].id!r}: {error}"
         ) from error
-    pool.remember(IMPORTED, {"at": time.time(), "labels": labels})
+    pool.remember(IMPORTED, asdict(replace(what, at=time.time())))
 
 
 def is_waiting(pool: Pool, now: float) -> bool:
@@ -60,10 +71,10 @@ def is_waiting(pool: Pool, now: float) -> bool:
     return False
 
 
-def last_import(pool: Pool) -> tuple[float, int]:
-    """When items were imported last (Unix time), and how many labels there were; zeros before."""
+def last_import(pool: Pool) -> Imported:
+    """When items were imported last, and what was known then; zeros before."""
     known: Any = pool.fact(IMPORTED)
-    return (0.0, 0) if known is None else (known["at"], known["labels"])
+    return Imported() if known is None else Imported(**known)
 
 
 def delete_second_copies(studio: StudioProject, pool: Pool) -> int:

@@ -7,7 +7,13 @@ import math
 import time
 from dataclasses import dataclass
 
-from backend.dataset.importing import delete_second_copies, import_items, is_waiting, last_import
+from backend.dataset.importing import (
+    Imported,
+    delete_second_copies,
+    import_items,
+    is_waiting,
+    last_import,
+)
 from backend.dataset.record import Record, encoded_parts, folder_of, read_record
 from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
 from backend.errors import ItemsRefused
@@ -89,22 +95,26 @@ class Feed:
         )
 
     def _refill(self, record: Record, state: Supply, training: Training) -> None:
-        at, labels = last_import(self._pool)
-        is_wanted = state.runs_out() or (state.room >= state.batch and state.is_due(labels))
+        last, (encoder, version) = last_import(self._pool), self._ranked_with(record, training)
+        # What was imported before anything was encoded came at random.
+        is_due = state.is_due(last.labels) or (bool(version) and not last.version)
+        is_wanted = state.runs_out() or (state.room >= state.batch and is_due)
         if not is_wanted or self._pool.items.count() >= record.items:
             return
-        fresh = self._fresh(at)
-        if not fresh or (at and time.time() < at + PAUSE_SECONDS and not state.runs_out()):
-            encoder, version = self._ranked_with(record, training)
+        fresh = self._fresh(last.at)
+        if not fresh:
             training.request_ranking(encoder, version, state.batch)
+            return
+        if time.time() < last.at + PAUSE_SECONDS and not state.runs_out():
             return
         if time.monotonic() > self._refused_at + RETRY_SECONDS:
             self._import(fresh[: state.batch], state.labels)
 
     def _import(self, now: list[ShortlistItem], labels: int) -> None:
         began = time.monotonic()
+        version = "" if self._shortlist is None else self._shortlist.version
         try:
-            import_items(self._studio, self._pool, now, labels)
+            import_items(self._studio, self._pool, now, Imported(labels=labels, version=version))
         except ItemsRefused as error:  # what is there can be labelled and learnt all the same
             self._refused_at = began
             log.error("project %d: %s", self._context.number, error)

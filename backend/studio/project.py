@@ -21,8 +21,8 @@ WRITE_TIMEOUT = 600.0
 """Seconds. Without the server flag, Label Studio recounts the whole project at each import."""
 
 BATCH_BYTES = 900_000
-"""Of predictions in one request: a proxy before Label Studio often lets no more than 1 MB through.
-Not less: without the server flag each request costs a recount."""
+"""Of predictions or tasks in one request: a proxy before Label Studio often lets no more than 1 MB
+through. Not less: without the server flag each request costs a recount."""
 SENT_AS_JSON = {"Content-Type": "application/json"}
 
 
@@ -60,6 +60,12 @@ class StudioProject:
     def import_tasks(self, tasks: list[Json]) -> Json:
         path = f"{self._path}import"
         return self.session.json("POST", path, json=tasks, timeout=WRITE_TIMEOUT)
+
+    def import_in_pieces(self, tasks: list[Json]) -> None:
+        """The same in requests of at most BATCH_BYTES each."""
+        path = f"{self._path}import"
+        for body in bodies(tasks, BATCH_BYTES):
+            self.session.call("POST", path, data=body, headers=SENT_AS_JSON, timeout=WRITE_TIMEOUT)
 
     def tasks(self, since: str | None = None, up_to: int | None = None) -> Iterator[Json]:
         """Tasks with their annotations, by id; only those updated after `since` if given, and only

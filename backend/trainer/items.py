@@ -1,7 +1,9 @@
 """The jobs about a project's dataset: encode its items, and choose the ones to import next."""
 
+import shutil
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -60,7 +62,19 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
         vectors.write(number, *_encoded(items, encoder, subject.config, report, share))
         done += 1
         report.advanced(share)
-    return {"encoder": job.encoder, "parts": done, "left": len(missing) - done}
+    left = len(missing) - done
+    _delete_outdated(subject.folder, store, job.encoder, is_complete=left == 0)
+    return {"encoder": job.encoder, "parts": done, "left": left}
+
+
+def _delete_outdated(project: Path, store: Store, encoder: int, *, is_complete: bool) -> None:
+    """Delete the vectors of encoders that are gone, and once one has encoded all, of those before
+    it: they would fill the disk."""
+    known = store.encoders()
+    for folder in vectors_of(project, encoder).parent.iterdir():
+        number = int(folder.name)
+        if number not in known or (is_complete and number < encoder):
+            shutil.rmtree(folder)
 
 
 def _encoded(

@@ -1,5 +1,6 @@
 """A project's dataset: what is added, what is refused, and which items count as tasks."""
 
+import datetime
 import json
 import sqlite3
 from contextlib import closing
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.dataset.adding import Added, add
+from backend.dataset.adding import Added, add, cleaned
 from backend.dataset.importing import SENT, SETTLED_SECONDS, is_waiting
 from backend.dataset.record import read_record, rows_of
 from backend.dataset.shortlist import Shortlist, ShortlistItem, read_shortlist, write_shortlist
@@ -211,3 +212,12 @@ def test_the_dataset_is_asked_again_once_enough_was_learnt(before: int, due_at: 
 
     assert not is_due(due_at - 1)
     assert is_due(due_at)
+
+
+def test_values_become_what_a_task_can_hold() -> None:
+    """Label Studio answers 400 to NaN, can never send half of an emoji, and PostgreSQL refuses a
+    zero byte: one such row stopped all imports."""
+    row = {"text": "half \ud83d\0!", "score": float("nan"), "list": [1, {"b": True}], "none": None}
+    day = datetime.date(2026, 1, 2)
+    expected = {"text": "half ?!", "score": None, "list": [1, {"b": True}], "none": None}
+    assert cleaned({**row, "day": day}) == {**expected, "day": "2026-01-02"}
