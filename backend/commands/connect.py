@@ -50,7 +50,10 @@ def run(arguments: Namespace) -> None:
         print(begin_with(arguments.source, studio.of(arguments.project), settings))
     connect(studio, arguments.project, arguments.backend_url, arguments.title, settings)
     if not studio.of(arguments.project).describe()["task_number"]:
-        print("Connected. The project has no tasks yet; the order follows when you import some.")
+        print(
+            "Connected. The project has no tasks yet; the order follows when you import some, or "
+            f"give it a dataset: python -m backend pool add --project {arguments.project} DATASET"
+        )
         return
     wait_for_order(studio, arguments.project)
     print(

@@ -89,7 +89,7 @@ class Feed:
         return DatasetStatus(
             address=record.address,
             items=record.items,
-            tasks=self._pool.items.count(),
+            tasks=min(record.items, self._pool.items.count()),
             encoded=encoded / record.parts,
             is_ranked=encoder is not None,
         )
@@ -99,7 +99,7 @@ class Feed:
         # What was imported before anything was encoded came at random.
         is_due = state.is_due(last.labels) or (bool(version) and not last.version)
         is_wanted = state.runs_out() or (state.room >= state.batch and is_due)
-        if not is_wanted or self._pool.items.count() >= record.items:
+        if not is_wanted or self._is_exhausted(record):
             return
         fresh = self._fresh(last.at)
         if not fresh:
@@ -135,6 +135,11 @@ class Feed:
             return []
         missing = set(self._pool.items.missing([item.id for item in shortlist.items]))
         return [item for item in shortlist.items if item.id in missing]
+
+    def _is_exhausted(self, record: Record) -> bool:
+        """Whether the last ranking found nothing more to import."""
+        shortlist = self._read()
+        return shortlist is not None and not shortlist.items and shortlist.made_at > record.added_at
 
     def _read(self) -> Shortlist | None:
         path = folder_of(self._context.folder) / FILE

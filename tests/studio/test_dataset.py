@@ -86,7 +86,7 @@ def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None
     until("an order", lambda: bench.ranks(project) == BATCH)
     until("the switch", lambda: bench.is_ordered(project) and bench.is_switched(project))
     labelled: set[int] = set()
-    for _ in range(35):
+    for _ in range(27):
         asked_first = first_open(bench, project, labelled)
         task = bench.studio.of(project).next_task()
         assert task is not None
