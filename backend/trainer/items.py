@@ -54,17 +54,29 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
     there = set(vectors.numbers())
     missing = [number for number in in_turn.tolist() if number not in there]
     done = 0
+    broken: list[tuple[str, str]] = []
     for number in missing:
         if done and time.monotonic() > until:
             break
         items = rows.items(number)
         share = 1.0 - (len(missing) - done) / record.parts
-        vectors.write(number, *_encoded(items, encoder, subject.config, report, share))
+        found, reasons = _encoded(items, encoder, subject.config, report, share)
+        vectors.write(number, found, reasons)
+        broken += [(one.id, why) for one, why in zip(items, reasons, strict=True) if why]
         done += 1
         report.advanced(share)
     left = len(missing) - done
     _delete_outdated(subject.folder, store, job.encoder, is_complete=left == 0)
-    return {"encoder": job.encoder, "parts": done, "left": left}
+    facts: Json = {"encoder": job.encoder, "parts": done, "left": left}
+    return {**facts, **({"trouble": _about_broken(broken)} if broken else {})}
+
+
+def _about_broken(broken: list[tuple[str, str]]) -> str:
+    name, reason = broken[0]
+    return (
+        f"{len(broken)} items of the dataset cannot be encoded, such as {name!r}: {reason}. They "
+        "are imported last, and the model says nothing of them"
+    )
 
 
 def _delete_outdated(project: Path, store: Store, encoder: int, *, is_complete: bool) -> None:

@@ -136,16 +136,6 @@ class VectorParts:
         vectors: Floats = flat.reshape(-1, self.dimension)
         return vectors
 
-    def unreadable(self) -> Iterator[tuple[int, int, str]]:
-        """The items without a vector: part, place in it, and the reason."""
-        for number in self.numbers():
-            path = _path(self._folder, number)
-            reasons = parquet.read_table(path, columns=["reason"])["reason"]
-            if reasons.null_count < len(reasons):
-                for place, reason in enumerate(reasons.to_pylist()):
-                    if reason is not None:
-                        yield number, place, reason
-
 
 def _items(table: pa.Table) -> list[Item]:
     columns = (table[name].to_pylist() for name in ("id", "ticket", "data"))

@@ -133,7 +133,8 @@ class Ranking:
             labelled = len(self._learnt.ids)
             order = interleave(rows[: len(unseen)], rows[len(unseen) :], share, labelled, size)
             first = both.take(order)
-        return first.and_also(unseen).take(np.arange(min(size, len(first) + len(unseen))))
+        wanted = first.and_also(unseen)
+        return wanted.take(np.arange(min(size, len(wanted))))
 
     def _add(self, kept: Lowest, keys: Floats, places: Places, which: Bools) -> None:
         rows = np.flatnonzero(which)

@@ -1,0 +1,131 @@
+"""The trainer's jobs about a dataset, on a real encoder and real files."""
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.dataset.adding import add
+from backend.dataset.record import rows_of, vectors_of
+from backend.dataset.shortlist import Shortlist, read_shortlist
+from backend.interface.content import key_of
+from backend.interface.parse import EXAMPLE, parse
+from backend.mirror.items import META
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.settings import Settings
+from backend.trainer import items
+from backend.trainer.encoders import add_base_encoder
+from backend.trainer.items import encode_items, rank_items
+from backend.trainer.messages import AddBase, EncodeItems, RankItems, Subject
+from backend.types import Json
+from model.choosing.audit import in_reserve
+from model.dataset.parts import RowParts, VectorParts
+from model.dataset.sizes import PART_ITEMS
+from model.encoders.text import TextEncoder
+from model.storage.store import Store
+from model.storage.vectors import content_key
+from model.types import EncoderSpec
+from tests.backend.test_dataset import lines
+from tests.backend.test_trainer import IGNORE, subject_of
+
+COUNT = 60
+
+
+@pytest.fixture
+def subject(tmp_path: Path, one_layer: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """A project with an encoder and a dataset in three parts, two items of which are tasks."""
+    monkeypatch.setattr("backend.dataset.adding.PART_ITEMS", COUNT // 3)
+    folder = tmp_path / "7"
+    folder.mkdir()
+    rows = [{"id": f"i{number}", "text": f"Text number {number}"} for number in range(COUNT)]
+    add(folder, str(lines(tmp_path / "texts.jsonl", rows)), "id", parse(EXAMPLE))
+    with closing(Pool(folder / MIRROR)) as pool:
+        tasks: list[Json] = [
+            {"id": n, "data": rows[n], "meta": {META: f"i{n}"}, "annotations": []} for n in (1, 2)
+        ]
+        pool.update(tasks, parse(EXAMPLE))
+    made = subject_of(folder, EXAMPLE, EncoderSpec(("text",), str(one_layer), "", 8), Settings())
+    add_base_encoder(AddBase(made), IGNORE)
+    return made
+
+
+def ranked(subject: Subject, encoder: int | None, size: int = 20) -> Shortlist:
+    job = RankItems(
+        *(subject, encoder, "", size),
+        strategy="variance",
+        audit_share=0.1,
+        guard=True,
+        empty_is_none=True,
+    )
+    facts = rank_items(job, IGNORE)
+    found = read_shortlist(subject.folder)
+    assert found is not None
+    assert facts["items"] == len(found.items)
+    return found
+
+
+def test_parts_are_encoded_as_the_encoder_encodes_them(subject: Subject, one_layer: Path) -> None:
+    assert PART_ITEMS > COUNT
+    assert encode_items(EncodeItems(subject, 0), IGNORE) == {"encoder": 0, "parts": 3, "left": 0}
+    found = VectorParts(vectors_of(subject.folder, 0), 384)
+    texts = [one.data["text"] for one in RowParts(rows_of(subject.folder)).items(1)]
+    expected = TextEncoder(str(one_layer), 8).encode(texts)
+    vectors = found.read(1)
+    assert vectors is not None
+    np.testing.assert_allclose(vectors, expected, atol=2e-3)
+
+
+def test_encoding_goes_on_with_the_parts_that_are_missing(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(items, "TURN_SECONDS", 0.0)
+    job = EncodeItems(subject, 0)
+    left: list[int] = []
+    while not left or left[-1]:
+        left.append(encode_items(job, IGNORE)["left"])
+    assert left == [2, 1, 0]
+
+
+def test_an_item_that_cannot_be_encoded_is_said(subject: Subject) -> None:
+    """The interface has changed: what was a text shows nothing any more."""
+    other = Subject(**{**vars(subject), "interface": EXAMPLE.replace("$text", "$body")})
+    facts = encode_items(EncodeItems(other, 0), IGNORE)
+    assert facts["left"] == 0
+    assert f"{COUNT} items of the dataset cannot be encoded, such as 'i" in facts["trouble"]
+
+
+def test_items_to_import_are_no_tasks_yet_and_a_tenth_are_audit_items(subject: Subject) -> None:
+    for encoder in (None, 0):
+        found = [one.id for one in ranked(subject, encoder).items]
+        assert len(set(found)) == 20
+        assert not {"i1", "i2"} & set(found)
+        tickets = np.array([content_key(one) for one in found])
+        assert in_reserve(tickets, 0.1, 0).sum() == 2
+        encode_items(EncodeItems(subject, 0), IGNORE)
+
+
+def test_what_is_imported_need_not_be_encoded_again(subject: Subject) -> None:
+    encode_items(EncodeItems(subject, 0), IGNORE)
+    found = ranked(subject, 0)
+    keys = np.array([key_of((one.data["text"],)) for one in found.items])
+    known = Store(subject.folder).vectors(0)
+    assert (known.rows(keys) >= 0).all()
+    assert known.count() == len(found.items)
+
+
+def test_a_dataset_that_is_used_up_gives_an_empty_shortlist(subject: Subject) -> None:
+    assert len(ranked(subject, None, size=COUNT).items) == COUNT - 2
+    with closing(Pool(subject.folder / MIRROR)) as pool:
+        for number in range(COUNT):
+            pool.items.put({"id": number + 100, "meta": {META: f"i{number}"}})
+    assert ranked(subject, None).items == ()
+
+
+def test_vectors_of_encoders_that_are_gone_are_deleted(subject: Subject) -> None:
+    gone = vectors_of(subject.folder, 5)
+    gone.mkdir(parents=True)
+    encode_items(EncodeItems(subject, 0), IGNORE)
+    assert not gone.exists()
+    assert vectors_of(subject.folder, 0).exists()
