@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,20 +80,68 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
     return Together(config, log)
 
 
+class Processor:
+    """Seconds of processor time, of this process and of those it started that have ended."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def since(self) -> float:
+        """Those since the last call."""
+        before, self._told = self._told, sum(os.times()[:4])
+        return self._told - before
+
+
+_processor = Processor()
+
+
+def pytest_collection_finish() -> None:
+    _processor.since()  # what the imports took is no test's
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """The report of each part of a test says what it took; a server counts where it ends."""
+    report = yield
+    report.processor = _processor.since()
+    return report
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """With --durations, say what each minute went to: of each process, so two of them take half."""
-    if config.getoption("durations") is None:
+    """With --durations, say what the minutes of each process went to, so two of them take half, how
+    much of this was processor time, and which modules took most of that."""
+    shown = config.getoption("durations")
+    if shown is None:
         return
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport):
-                seconds[part_of(report.nodeid, report.keywords)] += report.duration
-    terminalreporter.section(f"{sum(seconds.values()) / 60.0:.1f} minutes of one process")
-    for part in sorted(seconds, key=seconds.__getitem__, reverse=True):
-        terminalreporter.write_line(f"{seconds[part] / 60.0:6.1f}  {part}")
+    wall: defaultdict[str, float] = defaultdict(float)
+    processor, modules = wall.copy(), wall.copy()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            part, seconds = part_of(report.nodeid, report.keywords), vars(report)["processor"]
+            wall[part] += report.duration
+            processor[part] += seconds
+            modules[module_of(report.nodeid)] += seconds
+    minutes = [sum(found.values()) / 60.0 for found in (wall, processor)]
+    terminalreporter.section(
+        "{:.1f} minutes of one process, {:.1f} of a processor".format(*minutes)
+    )
+    for part in _most(wall):
+        found = wall[part] / 60.0, processor[part] / 60.0
+        terminalreporter.write_line("{:6.1f}{:6.1f}  {}".format(*found, part))
+    terminalreporter.section("processor seconds of the modules that took most")
+    for module in _most(modules)[:shown]:
+        terminalreporter.write_line(f"{modules[module]:6.0f}  {module}")
+
+
+def _most(seconds: Mapping[str, float]) -> list[str]:
+    return sorted(seconds, key=seconds.__getitem__, reverse=True)
+
+
+def module_of(nodeid: str) -> str:
+    module = nodeid.partition("::")[0]
+    return f"{module} on PostgreSQL" if is_on_postgresql(nodeid) else module
 
 
 def part_of(nodeid: str, keywords: Container[str]) -> str:
