@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +92,9 @@ class Processor:
         return self._told - before
 
 
+PROCESSOR = "processor_seconds"
+"""An attribute of reports; it survives the way from the test processes to the summary."""
+
 _processor = Processor()
 
 
@@ -100,10 +103,10 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """The report of each part of a test says what it took; a server counts where it ends."""
     report = yield
-    report.processor = _processor.since()
+    vars(report)[PROCESSOR] = _processor.since()
     return report
 
 
@@ -119,17 +122,15 @@ def pytest_terminal_summary(
     processor, modules = wall.copy(), wall.copy()
     for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
         if isinstance(report, pytest.TestReport):
-            part, seconds = part_of(report.nodeid, report.keywords), vars(report)["processor"]
+            part, seconds = part_of(report.nodeid, report.keywords), vars(report)[PROCESSOR]
             wall[part] += report.duration
             processor[part] += seconds
             modules[module_of(report.nodeid)] += seconds
-    minutes = [sum(found.values()) / 60.0 for found in (wall, processor)]
-    terminalreporter.section(
-        "{:.1f} minutes of one process, {:.1f} of a processor".format(*minutes)
-    )
+    minutes, busy = sum(wall.values()) / 60.0, sum(processor.values()) / 60.0
+    terminalreporter.section(f"{minutes:.1f} minutes of one process, {busy:.1f} of a processor")
     for part in _most(wall):
-        found = wall[part] / 60.0, processor[part] / 60.0
-        terminalreporter.write_line("{:6.1f}{:6.1f}  {}".format(*found, part))
+        line = f"{wall[part] / 60.0:6.1f}{processor[part] / 60.0:6.1f}  {part}"
+        terminalreporter.write_line(line)
     terminalreporter.section("processor seconds of the modules that took most")
     for module in _most(modules)[:shown]:
         terminalreporter.write_line(f"{modules[module]:6.0f}  {module}")
