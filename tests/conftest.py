@@ -106,7 +106,6 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()
     gc.enable()
     _processor.since()  # what the imports took is no test's
 
