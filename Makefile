@@ -7,6 +7,10 @@ SEED ?= 0
 # Of the fuzz tests' inputs; each run draws others.
 FUZZ_FACTOR ?= 0.3
 
+# Containers often set it. Each of the many processes of a run would then compile all that it imports:
+# a Label Studio for eight seconds, because it is installed without compiling.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help install tools quick demo format lint types test versions benchmark pictures docs soak lock hooks audit clean
 
 help:  ## this list

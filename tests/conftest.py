@@ -1,11 +1,12 @@
 """A real Label Studio on each database for all tests that ask for it, and backends beside it."""
 
+import gc
 import itertools
 import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,9 @@ def is_on_postgresql(nodeid: str) -> bool:
     return "postgresql" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
 
 
-TUNED = ("tests/studio/test_deep_round.py", "tests/studio/test_transfer.py")
+TUNED = tuple(
+    f"tests/studio/test_{name}.py" for name in ("annotators", "deep_round", "questions", "transfer")
+)
 """Modules whose settings are those of `tuned_settings`, and no others: they share a backend."""
 
 
@@ -80,20 +83,74 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
     return Together(config, log)
 
 
+class Processor:
+    """Seconds of processor time, of this process and of those it started that have ended."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def since(self) -> float:
+        """Those since the last call."""
+        before, self._told = self._told, sum(os.times()[:4])
+        return self._told - before
+
+
+PROCESSOR = "processor_seconds"
+"""An attribute of reports; it survives the way from the test processes to the summary."""
+
+_processor = Processor()
+
+
+# A quarter of the time that it takes to import all tests, and what they import stays.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    _processor.since()  # what the imports took is no test's
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """The report of each part of a test says what it took; a server counts where it ends."""
+    report = yield
+    vars(report)[PROCESSOR] = _processor.since()
+    return report
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """With --durations, say what each minute went to: of each process, so two of them take half."""
-    if config.getoption("durations") is None:
+    """With --durations, say what the minutes of each process went to, so two of them take half, how
+    much of this was processor time, and which modules took most of that."""
+    shown = config.getoption("durations")
+    if shown is None:
         return
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            if isinstance(report, pytest.TestReport):
-                seconds[part_of(report.nodeid, report.keywords)] += report.duration
-    terminalreporter.section(f"{sum(seconds.values()) / 60.0:.1f} minutes of one process")
-    for part in sorted(seconds, key=seconds.__getitem__, reverse=True):
-        terminalreporter.write_line(f"{seconds[part] / 60.0:6.1f}  {part}")
+    wall: defaultdict[str, float] = defaultdict(float)
+    processor, modules = wall.copy(), wall.copy()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            part, seconds = part_of(report.nodeid, report.keywords), vars(report)[PROCESSOR]
+            wall[part] += report.duration
+            processor[part] += seconds
+            modules[module_of(report.nodeid)] += seconds
+    minutes, busy = sum(wall.values()) / 60.0, sum(processor.values()) / 60.0
+    terminalreporter.section(f"{minutes:.1f} minutes of one process, {busy:.1f} of a processor")
+    for part in _most(wall):
+        line = f"{wall[part] / 60.0:6.1f}{processor[part] / 60.0:6.1f}  {part}"
+        terminalreporter.write_line(line)
+    terminalreporter.section("processor seconds of the modules that took most")
+    for module in _most(modules)[:shown]:
+        terminalreporter.write_line(f"{modules[module]:6.0f}  {module}")
+
+
+def _most(seconds: Mapping[str, float]) -> list[str]:
+    return sorted(seconds, key=seconds.__getitem__, reverse=True)
+
+
+def module_of(nodeid: str) -> str:
+    module = nodeid.partition("::")[0]
+    return f"{module} on PostgreSQL" if is_on_postgresql(nodeid) else module
 
 
 def part_of(nodeid: str, keywords: Container[str]) -> str:

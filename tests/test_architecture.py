@@ -1,6 +1,7 @@
 """What may import what: the rooms of `backend/`, `model` and `backend`, the server and torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -146,8 +147,23 @@ def test_what_learns_and_ranks_or_lists_versions_loads_no_torch() -> None:
     before, when it is asked."""
     modules = "backend.project.turn, backend.project.predictor, backend.commands.versions"
     loaded = loaded_by(modules)
-    assert "sklearn" in loaded
-    assert loaded & {"torch", "transformers"} == set()
+    assert "scipy" in loaded
+    assert loaded & HEAVY == {"scipy"}
+
+
+def test_what_takes_a_second_to_load_is_loaded_only_where_it_is_used() -> None:
+    """The server and the trainer both loaded it at each start, for a few lines of arithmetic."""
+    at_the_top = re.compile(r"^(from|import) (sklearn|scipy\.stats)\b", re.MULTILINE)
+    files = [*MODULES, *(ROOT / "backend").rglob("*.py")]
+    assert [str(path) for path in files if at_the_top.search(path.read_text())] == []
+
+
+def test_our_own_server_does_without_label_studio_ml() -> None:
+    """It loaded the class for its first request: with 1.0.9 that took two seconds and 190 MB."""
+    loads = re.compile(r"^\s*(from|import) (label_studio_ml|backend\.web\.plugin)\b", re.MULTILINE)
+    files = (ROOT / "backend").rglob("*.py")
+    found = {path.name for path in files if loads.search(path.read_text())}
+    assert found == {"plugin.py", "hosted.py"}
 
 
 def loaded_by(modules: str) -> set[str]:

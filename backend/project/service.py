@@ -4,7 +4,6 @@ import gc
 import logging
 import resource
 import threading
-from collections.abc import Sequence
 from contextlib import closing
 from functools import cached_property
 from importlib import import_module
@@ -65,8 +64,6 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.is_starting = False
-        """Whether the plugin's libraries are just being imported: ask it for nothing meanwhile."""
         self._has_resumed = False
         self._studio = StudioHealth(settings.label_studio_url, settings.studio_headers)
         self.identity = token_urlsafe()
@@ -84,25 +81,19 @@ class Service:
         keep_private(self.settings.model_dir)
         self._held = held(self.settings.model_dir, patience)
 
-    def resume(self, libraries: Sequence[str]) -> None:
-        """Start the trainer and the loops of all projects that were connected before.
-
-        libraries: modules to import now, and not while the first webhook waits for them.
-        """
-        self.is_starting = True
+    def resume(self) -> None:
+        """Start the trainer and the loops of all projects that were connected before."""
         self.trainer.start()
         if not self.settings.label_studio_url:
             log.warning("LABEL_STUDIO_URL is not set: no project can be connected")
         else:
             self._resume_projects()
         self._has_resumed = True
-        for library in libraries:
-            import_module(library)
+        import_module("backend.project.turn")  # what learns: now, and not while a project waits
         # What the libraries hold stays. Without this, each full garbage collection goes through it
         # all and stops every thread meanwhile: 0.23 s measured, a quarter of a webhook's time.
         gc.collect()
         gc.freeze()
-        self.is_starting = False
 
     def _resume_projects(self) -> None:
         connection = self._connection(self.settings.label_studio_api_key)

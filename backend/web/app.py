@@ -27,7 +27,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     service.hold()
     app = Flask("backend")
     install(app, service)
-    libraries = ["backend.web.plugin", "backend.project.turn"]
-    threading.Thread(target=service.resume, args=[libraries], name="resume", daemon=True).start()
+    threading.Thread(target=service.resume, name="resume", daemon=True).start()
     atexit.register(service.stop)
     return app

@@ -92,7 +92,7 @@ def service() -> Service:
             started = Service(SETTINGS)
             started.hold(PATIENCE)
             atexit.register(started.stop)
-            started.resume([])
+            started.resume()
             server.extensions["service"] = started
         found: Service = server.extensions["service"]
         return found

@@ -1,7 +1,7 @@
 """The model class that label-studio-ml expects, with predict and fit."""
 
 import inspect
-from typing import Any, ClassVar
+from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
@@ -14,14 +14,12 @@ SECOND_GENERATION = "project_id" in inspect.signature(LabelStudioMLBase.__init__
 
 
 class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
-    """Translates between Label Studio's calls and the project's loop; holds no state of its own.
+    """Translates between label-studio-ml's calls and the project's loop; holds no state of its own.
 
-    Our own server makes one for each request (`bound_to`); label-studio-ml may then be 1.0.9 or
-    2.x. For label-studio-ml's own server there is a subclass in backend.web.hosted.
+    A subclass says of which service: label-studio-ml's server makes one of backend.web.hosted for
+    each request. Our own server needs none, and with it neither label-studio-ml nor what that
+    loads: 1.0.9 loads torch.
     """
-
-    service: ClassVar[Service]
-    """Set by `bound_to`."""
 
     def __init__(
         self, project_id: str | None = None, label_config: str | None = None, **kwargs: Any
@@ -62,9 +60,4 @@ class ActiveLearningBackend(LabelStudioMLBase):  # type: ignore[misc]
         return {"model_version": self._service().version_of(project)}
 
     def _service(self) -> Service:
-        return type(self).service
-
-
-def bound_to(service: Service) -> type[ActiveLearningBackend]:
-    """The plugin class bound to the service of one application."""
-    return type("ActiveLearningBackend", (ActiveLearningBackend,), {"service": service})
+        raise NotImplementedError

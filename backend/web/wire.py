@@ -4,7 +4,6 @@ Every handler answers at once. Training, encoding and writing happen in the proj
 """
 
 import logging
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
@@ -23,9 +22,6 @@ from backend.queue.webhook import SECRET_HEADER
 from backend.types import Json
 from backend.web import guard
 from backend.web.pages.routes import pages
-
-if TYPE_CHECKING:
-    from backend.web.plugin import ActiveLearningBackend
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +94,7 @@ def predict() -> Response:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise BadRequest("'tasks' must be a list of tasks")
     project = project_id(body.get("project"))
-    return jsonify(results=_plugin(project).predict(tasks))
+    return jsonify(results=_service().predict(project, tasks))
 
 
 @wire.post("/webhook")
@@ -112,11 +108,7 @@ def webhook() -> tuple[Response, int]:
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    if _service().is_starting:
-        # Label Studio, and the annotator with it, waits for at most a second.
-        _service().notify(project, event, body, secret)
-    else:
-        _plugin(project).fit(event, {**body, SECRET_HEADER: secret})
+    _service().notify(project, event, body, secret)
     return jsonify(status="ok"), 201
 
 
@@ -144,17 +136,6 @@ def train() -> tuple[Response, int]:
 def _service() -> Service:
     service: Service = current_app.extensions["service"]
     return service
-
-
-def _plugin(project: int) -> "ActiveLearningBackend":
-    """A new plugin for each request, as in label-studio-ml."""
-    # Not at import: label-studio-ml imports torch, and /health must not wait for it.
-    from backend.web.plugin import bound_to  # noqa: PLC0415
-
-    if "plugin" not in current_app.extensions:
-        current_app.extensions["plugin"] = bound_to(_service())
-    plugin: ActiveLearningBackend = current_app.extensions["plugin"](project_id=str(project))
-    return plugin
 
 
 def _body() -> Json:

@@ -7,7 +7,6 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
@@ -177,7 +176,7 @@ class Choice:
             for priority, group in zip(found, self.snapshot.groups, strict=True)
         ]
         if not strategy.adds_up:
-            found = [rankdata(priority) / max(len(candidates), 1) for priority in found]
+            found = [_ranks(priority) / max(len(candidates), 1) for priority in found]
         result: Floats = np.mean(found, axis=0)
         return result
 
@@ -234,3 +233,10 @@ def _share(head: Head, snapshot: Snapshot, measured: Bools) -> float:
     """`random_share` of one question."""
     labels = snapshot.labelled(measured[snapshot.answered])
     return random_share(head.probs(labels.vectors), labels.targets > 0)
+
+
+def _ranks(values: Floats) -> Floats:
+    """The rank of each value (n,), 1 for the lowest; equal ones share the mean of their ranks."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = np.cumsum(counts) - (counts - 1) / 2
+    return ranks[places]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from model.types import Floats, Ints
 
@@ -99,6 +98,9 @@ def far_and_wanted(priority: Floats, vectors: Floats, k: int, rng: np.random.Gen
 
 def cluster_centres(vectors: Floats, k: int, rng: np.random.Generator) -> Floats:
     """Centres (min(k, n), d) of a k-means clustering of vectors (n, d)."""
+    # Not at import: sklearn takes a second to load, and the usual strategy needs no clusters.
+    from sklearn.cluster import KMeans  # noqa: PLC0415
+
     sample, most = vectors, ROWS_PER_CENTRE * k
     if len(vectors) > most:
         sample = vectors[np.sort(rng.choice(len(vectors), most, replace=False))]

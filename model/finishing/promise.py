@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import poisson
+from scipy.special import pdtr
 
 from model.finishing.claims import Claims, claims_of
 from model.finishing.evidence import errors_allowed, is_proved, lower_bound
@@ -164,7 +164,7 @@ class Slice:
         allowed = errors_allowed(sample, rest, goal.precision, goal.confidence, now.taken)
         least = LEAST_SHARE * (1.0 - goal.precision) * sample
         doubted = np.maximum(DOUBT * now.doubt, least)
-        chances = np.where(allowed >= 0, poisson.cdf(allowed, doubted), 0.0)
+        chances = np.where(allowed >= 0, pdtr(allowed, doubted), 0.0)
         proved = is_proved(errors, sample, rest, goal.precision, goal.confidence, now.taken)
         best = -1
         for place in np.lexsort((-rest, -chances)).tolist():

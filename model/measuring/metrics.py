@@ -9,7 +9,6 @@ the bootstrap over examples for the F1s. Drawn 300 times from labelled pools of 
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
 
@@ -102,11 +101,12 @@ def cohen_kappa(first: Bools, second: Bools, kind: Kind) -> float:
     """
     if np.array_equal(first, second):
         return 1.0
-    if kind in EXCLUSIVE:
-        return float(cohen_kappa_score(first.argmax(axis=1), second.argmax(axis=1)))
-    agreed = (first == second).mean()
     shares = first.mean(axis=0), second.mean(axis=0)
-    by_chance = np.mean(shares[0] * shares[1] + (1 - shares[0]) * (1 - shares[1]))
+    if kind in EXCLUSIVE:
+        agreed, by_chance = (first == second).all(axis=1).mean(), shares[0] @ shares[1]
+    else:
+        agreed = (first == second).mean()
+        by_chance = np.mean(shares[0] * shares[1] + (1 - shares[0]) * (1 - shares[1]))
     return float((agreed - by_chance) / (1 - by_chance))
 
 

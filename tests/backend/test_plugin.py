@@ -1,4 +1,4 @@
-"""The plugin class, called as servers call it: by our routes, and by those of label-studio-ml."""
+"""The plugin class as label-studio-ml calls it, and our own routes, which do the same without."""
 
 import importlib
 import os
@@ -12,8 +12,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.errors import BadRequest, UnknownProject
 from backend.project.service import Service
+from backend.queue.webhook import SECRET_HEADER
 from backend.settings import Settings
+from backend.web.plugin import ActiveLearningBackend
 from backend.web.wire import install
 from tests.backend.test_routes import setup_body, task
 
@@ -38,7 +41,25 @@ def client(service: Service) -> FlaskClient:
     return app.test_client()
 
 
-def test_our_own_server_hands_requests_to_the_class(client: FlaskClient, service: Service) -> None:
+def test_the_class_predicts_and_notices_events(client: FlaskClient, service: Service) -> None:
+    class Plugin(ActiveLearningBackend):
+        def _service(self) -> Service:
+            return service
+
+    client.post("/setup", json=setup_body())
+    plugin = Plugin(project_id="7.1795306715")
+    nothing_yet = {"result": [], "score": 0.5, "model_version": "0.0"}
+    assert plugin.predict([task("yes please")]) == [nothing_yet]
+    assert plugin.fit("ANNOTATION_CREATED", {}) == {"model_version": "0.0"}
+    assert service.loop(7).metrics.submits._value.get() == 1.0
+    with pytest.raises(UnknownProject, match="Project 9 is not connected"):
+        Plugin(project_id="9").fit("ANNOTATION_CREATED", {})
+    other = {SECRET_HEADER: service.loop(7).inbox.secret}
+    with pytest.raises(BadRequest, match="The secret is that of project 7, not of project 8"):
+        Plugin(project_id="8").fit("ANNOTATION_CREATED", other)
+
+
+def test_our_own_server_does_the_same(client: FlaskClient, service: Service) -> None:
     assert client.post("/setup", json=setup_body()).get_json() == {"model_version": "0.0"}
     body = {"tasks": [task("yes please")], "project": "7.1795306715", "params": {}}
     assert client.post("/predict", json=body).get_json() == {
@@ -71,8 +92,8 @@ def test_the_server_of_label_studio_ml_1_is_refused() -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        pytest.param("from model import NAME; import model.heads.head", id="the server"),
-        pytest.param("import backend.errors, model.heads.head", id="the trainer"),
+        pytest.param("from model import NAME; import model.types", id="the server"),
+        pytest.param("import backend.errors, model.types", id="the trainer"),
     ],
 )
 def test_a_file_called_model_hides_nothing_of_ours(program: str, tmp_path: Path) -> None:

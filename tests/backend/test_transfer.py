@@ -92,7 +92,7 @@ def add_encoder(store: Store, settings: Settings, number: int, weights: Path | N
     meta = EncoderMeta(settings.encoder, settings.encoder, settings.max_tokens, 384)
     with store.new_encoder(number) as folder:
         if weights is not None:
-            TextEncoder(str(weights), 32).save(folder)
+            shutil.copytree(weights, folder, dirs_exist_ok=True)
             meta = replace(meta, source=HERE, labels=412)
         write_encoder_meta(folder, meta)
 

@@ -1,7 +1,6 @@
 """Two people annotate a project: the status page compares them, and the better one decides."""
 
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import requests
@@ -24,10 +23,9 @@ LABELLED = FIRST + SECOND + TIES
 
 
 @pytest.fixture(scope="module")
-def backend_settings(one_layer: Path) -> dict[str, object]:
-    """An encoder that is tuned in seconds: the labels are reviewed after a deep round."""
-    tuned = {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
-    return {**tuned, "max_tokens": 64}
+def backend_settings(tuned_settings: dict[str, object]) -> dict[str, object]:
+    """The labels are reviewed after a deep round."""
+    return tuned_settings
 
 
 def wrong(story: Json, number: int) -> list[Json]:

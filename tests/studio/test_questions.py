@@ -1,8 +1,6 @@
 """What an interface may ask: several questions, learnt together; a taxonomy, whose nodes are learnt
 once people gave them or by what they are called; a number."""
 
-from pathlib import Path
-
 import pytest
 
 from backend.project.versions import SETTLED_BY
@@ -25,9 +23,8 @@ INTERFACE = (
 
 
 @pytest.fixture(scope="module")
-def backend_settings(one_layer: Path) -> dict[str, object]:
-    """A small encoder, because a deep round takes a minute with the default one."""
-    return {"deep_rounds": "yes", "deep_round_first": 30, "encoder": str(one_layer)}
+def backend_settings(tuned_settings: dict[str, object]) -> dict[str, object]:
+    return tuned_settings
 
 
 def answer(task: Json) -> list[Json]:
