@@ -43,8 +43,8 @@ ROOMS = {
         *("mirror", "media", "folder", "dataset", "queue", "trainer"),
     },
     "finish": {
-        *("errors", "types", "settings", "progress", "interface", "studio"),
-        *("mirror", "folder", "queue", "project"),
+        *("errors", "types", "words", "settings", "progress", "interface", "studio"),
+        *("mirror", "folder", "dataset", "queue", "project"),
     },
     "web": {
         *("errors", "types", "words", "settings", "logs"),

@@ -2,7 +2,8 @@
 far as audit labels prove it; then write its answers into Label Studio, or into a file.
 
 The tasks of which nothing is promised stay with people; --certify has annotators label the audit
-tasks first that let the model label more. --undo takes everything back.
+tasks first that let the model label more. --undo takes everything back. Where the project's pool is
+a dataset, all of this is about the dataset's items, and a file is what can be written.
 """
 
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
+from backend.dataset.record import read_record
 from backend.errors import BackendError
 from backend.finish.finisher import Finisher, Wanted
 from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB
@@ -55,7 +57,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     what.add_argument(
         "--to",
         choices=(PREDICTIONS, ANNOTATIONS, TAB),
-        default=PREDICTIONS,
         help="predictions on all open tasks (default), annotations of those that need no person, "
         "or a tab of the Data Manager with these, to look through and accept there",
     )
@@ -63,7 +64,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="write FILE.jsonl, .csv, .parquet or .json, and nothing into Label Studio",
+        help="write FILE.jsonl, .csv, .parquet or .json, and nothing into Label Studio; with a "
+        "dataset (pool add) a row for each of its items",
     )
     what.add_argument(
         "--certify",
@@ -109,6 +111,8 @@ def run(arguments: Namespace) -> None:
             "for what proves the newest version. Leave it out"
         )
     settings = from_env(os.environ)
+    if arguments.to:
+        check_tasks(arguments.to, settings, arguments.project)
     goal = goal_of(arguments, settings)
     if arguments.certify is not None:
         certify(settings, arguments.project, goal, arguments.certify)
@@ -120,7 +124,7 @@ def run(arguments: Namespace) -> None:
     finisher.finish(
         Wanted(
             goal=goal,
-            target=arguments.to,
+            target=arguments.to or PREDICTIONS,
             out=arguments.out,
             version=arguments.version,
             email=arguments.email,
@@ -128,6 +132,19 @@ def run(arguments: Namespace) -> None:
             full_speed=arguments.full_speed,
         )
     )
+
+
+def check_tasks(target: str, settings: Settings, project: int) -> None:
+    """Raises BackendError where the project's pool is a dataset, of which Label Studio does not
+    hold enough to write into."""
+    record = read_record(settings.model_dir / str(project))
+    if record is not None:
+        raise BackendError(
+            f"The pool of project {project} is the dataset {record.address}. Most of its "
+            f"{record.items:,} items are no tasks in Label Studio, so --to {target} has nothing to "
+            f"write them on. Write a file: python -m backend finish --project {project} --out "
+            "answers.parquet"
+        )
 
 
 def certify(settings: Settings, project: int, goal: Goal, budget: int) -> None:

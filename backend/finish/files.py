@@ -1,4 +1,5 @@
-"""What the model says of the open tasks, as a file. Nothing is written into Label Studio.
+"""What the model says of open tasks, or of a dataset's items, as a file. Nothing is written into
+Label Studio.
 
 The file has its name only once it is whole: until then it is FILE.unfinished.
 """
@@ -21,19 +22,72 @@ from backend.interface.answers import answer_of
 from backend.interface.preannotations import confidence_of, demand_score, results_of
 from backend.mirror.pool import Pool
 from backend.types import Json
+from model.types import Ints
 
-OWN = ("task", "labels", "probabilities", "standing", "stands", "version")
-"""The columns besides those of the tasks' data; a column of the data with such a name is called
-`data.` and the name."""
+TASK, ITEM = "task", "id"
+"""What the first column is called: a task's number, or the id of an item of a dataset."""
+
+OWN = ("labels", "probabilities", "standing", "stands", "version")
+"""The columns after those of the tasks' data."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns a file has besides OWN. key: TASK or ITEM, the first one; data: the keys of the
+    tasks' data, where the format needs to know them first."""
+
+    key: str
+    data: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> list[str]:
+        """The columns of the data as files name them: one with the name of another column is
+        called `data.` and its name."""
+        return [f"data.{one}" if one in (self.key, *OWN) else one for one in self.data]
+
+
+class Records(Protocol):
+    """What files tell of tasks or items besides what the model says."""
+
+    @property
+    def key(self) -> str:
+        """TASK or ITEM."""
+
+    def columns(self) -> tuple[str, ...]:
+        """The keys of their data."""
+
+    def of(self, ids: Ints) -> list[tuple[int | str, Json]]:
+        """What identifies each of some of a plan's ids, and its data."""
+
+
+class TaskRecords:
+    """Of the tasks of a project."""
+
+    key = TASK
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def columns(self) -> tuple[str, ...]:
+        return keys_of(data for _, data in self._pool.data())
+
+    def of(self, ids: Ints) -> list[tuple[int | str, Json]]:
+        tasks: list[int | str] = ids.tolist()
+        return list(zip(tasks, self._pool.data_of(ids), strict=True))
+
+
+def keys_of(data: Iterable[Json]) -> tuple[str, ...]:
+    """The keys of the tasks' data, in the order in which they come first."""
+    return tuple({key: None for one in data if isinstance(one, dict) for key in one})
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is said of a task. probabilities: of each label, in the labels' order; standing: the
-    labels that stand; stands: whether no person is needed; confidence: of the whole answer, in
-    [0, 1]."""
+    """What is said of a task or an item. key: its number or its id; probabilities: of each label,
+    in the labels' order; standing: the labels that stand; stands: whether no person is needed;
+    confidence: of the whole answer, in [0, 1]."""
 
-    task: int
+    key: int | str
     data: Json
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
@@ -45,9 +99,9 @@ class Row:
 
 
 class Format(Protocol):
-    """A kind of file. `columns`: of the tasks' data, where the format needs to know them first."""
+    """A kind of file."""
 
-    def begin(self, path: Path, columns: Sequence[str]) -> None:
+    def begin(self, path: Path, columns: Columns) -> None:
         """Begin the file."""
 
     def write(self, rows: Sequence[Row]) -> None:
@@ -58,16 +112,6 @@ class Format(Protocol):
 
     def close(self) -> None:
         """Let go of it, whole or not."""
-
-
-def columns_in(data: Iterable[tuple[int, Json]]) -> list[str]:
-    """The keys of the tasks' data, in the order in which they come first."""
-    return list({key: None for _, one in data if isinstance(one, dict) for key in one})
-
-
-def named(column: str) -> str:
-    """A column of the data as files name it."""
-    return f"data.{column}" if column in OWN else column
 
 
 class _Text:
@@ -96,13 +140,14 @@ class _Text:
 class JsonLines(_Text):
     """One object a line."""
 
-    def begin(self, path: Path, columns: Sequence[str]) -> None:
+    def begin(self, path: Path, columns: Columns) -> None:
+        self._key = columns.key
         self.open(path)
 
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
             said = {
-                "task": row.task,
+                self._key: row.key,
                 "data": row.data,
                 "labels": row.labels,
                 "probabilities": dict(zip(row.labels, row.probabilities, strict=True)),
@@ -117,16 +162,16 @@ class JsonLines(_Text):
 class Csv(_Text):
     """One row a task; lists as JSON, as in Label Studio's own CSV."""
 
-    def begin(self, path: Path, columns: Sequence[str]) -> None:
-        self._columns = columns
+    def begin(self, path: Path, columns: Columns) -> None:
+        self._columns = columns.data
         self._rows = csv.writer(self.open(path))
-        self._rows.writerow([OWN[0], *map(named, columns), *OWN[1:]])
+        self._rows.writerow([columns.key, *columns.named, *OWN])
 
     def write(self, rows: Sequence[Row]) -> None:
         for row in rows:
             data = [_cell(row.data.get(column)) for column in self._columns]
             said = json.dumps(row.labels), json.dumps(row.probabilities), json.dumps(row.standing)
-            self._rows.writerow([row.task, *data, *said, str(row.stands).lower(), row.version])
+            self._rows.writerow([row.key, *data, *said, str(row.stands).lower(), row.version])
 
 
 def _cell(value: object) -> str:
@@ -138,7 +183,7 @@ def _cell(value: object) -> str:
 class StudioJson(_Text):
     """Label Studio's own format, which it imports again: tasks with predictions."""
 
-    def begin(self, path: Path, columns: Sequence[str]) -> None:
+    def begin(self, path: Path, columns: Columns) -> None:
         self.open(path).write("[")
         self._is_first = True
 
@@ -149,7 +194,7 @@ class StudioJson(_Text):
                 "score": demand_score(row.confidence),
                 "result": row.result,
             }
-            about = {"task": row.task, "stands": row.stands}
+            about = {TASK: row.key, "stands": row.stands}
             task = {"data": row.data, "meta": about, "predictions": [prediction]}
             self.file.write(("\n" if self._is_first else ",\n") + json.dumps(task))
             self._is_first = False
@@ -173,8 +218,9 @@ class Parquet:
             ) from error
         self._writer: Any = None
 
-    def begin(self, path: Path, columns: Sequence[str]) -> None:
-        arrow, self._columns = self._arrow, columns
+    def begin(self, path: Path, columns: Columns) -> None:
+        arrow, self._columns = self._arrow, columns.data
+        self._key, self._names = columns.key, columns.named
         texts, numbers = arrow.list_(arrow.string()), arrow.list_(arrow.float32())
         own = [
             ("labels", texts),
@@ -183,15 +229,16 @@ class Parquet:
             ("stands", arrow.bool_()),
             ("version", arrow.string()),
         ]
-        data = [(named(column), arrow.string()) for column in columns]
-        self._schema = arrow.schema([("task", arrow.int64()), *data, *own])
+        key = arrow.int64() if columns.key == TASK else arrow.string()
+        data = [(name, arrow.string()) for name in self._names]
+        self._schema = arrow.schema([(self._key, key), *data, *own])
         self._writer = arrow.parquet.ParquetWriter(path, self._schema)
 
     def write(self, rows: Sequence[Row]) -> None:
         packed = [
             {
-                "task": row.task,
-                **{named(column): self._text(row.data.get(column)) for column in self._columns},
+                self._key: row.key,
+                **dict(zip(self._names, self._texts(row.data), strict=True)),
                 "labels": list(row.labels),
                 "probabilities": list(row.probabilities),
                 "standing": list(row.standing),
@@ -201,6 +248,9 @@ class Parquet:
             for row in rows
         ]
         self._writer.write_table(self._arrow.Table.from_pylist(packed, schema=self._schema))
+
+    def _texts(self, data: Json) -> list[str | None]:
+        return [self._text(data.get(column)) for column in self._columns]
 
     def _text(self, value: object) -> str | None:
         text = None if value is None else _cell(value)
@@ -222,32 +272,39 @@ FORMATS: dict[str, Callable[[], Format]] = {
 }
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path, *, is_of_dataset: bool = False) -> Format:
     """The format that a file's name asks for. Raises BackendError when it asks for none, or nothing
     can be written there."""
-    made = FORMATS.get(path.suffix.lower())
-    if made is None:
+    suffix = path.suffix.lower()
+    known = {name: one for name, one in FORMATS.items() if not is_of_dataset or name != ".json"}
+    if suffix in FORMATS and suffix not in known:
         raise BackendError(
-            f"{path}: the name must end in one of {', '.join(FORMATS)}, which decides the format"
+            f"{path}: Label Studio's own format is for tasks that it is to import, and of a "
+            f"dataset it is to hold only a few. Choose one of {', '.join(known)}"
+        )
+    if suffix not in known:
+        raise BackendError(
+            f"{path}: the name must end in one of {', '.join(known)}, which decides the format"
         )
     if path.exists():
         raise BackendError(f"{path} exists; choose another name with --out, or delete it")
     if not path.parent.is_dir():
         raise BackendError(f"{path} cannot be written: there is no folder {path.parent}")
-    return made()
+    return known[suffix]()
 
 
 def write_file(
-    plan: Plan, pool: Pool, path: Path, made: Format, tell: Callable[[int], object]
+    plan: Plan, records: Records, path: Path, made: Format, tell: Callable[[int], object]
 ) -> None:
-    """Write what the model says of all open tasks. `tell` is called with how many were written,
-    part by part. Raises BackendError on a full disk: then there is no file."""
+    """Write what the model says of all that a plan is about. `tell` is called with how many were
+    written, part by part. Raises BackendError on a full disk: then there is no file."""
     aside = path.with_name(f"{path.name}.unfinished")  # what an earlier start left is written again
     with _room_for(path, aside):
         try:
-            made.begin(aside, columns_in(pool.data()) if needs_columns(path) else ())
+            columns = records.columns() if needs_columns(path) else ()
+            made.begin(aside, Columns(records.key, columns))
             for part in plan.parts(np.arange(len(plan.ids))):
-                made.write(list(_rows(plan, pool, part)))
+                made.write(list(_rows(plan, records, part)))
                 tell(len(part.ids))
             made.end()
         finally:
@@ -276,18 +333,18 @@ def _room_for(path: Path, aside: Path) -> Iterator[None]:
         ) from error
 
 
-def _rows(plan: Plan, pool: Pool, part: Part) -> Iterator[Row]:
+def _rows(plan: Plan, records: Records, part: Part) -> Iterator[Row]:
     head, config, labels = plan.chosen.head, plan.config, plan.chosen.head.labels
     results = results_of(part.probs, head, config)
     sure = confidence_of(part.probs, head, config).tolist()
     places = {label: place for place, label in enumerate(labels)}
-    for row, data in enumerate(pool.data_of(part.ids)):
+    for row, (key, data) in enumerate(records.of(part.ids)):
         answer = answer_of(results[row], config) or ()
         given = tuple(label for label in answer if isinstance(label, str))
         columns = [places[label] for label in given]
         stand = part.standing.labels[row]
         yield Row(
-            task=int(part.ids[row]),
+            key=key,
             data=data,
             labels=given,
             probabilities=tuple(round(float(part.probs[row, one]), 4) for one in columns),

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.dataset.record import Record, read_record
 from backend.errors import BackendError, StudioError, explained
 from backend.finish.annotations import Annotations, person_of
-from backend.finish.files import format_of, write_file
+from backend.finish.dataset import plan_of_items
+from backend.finish.files import Format, Records, TaskRecords, format_of, write_file
 from backend.finish.ledger import ANNOTATIONS, PREDICTIONS, TAB, Ledger, Run
 from backend.finish.pace import Pace
 from backend.finish.plan import Chosen, Plan, chosen_version, plan_of
@@ -33,6 +35,7 @@ from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
 from backend.settings import Settings
 from backend.studio.project import StudioProject
 from model.finishing.goal import Goal
+from model.storage.damage import Damaged
 from model.types import Ints
 
 LOCK = "finish.lock"
@@ -70,18 +73,49 @@ class Finisher:
 
     def finish(self, wanted: Wanted) -> None:
         """Tell the split, then do what is wanted. Raises BackendError."""
+        dataset = read_record(self._folder)
+        if dataset is not None:
+            self._finish_dataset(dataset, wanted)
+            return
         made = None if wanted.out is None else format_of(wanted.out)
         with self._locked(wanted.dry_run), closing(Pool(self._folder / MIRROR)) as pool:
             config = self._interface(pool)
             if wanted.dry_run or made is not None:
                 plan = self._plan(pool, config, wanted)
-                if made is not None and wanted.out is not None and not wanted.dry_run:
-                    with counting("writing", len(plan.ids), "task") as bar:
-                        write_file(plan, pool, wanted.out, made, bar.update)
-                    self._say(f"{len(plan.ids):,} tasks are in {wanted.out}")
+                if made is not None and not wanted.dry_run:
+                    self._write_file(plan, TaskRecords(pool), wanted, made)
                 return
             with self._ledger() as ledger:
                 self._write(pool, config, wanted, ledger)
+
+    def _finish_dataset(self, record: Record, wanted: Wanted) -> None:
+        """The same for the items of the project's dataset, of which only files are written."""
+        made = None if wanted.out is None else format_of(wanted.out, is_of_dataset=True)
+        with (
+            self._locked(made is None or wanted.dry_run),
+            closing(Pool(self._folder / MIRROR)) as pool,
+        ):
+            config = self._interface(pool)
+            try:
+                plan, records = plan_of_items(
+                    *(self._store, pool, config, self._settings, record),
+                    goal=wanted.goal,
+                    version=wanted.version,
+                )
+                self._tell(plan)
+                if made is not None and not wanted.dry_run:
+                    self._write_file(plan, records, wanted, made)
+                elif not wanted.dry_run:
+                    self._say("Nothing is written. To write it into a file: --out FILE")
+            except Damaged as error:
+                raise BackendError(str(error)) from error
+
+    def _write_file(self, plan: Plan, records: Records, wanted: Wanted, made: Format) -> None:
+        assert wanted.out is not None
+        what = "item" if plan.is_of_dataset else "task"
+        with counting("writing", len(plan.ids), what) as bar:
+            write_file(plan, records, wanted.out, made, bar.update)
+        self._say(f"{len(plan.ids):,} {what}s are in {wanted.out}")
 
     def undo(self, *, full_speed: bool = False) -> None:
         """Take back what was written into Label Studio. Raises BackendError."""
@@ -107,9 +141,12 @@ class Finisher:
     def _plan(self, pool: Pool, config: LabelConfig, wanted: Wanted) -> Plan:
         chosen = chosen_version(self._store, pool, config, wanted.version)
         plan = plan_of(self._store, pool, config, self._settings, wanted.goal, chosen)
+        self._tell(plan)
+        return plan
+
+    def _tell(self, plan: Plan) -> None:
         for line in told(plan, self._settings.audit_share):
             self._say(line)
-        return plan
 
     def _write(self, pool: Pool, config: LabelConfig, wanted: Wanted, ledger: Ledger) -> None:
         is_annotations = wanted.target == ANNOTATIONS

@@ -1,5 +1,6 @@
 """What the model would label by itself: from MODEL_DIR, a version and a goal to a split of the open
-tasks between the model and people. Nothing is read from Label Studio but the labelling interface.
+tasks, or of a dataset's items, between the model and people. Nothing is read from Label Studio but
+the labelling interface.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from backend.project.whole_tasks import snapshot_of
 from backend.settings import Settings
 from model.finishing.goal import Goal
 from model.finishing.outlook import Outlook, audited_of, outlook_of
-from model.finishing.promise import Audited, Promise
+from model.finishing.promise import Promise
 from model.finishing.standing import Standing, standing_of
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, audits_of
@@ -32,7 +33,7 @@ MOST_ROWS = 4096
 
 @dataclass(frozen=True)
 class Chosen:
-    """The version that finishes a project, with its head, and why it is that one, in a word."""
+    """The version that finishes a project, with its head, and why it is that one, in words."""
 
     version: Version
     head: Head
@@ -45,7 +46,8 @@ class Left:
     leaves out of the others.
 
     unencoded: without a vector so far; unreadable: what they show could not be read; blank: they
-    show nothing; unread: not read from Label Studio yet; questions: what people are asked besides.
+    show nothing; unread: not read from Label Studio yet; questions: what people are asked besides;
+    taken: how many items of a dataset are not open any more, which are none of these.
     """
 
     unencoded: int = 0
@@ -53,6 +55,7 @@ class Left:
     blank: int = 0
     unread: int = 0
     questions: tuple[str, ...] = ()
+    taken: int = 0
 
     @property
     def tasks(self) -> int:
@@ -61,7 +64,8 @@ class Left:
 
 @dataclass(frozen=True)
 class Part:
-    """Some open tasks, n of them: ids (n,), probs (n, c), and what stands of their answers."""
+    """Some of a plan's tasks, n of them: ids (n,), probs (n, c), and what stands of their
+    answers."""
 
     ids: Ints
     probs: Floats
@@ -78,26 +82,29 @@ class Plan:
         config: LabelConfig,
         goal: Goal,
         snapshot: Snapshot,
-        writable: Ints,
-        audits: Bools,
-        known: Audited,
+        by_model: Bools,
+        policy: Policy,
         left: Left,
+        is_of_dataset: bool = False,
     ) -> None:
-        """config: the questions that the head answers; snapshot: with the tasks that the model has
-        annotated before as open ones, because the promise is about them, too; writable: its open
-        rows of which something may be written; audits: which of all its rows are audit tasks."""
+        """config: the questions that the head answers; snapshot: with open rows of which something
+        may be written; by_model: which of its rows the model has annotated before: the promise is
+        about these, too; policy: which of the rows are audit tasks; is_of_dataset: whether all this
+        is about the items of a dataset in place of tasks."""
         self.chosen, self.config, self.goal = chosen, config, goal
-        self.annotated = int(snapshot.open.sum()) - len(writable)
-        """How many tasks the model has annotated before."""
-        self.left = left
-        self.ids: Ints = snapshot.ids[writable]
-        self.is_audit: Bools = audits[writable]
+        self.left, self.is_of_dataset = left, is_of_dataset
+        whole = replace(snapshot, open=snapshot.open | by_model)
+        self._vectors, self._writable = snapshot.vectors, np.flatnonzero(snapshot.open)
+        self._known = audited_of(whole, chosen.head, policy)
+        self.ids: Ints = snapshot.ids[self._writable]
+        self.is_audit: Bools = audits_of(whole, policy)[self._writable]
         """Which of them are audit tasks."""
-        self.promised_about = int(snapshot.open.sum())
+        self.promised_about = int(whole.open.sum())
         """How many tasks the promises and forecasts are about."""
-        self.audits = len(known.audit_lots)
+        self.annotated = self.promised_about - len(self.ids)
+        """How many tasks the model has annotated before."""
+        self.audits = len(self._known.audit_lots)
         """Audit labels there are."""
-        self._vectors, self._writable, self._known = snapshot.vectors, writable, known
         self._promises: tuple[Promise, ...] | None = None
 
     @cached_property
@@ -138,40 +145,39 @@ def plan_of(
     store: Store, pool: Pool, config: LabelConfig, settings: Settings, goal: Goal, chosen: Chosen
 ) -> Plan:
     """The plan for a project as its mirror knows it."""
-    version, head = chosen.version, chosen.head
-    asked = config.of_labels(head.labels) if config.is_learnt_in_parts else config
+    version, asked = chosen.version, questions_of(chosen, config)
     labelling = pool.labelling(config, settings.empty_is_none)
     rows = store.vectors(version.encoder).rows(labelling.keys)
-    has_vector = rows >= 0
     snapshot = snapshot_of(store, labelling, asked, version.encoder, rows)
-    writable = np.flatnonzero(snapshot.open)
-    by_model = np.isin(snapshot.ids, labelling.finished)
-    whole = replace(snapshot, open=snapshot.open | by_model)
-    policy = Policy(settings.strategy, 1, settings.audit_share, settings.seed, settings.guard)
-    _check_audits(whole, policy, version)
     return Plan(
         chosen=chosen,
         config=asked,
         goal=goal,
-        snapshot=whole,
-        writable=writable,
-        audits=audits_of(whole, policy),
-        known=audited_of(whole, head, policy),
-        left=_left(labelling, has_vector, _not_answered(config, asked)),
+        snapshot=snapshot,
+        by_model=np.isin(snapshot.ids, labelling.finished),
+        policy=checked_policy(snapshot, version, pool, settings),
+        left=_left(labelling, rows >= 0, not_answered(config, asked)),
     )
 
 
-def _not_answered(config: LabelConfig, asked: LabelConfig) -> tuple[str, ...]:
+def questions_of(chosen: Chosen, config: LabelConfig) -> LabelConfig:
+    """The questions that the version's head answers."""
+    return config.of_labels(chosen.head.labels) if config.is_learnt_in_parts else config
+
+
+def not_answered(config: LabelConfig, asked: LabelConfig) -> tuple[str, ...]:
     """What people are asked that the head does not answer."""
     answered = {question.from_name for question in asked.questions}
     unlearnt = [one.from_name for one in config.questions if one.from_name not in answered]
     return (*(f"{name}, which nobody has answered yet" for name in unlearnt), *config.left_out)
 
 
-def _check_audits(snapshot: Snapshot, policy: Policy, version: Version) -> None:
-    """Raises BackendError when the version has learnt from what would be audit labels here."""
-    audits = snapshot.ids[audits_of(snapshot, policy)]
-    learnt = int(np.isin(version.training, audits).sum())
+def checked_policy(snapshot: Snapshot, version: Version, pool: Pool, settings: Settings) -> Policy:
+    """Which of the rows are audit tasks. Raises BackendError when the version has learnt from what
+    would be audit labels here."""
+    policy = Policy(settings.strategy, 1, settings.audit_share, settings.seed, settings.guard)
+    audits = snapshot.drawn_by[audits_of(snapshot, policy)]
+    learnt = int(np.isin(pool.items.tickets(version.training), audits).sum())
     if learnt:
         raise BackendError(
             f"Version {version.name} has learnt from {learnt} tasks that are audit tasks by "
@@ -179,6 +185,7 @@ def _check_audits(snapshot: Snapshot, policy: Policy, version: Version) -> None:
             "nothing about it. Give this command the settings of the server; if they were changed "
             "there, use a version that was made since"
         )
+    return policy
 
 
 def _left(labelling: Labelling, has_vector: Bools, questions: tuple[str, ...]) -> Left:

@@ -18,8 +18,9 @@ def told(plan: Plan, audit_share: float) -> Iterator[str]:
     version, of = plan.chosen.version.name, len(plan.ids) + plan.left.tasks
     stand = int(plan.stands.sum())
     goal = plan.goal
+    what = "items of the dataset without a label" if plan.is_of_dataset else "open tasks"
     yield (
-        f"Version {version} ({plan.chosen.why}), {of:,} open tasks, wanted: at least "
+        f"Version {version} ({plan.chosen.why}), {of:,} {what}, wanted: at least "
         f"{_percent(goal.precision)} right, with a confidence of {_percent(goal.confidence)}"
     )
     count = f"{stand:,}" if stand else "none"
@@ -33,6 +34,11 @@ def told(plan: Plan, audit_share: float) -> Iterator[str]:
     if plan.left.questions:
         yield f"It does not answer: {'; '.join(plan.left.questions)}. These stay empty"
     yield f"{of - stand:,} stay with people{_about(plan.left)}"
+    if plan.left.taken:
+        yield (
+            f"{plan.left.taken:,} further items are left out, because people labelled, skipped or "
+            "deleted their tasks"
+        )
     yield from _outlook(plan, audit_share, stand, of)
 
 
@@ -82,9 +88,10 @@ def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[st
             if audit_share == 0.0
             else f"{_percent(audit_share)} of the tasks that annotators see are drawn so"
         )
+        how = "Label on" if plan.is_of_dataset else "--certify asks for such tasks first"
         yield (
             "Nothing can be promised, because no task that was drawn at random has a label yet: "
-            f"{why}. --certify asks for such tasks first; about 60 without an error prove 95 %"
+            f"{why}. {how}; about 60 without an error prove 95 %"
         )
         return
     now = plan.outlook.split.coverage
@@ -96,10 +103,13 @@ def _outlook(plan: Plan, audit_share: float, stand: int, of: int) -> Iterator[st
             f"with {one.labels} probably {min(len(plan.ids), stand + round(gain)):,}"
             for one, gain in zip(offers, gained, strict=True)
         )
-        yield (
-            f"More audit labels would let the model label more: {with_more}. --certify "
-            f"{offers[0].labels} has annotators label these first"
+        how = (
+            f"They come as you label: {_percent(audit_share)} of the tasks that annotators see are "
+            "drawn at random"
+            if plan.is_of_dataset
+            else f"--certify {offers[0].labels} has annotators label these first"
         )
+        yield f"More audit labels would let the model label more: {with_more}. {how}"
     elif stand < of:
         yield f"Up to {EXTRA[-1]} audit labels more would probably not change that much"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.dataset.record import read_record
 from backend.errors import BadRequest, UnknownVersion
 from backend.mirror import certified
 from backend.mirror.certified import Certifying
@@ -37,17 +38,38 @@ class Certification:
         return 0 if self.now is None else max(0, self.now.budget - self.given)
 
 
+def outside(folder: Path) -> str:
+    """How to see what the model may label by itself where the pool of the project in this folder is
+    a dataset, in a sentence; "" where it is not. Audit labels prove things of the whole dataset:
+    the tasks are what the model was unsure of."""
+    if read_record(folder) is None:
+        return ""
+    return (
+        "The tasks here are a choice of the dataset's items, so what the model can label by itself "
+        "is said of the whole dataset, by a command: python -m backend finish --project "
+        f"{folder.name} --dry-run"
+    )
+
+
 STOPPED = "Asking for audit labels was stopped; those that were given count."
 
 
 def start(pool: Pool, store: Store, goal: Goal, budget: int) -> None:
     """Have at most `budget` audit labels asked for first that help to prove the goal, from the next
     order on, which must be made due (`ProjectLoop.wake`). Begins anew where such asking goes on.
-    Raises UnknownVersion where nothing can be proved, BadRequest for another budget."""
+    Raises UnknownVersion where nothing can be proved, BadRequest for another budget and where the
+    pool is a dataset."""
     if not 1 <= budget <= certified.MOST_BUDGET:
         raise BadRequest(
             f"A budget of {budget} audit labels cannot be asked for: it must be between 1 and "
             f"{certified.MOST_BUDGET}, such as 100"
+        )
+    instead = outside(store.folder)
+    if instead:
+        raise BadRequest(
+            "Audit labels cannot be asked for first where the pool is a dataset: most of the items "
+            "that would prove something are no tasks. Label on, audit tasks come among the others. "
+            f"{instead}"
         )
     _check_provable(_last(pool, store))
     certified.begin(pool, goal, budget)
@@ -87,9 +109,13 @@ def _check_provable(version: Version | None) -> None:
         )
 
 
-def look(pool: Pool, settings: Settings, labelling: Labelling) -> Certification:
-    """What goes on. Ended here where its budget is used."""
+def look(pool: Pool, settings: Settings, labelling: Labelling, instead: str = "") -> Certification:
+    """What goes on. Ended here where its budget is used, and where the pool is a dataset by now:
+    then `instead` says so, see `outside`."""
     now = certified.current(pool)
+    if now is not None and instead:
+        certified.end(pool, f"Certification ended, because the pool is a dataset now. {instead}.")
+        now = None
     if now is None:
         return Certification(Goal(settings.goal_precision, settings.goal_confidence))
     # What the model annotates meanwhile is no label.

@@ -96,6 +96,8 @@ class Turns:
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
         self._certification = Certification(Goal())
+        self._outside = ""
+        """See backend.project.certification.outside."""
 
     def close(self) -> None:
         """Close files and connections."""
@@ -130,7 +132,8 @@ class Turns:
         log_new_reasons(self._project, self._status.not_learnt, lost)
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
-        found = certification.look(self._pool, self._settings, labelling)
+        self._outside = certification.outside(self._context.folder)
+        found = certification.look(self._pool, self._settings, labelling, self._outside)
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
         if is_read(self._pool):
@@ -362,7 +365,7 @@ class Turns:
             previous=None if served is None else served.version,
             pinned=pinned,
             sources=self._earlier_votes,
-            goal=self._certification.goal,
+            goal=None if self._outside else self._certification.goal,
             certify=self._certification.left,
         )
 

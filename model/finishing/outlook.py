@@ -99,15 +99,19 @@ def audited_of(snapshot: Snapshot, head: Head, policy: Policy) -> Audited:
     lots = draw(snapshot.drawn_by[gaps], policy.seed)
     others = np.setdiff1d(np.flatnonzero(~snapshot.open), audits)
     taken = sampled(snapshot, others, most, policy.seed)
+    wanted = [looked_at, audits, gaps, taken]
+    # All at once: a dataset's vectors are read from all of its parts each time.
+    probs = head.probs(snapshot.vectors[np.concatenate(wanted)])
+    of_open, of_audits, of_gaps, of_taken = np.split(probs, np.cumsum(list(map(len, wanted)))[:-1])
     return Audited(
-        open_probs=head.probs(snapshot.vectors[looked_at]),
+        open_probs=of_open,
         weight=len(open_rows) / max(1, len(looked_at)),
-        audit_probs=head.probs(snapshot.vectors[audits]),
+        audit_probs=of_audits,
         audit_truth=snapshot.targets[held_out] > 0,
         audit_lots=draw(snapshot.drawn_by[audits], policy.seed),
-        gap_probs=head.probs(snapshot.vectors[gaps]),
+        gap_probs=of_gaps,
         gap_lots=lots,
-        taken_probs=head.probs(snapshot.vectors[taken]),
+        taken_probs=of_taken,
         taken_weight=len(others) / max(1, len(taken)),
         horizon=NEVER if len(gaps) == len(open_rows) else float(lots.max(initial=0.0)),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.dataset.record import Record, write_record
 from backend.errors import BackendError
 from backend.interface.parse import parse
 from backend.mirror import certified
@@ -120,6 +121,20 @@ def test_what_the_model_annotates_is_no_label_that_was_asked_for(store: Store, p
     pool.add_certified(np.array([1]), time.time())
     found = certification.look(pool, Settings(), pool.labelling(CONFIG, False))
     assert (found.given, found.left) == (0, 1)
+
+
+def test_it_ends_where_a_dataset_is_added(store: Store, pool: Pool) -> None:
+    """What it would prove is a matter of the dataset from then on, not of the tasks."""
+    certification.start(pool, store, GOAL, 30)
+    write_record(store.folder, Record("s3://b/news", "id", 10, 1, 0, 1.0))
+    instead = certification.outside(store.folder)
+    found = certification.look(pool, Settings(), pool.labelling(CONFIG, False), instead)
+    assert (found.now, found.left) == (None, 0)
+    is_going_on, ended = certification.seen(store.folder)
+    assert not is_going_on
+    assert "the pool is a dataset now" in ended and "finish --project 7 --dry-run" in ended
+    with pytest.raises(BackendError, match="cannot be asked for first where the pool is a dataset"):
+        certification.start(pool, store, GOAL, 30)
 
 
 def test_what_is_still_open_at_the_end_is_no_audit_task(store: Store, pool: Pool) -> None:

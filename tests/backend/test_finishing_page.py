@@ -10,12 +10,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.dataset.record import Record, write_record
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
 from backend.project.certification import seen
 from backend.project.loop import ProjectLoop
 from backend.project.service import Service
-from backend.project.status import Status
+from backend.project.status import DatasetStatus, Status
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.types import Json
@@ -149,6 +150,31 @@ def test_without_audit_labels_by_setting_the_setting_is_named(page: Page) -> Non
     page.settings = replace(page.settings, audit_share=0.0)
     said = page.said({"outlook": UNSURE}, audits=0)
     assert "because no audit labels are drawn (AUDIT_SHARE=0)" in said
+
+
+def test_with_a_dataset_the_page_names_the_command_in_place_of_the_tasks(page: Page) -> None:
+    """The tasks are the items of which the model was unsure: 71 % of them would be a promise about
+    nothing that anybody asked for."""
+    page.settings = replace(page.settings, goal_coverage=0.8)
+    client = page.client({})
+    write_record(page.folder, Record("s3://b/news", "id", 1_000_000, 123, 0, 1.0))
+    page.loop.status = replace(
+        page.loop.status, dataset=DatasetStatus("s3://b/news", 1_000_000, 2_000, 1.0, True)
+    )
+    answer = client.get("/status/7.json").json
+    assert answer is not None
+    assert answer["finishing"]["sentence"].endswith(
+        "said of the whole dataset, by a command: python -m backend finish --project 7 --dry-run."
+    )
+    assert (answer["finishing"]["curve"], answer["coverage"]) == ([], None)
+    shown = client.get("/status/7").text
+    assert "Prove it" not in shown and "71" not in shown
+    assert (
+        "80\u00a0% of the dataset by itself at 95\u00a0% precision; finish --dry-run says" in shown
+    )
+    refused = client.post("/status/7/certify", data={"budget": "40"})
+    assert (refused.status_code, seen(page.folder)) == (400, (False, ""))
+    assert refused.json is not None and "the pool is a dataset" in refused.json["error"]
 
 
 def test_before_the_first_label_nothing_is_promised_or_to_prove(page: Page) -> None:

@@ -1,6 +1,7 @@
 """A pool outside of a real Label Studio: what is worth asking for is imported, each item once."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -36,7 +37,11 @@ def backend_settings() -> dict[str, object]:
 
 
 def pool(bench: Bench, *arguments: str) -> tuple[int, str]:
-    """The command as a user runs it beside the server: its exit status, and what it said."""
+    return run(bench, "pool", *arguments)
+
+
+def run(bench: Bench, *arguments: str) -> tuple[int, str]:
+    """A command as a user runs it beside the server: its exit status, and what it said."""
     environ = {
         **os.environ,
         "MODEL_DIR": str(bench.models),
@@ -44,7 +49,7 @@ def pool(bench: Bench, *arguments: str) -> tuple[int, str]:
         "LABEL_STUDIO_API_KEY": local.TOKEN,
         "PORT": bench.server.url.rpartition(":")[2],
     }
-    command = [sys.executable, "-m", "backend", "pool", *arguments]
+    command = [sys.executable, "-m", "backend", *arguments]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
@@ -104,6 +109,28 @@ def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None
     tickets = np.array([content_key(one) for one in found])
     share = in_reserve(tickets, 0.1, 0).mean()
     assert 0.03 < share < 0.3, "about a tenth of them are audit tasks"
+    check_finish(bench, project, labelled, tmp_path / "answers.csv")
+
+
+def check_finish(bench: Bench, project: int, labelled: set[int], out: Path) -> None:
+    """What the model says of the dataset is written for each item without a label, once."""
+    assert "said of the whole dataset" in bench.state(project)["finishing"]["sentence"]
+    version = bench.version(project)
+    assert version is not None and version.head is not None
+    assert version.facts.outlook == {}, "no promise about the tasks"
+    status, said = run(bench, "finish", "--project", str(project), "--out", str(out))
+    assert status == 0, said
+    assert f"{ITEMS - len(labelled)} items of the dataset without a label" in said
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    items = items_of(bench, project)
+    gone = {items[task] for task in labelled}
+    every = {row["number"]: row for row in numbered(ITEMS)}
+    assert [row["id"] for row in rows] == [one for one in every if one not in gone]
+    assert all(row["story"] == every[row["id"]]["story"] for row in rows)
+    right = [json.loads(row["labels"]) == [row["topic"]] for row in rows]
+    assert np.mean(right) > 0.7, "they are the model's answers to these very items"
+    assert len({row["version"] for row in rows}) == 1
 
 
 class LosesAnswers(Gate):

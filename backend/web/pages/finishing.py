@@ -21,15 +21,16 @@ MOST_NEEDED = 10_000
 NOTHING: Json = {"sentence": "", "coverage": None, "curve": [], "promises": [], "more": None}
 
 
-def finishing_of(served: "Served | None", settings: Settings) -> Json:
+def finishing_of(served: "Served | None", settings: Settings, instead: str = "") -> Json:
     """sentence: what the model can label by itself, or why nothing can be said; coverage: the share
     of the open tasks, in [0, 1], None where nothing can be said; curve: rows of `precision`,
     `coverage` (promised) and `likely`; promises: one for each question, or each label, see
     `model.finishing.promise.Promise`, with the question's name; more: the fewest audit labels that
-    would probably gain WORTH, with the coverage that they would make, or None."""
+    would probably gain WORTH, with the coverage that they would make, or None. instead: where it is
+    said if not here, as a sentence without a full stop, or ""."""
     if served is None:
         return NOTHING
-    reason = _why_nothing(served)
+    reason = f"{instead}." if instead else _why_nothing(served)
     if reason:
         return {**NOTHING, "sentence": reason}
     outlook = served.version.facts.outlook

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
-from backend.project.certification import seen
+from backend.project.certification import outside, seen
 from backend.project.history import reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import labels_of_the_lot, least_confidence
@@ -72,6 +72,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         return NOTHING_YET
     past = past_of(folder / FILE)
     asks_first, certified = seen(folder)
+    instead = outside(folder)
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
     return {
@@ -85,18 +86,19 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
         "reasons": [reason.sentence for reason in reasons(past, settings)],
-        "finishing": finishing_of(served, settings),
-        "can_prove": can_prove(served),
+        "finishing": finishing_of(served, settings, instead),
+        "can_prove": can_prove(served) and not instead,
         "asks_first": asks_first,
         "certified": certified,
-        "goals": goals_of(served, settings, metric),
+        "goals": goals_of(served, settings, metric, is_outside=bool(instead)),
         "budget": budget_of(served.version.facts, settings),
         "versions": versions_of(past.newest, served.store, metric),
     }
 
 
-def goals_of(served: "Served", settings: Settings, metric: Any) -> list[str]:
-    """The goals of quality that are set, and what is reached; `budget_of` has the others."""
+def goals_of(served: "Served", settings: Settings, metric: Any, *, is_outside: bool) -> list[str]:
+    """The goals of quality that are set, and what is reached; `budget_of` has the others.
+    is_outside: whether the pool is a dataset."""
     facts, goals = served.version.facts, []
     if settings.goal_score:
         measured = facts.validation.get(metric)
@@ -105,9 +107,11 @@ def goals_of(served: "Served", settings: Settings, metric: Any) -> list[str]:
     if settings.goal_coverage:
         coverage = facts.outlook.get("coverage")
         now = "nothing is known yet" if coverage is None else f"{roughly(coverage)} now"
+        what = "dataset" if is_outside else "open tasks"
         goals.append(
-            f"Goal: the model can label {roughly(settings.goal_coverage)} of the open tasks by "
-            f"itself at {exactly(settings.goal_precision)} precision; {now}"
+            f"Goal: the model can label {roughly(settings.goal_coverage)} of the {what} by itself "
+            f"at {exactly(settings.goal_precision)} precision; "
+            + ("finish --dry-run says how far it is" if is_outside else now)
         )
     return goals
 

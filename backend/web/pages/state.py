@@ -12,7 +12,7 @@ from backend.project.loop import ProjectLoop
 from backend.project.metrics import NAMESPACE
 from backend.project.progress import Activity
 from backend.project.service import Service
-from backend.project.status import DatasetStatus, Served, what_is_left
+from backend.project.status import DatasetStatus, Served, Status, what_is_left
 from backend.types import Json
 from model.measuring.stopping import DEFAULT_METRIC
 
@@ -51,8 +51,8 @@ def state_of(loop: ProjectLoop) -> Json:
     taken over from an earlier project, in sentences, or None; certifying: how the proof of what the
     model may label goes on, or how it ended, or None; is_certifying: whether it goes on; dataset:
     the pool outside of Label Studio, or None; coverage: the share of the open tasks that the model
-    can label by itself, or None; trouble: what is wrong and how to fix it, or None;
-    training_trouble: why the trainer's last job failed, or None;
+    can label by itself, or None, as always with a dataset; trouble: what is wrong and how to fix
+    it, or None; training_trouble: why the trainer's last job failed, or None;
     reading: the share of the tasks that has been read while they are read from Label Studio for the
     first time, or None; activity: what the trainer is doing, with the share that is done, or None.
     """
@@ -75,7 +75,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "certifying": status.certifying or None,
         "dataset": _dataset(status.dataset),
         "is_certifying": status.is_certifying,
-        "coverage": None if served is None else served.version.facts.outlook.get("coverage"),
+        "coverage": _coverage(status),
         "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.progress.trouble,
@@ -83,6 +83,13 @@ def state_of(loop: ProjectLoop) -> Json:
         "activity": None if activity is None else vars(activity),
         "troubles": [vars(trouble) for trouble in loop.troubles.newest()],
     }
+
+
+def _coverage(status: Status) -> float | None:
+    if status.served is None or status.dataset is not None:
+        return None
+    found: float | None = status.served.version.facts.outlook.get("coverage")
+    return found
 
 
 def _dataset(found: DatasetStatus | None) -> Json | None:
