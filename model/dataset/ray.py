@@ -8,6 +8,7 @@ waits for minutes where nobody answers. That process also goes on while its star
 import logging
 import os
 import pickle
+import socket
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ DRIVER = "import sys; from model.dataset.ray import drive; drive(int(sys.argv[1]
 BEAT_SECONDS = 1.0
 """So often a caller hears that we wait."""
 
-CONNECTING_SECONDS = 60.0
+ANSWER_SECONDS, CONNECTING_SECONDS = 10.0, 60.0
 """Ray itself waits for two minutes where nobody answers."""
 
 SILENT_SECONDS = 1800.0
@@ -160,12 +161,20 @@ def _connected(cluster: Cluster) -> Iterator[None]:
     """Raises EngineFailed when no node has room for a worker."""
     import ray  # noqa: PLC0415 (only here must it be installed)
 
+    _check_answered(cluster.address)
     ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR)
     try:
         _check_room(cluster, [one["Resources"] for one in ray.nodes() if one["Alive"]])
         yield
     finally:
         ray.shutdown()  # so that the cluster does not keep room for us
+
+
+def _check_answered(address: str) -> None:
+    """Raises OSError where nobody answers, for which Ray would wait."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
 
 
 def _check_room(cluster: Cluster, sizes: list[dict[str, float]]) -> None:
@@ -246,6 +255,6 @@ def _explained(error: Exception, cluster: Cluster) -> Exception:
             f"This machine is no node of the Ray cluster at RAY_ADDRESS={cluster.address}, which "
             f"whoever drives it must be: ray start --address={cluster.address} --num-cpus=0"
         )
-    if isinstance(error, ConnectionError | ValueError):
+    if isinstance(error, OSError | ValueError):
         return EngineFailed(nobody_at(cluster.address))
     return EngineFailed(f"Ray could not do the work ({type(error).__name__}: {said})")
