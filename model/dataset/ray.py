@@ -209,15 +209,9 @@ def _mapped(cluster: Cluster, make_work: bytes, parts: Sequence[Any]) -> Iterato
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
         num_cpus=cluster.cpus,
         num_gpus=cluster.gpus,
-        ray_remote_args_fn=_never_again,
     )
     for row in told.iter_rows():
         yield pickle.loads(row["told"])
-
-
-def _never_again() -> dict[str, int]:
-    """A part that ends its worker would end the next one, too."""
-    return {"max_restarts": 0, "max_task_retries": 0}
 
 
 class _Worker:
