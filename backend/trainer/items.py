@@ -43,9 +43,10 @@ ALONE_PARTS = 128
 
 @dataclass(frozen=True)
 class _Run:
-    """Encoding that goes on between two turns: by which encoder, how many parts were missing when
-    it began, and those that are done as they come."""
+    """Encoding that goes on between two turns: of which dataset, by which encoder, how many parts
+    were missing when it began, and those that are done as they come."""
 
+    record: Record
     encoder: int
     missing: int
     done: Results[int]
@@ -61,7 +62,7 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
     until = time.monotonic() + TURN_SECONDS
     folder, record = job.subject.folder, _record(job.subject)
     run = _runs.pop(folder, None)
-    if run is None or run.encoder != job.encoder:
+    if run is None or (run.record, run.encoder) != (record, job.encoder):
         run = _begun(job, record)
     parts = 0
     for part in run.done:
@@ -87,7 +88,7 @@ def _begun(job: EncodeItems, record: Record) -> _Run:
     missing = [number for number in in_turn.tolist() if number not in there]
     engine = Local() if job.cluster is None else Ray(job.cluster)
     work = partial(Encoding, job.subject, job.encoder)
-    return _Run(job.encoder, len(missing), engine.map(work, missing))
+    return _Run(record, job.encoder, len(missing), engine.map(work, missing))
 
 
 def _check_advanced(run: _Run, left: int) -> None:
@@ -143,7 +144,7 @@ def _see_all(job: RankItems, record: Record, ranking: Ranking, report: Report) -
             groups = _see(engine, work, groups, ranking, report)
         except EngineFailed as error:
             trouble = f"{error}. Meanwhile this machine ranks the dataset alone"
-            ranking.kept = ranking.afresh().kept
+            ranking.kept = ranking.afresh().kept  # nothing is seen twice
     _see(Local(), work, groups, ranking, report)
     return trouble
 

@@ -195,9 +195,8 @@ def _mapped(cluster: Cluster, make_work: bytes, parts: Sequence[Any]) -> Iterato
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    context.max_errored_blocks = (
-        -1
-    )  # a part whose worker ended is asked for again, the rest goes on
+    # What Ray gives up is asked for again, and the rest goes on.
+    context.max_errored_blocks = -1
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # all that counts is told by us
     # Work that asks for no processor shares those of other work: that bounds its workers.
     most = None if cluster.cpus else max(1, int(ray.cluster_resources().get("CPU", 1.0)))

@@ -8,7 +8,8 @@ Starts a cluster of two nodes with one processor each on this machine. The datas
 300 of them are labelled by their topic. It is encoded bare, by the trainer's job alone, on
 the cluster, and on the cluster again while a node is killed (SIGKILL) when some parts
 are done. Prints what it saw as JSON lines; the folder is emptied first. Needs `pip install
-"ray[data]"`. A machine that does other work as well makes all figures larger.
+"ray[data]"`. A machine that does other work as well makes all figures larger, those of the cluster
+most: Ray's workers have niceness 15.
 """
 
 import json
