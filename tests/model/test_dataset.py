@@ -89,10 +89,20 @@ def test_a_broken_dataset_is_named_with_what_to_do(tmp_path: Path, name: str) ->
         rows_in(tmp_path / name)
 
 
-@pytest.mark.parametrize("address", ["nothing://here", "s3://"])
-def test_an_address_that_leads_nowhere_is_named(address: str) -> None:
-    with pytest.raises(BadDataset, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("nothing://here", "cannot be read"),
+        ("s3://", "is no address of a bucket"),
+        ("s3://news/daily?zone=1", "behind a . may stand region, scheme, endpoint_override"),
+        ("s3://me:pass@word@news/daily", "The address of the bucket has credentials in it"),
+        ("s3://me:pass/word@news/daily", "The address of the bucket has credentials in it"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_named(address: str, sentence: str) -> None:
+    with pytest.raises(BadDataset, match=sentence) as raised:
         Source(address)
+    assert "pass" not in str(raised.value)
 
 
 def items(count: int, first: int = 0) -> list[Item]:

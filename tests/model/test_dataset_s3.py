@@ -87,7 +87,7 @@ def test_each_format_is_read_from_a_bucket(port: int, tmp_path: Path) -> None:
     [
         ("nowhere/daily", r"There is no bucket nowhere at 127\.0\.0\.1:\d+"),
         ("news/Daily", "The bucket news has no file or folder Daily"),
-        ("me:secret@news/daily", "The address of the bucket news has credentials in it"),
+        ("me:secret@news/daily", "The address of the bucket has credentials in it"),
         ("", "is no address of a bucket"),
     ],
 )
