@@ -168,15 +168,19 @@ def differing(one: Path, other: Path) -> Json:
 @contextmanager
 def two_nodes() -> Iterator[int]:
     """A cluster on this machine; the process of its second node, the one that may be killed."""
-    ray(["start", "--head", f"--port={PORT}", "--include-dashboard=false"])
+    ray(["start", "--head", f"--port={PORT}", f"--temp-dir={MARK}", "--include-dashboard=false"])
     try:
-        known = raylets()
+        known = processes("raylet")
         ray(["start", f"--address=127.0.0.1:{PORT}"])
-        (second,) = raylets() - known
+        (second,) = processes("raylet") - known
         yield second
     finally:
-        subprocess.run([*RAY, "stop", "--force"], capture_output=True, check=False)
+        for number in processes():
+            os.kill(number, signal.SIGKILL)
 
+
+MARK = f"/tmp/ray-{os.getpid()}"
+"""A folder that all processes of the cluster name; sockets need a short name."""
 
 RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
 
@@ -186,9 +190,10 @@ def ray(arguments: list[str]) -> None:
     subprocess.run([*RAY, *arguments, *one], capture_output=True, check=True)
 
 
-def raylets() -> set[int]:
-    """The processes that are nodes of a cluster."""
-    found = subprocess.run(["pgrep", "-x", "raylet"], capture_output=True, text=True, check=False)
+def processes(program: str = "") -> set[int]:
+    """The processes of the cluster, or those of them that run this program."""
+    pattern = f"{program} .*{MARK}" if program else MARK
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, check=False)
     return set(map(int, found.stdout.split()))
 
 
