@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 
+from model.dataset.engine import EngineFailed
 from model.encoders.errors import NotAnEncoder
 from model.storage.damage import Damaged, WrittenLater
 from model.types import Medium
@@ -129,7 +130,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def explained(error: BaseException) -> str:
     """The sentence that people see for an error, ours or another."""
-    if isinstance(error, BackendError | Damaged | WrittenLater):
+    if isinstance(error, BackendError | Damaged | WrittenLater | EngineFailed):
         return str(error)
     if isinstance(error, NotAnEncoder):
         return f"{ENCODER_SETTINGS[error.medium]}={error}"

@@ -131,6 +131,21 @@ class Settings:
         least=20,
         most=100_000,
     )
+    ray_address: str = setting(
+        "",
+        "Ray cluster that encodes and ranks datasets: auto (the one on this machine) or host:port; "
+        "empty: the trainer does it.",
+        advanced=True,
+    )
+    ray_worker_cpus: float = setting(
+        1.0, "Processors of each worker on the Ray cluster.", advanced=True, least=0.01
+    )
+    ray_worker_gpus: float = setting(
+        0.0,
+        "GPUs of each worker on the Ray cluster; 0.5: two share one.",
+        advanced=True,
+        least=0.0,
+    )
     audit_share: float = setting(
         0.1,
         "Share of tasks drawn at random to measure the model (validation).",

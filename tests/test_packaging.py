@@ -57,6 +57,9 @@ SERVICE = {
                 ["condition"], condition={"enum": ["service_started", "service_healthy"]}
             ),
         },
+        command=TEXTS,
+        profiles=TEXTS,
+        shm_size={"type": "string", "pattern": "^[0-9]+gb$"},
         ports=TEXTS,
         volumes=TEXTS,
         env_file={"type": "array", "items": ENV_FILE},
@@ -79,9 +82,12 @@ COMPOSE_FILE = record(
 """Of the Compose specification what we use, so that a misspelt key fails."""
 
 
+COMPOSE = (ROOT / "docker-compose.yml").read_text()
+
+
 @pytest.fixture
 def services() -> dict[str, Any]:
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    compose = yaml.safe_load(COMPOSE)
     found: dict[str, Any] = compose["services"]
     return found
 
@@ -102,7 +108,7 @@ def test_the_compose_file_is_valid() -> None:
         for service in compose["services"].values()
         for volume in service["volumes"]
     ]
-    assert sorted(mounted) == sorted(compose["volumes"])
+    assert set(mounted) == set(compose["volumes"])
     for service in compose["services"].values():
         assert set(service.get("depends_on", {})) <= set(compose["services"])
 
@@ -168,6 +174,22 @@ def test_label_studio_lets_the_backend_in(services: dict[str, Any]) -> None:
     token = services["ml-backend"]["environment"]["LABEL_STUDIO_API_KEY"]
     assert environment["LABEL_STUDIO_USER_TOKEN"] == token
     assert environment["LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"] == "true"
+
+
+def test_a_ray_cluster_is_started_only_when_it_is_asked_for(services: dict[str, Any]) -> None:
+    """All its nodes are of the backend's image, and see the backend's folder."""
+    backend = services["ml-backend"]
+    nodes = {name: each for name, each in services.items() if "profiles" in each}
+    assert set(nodes) == {"ray-head", "ray-worker"}
+    for node in nodes.values():
+        assert node["build"] == backend["build"]
+        assert node["volumes"] == backend["volumes"]
+        assert "ports" not in node, "whoever reaches them can run programs there"
+    (address,) = re.findall(r"^#\s+RAY_ADDRESS=(\S+)$", COMPOSE, re.MULTILINE)
+    host, _, port = address.partition(":")
+    assert f"--port={port}" in nodes[host]["command"]
+    assert f"--address={address}" in nodes["ray-worker"]["command"]
+    assert backend["command"][-1].endswith("exec python -m backend serve")
 
 
 def test_label_studio_and_its_database_agree(services: dict[str, Any]) -> None:

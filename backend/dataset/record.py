@@ -6,11 +6,14 @@ shortlist.json   the items to import next
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+import shutil
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-FOLDER, FILE = "dataset", "dataset.json"
+from backend.interface.questions import LabelConfig
+
+FOLDER, FILE, READS = "dataset", "dataset.json", "reads.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,30 @@ def read_record(project: Path) -> Record | None:
     except FileNotFoundError:
         return None
     return Record(**{one.name: values[one.name] for one in fields(Record)})
+
+
+def reads_of(config: LabelConfig) -> str:
+    """Identifies what is read of each item: the columns that the labelling interface shows, and
+    how."""
+    return json.dumps([astuple(source) for source in config.sources])
+
+
+def read_reads(project: Path) -> str | None:
+    """What the vectors that are there were made of; None before there are any."""
+    path = folder_of(project) / READS
+    return path.read_text() if path.exists() else None
+
+
+def see_reads(project: Path, config: LabelConfig) -> bool:
+    """Delete all vectors if the labelling interface shows something else than they were made of.
+    Returns whether it does."""
+    reads, before = reads_of(config), read_reads(project)
+    if reads == before:
+        return False
+    # First, so that nothing of the kind that is just being made is written any more.
+    (folder_of(project) / READS).write_text(reads)
+    shutil.rmtree(folder_of(project) / "vectors", ignore_errors=True)
+    return before is not None
 
 
 def write_record(project: Path, record: Record) -> None:

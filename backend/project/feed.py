@@ -14,9 +14,10 @@ from backend.dataset.importing import (
     is_waiting,
     last_import,
 )
-from backend.dataset.record import Record, encoded_parts, folder_of, read_record
+from backend.dataset.record import Record, encoded_parts, folder_of, read_record, see_reads
 from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
 from backend.errors import ItemsRefused
+from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
@@ -70,12 +71,16 @@ class Feed:
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
 
-    def look(self, labelling: Labelling, training: Training, began: float) -> DatasetStatus | None:
+    def look(
+        self, labelling: Labelling, config: LabelConfig, training: Training, began: float
+    ) -> DatasetStatus | None:
         """Import what is due, and have the trainer do what is missing. None without a dataset.
         `began`: Unix time of a moment before the tasks were looked at."""
         record = read_record(self._context.folder)
         if record is None:
             return None
+        if see_reads(self._context.folder, config):
+            log.info("project %d: the dataset is encoded again", self._context.number)
         self._delete_copies()
         batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
         room = self._context.settings.open_tasks - labelling.open_tasks

@@ -32,6 +32,7 @@ from backend.trainer.messages import (
     kind_of,
 )
 from model.choosing.choice import SCORED_ROWS
+from model.dataset.engine import Cluster
 from model.learner import deep_round_due, resolve_strategy
 from model.storage.store import EncoderMeta, Store
 from model.types import Ints, is_of_text
@@ -174,7 +175,8 @@ class Training:
 
     def request_items(self, encoder: int) -> None:
         """Have more of the dataset encoded."""
-        self._submit_about_items(f"encode {encoder}", EncodeItems(self._subject(), encoder))
+        request = EncodeItems(self._subject(), encoder, self._cluster())
+        self._submit_about_items(f"encode {encoder}", request)
 
     def request_ranking(self, encoder: int | None, version: str, size: int) -> None:
         """Have chosen which items of the dataset are imported next: by this encoder's vectors and
@@ -189,12 +191,20 @@ class Training:
             audit_share=settings.audit_share,
             guard=settings.guard,
             empty_is_none=settings.empty_is_none,
+            cluster=self._cluster(),
         )
         self._submit_about_items("rank", request, is_urgent=True)
 
     def _submit_about_items(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
         if time.monotonic() > self._items_failed_at + RETRY_SECONDS:
             self._submit(what, request, is_urgent=is_urgent)
+
+    def _cluster(self) -> Cluster | None:
+        """The Ray cluster that works on the dataset; None: the trainer does."""
+        settings = self._settings
+        if not settings.ray_address:
+            return None
+        return Cluster(settings.ray_address, settings.ray_worker_cpus, settings.ray_worker_gpus)
 
     def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""

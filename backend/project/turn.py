@@ -1,11 +1,11 @@
 """One turn of a project's loop: notice what changed, learn, rank, publish."""
 
-import json
 import logging
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 
+from backend.dataset.record import reads_of
 from backend.errors import LetGo, NotConnected, ProjectGone
 from backend.folder.damage import mended
 from backend.folder.format import migrate
@@ -137,7 +137,7 @@ class Turns:
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
         if is_read(self._pool):
-            dataset = self._feed.look(labelling, self._training, began_at)
+            dataset = self._feed.look(labelling, config, self._training, began_at)
             self._status = replace(self._status, dataset=dataset)
         yield self._status
         if now is None:
@@ -272,7 +272,7 @@ class Turns:
         if config != before:
             log_limits(self._project, config, names_are_read=self._settings.label_names)
         self._training.see(xml, config)
-        reads = json.dumps([astuple(source) for source in config.sources])
+        reads = reads_of(config)
         if self._pool.fact("reads") not in (None, reads):
             self._pool.rekey(config)
         self._pool.remember("reads", reads)

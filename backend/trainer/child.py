@@ -33,9 +33,9 @@ for each of many threads, memory that one has freed is not used by another.
 SECRET = re.compile(
     r"(^|_)(PASS|PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIALS)(_|$)|^LABEL_STUDIO_(URL|HEADERS)$"
 )
-NEEDED = re.compile(r"(HF|HUGGING_?FACE)_")
+NEEDED = re.compile(r"(HF|HUGGING_?FACE|RAY)_")
 """Names of variables that hold secrets, and of those that the trainer needs: with a token of the
-Hugging Face hub it loads encoders that are not public."""
+Hugging Face hub it loads encoders that are not public, and with one of a Ray cluster it enters."""
 
 
 def environment(of_server: Mapping[str, str]) -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 import shutil
 import time
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from backend.dataset.record import Record, read_record, rows_of, vectors_of
+from backend.dataset.record import Record, encoded_parts, read_record, rows_of, vectors_of
 from backend.dataset.shortlist import Shortlist, ShortlistItem, write_shortlist
 from backend.errors import BackendError
 from backend.interface.content import Parts, key_of, parts_of
@@ -16,114 +18,131 @@ from backend.mirror.labelling import Labelling
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels, targets_of
-from backend.trainer.encoders import loaded
+from backend.trainer.item_work import TAKEN_AWAY, EncodedPart, Encoding, Group, Seeing
 from backend.trainer.messages import EncodeItems, RankItems, Subject
 from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
-from model.dataset.parts import Item, RowParts, VectorParts
-from model.dataset.ranking import Block, Places, Ranking
-from model.encoders.joint import JointEncoder
+from model.dataset.engine import Engine, EngineFailed, Local, MakeWork, Results
+from model.dataset.parts import Item, RowParts, part_numbers
+from model.dataset.ranking import Kept, Places, Ranking
+from model.dataset.ray import Ray
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot
-from model.storage.damage import broken_rows
 from model.storage.store import Store
 from model.types import Floats
 
 TURN_SECONDS = 20.0
 """Encoding stops after this time, so that what is imported, deep rounds and other projects have
-their turn; the rest is asked for again."""
+their turn; the rest is asked for again. A cluster goes on meanwhile."""
 
-ENCODED_AT_ONCE = 1024
+PARTS_TOGETHER = 8
+"""Parts that are ranked as a group: what is kept of a group is hardly more than of a part."""
 
-SHOWS_NOTHING = "it shows nothing under the labelling interface of today"
-NOT_A_NUMBER = "the encoder computes values that are not numbers for what it shows"
+ALONE_PARTS = 128
+"""This process ranks so many parts, a million items, before a cluster has begun."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Encoding that goes on between two turns: of which dataset, by which encoder, how many parts
+    were missing when it began, and those that are done as they come."""
+
+    record: Record
+    encoder: int
+    missing: int
+    done: Results[EncodedPart]
+
+
+_runs: dict[Path, _Run] = {}
+"""What clusters are encoding, by project."""
 
 
 def encode_items(job: EncodeItems, report: Report) -> Json:
     """Encode the parts of the dataset that have no vectors by this encoder yet, in a random order,
     so that the encoded ones are a fair sample. Stops after TURN_SECONDS."""
     until = time.monotonic() + TURN_SECONDS
-    subject = job.subject
-    record, rows = _dataset(subject)
-    vectors = _vectors(subject, job.encoder)
-    store = Store(subject.folder)
-    encoder = loaded(store.encoders()[job.encoder].spec, store.tuned_folder(job.encoder))
-    numbers = np.arange(record.parts)
-    in_turn = numbers[np.argsort(draw(numbers, subject.seed + ENCODING_LOT))]
-    there = set(vectors.numbers())
-    missing = [number for number in in_turn.tolist() if number not in there]
-    done = 0
-    broken: list[tuple[str, str]] = []
-    for number in missing:
-        if done and time.monotonic() > until:
+    folder, record = job.subject.folder, _record(job.subject)
+    run = _runs.pop(folder, None)
+    if run is None or (run.record, run.encoder) != (record, job.encoder):
+        run = _begun(job, record)
+    parts: list[EncodedPart] = []
+    for part in run.done:
+        left = record.parts - encoded_parts(folder, job.encoder)
+        report.advanced(1.0 - left / record.parts)
+        parts += [] if part is None else [part]
+        is_over = time.monotonic() > until
+        if is_over and job.cluster is not None:
+            _runs[folder] = run
             break
-        items = rows.items(number)
-        share = 1.0 - (len(missing) - done) / record.parts
-        found, reasons = _encoded(items, encoder, subject.config, report, share)
-        vectors.write(number, found, reasons)
-        broken += [(one.id, why) for one, why in zip(items, reasons, strict=True) if why]
-        done += 1
-        report.advanced(share)
-    left = len(missing) - done
-    _delete_outdated(subject.folder, store, job.encoder, is_complete=left == 0)
-    facts: Json = {"encoder": job.encoder, "parts": done, "left": left}
-    return {**facts, **({"trouble": _about_broken(broken)} if broken else {})}
+        if is_over and part is not None:
+            break  # what is begun is finished first
+    else:
+        _check_advanced(run, record.parts - encoded_parts(folder, job.encoder))
+    left = record.parts - encoded_parts(folder, job.encoder)
+    _delete_outdated(folder, job.encoder, is_complete=left == 0)
+    facts: Json = {"encoder": job.encoder, "parts": len(parts), "left": left}
+    trouble = _about_broken(parts)
+    return {**facts, "trouble": trouble} if trouble else facts
 
 
-def _about_broken(broken: list[tuple[str, str]]) -> str:
-    name, reason = broken[0]
+def _about_broken(parts: Sequence[EncodedPart]) -> str:
+    """A sentence on the items that have no vector; "" if all have one."""
+    broken = [one for one in parts if one.broken]
+    if not broken:
+        return ""
+    name, reason = broken[0].example
+    count = sum(one.broken for one in broken)
     return (
-        f"{len(broken)} items of the dataset cannot be encoded, such as {name!r}: {reason}. They "
-        "are imported last, and the model says nothing of them"
+        f"{count} items of the dataset cannot be encoded, such as {name!r}: {reason}. They are "
+        "imported last, and the model says nothing of them"
     )
 
 
-def _delete_outdated(project: Path, store: Store, encoder: int, *, is_complete: bool) -> None:
+def _delete_outdated(project: Path, encoder: int, *, is_complete: bool) -> None:
     """Delete the vectors of encoders that are gone, and once one has encoded all, of those before
     it: they would fill the disk."""
-    known = store.encoders()
+    known = Store(project).encoders()
     for folder in vectors_of(project, encoder).parent.iterdir():
         number = int(folder.name)
         if number not in known or (is_complete and number < encoder):
             shutil.rmtree(folder)
 
 
-def _encoded(
-    items: list[Item], encoder: JointEncoder, config: LabelConfig, report: Report, share: float
-) -> tuple[Floats, list[str | None]]:
-    """The vectors (n, d) of the items, NaN where there is none, and why there is none."""
-    shown = [parts_of(item.data, config) for item in items]
-    readable = [place for place, parts in enumerate(shown) if parts is not None]
-    found = np.full((len(items), encoder.dimension), np.nan, np.float16)
-    for start in range(0, len(readable), ENCODED_AT_ONCE):
-        places = readable[start : start + ENCODED_AT_ONCE]
-        found[places] = encoder.encode([shown[place] or () for place in places])
-        report.advanced(share)
-    reasons: list[str | None] = [None] * len(items)
-    for place in broken_rows(found).tolist():
-        reasons[place] = SHOWS_NOTHING if shown[place] is None else NOT_A_NUMBER
-    return found, reasons
+def _begun(job: EncodeItems, record: Record) -> _Run:
+    numbers = np.arange(record.parts)
+    in_turn = numbers[np.argsort(draw(numbers, job.subject.seed + ENCODING_LOT))]
+    there = set(part_numbers(vectors_of(job.subject.folder, job.encoder)))
+    missing = [number for number in in_turn.tolist() if number not in there]
+    engine = Local() if job.cluster is None else Ray(job.cluster)
+    work = partial(Encoding, job.subject, job.encoder)
+    return _Run(record, job.encoder, len(missing), engine.map(work, missing))
+
+
+def _check_advanced(run: _Run, left: int) -> None:
+    """Raises EngineFailed when a run has ended without a single part that is done."""
+    if left >= run.missing > 0:
+        raise EngineFailed(
+            f"Workers of the Ray cluster ended in each of the {left} parts that are left to "
+            "encode. The usual cause is too little memory: with a higher RAY_WORKER_CPUS fewer of "
+            "them work on a node at the same time"
+        )
 
 
 def rank_items(job: RankItems, report: Report) -> Json:
     """Choose the items to import next, and have their vectors known under what they show: as tasks
     they need not be encoded again."""
     subject, encoder = job.subject, job.encoder
-    record, rows = _dataset(subject)
+    record = _record(subject)
     store, pool = Store(subject.folder), Pool(subject.folder / MIRROR)
     labelling = pool.labelling(subject.config, job.empty_is_none)
     head = store.load_version(job.version).head if job.version else None
     learnt = _learnt(store, labelling, subject.config, head, encoder)
     policy = Policy(job.strategy, job.size, job.audit_share, subject.seed, job.guard)
     ranking = Ranking(learnt, head, policy, pool.items.taken())
-    vectors = None if encoder is None else _vectors(subject, encoder)
-    for number in range(record.parts):
-        known = None if vectors is None else vectors.read(number)
-        ranking.see(Block(number, rows.tickets(number), known))
-        report.working()
+    trouble = _see_all(job, record, ranking, report)
     chosen = ranking.chosen()
-    items = _items(rows, chosen)
+    items = _items(RowParts(rows_of(subject.folder)), chosen)
     if encoder is not None:
         _keep_vectors(store, encoder, items, chosen, subject.config)
     shortlist = Shortlist(
@@ -133,19 +152,53 @@ def rank_items(job: RankItems, report: Report) -> Json:
         made_at=time.time(),
     )
     write_shortlist(subject.folder, shortlist)
-    return {**asdict(replace(shortlist, items=())), "items": len(items)}
+    facts = {**asdict(replace(shortlist, items=())), "items": len(items)}
+    return {**facts, "trouble": trouble} if trouble else facts
 
 
-def _dataset(subject: Subject) -> tuple[Record, RowParts]:
+def _see_all(job: RankItems, record: Record, ranking: Ranking, report: Report) -> str:
+    """Have the ranking see all parts. What a cluster does not rank is ranked here, for people wait
+    for it; returns why, "" for no reason that they must know."""
+    groups = [
+        tuple(range(start, min(start + PARTS_TOGETHER, record.parts)))
+        for start in range(0, record.parts, PARTS_TOGETHER)
+    ]
+    work = partial(Seeing, job.subject.folder, job.encoder, ranking.afresh())
+    trouble = ""
+    if job.cluster is not None and record.parts > ALONE_PARTS:
+        # It need not wait for a processor: those that encode would keep it waiting for hours.
+        engine = Ray(replace(job.cluster, cpus=0.0, gpus=0.0))
+        try:
+            groups = _see(engine, work, groups, ranking, report)
+        except EngineFailed as error:
+            trouble = f"{error}. Meanwhile this machine ranks the dataset alone"
+            ranking.kept = ranking.afresh().kept  # nothing is seen twice
+    _see(Local(), work, groups, ranking, report)
+    return trouble
+
+
+def _see(
+    engine: Engine,
+    work: MakeWork[Group, tuple[Group, Kept]],
+    groups: list[Group],
+    ranking: Ranking,
+    report: Report,
+) -> list[Group]:
+    """Have the ranking see these groups. Returns those whose worker ended."""
+    left = dict.fromkeys(groups)
+    for found in engine.map(work, groups):
+        report.working()
+        if found is not None and found[0] in left:
+            ranking.kept.join(found[1])
+            del left[found[0]]
+    return list(left)
+
+
+def _record(subject: Subject) -> Record:
     record = read_record(subject.folder)
     if record is None:
-        raise BackendError("The project has no dataset any more: it was taken away meanwhile")
-    return record, RowParts(rows_of(subject.folder))
-
-
-def _vectors(subject: Subject, encoder: int) -> VectorParts:
-    dimension = Store(subject.folder).encoders()[encoder].dimension
-    return VectorParts(vectors_of(subject.folder, encoder), dimension)
+        raise BackendError(TAKEN_AWAY)
+    return record
 
 
 def _learnt(

@@ -14,6 +14,7 @@ from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig, SourceKind
 from backend.media.access import Access
 from backend.types import Json
+from model.dataset.engine import Cluster
 from model.types import EncoderSpec
 
 JobKind = Literal["base", "embed", "judge", "tune", "review", "encode", "rank"]
@@ -98,10 +99,12 @@ class Review:
 
 @dataclass(frozen=True)
 class EncodeItems:
-    """Encode the items of the project's dataset that have no vector by `encoder` yet."""
+    """Encode the items of the project's dataset that have no vector by `encoder` yet, here or on a
+    cluster."""
 
     subject: Subject
     encoder: int
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ class RankItems:
     """Choose the items of the dataset to import next.
 
     encoder: by whose vectors; None while there is none; version: whose head ranks, "" while there
-    is none; size: how many items; the rest: the settings of the same names.
+    is none; size: how many items; cluster: what helps with a large dataset; the rest: the settings
+    of the same names.
     """
 
     subject: Subject
@@ -120,6 +124,7 @@ class RankItems:
     audit_share: float
     guard: bool
     empty_is_none: bool
+    cluster: Cluster | None = None
 
 
 Request = AddBase | Embed | Judge | Tune | Review | EncodeItems | RankItems
@@ -191,6 +196,8 @@ def request_of(line: str) -> tuple[int, Request]:
     """The job's number and the request that were written as this line."""
     values = json.loads(line)
     job, kind = values.pop("job"), KINDS[values.pop("message")]
+    if values.get("cluster") is not None:
+        values["cluster"] = Cluster(**values["cluster"])
     return job, kind(**{**values, "subject": _subject_of(values["subject"])})
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class RowParts:
 
     def numbers(self) -> list[int]:
         """The numbers of the parts that are there, in order."""
-        return _numbers(self._folder)
+        return part_numbers(self._folder)
 
     def write(self, number: int, items: Sequence[Item]) -> None:
         table = pa.table(
@@ -107,7 +108,7 @@ class VectorParts:
 
     def numbers(self) -> list[int]:
         """The numbers of the parts that are encoded, in order."""
-        return _numbers(self._folder)
+        return part_numbers(self._folder)
 
     def write(self, number: int, vectors: Floats, reasons: Sequence[str | None]) -> None:
         """vectors (n, d), NaN for an item that cannot be encoded; reasons: why, None for others."""
@@ -157,14 +158,16 @@ def _path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.parquet"
 
 
-def _numbers(folder: Path) -> list[int]:
+def part_numbers(folder: Path) -> list[int]:
+    """The numbers of the parts whose files are in a folder, in order."""
     return sorted(int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())
 
 
 def _write(table: pa.Table, path: Path, group: int, *, repeats: bool = True) -> None:
     """Write aside, then rename: a part is whole or absent. repeats: whether values do."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.unfinished")
+    # Processes in two containers can have the same number.
+    aside = path.with_suffix(f".{token_hex(4)}.unfinished")
     try:
         with aside.open("wb") as file:
             parquet.write_table(

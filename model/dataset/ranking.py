@@ -2,6 +2,7 @@
 are kept, and the strategy then compares these few. Nothing of the size of the pool is in memory.
 """
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,7 +56,8 @@ def joined(first: Places, second: Places) -> Places:
 
 
 class Lowest:
-    """The places with the lowest keys seen so far, at most so many."""
+    """The places with the lowest keys seen so far, at most so many, the lowest first; of equal keys
+    the lower ticket, so that the order in which they are seen makes no difference."""
 
     def __init__(self, most: int, dimension: int) -> None:
         nothing = np.zeros(0, np.int64)
@@ -65,19 +67,42 @@ class Lowest:
 
     def add(self, keys: Floats, places: Places) -> None:
         """keys (n,) of these n places."""
-        low = _lowest(keys, self._most)
+        low = self._lowest(keys, places.tickets)
         keys = np.concatenate([self._keys, keys[low]])
         merged = joined(self._places, places.take(low))
-        kept = _lowest(keys, self._most)
+        kept = self._lowest(keys, merged.tickets)
         self._keys, self._places = keys[kept], merged.take(kept)
 
+    def join(self, other: "Lowest") -> None:
+        """As if what the other one has seen had been added to this one."""
+        self.add(other._keys, other._places)
+
     def places(self) -> Places:
-        """The lowest first."""
-        return self._places.take(np.argsort(self._keys, kind="stable"))
+        return self._places
+
+    def _lowest(self, keys: Floats, tickets: Ints) -> Ints:
+        lowest: Ints = np.lexsort((tickets, keys))[: self._most]
+        return lowest
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a ranking keeps of the blocks that it has seen: the items of the highest priority, some
+    at random, those of the audit reserve, and some without a vector."""
+
+    best: Lowest
+    at_random: Lowest
+    reserve: Lowest
+    unseen: Lowest
+
+    def join(self, other: "Kept") -> None:
+        """As if its blocks had been seen here."""
+        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine.join(theirs)
 
 
 class Ranking:
-    """Sees the blocks of a dataset one after the other, then chooses.
+    """Sees the blocks of a dataset, in any order, then chooses.
 
     learnt: what is labelled, all rows of it answered, with tickets as ids, and its vectors by the
     same encoder; head: None before there is one; taken: tickets of items that are not to be chosen.
@@ -88,12 +113,14 @@ class Ranking:
         self._training = _without(learnt, in_reserve(learnt.ids, policy.audit_share, policy.seed))
         """What each block is measured with: audit labels teach nothing, and would be left out each
         time."""
-        dimension = learnt.vectors.shape[1]
-        self._best = Lowest(CANDIDATES, dimension)
-        self._at_random = Lowest(max(CANDIDATES, policy.size), dimension)
-        self._reserve = Lowest(policy.size, dimension)
-        self._unseen = Lowest(policy.size, dimension)
+        self.kept = self._nothing()
         self._is_measured = head is not None and policy.strategy != "random"
+
+    def afresh(self) -> "Ranking":
+        """The same that has seen nothing yet, to see some of the blocks elsewhere."""
+        other = copy(self)
+        other.kept = self._nothing()
+        return other
 
     def see(self, block: Block) -> None:
         """The next block."""
@@ -108,21 +135,22 @@ class Ranking:
             np.full(len(lots), block.part), np.arange(len(lots)), block.tickets, vectors
         )
         # Of the whole dataset, encoded or not: else the figures would speak of a part of it.
-        self._add(self._reserve, lots, places, is_free & is_audit)
-        self._add(self._unseen, lots, places, is_free & ~is_audit & ~is_finite)
+        self._add(self.kept.reserve, lots, places, is_free & is_audit)
+        self._add(self.kept.unseen, lots, places, is_free & ~is_audit & ~is_finite)
         ranked = is_free & ~is_audit & is_finite
-        self._add(self._at_random, lots, places, ranked)
+        self._add(self.kept.at_random, lots, places, ranked)
         if self._is_measured and ranked.any():
             priority = np.zeros(len(lots))
             priority[ranked] = self._priorities(places.take(np.flatnonzero(ranked)))
-            self._add(self._best, -priority, places, ranked)
+            self._add(self.kept.best, -priority, places, ranked)
 
     def chosen(self) -> Places:
         """The items to ask for, ask-first order, at most `policy.size`, audit tasks at their places
         among them. Items without a vector come last, or alone where none has one."""
         size, share = self._policy.size, self._policy.audit_share
-        reserve, unseen = self._reserve.places(), self._unseen.places()
-        candidates = self._best.places().and_also(self._at_random.places()).and_also(reserve)
+        reserve, unseen = self.kept.reserve.places(), self.kept.unseen.places()
+        best, at_random = self.kept.best.places(), self.kept.at_random.places()
+        candidates = best.and_also(at_random).and_also(reserve)
         if len(candidates) > len(reserve):
             choice = self._choice(self._learnt, candidates)
             rows, _ = choice.rows()
@@ -135,6 +163,11 @@ class Ranking:
             first = both.take(order)
         wanted = first.and_also(unseen)
         return wanted.take(np.arange(min(size, len(wanted))))
+
+    def _nothing(self) -> Kept:
+        size, dimension = self._policy.size, self._learnt.vectors.shape[1]
+        most = (CANDIDATES, max(CANDIDATES, size), size, size)
+        return Kept(*(Lowest(one, dimension) for one in most))
 
     def _add(self, kept: Lowest, keys: Floats, places: Places, which: Bools) -> None:
         rows = np.flatnonzero(which)
@@ -161,7 +194,7 @@ class Ranking:
         """The mean vector (d,) of the pool."""
         if self._head is not None:
             return self._head.centre
-        return pool_centre(self._at_random.places().vectors, self._policy.seed)
+        return pool_centre(self.kept.at_random.places().vectors, self._policy.seed)
 
 
 def _without(learnt: Snapshot, which: Bools) -> Snapshot:
@@ -177,10 +210,3 @@ def _without(learnt: Snapshot, which: Bools) -> Snapshot:
         answered=np.arange(len(rows)),
         targets=learnt.targets[rows],
     )
-
-
-def _lowest(keys: Floats, most: int) -> Ints:
-    """The places of the lowest keys, at most so many."""
-    if len(keys) <= most:
-        return np.arange(len(keys))
-    return np.argpartition(keys, most)[:most]

@@ -13,6 +13,8 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import fs, parquet
 
+from model.dataset import bucket
+
 Row = dict[str, Any]
 """Column -> value, as JSON could hold it."""
 
@@ -43,13 +45,10 @@ class Source:
         self._system, root = _opened(address)
         try:
             found = _files(self._system, root)
-        except FileNotFoundError as error:
-            raise BadDataset(
-                f"There is no file or folder {address}. A command reads it as this machine sees "
-                "it: check the address, and mount the folder if it is in a container"
-            ) from error
+            if found is None:
+                raise BadDataset(_nothing_at(address, self._system))
         except OSError as error:
-            raise BadDataset(_cannot_read(address, error)) from error
+            raise BadDataset(_cannot_read(address, address, error)) from error
         self.files = tuple(one for one in found if one.suffix in READERS)
         self.others = tuple(one for one in found if one.suffix not in READERS)
         """Files that no reader knows, which are left out."""
@@ -70,7 +69,7 @@ class Source:
                 "write it again in that encoding"
             ) from error
         except (OSError, pa.ArrowException) as error:
-            raise BadDataset(_cannot_read(file.path, error)) from error
+            raise BadDataset(_cannot_read(file.path, self.address, error)) from error
 
 
 def _opened(address: str) -> tuple[fs.FileSystem, str]:
@@ -78,17 +77,35 @@ def _opened(address: str) -> tuple[fs.FileSystem, str]:
     if "://" not in address:
         return fs.LocalFileSystem(), str(Path(address).expanduser().resolve())
     try:
+        if _is_in_a_bucket(address):
+            return bucket.opened(address)
         system, path = fs.FileSystem.from_uri(address)
+    except bucket.BadAddress as error:
+        raise BadDataset(str(error)) from error
     except (pa.ArrowException, OSError) as error:
-        raise BadDataset(_cannot_read(address, error)) from error
+        raise BadDataset(_cannot_read(address, address, error)) from error
     return system, path
 
 
-def _files(system: fs.FileSystem, root: str) -> list[File]:
-    """Those in the folder, by name, or the one; hidden ones, as other tools leave them, not."""
+def _is_in_a_bucket(address: str) -> bool:
+    return address.startswith("s3://")
+
+
+def _nothing_at(address: str, system: fs.FileSystem) -> str:
+    if _is_in_a_bucket(address):
+        return bucket.missing(address, system)
+    return (
+        f"There is no file or folder {address}. A command reads it as this machine sees it: check "
+        "the address, and mount the folder if it is in a container"
+    )
+
+
+def _files(system: fs.FileSystem, root: str) -> list[File] | None:
+    """Those in the folder, by name, or the one; hidden ones, as other tools leave them, not. None
+    where there is nothing."""
     about = system.get_file_info(root)
     if about.type == fs.FileType.NotFound:
-        raise FileNotFoundError(root)
+        return None
     if about.type == fs.FileType.File:
         return [File(about.path, about.size)]
     inside = system.get_file_info(fs.FileSelector(root, recursive=True))
@@ -101,11 +118,15 @@ def _is_hidden(path: PurePosixPath) -> bool:
     return any(name.startswith((".", "_")) for name in path.parts)
 
 
-def _cannot_read(what: str, error: BaseException) -> str:
+def _cannot_read(what: str, address: str, error: BaseException) -> str:
+    """The sentence for an error at `what` in the dataset of this address."""
+    refused = bucket.trouble(address, error) if _is_in_a_bucket(address) else None
+    if refused is not None:
+        return refused
     reason = " ".join(str(error).split())[:300]
     return (
-        f"{what} cannot be read ({reason}). Check that the file is whole, that the address is "
-        "right, and that the credentials of a bucket are set and still valid"
+        f"{what} cannot be read ({reason}). Check that the file is whole, and that the address is "
+        "right"
     )
 
 

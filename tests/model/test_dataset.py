@@ -90,10 +90,20 @@ def test_a_broken_dataset_is_named_with_what_to_do(tmp_path: Path, name: str) ->
         rows_in(tmp_path / name)
 
 
-@pytest.mark.parametrize("address", ["nothing://here", "s3://"])
-def test_an_address_that_leads_nowhere_is_named(address: str) -> None:
-    with pytest.raises(BadDataset, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("nothing://here", "cannot be read"),
+        ("s3://", "is no address of a bucket"),
+        ("s3://news/daily?zone=1", "behind a . may stand region, scheme, endpoint_override"),
+        ("s3://me:pass@word@news/daily", "The address of the bucket has credentials in it"),
+        ("s3://me:pass/word@news/daily", "The address of the bucket has credentials in it"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_named(address: str, sentence: str) -> None:
+    with pytest.raises(BadDataset, match=sentence) as raised:
         Source(address)
+    assert "pass" not in str(raised.value)
 
 
 def items(count: int, first: int = 0) -> list[Item]:
@@ -250,3 +260,17 @@ def test_items_that_cannot_be_encoded_come_last() -> None:
     found = ranked(ranking, tickets, vectors)
     assert set(found[:5]) == set(tickets[5:10])
     assert set(found[5:]) == set(tickets[10:])
+
+
+def test_groups_seen_elsewhere_choose_what_one_ranking_chooses() -> None:
+    """In any order, also where items are equal: which ones are chosen is not left to chance."""
+    tickets, vectors = pool(1200)
+    vectors[200:1000] = vectors[1000]
+    known, head = learnt(tickets[:60], vectors[:60])
+    whole = Ranking(known, head, Policy("margin", 300, SHARE, 0, guard=False), tickets[:60])
+    expected = ranked(whole.afresh(), tickets, vectors, 100).tolist()
+    for number in (7, 2, 11, 0, 5, 1, 10, 3, 9, 4, 8, 6):
+        one, block = whole.afresh(), slice(100 * number, 100 * number + 100)
+        one.see(Block(number, tickets[block], vectors[block]))
+        whole.kept.join(one.kept)
+    assert whole.chosen().tickets.tolist() == expected
