@@ -155,10 +155,11 @@ def differing(one: Path, other: Path) -> Json:
     """What differs between two projects: rows of vectors, and places of the shortlist."""
     parts = [VectorParts(vectors_of(folder, 0), 384) for folder in (one, other)]
     assert parts[0].numbers() == parts[1].numbers()
-    rows = sum(
-        int((parts[0].read(number) != parts[1].read(number)).any(axis=1).sum())
-        for number in parts[0].numbers()
-    )
+    rows = 0
+    for number in parts[0].numbers():
+        first, second = (one.read(number) for one in parts)
+        assert first is not None and second is not None
+        rows += int((first != second).any(axis=1).sum())
     lists = [read_shortlist(folder) for folder in (one, other)]
     assert lists[0] is not None and lists[1] is not None
     pairs = zip(lists[0].items, lists[1].items, strict=True)
