@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.dataset.record import Record, read_record, rows_of, write_record
+from backend.dataset.record import Record, read_record, rows_of, see_reads, write_record
 from backend.errors import BackendError
 from backend.folder.lock import lock_of
 from backend.interface.content import parts_of
@@ -181,6 +181,7 @@ class _Adding:
             blank=self._blank,
             added_at=time.time(),
         )
+        see_reads(self._project, self._config)
         write_record(self._project, record)
         others = tuple(one.path for one in self._source.others)
         counts = self._items, self._repeated, self._blank

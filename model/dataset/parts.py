@@ -86,10 +86,13 @@ class RowParts:
 
     @contextmanager
     def _whole(self, number: int) -> Iterator[Path]:
-        """The file of a part. Raises Damaged when it cannot be read in the block."""
+        """The file of a part. Raises Damaged when it cannot be read in the block, and
+        FileNotFoundError when it is not there."""
         path = _path(self._folder, number)
         try:
             yield path
+        except FileNotFoundError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise Damaged(
                 f"{path}, a part of the dataset, cannot be read ({error}). Take the dataset away "

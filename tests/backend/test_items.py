@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from backend.dataset.adding import add
-from backend.dataset.record import rows_of, vectors_of
+from backend.dataset.record import rows_of, see_reads, vectors_of
 from backend.dataset.shortlist import Shortlist, read_shortlist
+from backend.errors import BackendError
 from backend.interface.content import key_of
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.items import META
@@ -91,9 +92,23 @@ def test_encoding_goes_on_with_the_parts_that_are_missing(
 def test_an_item_that_cannot_be_encoded_is_said(subject: Subject) -> None:
     """The interface has changed: what was a text shows nothing any more."""
     other = Subject(**{**vars(subject), "interface": EXAMPLE.replace("$text", "$body")})
+    see_reads(subject.folder, other.config)
     facts = encode_items(EncodeItems(other, 0), IGNORE)
     assert facts["left"] == 0
     assert f"{COUNT} items of the dataset cannot be encoded, such as 'i" in facts["trouble"]
+
+
+def test_what_was_made_of_other_columns_is_made_again(subject: Subject) -> None:
+    """Vectors of the text went on ranking after the interface showed the title."""
+    encode_items(EncodeItems(subject, 0), IGNORE)
+    assert not see_reads(subject.folder, subject.config), "nothing has changed"
+    assert vectors_of(subject.folder, 0).exists()
+    other = Subject(**{**vars(subject), "interface": EXAMPLE.replace("$text", "$id")})
+    assert see_reads(subject.folder, other.config)
+    assert not vectors_of(subject.folder, 0).exists()
+    with pytest.raises(BackendError, match="shows other columns"):
+        encode_items(EncodeItems(subject, 0), IGNORE)
+    assert encode_items(EncodeItems(other, 0), IGNORE)["left"] == 0
 
 
 def test_items_to_import_are_no_tasks_yet_and_a_tenth_are_audit_items(subject: Subject) -> None:
