@@ -15,7 +15,7 @@ from backend.interface.content import parts_of
 from backend.trainer.encoders import loaded
 from backend.trainer.messages import Subject
 from model.dataset.engine import EngineFailed
-from model.dataset.parts import Item, RowParts, VectorParts
+from model.dataset.parts import Item, Missing, RowParts, VectorParts
 from model.dataset.ranking import Block, Kept, Ranking
 from model.storage.damage import broken_rows
 from model.storage.store import Store
@@ -76,7 +76,7 @@ class Encoding:
     def _items(self, number: int) -> list[Item]:
         try:
             return self._rows.items(number)
-        except FileNotFoundError as error:
+        except Missing as error:
             raise BackendError(TAKEN_AWAY) from error
 
     def _write(

@@ -41,6 +41,10 @@ class Item:
 log = logging.getLogger(__name__)
 
 
+class Missing(Damaged):
+    """A part is not there, or not any more."""
+
+
 class RowParts:
     """What the items show. Parts are numbered from 0, and never change once written."""
 
@@ -86,15 +90,13 @@ class RowParts:
 
     @contextmanager
     def _whole(self, number: int) -> Iterator[Path]:
-        """The file of a part. Raises Damaged when it cannot be read in the block, and
-        FileNotFoundError when it is not there."""
+        """The file of a part. Raises Damaged when it cannot be read in the block: Missing when it
+        is not there."""
         path = _path(self._folder, number)
         try:
             yield path
-        except FileNotFoundError:
-            raise
         except (pa.ArrowException, OSError) as error:
-            raise Damaged(
+            raise (Missing if isinstance(error, FileNotFoundError) else Damaged)(
                 f"{path}, a part of the dataset, cannot be read ({error}). Take the dataset away "
                 "and add it again (python -m backend pool remove, then add): tasks and labels stay"
             ) from error
