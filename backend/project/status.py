@@ -56,7 +56,8 @@ class DatasetStatus:
         if not self.is_ranked:
             return f"{count}. They are drawn at random, because only texts are ranked outside."
         if self.encoded < 1.0:
-            return f"{count}; {self.encoded:.0%} of them are encoded and can be ranked."
+            share = f"{100 * self.encoded:.0f} %"
+            return f"{count}; {share} of the dataset is encoded and can be ranked."
         return f"{count}; all are encoded, and the model chooses which ones follow."
 
 
