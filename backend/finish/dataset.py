@@ -28,7 +28,7 @@ from backend.settings import Settings
 from backend.types import Json
 from backend.words import roughly
 from model.dataset.parts import RowParts, VectorParts
-from model.dataset.whole import Numbering, PartVectors, has_vector, taken_from
+from model.dataset.whole import Numbering, PartVectors, has_vector
 from model.finishing.goal import Goal
 from model.snapshot import Snapshot
 from model.storage.store import Store, version_key
@@ -69,7 +69,7 @@ class ItemRecords:
         return tuple(one for one in found if not one == ITEM == record.id_column)
 
     def of(self, ids: Ints) -> list[tuple[int | str, Json]]:
-        items = taken_from(self._items.rows, self._items.numbering, ids)
+        items = self._items.rows.gathered(*self._items.numbering.where(ids))
         return [(one.id, one.data) for one in items]
 
 

@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from backend.errors import BackendError, explained, is_disk_full
 from backend.finish.plan import Part, Plan
@@ -207,32 +208,23 @@ class StudioJson(_Text):
 class Parquet:
     """Columns, for data frames; values of the data that are no text as JSON."""
 
-    def __init__(self) -> None:
-        try:
-            self._arrow: Any = import_module("pyarrow")  # only this format needs it
-            import_module("pyarrow.parquet")
-        except ImportError as error:
-            raise BackendError(
-                "A .parquet file needs pyarrow, which is not installed: pip install pyarrow. Or "
-                "choose .jsonl, .csv or .json"
-            ) from error
-        self._writer: Any = None
+    _writer: parquet.ParquetWriter | None = None
 
     def begin(self, path: Path, columns: Columns) -> None:
-        arrow, self._columns = self._arrow, columns.data
+        self._columns = columns.data
         self._key, self._names = columns.key, columns.named
-        texts, numbers = arrow.list_(arrow.string()), arrow.list_(arrow.float32())
+        texts, numbers = pa.list_(pa.string()), pa.list_(pa.float32())
         own = [
             ("labels", texts),
             ("probabilities", numbers),
             ("standing", texts),
-            ("stands", arrow.bool_()),
-            ("version", arrow.string()),
+            ("stands", pa.bool_()),
+            ("version", pa.string()),
         ]
-        key = arrow.int64() if columns.key == TASK else arrow.string()
-        data = [(name, arrow.string()) for name in self._names]
-        self._schema = arrow.schema([(self._key, key), *data, *own])
-        self._writer = arrow.parquet.ParquetWriter(path, self._schema)
+        key = pa.int64() if columns.key == TASK else pa.string()
+        data = [(name, pa.string()) for name in self._names]
+        self._schema = pa.schema([(self._key, key), *data, *own])
+        self._writer = parquet.ParquetWriter(path, self._schema)
 
     def write(self, rows: Sequence[Row]) -> None:
         packed = [
@@ -247,7 +239,8 @@ class Parquet:
             }
             for row in rows
         ]
-        self._writer.write_table(self._arrow.Table.from_pylist(packed, schema=self._schema))
+        assert self._writer is not None
+        self._writer.write_table(pa.Table.from_pylist(packed, schema=self._schema))
 
     def _texts(self, data: Json) -> list[str | None]:
         return [self._text(data.get(column)) for column in self._columns]

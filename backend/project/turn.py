@@ -136,12 +136,20 @@ class Turns:
         found = certification.look(self._pool, self._settings, labelling, self._outside)
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
+        yield self._status
+        if now is not None:
+            yield from self._order(hints, now, labelling, pinned)
         if is_read(self._pool):
+            # After the order, which people wait for: an import takes Label Studio a second.
             dataset = self._feed.look(labelling, config, self._training, began_at)
             self._status = replace(self._status, dataset=dataset)
+        self._refreshes.forget(before=began)
         yield self._status
-        if now is None:
-            return
+
+    def _order(
+        self, hints: set[Hint], now: Ranked, labelling: Labelling, pinned: Version | None
+    ) -> Iterator[Status]:
+        """Learn and rank where the order would change, and do what follows from that."""
         can_rank = now.covered > 0
         # Else vectors come soon, unless nothing of what is known can be read.
         can_rank |= now.total == 0 and labelling.open_tasks > labelling.unread
@@ -151,8 +159,6 @@ class Turns:
         self._request_deep_round(hints, labelling, pinned)
         if hints & THOROUGH:
             self._clean_up()
-        self._refreshes.forget(before=began)
-        yield self._status
 
     def _labelling(self, config: LabelConfig) -> Labelling:
         """What people have labelled, and what others say."""

@@ -40,7 +40,6 @@ class EncodedPart:
     """A part whose vectors are written: how many of its items have none, and the id of the first of
     these with the reason."""
 
-    number: int
     broken: int
     example: tuple[str, str]
 
@@ -71,7 +70,7 @@ class Encoding:
             reasons[place] = SHOWS_NOTHING if shown[place] is None else NOT_A_NUMBER
         self._write(number, items, found, reasons)
         broken = [(one.id, why) for one, why in zip(items, reasons, strict=True) if why]
-        yield EncodedPart(number, len(broken), broken[0] if broken else ("", ""))
+        yield EncodedPart(len(broken), broken[0] if broken else ("", ""))
 
     def _items(self, number: int) -> list[Item]:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 from backend.dataset.record import Record, encoded_parts, read_record, rows_of, vectors_of
 from backend.dataset.shortlist import Shortlist, ShortlistItem, write_shortlist
 from backend.errors import BackendError
-from backend.interface.content import Parts, key_of, parts_of
+from backend.interface.content import key_of, parts_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import FILE as MIRROR
@@ -103,7 +103,7 @@ def _delete_outdated(project: Path, encoder: int, *, is_complete: bool) -> None:
     """Delete the vectors of encoders that are gone, and once one has encoded all, of those before
     it: they would fill the disk."""
     known = Store(project).encoders()
-    for folder in vectors_of(project, encoder).parent.iterdir():
+    for folder in vectors_of(project, encoder).parent.glob("*"):  # a cluster may have none so far
         number = int(folder.name)
         if number not in known or (is_complete and number < encoder):
             shutil.rmtree(folder)
@@ -142,7 +142,7 @@ def rank_items(job: RankItems, report: Report) -> Json:
     ranking = Ranking(learnt, head, policy, pool.items.taken())
     trouble = _see_all(job, record, ranking, report)
     chosen = ranking.chosen()
-    items = _items(RowParts(rows_of(subject.folder)), chosen)
+    items = RowParts(rows_of(subject.folder)).gathered(chosen.parts, chosen.places)
     if encoder is not None:
         _keep_vectors(store, encoder, items, chosen, subject.config)
     shortlist = Shortlist(
@@ -232,24 +232,14 @@ def _learnt(
     )
 
 
-def _items(rows: RowParts, places: Places) -> list[Item]:
-    """The items at these places, in their order."""
-    found: list[Item | None] = [None] * len(places)
-    for number in np.unique(places.parts).tolist():
-        mine = np.flatnonzero(places.parts == number)
-        taken = rows.take(number, places.places[mine])
-        for row, item in zip(mine.tolist(), taken, strict=True):
-            found[row] = item
-    return [item for item in found if item is not None]
-
-
 def _keep_vectors(
     store: Store, encoder: int, items: list[Item], places: Places, config: LabelConfig
 ) -> None:
     """Those that are known, for the order of the tasks that the items become."""
-    shown: list[Parts | None] = [parts_of(item.data, config) for item in items]
+    shown = [parts_of(item.data, config) for item in items]
     is_known = np.isfinite(places.vectors).all(axis=1)
-    which = [row for row in np.flatnonzero(is_known).tolist() if shown[row] is not None]
-    keys = np.array([key_of(shown[row] or ()) for row in which], dtype=np.int64)
-    if which:
-        store.vectors(encoder).append(keys, places.vectors[which])
+    is_known &= np.array([parts is not None for parts in shown], dtype=bool)
+    known = [parts for parts, is_one in zip(shown, is_known, strict=True) if parts and is_one]
+    if known:
+        keys = np.array([key_of(parts) for parts in known], dtype=np.int64)
+        store.vectors(encoder).append(keys, places.vectors[is_known])

@@ -60,13 +60,15 @@ JOBS: dict[type[Request], tuple[str, str]] = {
     RankItems: ("items", "rank_items"),
 }
 """What is done for each request: a module beside this one, and its function of the request and the
-report, which returns facts for the log. A module is imported when its first job comes: what only a
-dataset needs is not even installed everywhere."""
+report, which returns facts for the log."""
+
+OF_DATASETS = (EncodeItems, RankItems)
+"""Most projects have no dataset, so what these need is loaded with the first one of them."""
 
 
-def job_of(request: Request) -> Callable[[Any, Report], Any]:
+def job_of(kind: type[Request]) -> Callable[[Any, Report], Any]:
     """The function that does what is asked for."""
-    module, name = JOBS[type(request)]
+    module, name = JOBS[kind]
     job: Callable[[Any, Report], Any] = getattr(import_module(f"backend.trainer.{module}"), name)
     return job
 
@@ -86,7 +88,7 @@ class Worker:
         self._job, request = request_of(line)
         self._tell(Working(self._job))
         try:
-            self._tell(Done(self._job, job_of(request)(request, self)))
+            self._tell(Done(self._job, job_of(type(request))(request, self)))
         except Exception as error:  # the border of the process: every failure becomes an answer
             log.exception("failed: %s", type(request).__name__)
             self._tell(Failed(self._job, explained(error)))
@@ -119,6 +121,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # Whatever a library prints must not end up between our lines.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for usual in JOBS.keys() - set(OF_DATASETS):
+        job_of(usual)  # now, and not while the first job waits
     lines: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
     worker = Worker(lines, answers.write)

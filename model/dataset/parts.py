@@ -88,6 +88,14 @@ class RowParts:
             read[group][row] for group, row in zip(groups.tolist(), inside.tolist(), strict=True)
         ]
 
+    def gathered(self, parts: Ints, places: Ints) -> list[Item]:
+        """Items of several parts (n,), by their places in these (n,), in this order."""
+        found: dict[int, Item] = {}
+        for part in np.unique(parts).tolist():
+            mine = np.flatnonzero(parts == part)
+            found |= zip(mine.tolist(), self.take(part, places[mine]), strict=True)
+        return [found[row] for row in range(len(parts))]
+
     @contextmanager
     def _whole(self, number: int) -> Iterator[Path]:
         """The file of a part. Raises Damaged when it cannot be read in the block: Missing when it

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from model.dataset.parts import Item, RowParts, VectorParts
+from model.dataset.parts import VectorParts
 from model.storage.damage import Damaged
 from model.types import Bools, Floats, Ints
 
@@ -30,10 +30,15 @@ class Numbering:
     def by_part(self, numbers: Ints) -> Iterator[tuple[int, Ints, Ints]]:
         """Where these items (n,) are, part by part: the part, which of them are in it, as places
         in `numbers`, and their places in the part."""
-        parts = np.searchsorted(self.starts, numbers, side="right") - 1
+        parts, places = self.where(numbers)
         for part in np.unique(parts).tolist():
             mine = np.flatnonzero(parts == part)
-            yield part, mine, numbers[mine] - self.starts[part]
+            yield part, mine, places[mine]
+
+    def where(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """The part of each of these items (n,), and its place in that part (n,)."""
+        parts: Ints = np.searchsorted(self.starts, numbers, side="right") - 1
+        return parts, numbers - self.starts[parts]
 
 
 class PartVectors:
@@ -82,11 +87,3 @@ def has_vector(vectors: VectorParts, numbering: Numbering) -> tuple[Bools, Bools
             is_encoded[start:stop] = found[start:stop] = True
             found[start + unreadable] = False
     return is_encoded, found
-
-
-def taken_from(rows: RowParts, numbering: Numbering, numbers: Ints) -> list[Item]:
-    """These items, in their order. Raises Damaged where a part cannot be read."""
-    found: dict[int, Item] = {}
-    for part, mine, places in numbering.by_part(numbers):
-        found |= zip(mine.tolist(), rows.take(part, places), strict=True)
-    return [found[place] for place in range(len(numbers))]

@@ -23,7 +23,6 @@ from backend.trainer.messages import AddBase, EncodeItems, RankItems, Subject
 from backend.types import Json
 from model.choosing.audit import in_reserve
 from model.dataset.parts import RowParts, VectorParts
-from model.dataset.sizes import PART_ITEMS
 from model.encoders.text import TextEncoder
 from model.storage.store import Store
 from model.storage.vectors import content_key
@@ -68,7 +67,6 @@ def ranked(subject: Subject, encoder: int | None, size: int = 20) -> Shortlist:
 
 
 def test_parts_are_encoded_as_the_encoder_encodes_them(subject: Subject, one_layer: Path) -> None:
-    assert PART_ITEMS > COUNT
     assert encode_items(EncodeItems(subject, 0), IGNORE) == {"encoder": 0, "parts": 3, "left": 0}
     found = VectorParts(vectors_of(subject.folder, 0), 384)
     texts = [one.data["text"] for one in RowParts(rows_of(subject.folder)).items(1)]

@@ -8,9 +8,6 @@ memory of the command at its peak, the size of the file, and what it said.
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from argparse import ArgumentParser
@@ -34,6 +31,7 @@ from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key
 from model.types import Floats, Ints
 from tests.backend.web import Answer, Web
+from tests.benchmarks.finish_live import measured
 from tests.studio.bench import SINGLE, TOPICS, choices
 
 TASKS, AUDITS, NOISE, SURENESS = 2_000, 150, 0.35, 12.0
@@ -97,29 +95,8 @@ class Made:
 
 def finish(models: Path, web: Web, out: Path | None) -> Json:
     """One command: what it took, and what it said."""
-    arguments = ["--dry-run"] if out is None else ["--out", str(out)]
-    command = [sys.executable, "-m", "backend", "finish", "--project", "7", *arguments]
-    environ = {
-        **os.environ,
-        "MODEL_DIR": str(models),
-        "LABEL_STUDIO_URL": web.url,
-        "LABEL_STUDIO_API_KEY": "token",
-    }
-    began = time.monotonic()
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return {
-        "command": "--dry-run" if out is None else f"--out {out.name}",
-        "status": process.returncode,
-        "seconds": round(time.monotonic() - began, 1),
-        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-        "peak_mb": usage.ru_maxrss // 1024,
-        "file_mb": 0 if out is None else out.stat().st_size // 1_000_000,
-        "said": said.splitlines(),
-    }
+    done = measured(7, ["--dry-run"] if out is None else ["--out", str(out)], models, web.url)
+    return {**done, "file_mb": 0 if out is None else out.stat().st_size // 1_000_000}
 
 
 def play(folder: Path, items: int, dimension: int) -> None:

@@ -78,12 +78,18 @@ def whole(count: int) -> list[Json]:
 
 
 def finish(bench: Bench, project: int, arguments: list[str]) -> Json:
+    """One command beside the server: what it took, and what it said last."""
+    done = measured(project, arguments, bench.models, bench.studio.url)
+    return {**done, "said": done["said"][-4:]}
+
+
+def measured(project: int, arguments: list[str], models: Path, studio_url: str) -> Json:
     """One command: what it took, and what it said."""
     command = [sys.executable, "-m", "backend", "finish", "--project", str(project), *arguments]
     environ = {
         **os.environ,
-        "MODEL_DIR": str(bench.models),
-        "LABEL_STUDIO_URL": bench.studio.url,
+        "MODEL_DIR": str(models),
+        "LABEL_STUDIO_URL": studio_url,
         "LABEL_STUDIO_API_KEY": local.TOKEN,
     }
     began = time.monotonic()
@@ -96,8 +102,9 @@ def finish(bench: Bench, project: int, arguments: list[str]) -> Json:
         "command": " ".join(arguments),
         "status": process.returncode,
         "seconds": round(time.monotonic() - began, 1),
+        "processor_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_mb": usage.ru_maxrss // 1024,
-        "said": said.splitlines()[-4:],
+        "said": said.splitlines(),
     }
 
 

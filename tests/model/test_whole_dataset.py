@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.dataset.parts import Item, RowParts, VectorParts
-from model.dataset.whole import Numbering, PartVectors, has_vector, taken_from
+from model.dataset.whole import Numbering, PartVectors, has_vector
 from model.storage.damage import Damaged
 
 SIZES = (3, 2, 4)
@@ -60,7 +60,7 @@ def test_only_encoded_parts_have_vectors(vectors: VectorParts) -> None:
 
 def test_rows_are_those_of_the_items(rows: RowParts) -> None:
     numbers = np.array([8, 0, 4, 3])
-    assert taken_from(rows, NUMBERING, numbers) == [ITEMS[number] for number in numbers]
+    assert rows.gathered(*NUMBERING.where(numbers)) == [ITEMS[number] for number in numbers]
 
 
 def test_a_damaged_part_is_not_encoded_and_one_that_goes_meanwhile_is_said(
