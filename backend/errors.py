@@ -62,6 +62,10 @@ class ItemsRefused(BackendError):
     """Label Studio does not take items of a dataset as tasks."""
 
 
+class DatasetDamaged(BackendError):
+    """What was written down of a project's dataset cannot be read."""
+
+
 class ProjectGone(StudioError):
     """Label Studio has no project with this number, or the token's user may not see it."""
 

@@ -51,7 +51,9 @@ ROOMS = {
         *("interface", "mirror", "folder", "queue", "project"),
     },
     # what people call
-    "doctor": {"errors", "types", "settings", "interface", "studio", "queue", "project"},
+    "doctor": {
+        *("errors", "types", "settings", "interface", "studio", "dataset", "queue", "project"),
+    },
     "commands": {
         *("errors", "types", "sending", "settings", "progress", "interface", "studio", "mirror"),
         *("folder", "dataset", "queue", "trainer", "project", "finish", "doctor"),

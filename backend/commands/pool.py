@@ -15,7 +15,7 @@ from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
 from backend.dataset.adding import add
 from backend.dataset.record import Record, folder_of, read_record
-from backend.errors import BackendError
+from backend.errors import BackendError, DatasetDamaged
 from backend.folder.private import keep_private
 from backend.interface.parse import parse
 from backend.progress import waiting
@@ -68,8 +68,9 @@ def added(arguments: Namespace, settings: Settings, folder: Path) -> str:
     keep_private(settings.model_dir)
     described = studio_of(arguments, settings).of(arguments.project).describe()
     config = parse(described["label_config"], ignored_by(settings), settings.aliases)
-    with waiting(f"reading {arguments.dataset}") as bar:
-        found = add(folder, arguments.dataset, arguments.id_column, config, lambda _: bar.update())
+    address = absolute(arguments.dataset)
+    with waiting(f"reading {address}") as bar:
+        found = add(folder, address, arguments.id_column, config, lambda _: bar.update())
     sentences = [about(found.record), f"{found.new:,} are new"]
     if found.known:
         sentences.append(f"{found.known:,} were known already")
@@ -86,15 +87,23 @@ def added(arguments: Namespace, settings: Settings, folder: Path) -> str:
     return ". ".join(sentences)
 
 
+def absolute(address: str) -> str:
+    """The address as it is the same in every folder."""
+    return address if "://" in address else str(Path(address).expanduser().resolve())
+
+
 def removed(folder: Path) -> str:
-    """Take the dataset away; the tasks that came from it stay."""
-    record = _known(folder)
+    """Take the dataset away, damaged or not; the tasks that came from it stay."""
+    try:
+        what = _known(folder).address
+    except DatasetDamaged:
+        what = "What was added"
     doomed = folder_of(folder).with_name("dataset.unfinished")
     shutil.rmtree(doomed, ignore_errors=True)
     folder_of(folder).rename(doomed)  # never seen half deleted
     shutil.rmtree(doomed)
     return (
-        f"The project has no dataset any more. {record.address} itself is as it was, and so are "
+        f"The project has no dataset any more. {what} itself is as it was, and so are "
         "the tasks that came from it"
     )
 

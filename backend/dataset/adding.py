@@ -5,7 +5,7 @@ What is there already stays as it is, so adding again takes over what has come s
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from backend.dataset.record import Record, read_record, rows_of, see_reads, write_record
+from backend.dataset.record import (
+    Record,
+    read_record,
+    rows_of,
+    see_reads,
+    write_record,
+    write_tickets,
+)
 from backend.errors import BackendError
 from backend.folder.lock import lock_of
 from backend.interface.content import parts_of
@@ -28,6 +35,9 @@ from model.types import Ints
 
 SHOWN_KEYS = 12
 """Columns that an error names, at most."""
+
+RENAME = "Name the columns as the labelling interface does, or change it"
+"""What to do where it shows columns that rows do not have."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class _Adding:
         if self._id_column not in row:
             raise BadDataset(
                 f"The rows of {path} have no column {self._id_column!r}, which is to hold their "
-                f"ids; they have {_listed(row)}. Name the right one with --id. An id is needed "
+                f"ids; they have {listed(row)}. Name the right one with --id. An id is needed "
                 "because labels are kept by it"
             )
         name = _name(row[self._id_column])
@@ -134,7 +144,7 @@ class _Adding:
         if not is_shown:
             self._first_blank = self._first_blank or item.id
             self._blank += 1
-            self._keys = _listed(item.data)
+            self._keys = listed(item.data)
         return is_shown
 
     def _nothing_shown(self) -> str:
@@ -143,8 +153,7 @@ class _Adding:
         keys = [key for one in self._config.sources for key in keys_in(one.value)]
         return (
             f"None of the {self._blank} rows shows anything: the labelling interface shows "
-            f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. Name the "
-            "columns as the labelling interface does, or change it"
+            f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. {RENAME}"
         )
 
     def _check_ids(self, first: int) -> None:
@@ -181,6 +190,7 @@ class _Adding:
             blank=self._blank,
             added_at=time.time(),
         )
+        write_tickets(self._project, self._tickets(range(self._parts)))
         see_reads(self._project, self._config)
         write_record(self._project, record)
         others = tuple(one.path for one in self._source.others)
@@ -224,8 +234,9 @@ def _name(value: Any) -> str | None:
     return None
 
 
-def _listed(row: Row) -> str:
-    names = list(map(str, row))
+def listed(columns: Iterable[str]) -> str:
+    """The first of these names, and how many more there are."""
+    names = list(map(str, columns))
     more = f" and {len(names) - SHOWN_KEYS} more" if len(names) > SHOWN_KEYS else ""
     return ", ".join(names[:SHOWN_KEYS]) + more
 

@@ -1,8 +1,11 @@
 """What is kept of a project's dataset, in MODEL_DIR/<project>/dataset/.
 
-dataset.json     what was added; written last, so that a dataset is there as a whole or not at all
-rows/, vectors/  see model.dataset.parts
-shortlist.json   the items to import next
+dataset.json           what was added; written last, so that a dataset is there as a whole or not at
+                       all
+tickets.npy            the tickets of all its items, in order of their size
+rows/, vectors/        see model.dataset.parts
+vectors/2/broken.json  how many items encoder 2 cannot encode, see backend.dataset.broken
+shortlist.json         the items to import next
 """
 
 import json
@@ -11,9 +14,15 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from backend.interface.questions import LabelConfig
+import numpy as np
 
-FOLDER, FILE, READS = "dataset", "dataset.json", "reads.json"
+from backend.errors import DatasetDamaged
+from backend.interface.questions import LabelConfig
+from model.dataset.sizes import ADD_AGAIN
+from model.storage.damage import Damaged, json_of
+from model.types import Bools, Ints
+
+FOLDER, FILE, READS, TICKETS = "dataset", "dataset.json", "reads.json", "tickets.npy"
 
 
 @dataclass(frozen=True)
@@ -48,13 +57,44 @@ def encoded_parts(project: Path, encoder: int) -> int:
     return sum(1 for _ in vectors_of(project, encoder).glob("*.parquet"))
 
 
+def has_dataset(project: Path) -> bool:
+    """Whether the project has one, damaged or not."""
+    return (folder_of(project) / FILE).exists()
+
+
 def read_record(project: Path) -> Record | None:
-    """The project's dataset; None if it has none."""
-    try:
-        values = json.loads((folder_of(project) / FILE).read_text())
-    except FileNotFoundError:
+    """The project's dataset; None if it has none. Raises DatasetDamaged."""
+    if not has_dataset(project):
         return None
-    return Record(**{one.name: values[one.name] for one in fields(Record)})
+    try:
+        values = json_of(folder_of(project) / FILE)
+        return Record(**{one.name: values[one.name] for one in fields(Record)})
+    except (Damaged, KeyError) as error:
+        raise DatasetDamaged(
+            f"{folder_of(project) / FILE}, which says what the dataset is, is damaged, so nothing "
+            f"of it is imported or encoded. {ADD_AGAIN}"
+        ) from error
+
+
+def write_tickets(project: Path, tickets: Ints) -> None:
+    """Keep the tickets (n,) of all items, in order of their size."""
+    path = folder_of(project) / TICKETS
+    aside = path.with_suffix(".unfinished")
+    with aside.open("wb") as file:
+        np.save(file, tickets)
+    aside.replace(path)
+
+
+def are_items(project: Path, tickets: Ints) -> Bools:
+    """Which of these tickets (n,) are those of items of the project's dataset; all where its own
+    are not known."""
+    try:
+        known: Ints = np.load(folder_of(project) / TICKETS, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return np.ones(len(tickets), np.bool_)
+    places = np.searchsorted(known, tickets)
+    found: Bools = known[np.minimum(places, len(known) - 1)] == tickets
+    return found
 
 
 def reads_of(config: LabelConfig) -> str:

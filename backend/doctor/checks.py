@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from backend.doctor import learning_checks, project_checks, server_checks
+from backend.doctor import dataset_checks, learning_checks, project_checks, server_checks
 from backend.doctor.finding import Finding
 from backend.doctor.observation import Observation
 
@@ -32,12 +32,24 @@ OF_PROJECT: tuple[Check, ...] = (
     learning_checks.required,
     project_checks.entrance,
 )
+OF_DATASET: tuple[Check, ...] = (
+    dataset_checks.dataset,
+    dataset_checks.parts,
+    dataset_checks.source,
+    dataset_checks.columns,
+    dataset_checks.open_tasks,
+    dataset_checks.disk,
+    dataset_checks.cluster,
+)
 CHECKS: tuple[Check, ...] = (*OF_ACCESS, *OF_SERVER, *OF_PROJECT)
+"""Those of a project without a dataset."""
 
 
 def findings(seen: Observation) -> list[Finding]:
     """The findings of all checks, in their order, as far as they could be made."""
     checks = CHECKS if seen.project else (*OF_ACCESS, *OF_SERVER)
+    if seen.dataset is not None:
+        checks = (*checks, *OF_DATASET)
     if seen.unreachable or seen.refused:
         checks = OF_ACCESS
     return [finding for check in checks if (finding := check(seen)) is not None]

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from backend.doctor import probes
+from backend.doctor import dataset_probes, probes
+from backend.doctor.dataset_probes import DatasetSeen
 from backend.doctor.probes import Refusal
 from backend.errors import StudioError
 from backend.settings import Settings
@@ -43,7 +44,8 @@ class Observation:
     unreachable: why Label Studio does not answer; refused: why it does not accept the token;
     import_flag: None if Label Studio does not show it; served: the version that the backend serves,
     "" while unknown; state: the project as backend.web.pages.state describes it; project, backends,
-    webhooks, tabs: as Label Studio's API returns them; empty_is_none: the setting.
+    webhooks, tabs: as Label Studio's API returns them; empty_is_none: the setting; dataset: None
+    without one.
     """
 
     studio_url: str
@@ -63,6 +65,7 @@ class Observation:
     webhooks: tuple[Json, ...] = ()
     tabs: tuple[Json, ...] = ()
     empty_is_none: bool = False
+    dataset: DatasetSeen | None = None
 
     def own_backends(self) -> list[Json]:
         """The project's connections to our address."""
@@ -97,6 +100,7 @@ def observe(
     backend = _Backend(url, settings)
     if project is not None:
         known |= _of_project(studio, backend, described)
+        known["dataset"] = dataset_probes.look(settings, known["project"], known["state"])
     seen = Observation(
         studio.url,
         url,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.dataset.record import read_record
+from backend.dataset.record import has_dataset
 from backend.errors import BadRequest, UnknownVersion
 from backend.mirror import certified
 from backend.mirror.certified import Certifying
@@ -42,7 +42,7 @@ def outside(folder: Path) -> str:
     """How to see what the model may label by itself where the pool of the project in this folder is
     a dataset, in a sentence; "" where it is not. Audit labels prove things of the whole dataset:
     the tasks are what the model was unsure of."""
-    if read_record(folder) is None:
+    if not has_dataset(folder):
         return ""
     return (
         "The tasks here are a choice of the dataset's items, so what the model can label by itself "

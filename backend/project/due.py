@@ -14,7 +14,8 @@ class Ranked:
     labels' names had; pinned: the version whose head ranked them, None when one was fitted to the
     labels; unranked: how many of the tasks in the order had no vector, 0 before it is made; used:
     the share of the order before that is labelled by now; certifying: what is being proved about
-    the tasks that the model may label.
+    the tasks that the model may label; is_outside: whether the pool is a dataset, of whose tasks
+    nothing is proved.
     """
 
     revision: int
@@ -27,6 +28,7 @@ class Ranked:
     unranked: int = 0
     used: float = 0.0
     certifying: Certifying | None = None
+    is_outside: bool = False
 
 
 def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
@@ -35,6 +37,8 @@ def is_due(before: Ranked | None, now: Ranked, all_read: bool) -> bool:
     a vector are asked for meanwhile. all_read: whether all tasks are known; until then labels count
     when half of the order is used."""
     if before is None or before.config != now.config or before.names < now.names:
+        return True
+    if before.is_outside != now.is_outside:  # nothing else tells what the model may label by now
         return True
     if before.revision != now.revision if all_read else now.used >= 0.5:
         return True

@@ -4,9 +4,12 @@ items at a time, and all else stays outside of Label Studio.
 
 import logging
 import math
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from backend.dataset.broken import Broken, read_broken
+from backend.dataset.disk import Shortage, shortage
 from backend.dataset.importing import (
     Imported,
     delete_second_copies,
@@ -14,6 +17,7 @@ from backend.dataset.importing import (
     is_waiting,
     last_import,
 )
+from backend.dataset.left import open_among, taken_items
 from backend.dataset.record import Record, encoded_parts, folder_of, read_record, see_reads
 from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
 from backend.errors import ItemsRefused
@@ -57,6 +61,10 @@ class Supply:
         """Whether enough was learnt since the last import to ask the dataset again."""
         return self.labels >= labels_before + max(FIRST_LABELS, int(GROWTH * labels_before))
 
+    def is_blocked_by(self, others: int) -> bool:
+        """Whether so many open tasks that are no items leave no room for an import."""
+        return others > self.open_tasks + self.room - self.batch
+
 
 class Feed:
     """Used by the loop's thread alone."""
@@ -91,13 +99,40 @@ class Feed:
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
         if encoder is not None and encoded < record.parts:
             training.request_items(encoder)
+        status = self._status(record, labelling, encoder, encoded / record.parts)
+        return replace(status, waits=self._why_it_waits(status, state))
+
+    def _why_it_waits(self, status: DatasetStatus, state: Supply) -> str:
+        others = state.open_tasks - status.open_tasks
+        if status.tasks == status.items or not state.is_blocked_by(others):
+            return ""
+        return (
+            f"{others:,} open tasks are not of the dataset, so with OPEN_TASKS="
+            f"{self._context.settings.open_tasks} nothing of it is imported until most of them are "
+            "labelled"
+        )
+
+    def _status(
+        self, record: Record, labelling: Labelling, encoder: int | None, encoded: float
+    ) -> DatasetStatus:
+        folder = self._context.folder
+        taken = taken_items(folder, self._pool)
         return DatasetStatus(
             address=record.address,
             items=record.items,
-            tasks=min(record.items, self._pool.items.count()),
-            encoded=encoded / record.parts,
+            tasks=len(taken),
+            open_tasks=open_among(taken, self._pool, labelling),
+            encoded=encoded,
             is_ranked=encoder is not None,
+            broken=Broken() if encoder is None else read_broken(folder, encoder),
+            shortage=None if encoder is None else self._shortage(record, encoder, encoded),
         )
+
+    def _shortage(self, record: Record, encoder: int, encoded: float) -> Shortage | None:
+        dimension = self._store.encoders()[encoder].dimension
+        free = shutil.disk_usage(self._context.folder).free
+        is_tuned = self._context.settings.deep_rounds
+        return shortage(record.items, dimension, encoded, free, is_tuned=is_tuned)
 
     def _refill(self, record: Record, state: Supply, training: Training) -> None:
         last, (encoder, version) = last_import(self._pool), self._ranked_with(record, training)

@@ -6,6 +6,7 @@ Versions are deleted hours after they were replaced; their figures stay, a line 
 
 import json
 import os
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from backend.dataset.left import items_left
+from backend.dataset.record import has_dataset
+from backend.errors import DatasetDamaged
 from backend.folder.past import COMPARED, FILE, Past, past_of, same_labels
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
 from backend.project.versions import labels_of_the_lot
 from backend.settings import Settings
 from backend.types import Json
@@ -150,11 +156,23 @@ def append(path: Path, facts: Json) -> None:
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:
     """Why labelling in this project may stop, if it may. Only reported: nothing stops by itself."""
-    return reasons(past_of(folder / FILE), settings)
+    return reasons(past_of(folder / FILE), settings, outside_of(folder))
 
 
-def reasons(past: Past, settings: Settings) -> list[Reason]:
-    """The same, from what the history comes to."""
+def outside_of(folder: Path) -> int | None:
+    """How many items of the dataset in a project's folder are no tasks yet, 1 where that is not
+    known because it is damaged; None where the project has no dataset."""
+    if not has_dataset(folder) or not (folder / MIRROR).is_file():
+        return None
+    with closing(Pool(folder / MIRROR)) as pool:
+        try:
+            return items_left(folder, pool)
+        except DatasetDamaged:
+            return 1
+
+
+def reasons(past: Past, settings: Settings, outside: int | None = None) -> list[Reason]:
+    """The same, from what the history comes to. outside: see `outside_of`."""
     rows = past.rows
     if not rows:
         return []
@@ -171,9 +189,13 @@ def reasons(past: Past, settings: Settings) -> list[Reason]:
         hours=settings.goal_hours or None,
         cost=settings.goal_cost or None,
         price=settings.label_price,
+        is_dataset=outside is not None,
     )
     rounds = [_past(row, goals.metric) for row in rows]
-    return reasons_to_stop([*rounds[:-1], replace(rounds[-1], number=past.count)], goals)
+    last = replace(rounds[-1], number=past.count)
+    if outside is not None:  # a share of the tasks, from before there was a dataset, says nothing
+        last = replace(last, open_tasks=last.open_tasks + outside, coverage=None)
+    return reasons_to_stop([*rounds[:-1], last], goals)
 
 
 def _past(row: Json, metric: Metric) -> PastRound:

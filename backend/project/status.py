@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from backend.dataset.broken import Broken
+from backend.dataset.disk import Shortage
+from backend.words import roughly
+
 if TYPE_CHECKING:  # they import the learning libraries
     from backend.interface.questions import LabelConfig
     from model.storage.facts import VersionFacts
@@ -40,14 +44,25 @@ class NotLearnt:
 @dataclass(frozen=True)
 class DatasetStatus:
     """The project's pool outside of Label Studio. tasks: how many of the items are tasks, or were;
-    encoded: the share that the newest encoder has encoded; is_ranked: whether the model chooses
-    what is imported, where it is not drawn at random."""
+    open_tasks: how many of these nobody has annotated yet; encoded: the share that the newest
+    encoder has encoded; is_ranked: whether the model chooses what is imported, where it is not
+    drawn at random; broken: which items cannot be encoded; shortage: of the disk; waits: why
+    nothing of it is imported, in a sentence without a full stop, or ""."""
 
     address: str
     items: int
     tasks: int
+    open_tasks: int
     encoded: float
     is_ranked: bool
+    broken: Broken = field(default_factory=Broken)
+    shortage: Shortage | None = None
+    waits: str = ""
+
+    @property
+    def open_items(self) -> int:
+        """How many items nobody has labelled, those that are tasks included."""
+        return self.items - self.tasks + self.open_tasks
 
     @property
     def sentence(self) -> str:
@@ -55,10 +70,12 @@ class DatasetStatus:
         count = f"{self.tasks:,} of its {self.items:,} items are tasks here so far"
         if not self.is_ranked:
             return f"{count}. They are drawn at random, because only texts are ranked outside."
+        broken = f" {self.broken.sentence}." if self.broken.count else ""
         if self.encoded < 1.0:
-            share = f"{100 * self.encoded:.0f} %"
-            return f"{count}; {share} of the dataset is encoded and can be ranked."
-        return f"{count}; all are encoded, and the model chooses which ones follow."
+            share = roughly(self.encoded)
+            return f"{count}; {share} of the dataset is encoded and can be ranked.{broken}"
+        whole = "all that can be encoded are" if broken else "all are encoded"
+        return f"{count}; {whole}, and the model chooses which ones follow.{broken}"
 
 
 @dataclass(frozen=True)

@@ -318,6 +318,7 @@ class Turns:
             *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
             used=0.0 if is_read(self._pool) else self._used(labelling),
             certifying=self._certification.now,
+            is_outside=bool(self._outside),
         )
 
     def _see_beginning(self) -> None:
@@ -350,7 +351,7 @@ class Turns:
             yield from self._publish(played, now)
         else:
             everything = "all tasks that are read so far are labelled"
-            nothing = everything if labelling.unread else "nothing is left to label"
+            nothing = everything if labelling.unread else "no task is left to label"
             log.info("project %d: %s", self._project, nothing)
             yield from self._follow_pin_without_order(now, pinned)
         self._history.add(played)

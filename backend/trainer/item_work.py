@@ -37,11 +37,9 @@ Group = tuple[int, ...]
 
 @dataclass(frozen=True)
 class EncodedPart:
-    """A part whose vectors are written: how many of its items have none, and the id of the first of
-    these with the reason."""
+    """A part whose vectors are written."""
 
-    broken: int
-    example: tuple[str, str]
+    number: int
 
 
 class Encoding:
@@ -69,8 +67,7 @@ class Encoding:
         for place in broken_rows(found).tolist():
             reasons[place] = SHOWS_NOTHING if shown[place] is None else NOT_A_NUMBER
         self._write(number, items, found, reasons)
-        broken = [(one.id, why) for one, why in zip(items, reasons, strict=True) if why]
-        yield EncodedPart(len(broken), broken[0] if broken else ("", ""))
+        yield EncodedPart(number)
 
     def _items(self, number: int) -> list[Item]:
         try:

@@ -2,14 +2,21 @@
 
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from backend.dataset.record import Record, encoded_parts, read_record, rows_of, vectors_of
+from backend.dataset.broken import Broken, read_broken, write_broken
+from backend.dataset.record import (
+    Record,
+    encoded_parts,
+    read_reads,
+    read_record,
+    rows_of,
+    vectors_of,
+)
 from backend.dataset.shortlist import Shortlist, ShortlistItem, write_shortlist
 from backend.errors import BackendError
 from backend.interface.content import key_of, parts_of
@@ -18,7 +25,14 @@ from backend.mirror.labelling import Labelling
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels, targets_of
-from backend.trainer.item_work import TAKEN_AWAY, EncodedPart, Encoding, Group, Seeing
+from backend.trainer.item_work import (
+    TAKEN_AWAY,
+    EncodedPart,
+    Encoding,
+    Group,
+    Seeing,
+    files_of,
+)
 from backend.trainer.messages import EncodeItems, RankItems, Subject
 from backend.trainer.report import Report
 from backend.types import Json
@@ -66,11 +80,11 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
     run = _runs.pop(folder, None)
     if run is None or (run.record, run.encoder) != (record, job.encoder):
         run = _begun(job, record)
-    parts: list[EncodedPart] = []
+    parts = 0
     for part in run.done:
         left = record.parts - encoded_parts(folder, job.encoder)
         report.advanced(1.0 - left / record.parts)
-        parts += [] if part is None else [part]
+        parts += part is not None
         is_over = time.monotonic() > until
         if is_over and job.cluster is not None:
             _runs[folder] = run
@@ -81,22 +95,29 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
         _check_advanced(run, record.parts - encoded_parts(folder, job.encoder))
     left = record.parts - encoded_parts(folder, job.encoder)
     _delete_outdated(folder, job.encoder, is_complete=left == 0)
-    facts: Json = {"encoder": job.encoder, "parts": len(parts), "left": left}
-    trouble = _about_broken(parts)
-    return {**facts, "trouble": trouble} if trouble else facts
+    broken = _count_broken(folder, job.encoder)
+    return {"encoder": job.encoder, "parts": parts, "left": left, "broken": broken.count}
 
 
-def _about_broken(parts: Sequence[EncodedPart]) -> str:
-    """A sentence on the items that have no vector; "" if all have one."""
-    broken = [one for one in parts if one.broken]
-    if not broken:
-        return ""
-    name, reason = broken[0].example
-    count = sum(one.broken for one in broken)
-    return (
-        f"{count} items of the dataset cannot be encoded, such as {name!r}: {reason}. They are "
-        "imported last, and the model says nothing of them"
-    )
+def _count_broken(project: Path, encoder: int) -> Broken:
+    """Count the items without a vector in the parts that were not counted before, and keep that."""
+    known, reads = read_broken(project, encoder), read_reads(project)
+    rows, vectors = files_of(project, encoder)
+    assert vectors is not None
+    numbers = vectors.numbers()
+    counts = {str(one): known.counts[str(one)] for one in numbers if str(one) in known.counts}
+    places = {one: vectors.unreadable(one) for one in numbers if str(one) not in counts}
+    fresh = {number: found for number, found in places.items() if found is not None}
+    counts |= {str(number): len(found) for number, found in fresh.items()}
+    broken = replace(known, counts=counts, reads=reads)
+    first = next((number for number, found in fresh.items() if len(found)), None)
+    if first is not None and not known.example:
+        (item,) = rows.take(first, fresh[first][:1])
+        reason = vectors.reason(first, int(fresh[first][0]))
+        broken = replace(broken, example=item.id, reason=reason)
+    if broken != known:
+        write_broken(project, encoder, broken)
+    return broken
 
 
 def _delete_outdated(project: Path, encoder: int, *, is_complete: bool) -> None:

@@ -4,6 +4,7 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 
+from backend.dataset.left import items_left
 from backend.media.contents import TaskContents, opened_record, without_unreadable
 from backend.media.reading import Reader
 from backend.mirror.pool import FILE as MIRROR
@@ -40,7 +41,8 @@ def review_labels(job: Review, report: Report) -> Json:
         compared = unit.compared(opened, len(ids), subject.seed)
         shown = TaskContents(pool, reader, np.concatenate([ids, compared]), config)
         known = [answers[task] for task in shown.ids if task in answers]
-        reviewed = Reviewed(shown, known, votes, len(opened))
+        more = items_left(subject.folder, pool) or 0
+        reviewed = Reviewed(shown, known, votes, len(opened) + more)
         found = unit.doubts(encoder, reviewed, subject.seed, report)
         pool.remember(ANNOTATORS, found.pop("known", {}))
         if pool.labelling(config, job.empty_is_none).answers != answers:

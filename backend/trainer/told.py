@@ -15,9 +15,10 @@ from model.types import Bools, Floats, Ints
 
 @dataclass(frozen=True)
 class Reviewed:
-    """What a review looks at: shown: what tasks show, first the labelled ones, then some of the
-    open_tasks without a label, drawn at random; answers: what is learnt of each labelled one;
-    votes: task -> all that people answered."""
+    """What a review looks at: shown: what tasks show, first the labelled ones, then some of those
+    without a label, drawn at random; answers: what is learnt of each labelled one; votes: task ->
+    all that people answered; open_tasks: how many are without a label, items of a dataset that are
+    no tasks yet included."""
 
     shown: TaskContents
     answers: Sequence[Answer]

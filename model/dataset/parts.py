@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from model.dataset.sizes import PART_ITEMS
+from model.dataset.sizes import ADD_AGAIN, PART_ITEMS
 from model.storage.damage import Damaged
 from model.types import Floats, Ints
 
@@ -79,6 +79,16 @@ class RowParts:
         with self._whole(number) as path:
             return _items(parquet.read_table(path))
 
+    def check(self, number: int) -> None:
+        """Read all of a part, and keep nothing of it. Raises Damaged."""
+        with self._whole(number) as path:
+            parquet.read_table(path)
+
+    def first(self, number: int) -> list[Item]:
+        """The first items of a part, at most GROUP_ITEMS."""
+        with self._whole(number) as path, parquet.ParquetFile(path) as file:
+            return _items(file.read_row_group(0))
+
     def take(self, number: int, places: Ints) -> list[Item]:
         """Some items of a part by their places in it, in this order."""
         groups, inside = np.divmod(places, GROUP_ITEMS)
@@ -105,8 +115,7 @@ class RowParts:
             yield path
         except (pa.ArrowException, OSError) as error:
             raise (Missing if isinstance(error, FileNotFoundError) else Damaged)(
-                f"{path}, a part of the dataset, cannot be read ({error}). Take the dataset away "
-                "and add it again (python -m backend pool remove, then add): tasks and labels stay"
+                f"{path}, a part of the dataset, cannot be read ({error}). {ADD_AGAIN}"
             ) from error
 
     def _path(self, number: int) -> Path:
@@ -149,6 +158,11 @@ class VectorParts:
         """The places in a part of the items without a vector; None as in `read`."""
         reasons = self._column(number, "reason")
         return None if reasons is None else np.flatnonzero(reasons.is_valid().to_numpy())
+
+    def reason(self, number: int, place: int) -> str:
+        """Why the item at this place of a part has no vector; "" if it has one, or as in `read`."""
+        reasons = self._column(number, "reason")
+        return "" if reasons is None else reasons[place].as_py() or ""
 
     def _column(self, number: int, name: str) -> pa.ChunkedArray | None:
         path = _path(self._folder, number)

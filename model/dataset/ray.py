@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from model.dataset.engine import Cluster, EngineFailed, MakeWork, Part, Result, Results
+from model.dataset.engine import Cluster, EngineFailed, MakeWork, Part, Result, Results, Work
 
 DRIVER = "import sys; from model.dataset.ray import drive; drive(int(sys.argv[1]))"
 
@@ -29,6 +29,8 @@ BEAT_SECONDS = 1.0
 
 ANSWER_SECONDS, CONNECTING_SECONDS = 10.0, 60.0
 """Ray itself waits for two minutes where nobody answers."""
+
+CHECK_SECONDS = CONNECTING_SECONDS + 10.0
 
 SILENT_SECONDS = 1800.0
 """A part takes minutes on a slow processor."""
@@ -69,6 +71,15 @@ class Ray:
             driver.send((self._cluster, pickle.dumps(make_work), list(parts)))
             yield from self._heard(driver)
 
+    def check(self) -> None:
+        """Reach the cluster, and have nothing done. Raises EngineFailed where it cannot be used.
+        Takes CHECK_SECONDS at most."""
+        until = time.monotonic() + CHECK_SECONDS
+        with closing(self.map(_nothing, ())) as told:
+            for _ in told:
+                if time.monotonic() > until:
+                    break
+
     def _heard(self, driver: Connection) -> Iterator[Any]:
         address, heard_at, is_connected = self._cluster.address, time.monotonic(), False
         while True:
@@ -100,6 +111,10 @@ class Ray:
                 f"anything for {SILENT_SECONDS / 60:.0f} minutes. Look with `ray status` whether "
                 "it has nodes with room"
             )
+
+
+def _nothing() -> Work[Any, Any]:
+    return lambda _: iter(())
 
 
 @contextmanager
@@ -191,6 +206,8 @@ def _has_room(size: dict[str, float], cluster: Cluster) -> bool:
 
 
 def _mapped(cluster: Cluster, make_work: bytes, parts: Sequence[Any]) -> Iterator[Told]:
+    if not parts:
+        return
     import ray.data  # noqa: PLC0415
 
     context = ray.data.DataContext.get_current()

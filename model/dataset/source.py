@@ -72,6 +72,19 @@ class Source:
             raise BadDataset(_cannot_read(file.path, self.address, error)) from error
 
 
+def trouble_with(address: str) -> str:
+    """Why nobody could read what is at this address now, in a sentence; "" where something is. It
+    is not listed, which takes minutes of a large bucket."""
+    try:
+        system, root = _opened(address)
+        is_there = system.get_file_info(root).type != fs.FileType.NotFound
+        return "" if is_there else _nothing_at(address, system)
+    except BadDataset as error:
+        return str(error)
+    except OSError as error:
+        return _cannot_read(address, address, error)
+
+
 def _opened(address: str) -> tuple[fs.FileSystem, str]:
     """The filesystem that holds an address, and the path in it."""
     if "://" not in address:

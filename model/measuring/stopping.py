@@ -67,7 +67,8 @@ class Goals:
     target: of the metric, in (0, 1]; kappa: the least agreement of versions that counts as stable;
     window: as many comparisons in a row must reach it, at least 1; coverage: the share of the open
     tasks that the model is to label by itself, at the precision `at_precision`; hours: of
-    labelling; cost: of all labels, at `price` each.
+    labelling; cost: of all labels, at `price` each; is_dataset: whether the pool is a dataset, of
+    whose items some were chosen to become tasks.
     """
 
     metric: Metric = "accuracy"
@@ -81,6 +82,7 @@ class Goals:
     hours: float | None = None
     cost: float | None = None
     price: float = 0.0
+    is_dataset: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,8 @@ def predictions_stable(history: Sequence[PastRound], goals: Goals) -> Reason | N
     return Reason(
         "predictions_stable",
         f"The predictions are stable: in the last {_count(len(kappas), 'comparison')} of versions "
-        f"the agreement was at least {_figure(goals.kappa)} (lowest kappa {min(kappas):.3f}).",
+        f"the agreement was at least {_figure(goals.kappa)} (lowest kappa {min(kappas):.3f})"
+        + (", on the items of the dataset that are tasks here." if goals.is_dataset else "."),
     )
 
 
@@ -182,7 +185,8 @@ def pool_exhausted(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     """No task is left to ask for. Reported whatever the goals."""
     if history[-1].open_tasks > 0:
         return None
-    return Reason("pool_exhausted", "The pool is exhausted: no task is left to label.")
+    what = "item of the dataset" if goals.is_dataset else "task"
+    return Reason("pool_exhausted", f"The pool is exhausted: no {what} is left to label.")
 
 
 def last_round(history: Sequence[PastRound], goals: Goals) -> Reason | None:

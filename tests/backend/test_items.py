@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backend.dataset.adding import add
+from backend.dataset.broken import read_broken
 from backend.dataset.record import rows_of, see_reads, vectors_of
 from backend.dataset.shortlist import Shortlist, read_shortlist
 from backend.errors import BackendError
@@ -18,6 +19,7 @@ from backend.mirror.pool import Pool
 from backend.settings import Settings
 from backend.trainer import items
 from backend.trainer.encoders import add_base_encoder
+from backend.trainer.item_work import SHOWS_NOTHING
 from backend.trainer.items import encode_items, rank_items
 from backend.trainer.messages import AddBase, EncodeItems, RankItems, Subject
 from backend.types import Json
@@ -67,7 +69,8 @@ def ranked(subject: Subject, encoder: int | None, size: int = 20) -> Shortlist:
 
 
 def test_parts_are_encoded_as_the_encoder_encodes_them(subject: Subject, one_layer: Path) -> None:
-    assert encode_items(EncodeItems(subject, 0), IGNORE) == {"encoder": 0, "parts": 3, "left": 0}
+    facts = encode_items(EncodeItems(subject, 0), IGNORE)
+    assert facts == {"encoder": 0, "parts": 3, "left": 0, "broken": 0}
     found = VectorParts(vectors_of(subject.folder, 0), 384)
     texts = [one.data["text"] for one in RowParts(rows_of(subject.folder)).items(1)]
     expected = TextEncoder(str(one_layer), 8).encode(texts)
@@ -87,13 +90,23 @@ def test_encoding_goes_on_with_the_parts_that_are_missing(
     assert left == [2, 1, 0]
 
 
-def test_an_item_that_cannot_be_encoded_is_said(subject: Subject) -> None:
-    """The interface has changed: what was a text shows nothing any more."""
+def test_items_that_cannot_be_encoded_are_counted_through_all_turns(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The interface has changed: what was a text shows nothing any more. Each turn told the number
+    of its own part, and after a restart nobody knew any."""
+    monkeypatch.setattr(items, "TURN_SECONDS", 0.0)
     other = Subject(**{**vars(subject), "interface": EXAMPLE.replace("$text", "$body")})
     see_reads(subject.folder, other.config)
-    facts = encode_items(EncodeItems(other, 0), IGNORE)
-    assert facts["left"] == 0
-    assert f"{COUNT} items of the dataset cannot be encoded, such as 'i" in facts["trouble"]
+    counts = [encode_items(EncodeItems(other, 0), IGNORE)["broken"] for _ in range(3)]
+    assert counts == [COUNT // 3, 2 * COUNT // 3, COUNT]
+    said = read_broken(subject.folder, 0).sentence
+    assert said.startswith(f"{COUNT} items of the dataset cannot be encoded, such as 'i")
+    assert SHOWS_NOTHING in said
+    see_reads(subject.folder, subject.config)
+    assert read_broken(subject.folder, 0).sentence == ""
+    encode_items(EncodeItems(subject, 0), IGNORE)
+    assert read_broken(subject.folder, 0).counts.popitem()[1] == 0
 
 
 def test_what_was_made_of_other_columns_is_made_again(subject: Subject) -> None:

@@ -65,7 +65,10 @@ def _why_nothing(served: "Served") -> str:
     if not facts.ranked:
         return "No task that the model can read is left to label."
     if not facts.outlook:
-        return "An earlier release made this version; the next one will say it."
+        return (
+            "This version was made by an earlier release, or while the pool was a dataset; the "
+            "next one will say it."
+        )
     return ""
 
 

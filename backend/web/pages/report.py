@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
 from backend.project.certification import outside, seen
-from backend.project.history import reasons
+from backend.project.history import outside_of, reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import labels_of_the_lot, least_confidence
 from backend.settings import Settings
@@ -85,7 +85,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "curve": curve_of(past.rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
-        "reasons": [reason.sentence for reason in reasons(past, settings)],
+        "reasons": [one.sentence for one in reasons(past, settings, outside_of(folder))],
         "finishing": finishing_of(served, settings, instead),
         "can_prove": can_prove(served) and not instead,
         "asks_first": asks_first,

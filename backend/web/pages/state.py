@@ -36,6 +36,7 @@ GAUGES = {
     "labels": "Labels that the served version knows",
     "audit_labels": "Labels held out to measure the model",
     "open_tasks": "Tasks that are not labelled",
+    "open_items": "Items of the dataset that are not labelled, those that are tasks included",
     "score": "Accuracy, or micro-F1 where a task has several labels, on the audit labels",
     "coverage": "Share of the open tasks that the model can label by itself at GOAL_PRECISION",
     "in_trouble": "1 while something is wrong; the status page says what",
@@ -45,16 +46,18 @@ GAUGES = {
 def state_of(loop: ProjectLoop) -> Json:
     """The current state of a project.
 
-    unreadable: how many tasks cannot be read; unreadable_tasks: the first of them, with the reason;
-    nothing_shown: that tasks show nothing that can be read, in a sentence, or None; not_learnt: why
-    annotations are not learnt, each with the number of tasks and the first; beginning: what was
-    taken over from an earlier project, in sentences, or None; certifying: how the proof of what the
-    model may label goes on, or how it ended, or None; is_certifying: whether it goes on; dataset:
-    the pool outside of Label Studio, or None; coverage: the share of the open tasks that the model
-    can label by itself, or None, as always with a dataset; trouble: what is wrong and how to fix
-    it, or None; training_trouble: why the trainer's last job failed, or None;
-    reading: the share of the tasks that has been read while they are read from Label Studio for the
-    first time, or None; activity: what the trainer is doing, with the share that is done, or None.
+    open_tasks: how many tasks nobody has annotated yet; open_items: the same of the items of the
+    dataset, those that are tasks included, or None; unreadable: how many tasks cannot be read;
+    unreadable_tasks: the first of them, with the reason; nothing_shown: that tasks show nothing
+    that can be read, in a sentence, or None; not_learnt: why annotations are not learnt, each with
+    the number of tasks and the first; beginning: what was taken over from an earlier project, in
+    sentences, or None; certifying: how the proof of what the model may label goes on, or how it
+    ended, or None; is_certifying: whether it goes on; dataset: the pool outside of Label Studio, or
+    None; coverage: the share of the open tasks that the model can label by itself, or None, as
+    always with a dataset; trouble: what is wrong and how to fix it, or None; training_trouble: why
+    the trainer's last job failed, or None; reading: the share of the tasks that has been read while
+    they are read from Label Studio for the first time, or None; activity: what the trainer is
+    doing, with the share that is done, or None.
     """
     status, activity = loop.status, loop.progress.activity
     served, unreadable = status.served, status.unreadable
@@ -65,6 +68,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "labels": 0 if served is None else served.version.facts.labels,
         "audit_labels": 0 if served is None else len(served.version.validation),
         "open_tasks": status.open_tasks,
+        "open_items": None if status.dataset is None else status.dataset.open_items,
         "unreadable": unreadable.count,
         "unreadable_tasks": [
             {"task": task, "reason": why} for task, why in unreadable.reasons.items()
@@ -93,7 +97,10 @@ def _coverage(status: Status) -> float | None:
 
 
 def _dataset(found: DatasetStatus | None) -> Json | None:
-    return None if found is None else {**asdict(found), "sentence": found.sentence}
+    if found is None:
+        return None
+    broken = {"count": found.broken.count, "sentence": found.broken.sentence}
+    return {**asdict(found), "broken": broken, "sentence": found.sentence}
 
 
 def sentence_of(
@@ -180,7 +187,8 @@ def exposition(service: Service) -> bytes:
 def _gauge(name: str, loop: ProjectLoop, state: Json) -> float | None:
     if name == "in_trouble":
         is_wrong = state["trouble"] is not None and not loop.is_let_go
-        return float(is_wrong or state["training_trouble"] is not None)
+        lacks = ((state["dataset"] or {}).get("shortage") or {}).get("is_now", False)
+        return float(is_wrong or lacks or state["training_trouble"] is not None)
     if name != "score":
         return None if state[name] is None else float(state[name])
     served = loop.served
