@@ -79,6 +79,7 @@ def read_record(project: Path) -> Record | None:
 def write_tickets(project: Path, tickets: Ints) -> None:
     """Keep the tickets (n,) of all items, in order of their size."""
     path = folder_of(project) / TICKETS
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".unfinished")
     with aside.open("wb") as file:
         np.save(file, tickets)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from model.storage.damage import Damaged
 PARTS_SECONDS = 20.0
 """Parts are read for so long, a few million items of some sentences each."""
 
-SOURCE_SECONDS = 20.0
+SOURCE_SECONDS, KILLED_SECONDS = 20.0, 1.0
 """A disk of another machine that is gone never answers."""
 
 ASK = "import sys; from model.dataset.source import trouble_with; print(trouble_with(sys.argv[1]))"
@@ -133,7 +134,9 @@ def source_trouble(address: str, seconds: float = SOURCE_SECONDS) -> str:
     try:
         said, _ = asked.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        asked.kill()  # and not waited for: a process that waits for a disk does not end
+        asked.kill()
+        with suppress(subprocess.TimeoutExpired):  # what waits for a disk does not even end then
+            asked.communicate(timeout=KILLED_SECONDS)
         return f"{address} did not answer within {seconds:.0f} s"
     return said.strip()
 

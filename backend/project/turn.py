@@ -133,6 +133,8 @@ class Turns:
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
         self._outside = certification.outside(self._context.folder)
+        if not self._outside:  # at once, or the page speaks of a dataset that was taken away
+            self._status = replace(self._status, dataset=None)
         found = certification.look(self._pool, self._settings, labelling, self._outside)
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.commands.pool import removed
 from backend.dataset.adding import Added, add, cleaned
+from backend.dataset.disk import shortage
 from backend.dataset.importing import SENT, SETTLED_SECONDS, is_waiting
-from backend.dataset.record import read_record, rows_of
+from backend.dataset.left import items_left, open_among, taken_items
+from backend.dataset.record import folder_of, read_record, rows_of
 from backend.dataset.shortlist import Shortlist, ShortlistItem, read_shortlist, write_shortlist
-from backend.errors import BackendError
+from backend.errors import BackendError, DatasetDamaged
 from backend.interface.parse import parse
 from backend.mirror.items import META
 from backend.mirror.pool import Pool
@@ -164,6 +168,54 @@ def test_the_mirror_knows_which_tasks_are_items(pool: Pool) -> None:
     assert pool.items.count() == 2
 
 
+def test_tasks_of_a_dataset_before_are_no_items_of_the_new_one(
+    project: Path, tmp_path: Path, pool: Pool
+) -> None:
+    """All of a new dataset was said to be in Label Studio already."""
+    assert items_left(project, pool) is None
+    added(project, lines(tmp_path / "a.jsonl", texts(range(3))))
+    given = {"id": 1, "result": [], "was_cancelled": False}
+    tasks = [task(1, "0", given), task(2, "1"), task(3, "of another dataset"), task(4, None)]
+    pool.update(tasks, CONFIG)
+    taken = taken_items(project, pool)
+    assert sorted(taken.tolist()) == sorted(map(content_key, "01"))
+    assert items_left(project, pool) == 1
+    assert open_among(taken, pool, pool.labelling(CONFIG, True)) == 1
+
+
+def test_a_dataset_whose_record_is_damaged_can_be_taken_away(project: Path, tmp_path: Path) -> None:
+    added(project, lines(tmp_path / "a.jsonl", texts(range(3))))
+    (folder_of(project) / "dataset.json").write_text('{"addr')
+    with pytest.raises(DatasetDamaged, match="pool remove, then add"):
+        read_record(project)
+    assert "has no dataset any more" in removed(project)
+    assert read_record(project) is None
+
+
+MILLION = 1_000_000, 384
+
+
+@pytest.mark.parametrize(
+    ("encoded", "free", "is_tuned", "said"),
+    [
+        (0.0, 800e6, False, ""),
+        (0.0, 760e6, False, "still to come take 768 MB, and the disk of MODEL_DIR has 760 MB left"),
+        (0.5, 400e6, False, ""),
+        (1.0, 0, False, ""),
+        (1.0, 760e6, True, "After the next deep round .* takes 768 MB beside"),
+        (0.5, 1.2e9, True, ""),
+    ],
+)
+def test_a_disk_without_room_for_the_vectors_is_named_before_it_is_full(
+    encoded: float, free: float, is_tuned: bool, said: str
+) -> None:
+    found = shortage(*MILLION, encoded, int(free), is_tuned=is_tuned)
+    assert (found is None) == (not said)
+    if found is not None:
+        assert re.search(said, found.sentence)
+        assert found.is_now == (encoded < 1.0)
+
+
 def test_the_younger_of_two_tasks_of_an_item_is_a_second_copy(pool: Pool) -> None:
     """Unless somebody has labelled it. An item whose task was deleted has none."""
     given = {"id": 1, "result": [], "was_cancelled": False}
@@ -201,6 +253,14 @@ def test_a_mirror_of_an_earlier_release_is_opened(tmp_path: Path) -> None:
 def test_people_never_run_out_of_tasks(open_tasks: int, runs_out: bool) -> None:
     state = Supply(labels=0, open_tasks=open_tasks, room=40 - open_tasks, batch=20)
     assert state.runs_out() == runs_out
+
+
+@pytest.mark.parametrize(("others", "is_blocked"), [(0, False), (20, False), (21, True)])
+def test_tasks_that_are_no_items_can_leave_no_room(others: int, is_blocked: bool) -> None:
+    """Nothing of a dataset was imported, and nothing said so."""
+    for open_tasks in (others, others + 5):
+        state = Supply(labels=0, open_tasks=open_tasks, room=40 - open_tasks, batch=20)
+        assert state.is_blocked_by(others) == is_blocked
 
 
 @pytest.mark.parametrize(

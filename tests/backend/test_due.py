@@ -32,13 +32,15 @@ BEFORE = Ranked(
         ({"used": 0.5}, False, True),
         ({"used": 0.48}, False, False),
         ({"total": 90}, True, False),
+        ({"is_outside": True}, True, True),
     ],
 )
 def test_an_order_is_due_when_something_changed(
     changed: dict[str, Any], all_read: bool, due: bool
 ) -> None:
     """What a label is called comes from the trainer after all tasks are encoded, where a choice is
-    new: without an order of its own it would count with the next label only."""
+    new: without an order of its own it would count with the next label only. And when a dataset was
+    taken away, the page knew nothing to promise until the next label."""
     assert is_due(BEFORE, replace(BEFORE, **changed), all_read) == due
 
 

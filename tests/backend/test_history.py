@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.folder.past import rows_in
-from backend.project.history import History, agreement, reached
+from backend.dataset.record import Record, write_record, write_tickets
+from backend.folder.past import FILE, past_of, rows_in
+from backend.mirror.items import META
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.project.history import History, agreement, reached, reasons
 from backend.project.round import Round
 from backend.settings import Settings
 from model.heads.head import Head
 from model.storage.facts import VersionFacts
 from model.storage.store import Version
+from model.storage.vectors import content_key
 from model.types import Bools
 
 IDS = np.arange(100, 140)
@@ -140,6 +145,31 @@ def test_an_exhausted_pool_is_reported_unasked(tmp_path: Path) -> None:
     add(History(tmp_path), played("0.1", 20), played("0.2", 21, open=0))
     (reason,) = reached(tmp_path, Settings())
     assert reason.name == "pool_exhausted"
+
+
+def test_while_items_of_the_dataset_are_left_the_pool_is_not_exhausted(tmp_path: Path) -> None:
+    """Labelling was said to be over whenever people were faster than the next import; and the share
+    of the tasks that the model could label was taken for one of a dataset that was added."""
+    settings = Settings(goal_kappa=0.0, goal_coverage=0.5)
+    easy = {"coverage": 0.9, "precision": 0.95, "confidence": 0.9}
+    add(History(tmp_path), played("0.1", 20), played("0.2", 21, open=0, outlook=easy))
+    assert len(reached(tmp_path, settings)) == 2
+    write_tickets(tmp_path, np.sort([content_key(one) for one in "ab"]))
+    write_record(tmp_path, Record("s3://b/news", "id", 2, 1, 0, 1.0))
+    with closing(Pool(tmp_path / MIRROR)) as pool:
+        pool.items.put({"id": 1, "meta": {META: "a"}})
+        assert reached(tmp_path, settings) == []
+        pool.items.put({"id": 2, "meta": {META: "b"}})
+    (reason,) = reached(tmp_path, settings)
+    assert reason.sentence == "The pool is exhausted: no item of the dataset is left to label."
+
+
+def test_answers_that_are_stable_on_the_tasks_are_not_said_to_be_so_on_the_dataset(
+    tmp_path: Path,
+) -> None:
+    add(History(tmp_path), *(played(f"0.{n}", n) for n in (20, 32, 45, 60)))
+    (reason,) = reasons(past_of(tmp_path / FILE), Settings(), outside=9)
+    assert reason.sentence.endswith("on the items of the dataset that are tasks here.")
 
 
 def test_tensorboard_gets_a_point_a_round(tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.dataset.broken import Broken
+from backend.dataset.disk import Shortage
 from backend.mirror.review import write
 from backend.project.history import append
 from backend.project.loop import ProjectLoop
 from backend.project.pin import pinned_name
 from backend.project.progress import Activity
 from backend.project.service import Service
-from backend.project.status import NotLearnt, Status, Unreadable
+from backend.project.status import DatasetStatus, NotLearnt, Status, Unreadable
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.types import Json
@@ -175,6 +177,27 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
     pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
     loop.status = replace(loop.status, served=replace(loop.served, config=pictures))
     assert "labels saved" not in client.get("/status/7").text, "the public sets are of texts"
+
+
+def test_with_a_dataset_what_is_not_labelled_is_counted_there(
+    client: FlaskClient, loop: ProjectLoop
+) -> None:
+    """158 tasks were said to be all that is left of a million items."""
+    known = DatasetStatus("/data/news", 1_000_000, 300, 120, 0.5, True)
+    broken = Broken({"0": 2, "1": 1}, "x7", "it shows nothing")
+    loop.status = replace(loop.status, dataset=replace(known, broken=broken, waits="It waits"))
+    page = client.get("/status/7").text
+    assert "<b>999,820</b>items of the dataset not labelled" in page
+    assert "120 of them are tasks in Label Studio; 38 more tasks there are not of the" in page
+    assert "tasks not labelled" not in page
+    assert "3 items of the dataset cannot be encoded, such as &#39;x7&#39;: it shows noth" in page
+    assert "<p>It waits.</p>" in page and "Problem" not in page
+    assert 'active_learning_open_items{project="7"} 999820.0' in client.get("/metrics").text
+    lacks = Shortage("There is no room", "Make some", is_now=True)
+    loop.status = replace(loop.status, dataset=replace(known, shortage=lacks))
+    page = client.get("/status/7").text
+    assert '<h2>Problem</h2><p class="state">There is no room. Make some.</p>' in page
+    assert 'active_learning_in_trouble{project="7"} 1.0' in client.get("/metrics").text
 
 
 def test_progress_and_trouble_are_shown(client: FlaskClient, loop: ProjectLoop) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+import requests
 
 from backend.dev import local
 from backend.mirror.items import META
@@ -109,7 +110,57 @@ def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None
     tickets = np.array([content_key(one) for one in found])
     share = in_reserve(tickets, 0.1, 0).mean()
     assert 0.03 < share < 0.3, "about a tenth of them are audit tasks"
+    check_told(bench, project, len(labelled), dataset)
     check_finish(bench, project, labelled, tmp_path / "answers.csv")
+    check_removed(bench, project)
+
+
+def check_told(bench: Bench, project: int, labels: int, dataset: Path) -> None:
+    """The page and the doctor speak of the dataset, and not of the few items that are tasks."""
+    url = f"{bench.server.url}/status/{project}"
+    shown = requests.get(url, timeout=10).text
+    assert f"<b>{ITEMS - labels}</b>items of the dataset not labelled" in shown
+    known = bench.state(project)["dataset"]
+    assert known["open_tasks"] == bench.state(project)["open_tasks"]
+    dataset.rename(dataset.with_name("moved"))
+    status, said = run(bench, "doctor", "--project", str(project))
+    dataset.with_name("moved").rename(dataset)
+    assert status == 0, said
+    lines = [line for line in said.splitlines() if line.startswith(DATASET_LINES)]
+    assert lines[0] == f"ok    dataset         {dataset}: {known['sentence']}".rstrip(".")
+    assert [line[:22].rstrip() for line in lines[1:]] == [
+        "ok    dataset files",
+        "hint  source",
+        "ok    columns",
+        "ok    open tasks",
+        "ok    disk",
+    ]
+
+
+DATASET_LINES = tuple(
+    f"{verdict:<6}{name}"
+    for verdict in ("ok", "hint", "wrong")
+    for name in ("dataset", "source", "columns", "open tasks", "disk", "ray")
+)
+
+
+def check_removed(bench: Bench, project: int) -> None:
+    """What the model can label is said of the tasks again, without a further label: the page went
+    on saying that an earlier release had made the version."""
+    status, said = pool(bench, "remove", "--project", str(project))
+    assert (status, "has no dataset any more" in said) == (0, True), said
+
+    def outlook() -> Json:
+        version = bench.version(project)
+        assert version is not None
+        return version.facts.outlook
+
+    until("what the model can label of the tasks", outlook)
+    assert bench.state(project)["dataset"] is None
+    assert (
+        "tasks not labelled"
+        in requests.get(f"{bench.server.url}/status/{project}", timeout=10).text
+    )
 
 
 def check_finish(bench: Bench, project: int, labelled: set[int], out: Path) -> None:
