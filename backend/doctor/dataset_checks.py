@@ -64,8 +64,13 @@ def parts(seen: Observation) -> Finding | None:
             "place that they came from and the columns are not checked",
             "Run the doctor where the server runs, with its MODEL_DIR",
         )
-    count = found.record.parts
-    return Finding("dataset files", "ok", f"Its {count} part{'s' * (count != 1)} are whole")
+    return Finding("dataset files", "ok", _about_parts(found.record.parts, found.read))
+
+
+def _about_parts(count: int, read: int) -> str:
+    if read < count:
+        return f"All of its {count} parts are there; {read} of them were read and are whole"
+    return "Its one part is whole" if count == 1 else f"All of its {count} parts are whole"
 
 
 def source(seen: Observation) -> Finding | None:

@@ -24,7 +24,7 @@ from model.dataset.ray import Ray
 from model.storage.damage import Damaged
 
 PARTS_SECONDS = 20.0
-"""Parts are read for so long, a few million items of some sentences each."""
+"""Parts are read for so long; of the others it is only seen whether they are there."""
 
 SOURCE_SECONDS, KILLED_SECONDS = 20.0, 1.0
 """A disk of another machine that is gone never answers."""
@@ -35,8 +35,8 @@ ASK = "import sys; from model.dataset.source import trouble_with; print(trouble_
 @dataclass(frozen=True)
 class DatasetSeen:
     """A dataset as its files are here. folder: MODEL_DIR; record: None where it is not here, or
-    cannot be read; damage: why a file cannot be used; read: how many parts were read, all of which
-    are whole; items: of how many items the columns were looked at; lacking: column that the
+    cannot be read; damage: why a file cannot be used; read: how many parts were read and are
+    whole; items: of how many items the columns were looked at; lacking: column that the
     labelling interface shows -> how many of these do not have it; columns: those of the first item;
     source: why what was added cannot be read any more; cluster: why the Ray cluster cannot be used,
     None where none is set. Sentences have no full stop and are "" where all is well."""
@@ -75,17 +75,17 @@ def look(settings: Settings, project: Json, state: Json) -> DatasetSeen | None:
 
 
 def _read(rows: RowParts, record: Record) -> tuple[int, str]:
-    """How many parts are whole, as many as PARTS_SECONDS allow, and what is wrong with one that is
-    not; of the others only whether they are there."""
-    until, there = time.monotonic() + PARTS_SECONDS, set(rows.numbers())
+    """How many parts were read and are whole, and what is wrong with the first that is not."""
+    until, there, read = time.monotonic() + PARTS_SECONDS, set(rows.numbers()), 0
     for number in range(record.parts):
         if number in there and time.monotonic() > until:
             continue
         try:
             rows.check(number)
         except Damaged as error:
-            return number, str(error)
-    return record.parts, ""
+            return read, str(error)
+        read += 1
+    return read, ""
 
 
 def _shown(xml: str, settings: Settings) -> list[str]:

@@ -58,7 +58,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def test_a_dataset_that_is_well_has_a_line_for_each_check(place: Place) -> None:
     assert place.lines() == [
         "ok    dataset         /data/news: 3 of its 5 items are tasks here so far; all are encoded",
-        "ok    dataset files   Its 2 parts are whole",
+        "ok    dataset files   All of its 2 parts are whole",
         f"ok    source          {place.source} is there, to add more from",
         "ok    columns         The labelling interface shows columns that the dataset has",
         "ok    open tasks      There is room for items of the dataset",
@@ -84,6 +84,17 @@ def test_a_part_that_is_damaged_or_missing_is_named(place: Place, harm: str) -> 
     assert line.startswith(f"wrong dataset files   {path}, a part of the dataset, cannot be read")
     assert line.endswith(". Fix: Take the dataset away and add it again (python -m backend pool "
                          "remove, then add): tasks and labels stay")  # fmt: skip
+
+
+def test_parts_for_which_there_was_no_time_are_only_looked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.doctor.dataset_probes.PARTS_SECONDS", -1.0)
+    assert place.lines()[1].endswith(
+        "All of its 2 parts are there; 0 of them were read and are whole"
+    )
+    (rows_of(place.project) / "00001.parquet").unlink()
+    assert place.lines()[1].startswith("wrong dataset files")
 
 
 def test_a_record_that_is_damaged_is_named(place: Place) -> None:

@@ -188,7 +188,7 @@ def test_with_a_dataset_what_is_not_labelled_is_counted_there(
     loop.status = replace(loop.status, dataset=replace(known, broken=broken, waits="It waits"))
     page = client.get("/status/7").text
     assert "<b>999,820</b>items of the dataset not labelled" in page
-    assert "120 of them are tasks in Label Studio; 38 more tasks there are not of the" in page
+    assert "120 of them in Label Studio, with 38 open tasks of other origin" in page
     assert "tasks not labelled" not in page
     assert "3 items of the dataset cannot be encoded, such as &#39;x7&#39;: it shows noth" in page
     assert "<p>It waits.</p>" in page and "Problem" not in page
