@@ -8,7 +8,7 @@ import pytest
 
 from backend.dataset.adding import add
 from backend.dataset.broken import read_broken
-from backend.dataset.record import rows_of, see_reads, vectors_of
+from backend.dataset.record import folder_of, rows_of, see_reads, vectors_of
 from backend.dataset.shortlist import Shortlist, read_shortlist
 from backend.errors import BackendError
 from backend.interface.content import key_of
@@ -16,12 +16,14 @@ from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.items import META
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
+from backend.mirror.review import read as read_review
 from backend.settings import Settings
 from backend.trainer import items
 from backend.trainer.encoders import add_base_encoder
 from backend.trainer.item_work import SHOWS_NOTHING
 from backend.trainer.items import encode_items, rank_items
-from backend.trainer.messages import AddBase, EncodeItems, RankItems, Subject
+from backend.trainer.messages import AddBase, EncodeItems, RankItems, Review, Subject
+from backend.trainer.review import review_labels
 from backend.types import Json
 from model.choosing.audit import in_reserve
 from model.dataset.parts import RowParts, VectorParts
@@ -155,3 +157,24 @@ def test_vectors_of_encoders_that_are_gone_are_deleted(subject: Subject) -> None
     encode_items(EncodeItems(subject, 0), IGNORE)
     assert not gone.exists()
     assert vectors_of(subject.folder, 0).exists()
+
+
+def test_second_opinions_are_compared_with_the_items_that_are_left_too(subject: Subject) -> None:
+    """Where few tasks are open, the next annotations were said to be worth more as second opinions,
+    although more tasks follow from the dataset."""
+    config, (yes, no) = parse(EXAMPLE), parse(EXAMPLE).labels[:2]
+    with closing(Pool(subject.folder / MIRROR)) as pool:
+        pool.update([labelled(n, (yes, no)[n % 2]) for n in range(100, 130)], config)
+    review_labels(Review(subject, 0, True), IGNORE)
+    assert read_review(subject.folder)["again"]["tasks"] == []
+    folder_of(subject.folder).rename(subject.folder / "gone")
+    review_labels(Review(subject, 0, True), IGNORE)
+    assert len(read_review(subject.folder)["again"]["tasks"]) == 30
+
+
+def labelled(number: int, label: str) -> Json:
+    value = {"type": "choices", "value": {"choices": [label]}}
+    region = {"from_name": "label", "to_name": "text", **value}
+    given = {"id": number, "completed_by": 1, "result": [region], "was_cancelled": False}
+    data = {"text": f"A {label} text, number {number}"}
+    return {"id": number, "data": data, "annotations": [given]}
