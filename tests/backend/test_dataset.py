@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.commands.pool import removed
+from backend.commands.pool import absolute, removed
 from backend.dataset.adding import Added, add, cleaned
 from backend.dataset.disk import shortage
 from backend.dataset.importing import SENT, SETTLED_SECONDS, is_waiting
@@ -190,6 +190,15 @@ def test_a_dataset_whose_record_is_damaged_can_be_taken_away(project: Path, tmp_
         read_record(project)
     assert "has no dataset any more" in removed(project)
     assert read_record(project) is None
+
+
+def test_a_path_is_kept_as_it_is_the_same_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same files, given from another folder, were taken for another dataset."""
+    monkeypatch.chdir(tmp_path)
+    assert absolute("news") == str(tmp_path / "news")
+    assert absolute("s3://b/news?region=x") == "s3://b/news?region=x"
 
 
 MILLION = 1_000_000, 384
