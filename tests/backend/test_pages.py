@@ -198,6 +198,7 @@ def test_with_a_dataset_what_is_not_labelled_is_counted_there(
     page = client.get("/status/7").text
     assert '<h2>Problem</h2><p class="state">There is no room. Make some.</p>' in page
     assert 'active_learning_in_trouble{project="7"} 1.0' in client.get("/metrics").text
+    assert "<p>There is no room.</p>" in client.get("/status").text
 
 
 def test_progress_and_trouble_are_shown(client: FlaskClient, loop: ProjectLoop) -> None:
