@@ -28,10 +28,10 @@ from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
 from backend.interface.values import keys_in
 from model.dataset.parts import Item, RowParts
-from model.dataset.sizes import PART_ITEMS
+from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
 from model.dataset.source import BadDataset, Row, Source
 from model.storage.vectors import content_key
-from model.types import Ints
+from model.types import Ints, is_of_text
 
 SHOWN_KEYS = 12
 """Columns that an error names, at most."""
@@ -107,7 +107,8 @@ class _Adding:
         return self._added()
 
     def _read(self, advanced: Callable[[int], object]) -> None:
-        for items in _batched(self._new_items(advanced), PART_ITEMS):
+        size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
+        for items in _batched(self._new_items(advanced), size):
             self._rows.write(self._parts, items)
             self._parts += 1
             self._items += len(items)

@@ -5,6 +5,7 @@ dataset.json           what was added; written last, so that a dataset is there 
 tickets.npy            the tickets of all its items, in order of their size
 rows/, vectors/        see model.dataset.parts
 vectors/2/broken.json  how many items encoder 2 cannot encode, see backend.dataset.broken
+reading/               which items of a part are being read, see backend.media.record
 shortlist.json         the items to import next
 """
 
@@ -50,6 +51,17 @@ def rows_of(project: Path) -> Path:
 def vectors_of(project: Path, encoder: int) -> Path:
     """Where the vectors by this encoder are."""
     return folder_of(project) / "vectors" / str(encoder)
+
+
+def reading_of(project: Path, part: int | None = None) -> Path:
+    """Where it is written down what is being read: of a part, or of all."""
+    folder = folder_of(project) / "reading"
+    return folder if part is None else folder / str(part)
+
+
+def forget_readings(project: Path) -> None:
+    """What was reading was ended on purpose: that is no fault of what it read."""
+    shutil.rmtree(reading_of(project), ignore_errors=True)
 
 
 def encoded_parts(project: Path, encoder: int) -> int:

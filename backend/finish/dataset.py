@@ -202,7 +202,7 @@ def version_for_items(
             f"Nothing of the dataset {record.address} is encoded by the encoder of version "
             f"{chosen.version.name} ({chosen.why}) so far, so nothing can be said of its items. "
             "While the server runs, its newest encoder encodes more and more of it, and the "
-            "status page says how much; a dataset of anything but texts is not encoded"
+            "status page says how much; a dataset of texts with spans is not encoded"
         )
     return chosen
 

@@ -13,7 +13,7 @@ import requests
 from backend.errors import StudioError
 from backend.media.cache import FileCache
 from backend.media.download import CHUNK, PLAIN, IncompleteDownload, TimedAdapter, body
-from backend.media.places import STATIC, Place, Places, Unreachable
+from backend.media.places import STATIC, Place, Places, Unreachable, Whose
 from backend.studio.client import Client
 from backend.studio.session import CONNECT_TIMEOUT, Session
 
@@ -85,13 +85,13 @@ class Media:
     def close(self) -> None:
         self._http.close()
 
-    def fetch(self, reference: str, task: int) -> Path:
-        """The file that `task` refers to; we assume that a reference always means the same content.
+    def fetch(self, reference: str, whose: Whose) -> Path:
+        """The file that is referred to; we assume that a reference always means the same content.
 
         Raises Unreachable, and OSError when the disk is full.
         """
         key = self._key(reference)
-        return self._cache.find(key) or self._cache.add(key, self._checked(reference, task))
+        return self._cache.find(key) or self._cache.add(key, self._checked(reference, whose))
 
     def forget(self, reference: str) -> None:
         """Fetch it again next time: the cached file is damaged."""
@@ -100,11 +100,11 @@ class Media:
     def _key(self, reference: str) -> str:
         return f"{self._session.url} {reference}"
 
-    def _checked(self, reference: str, task: int) -> Iterator[bytes]:
+    def _checked(self, reference: str, whose: Whose) -> Iterator[bytes]:
         """The file's bytes. Raises Unreachable, also for an empty or too large file."""
         is_inline = reference[:5].lower() == "data:"
         total = 0
-        for chunk in _inline(reference) if is_inline else self._download(reference, task):
+        for chunk in _inline(reference) if is_inline else self._download(reference, whose):
             total += len(chunk)
             self._refuse_if_too_large(total)
             yield chunk
@@ -118,9 +118,9 @@ class Media:
                 f"The file is larger than {allowed:g} MB. Replace it with a smaller one"
             )
 
-    def _download(self, reference: str, task: int) -> Iterator[bytes]:
+    def _download(self, reference: str, whose: Whose) -> Iterator[bytes]:
         deadline = time.monotonic() + self._limits.seconds
-        with self._open(self._places.named(reference.strip(), task), deadline) as response:
+        with self._open(self._places.named(reference.strip(), whose), deadline) as response:
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise Unreachable(
                     "The link leads to a web page, not to the file: use the file's own link"

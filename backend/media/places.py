@@ -36,6 +36,11 @@ class Unreachable(BackendError):
         self.temporary = temporary
 
 
+Whose = str
+"""Who shows a file, as Label Studio's paths name it: "tasks/12", or "projects/7" for what is no
+task yet. It finds the storage of a cloud file by this."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a file is: a path of Label Studio, which is sent our token, or else a web address."""
@@ -53,15 +58,15 @@ class Places:
         self._addresses = [known for known in (url, address) if known]
         self._hosts = hosts
 
-    def named(self, reference: str, task: int) -> Place:
-        """Where the file is that a task refers to. Raises Unreachable."""
+    def named(self, reference: str, whose: Whose) -> Place:
+        """Where the file is that is referred to. Raises Unreachable."""
         scheme = reference.partition(":")[0].lower()
         if reference.startswith("/"):
             return self._at_studio(reference)
         if scheme in CLOUD:
             # The old name of /resolve/, which every version accepts.
             uri = base64.urlsafe_b64encode(reference.encode()).decode()
-            return Place(path=f"/tasks/{task}/presign/?fileuri={uri}")
+            return Place(path=f"/{whose}/presign/?fileuri={uri}")
         if scheme in DEFAULT_PORTS:
             return self._at_address(_readable(reference))
         raise Unreachable(

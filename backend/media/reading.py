@@ -8,7 +8,7 @@ from backend.errors import explained, is_disk_full, is_out_of_memory
 from backend.interface.content import Parts
 from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
-from backend.media.places import Unreachable
+from backend.media.places import Unreachable, Whose
 from backend.media.record import ReadingRecord
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
@@ -34,23 +34,24 @@ class CannotRead(Exception):
 
 class Reader:
     """For one thread; close it when done. A layout of texts alone makes no requests. Clips and
-    sounds are read once, and from then on recognised by their address."""
+    sounds are read once, and from then on recognised by their address, where there is a store."""
 
     def __init__(
         self,
         encoder: JointEncoder,
         spec: EncoderSpec,
-        store: Store,
+        store: Store | None,
         access: Access,
         record: ReadingRecord,
     ) -> None:
-        """`encoder`: the one that `spec` names, pretrained or fine-tuned; `record` names each task
-        with media while it is read."""
+        """`encoder`: the one that `spec` names, pretrained or fine-tuned; `store`: None to keep
+        nothing of clips and sounds; `record` names each task with media while it is read."""
         self._layout, self._rate, self._record = spec.layout, encoder.rate, record
         names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
+        kept = None if store is None else store.frozen
         self._once = ReadOnce(
             encoder.frozen,
-            lambda medium, dimension: store.frozen(medium, names[medium], dimension),
+            kept and (lambda medium, dimension: kept(medium, names[medium], dimension)),
         )
         self._session = Session(
             access.url, access.token, access.spare_token, repeats=0, headers=access.headers
@@ -68,15 +69,19 @@ class Reader:
 
     def read(self, task: int, parts: Parts) -> Example:
         """What the task shows, in the layout's order. Raises CannotRead."""
+        return self.shown(task, parts, f"tasks/{task}")
+
+    def shown(self, number: int, parts: Parts, whose: Whose) -> Example:
+        """The same of whatever shows these parts. number: names it in the record."""
         if is_of_text(self._layout):
             return parts
-        with self._record.naming([task]):
-            return self._read(task, parts)
+        with self._record.naming([number]):
+            return self._read(parts, whose)
 
-    def _read(self, task: int, parts: Parts) -> Example:
+    def _read(self, parts: Parts, whose: Whose) -> Example:
         try:
             return tuple(
-                None if part is None else self._part(medium, part, task)
+                None if part is None else self._part(medium, part, whose)
                 for medium, part in zip(self._layout, parts, strict=True)
             )
         except Unreachable as error:
@@ -88,19 +93,19 @@ class Reader:
                 raise
             raise CannotRead(explained(error), temporary=False) from error
 
-    def _part(self, medium: Medium, part: str, task: int) -> Part:
+    def _part(self, medium: Medium, part: str, whose: Whose) -> Part:
         if medium in ("text", "tokens"):
             return part
         if medium == "image":
-            return self._decoded(part, task, read_picture)
+            return self._decoded(part, whose, read_picture)
         key, decode = content_key(part), read_clip if medium == "video" else self._sound
-        return self._once.states(medium, key, lambda: self._decoded(part, task, decode))
+        return self._once.states(medium, key, lambda: self._decoded(part, whose, decode))
 
     def _sound(self, path: Path) -> Floats:
         return read_sound(path, self._rate)
 
-    def _decoded(self, part: str, task: int, decode: Callable[[Path], Decoded]) -> Decoded:
-        path = self._media.fetch(part, task)
+    def _decoded(self, part: str, whose: Whose, decode: Callable[[Path], Decoded]) -> Decoded:
+        path = self._media.fetch(part, whose)
         try:
             return decode(path)
         except UnreadableMedia:

@@ -28,7 +28,7 @@ from backend.project.context import ProjectContext
 from backend.project.status import DatasetStatus
 from backend.project.training import RETRY_SECONDS, Training
 from backend.studio.project import StudioProject
-from model.dataset.sizes import ENOUGH_PARTS
+from model.dataset.sizes import ENOUGH_ITEMS, parts_with
 from model.storage.store import Store, version_key
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Feed:
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
         if encoder is not None and encoded < record.parts:
             training.request_items(encoder)
-        status = self._status(record, labelling, encoder, encoded / record.parts)
+        status = self._status(record, labelling, training, encoded / record.parts)
         return replace(status, waits=self._why_it_waits(status, state))
 
     def _why_it_waits(self, status: DatasetStatus, state: Supply) -> str:
@@ -113,9 +113,9 @@ class Feed:
         )
 
     def _status(
-        self, record: Record, labelling: Labelling, encoder: int | None, encoded: float
+        self, record: Record, labelling: Labelling, training: Training, encoded: float
     ) -> DatasetStatus:
-        folder = self._context.folder
+        folder, encoder = self._context.folder, training.encoder_of_items()
         taken = taken_items(folder, self._pool)
         return DatasetStatus(
             address=record.address,
@@ -123,7 +123,7 @@ class Feed:
             tasks=len(taken),
             open_tasks=open_among(taken, self._pool, labelling),
             encoded=encoded,
-            is_ranked=encoder is not None,
+            is_ranked=training.ranks_items,
             broken=Broken() if encoder is None else read_broken(folder, encoder),
             shortage=None if encoder is None else self._shortage(record, encoder, encoded),
         )
@@ -206,7 +206,8 @@ class Feed:
         if training.encoder_of_items() is None:
             return None, ""
         names = {version_key(name)[0]: name for name in self._store.version_names()}
-        for enough in (min(record.parts, ENOUGH_PARTS), 1):
+        enough_parts = parts_with(ENOUGH_ITEMS, record.items, record.parts)
+        for enough in (min(record.parts, enough_parts), 1):
             for encoder in sorted(self._store.encoders(), reverse=True):
                 if encoded_parts(self._context.folder, encoder) >= enough:
                     return encoder, names.get(encoder, "")

@@ -69,7 +69,8 @@ class DatasetStatus:
         """For people, with a full stop."""
         count = f"{self.tasks:,} of its {self.items:,} items are tasks here so far"
         if not self.is_ranked:
-            return f"{count}. They are drawn at random, because only texts are ranked outside."
+            why = "because texts with spans are not ranked outside"
+            return f"{count}. They are drawn at random, {why}."
         broken = f" {self.broken.sentence}." if self.broken.count else ""
         if self.encoded < 1.0:
             share = roughly(self.encoded)

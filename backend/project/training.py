@@ -166,12 +166,18 @@ class Training:
         known = self._store.encoders().items()
         return max(number for number, meta in known if meta.spec.layout == self._spec.layout)
 
+    @property
+    def ranks_items(self) -> bool:
+        """Whether an item of a dataset has a vector. Texts with spans have one for each token, and
+        are drawn at random from a dataset."""
+        return "tokens" not in self._spec.layout
+
     def encoder_of_items(self) -> int | None:
         """The encoder for the items of a dataset, the newest of today's settings; None while there
-        is none, and for other tasks than texts, which are drawn at random from a dataset."""
+        is none, and where items are not ranked."""
         known = self._store.encoders().items()
         fitting = [number for number, meta in known if meta.spec == self._spec]
-        return fitting[-1] if fitting and self._spec.layout == ("text",) else None
+        return fitting[-1] if fitting and self.ranks_items else None
 
     def request_items(self, encoder: int) -> None:
         """Have more of the dataset encoded."""

@@ -13,6 +13,7 @@ from backend.dataset.record import read_reads, read_record, reads_of, rows_of, v
 from backend.errors import BackendError
 from backend.interface.content import parts_of
 from backend.trainer.encoders import loaded
+from backend.trainer.item_reading import reading
 from backend.trainer.messages import Subject
 from model.dataset.engine import EngineFailed
 from model.dataset.parts import Item, Missing, RowParts, VectorParts
@@ -20,8 +21,6 @@ from model.dataset.ranking import Block, Kept, Ranking
 from model.storage.damage import broken_rows
 from model.storage.store import Store
 from model.types import Floats
-
-ENCODED_AT_ONCE = 1024
 
 SHOWS_NOTHING = "it shows nothing under the labelling interface of today"
 NOT_A_NUMBER = "the encoder computes values that are not numbers for what it shows"
@@ -51,21 +50,26 @@ class Encoding:
         assert self._vectors is not None
         self._rows, self._config = rows, subject.config
         store = Store(subject.folder)
-        self._encoder = loaded(store.encoders()[encoder].spec, store.tuned_folder(encoder))
+        self._subject, self._spec = subject, store.encoders()[encoder].spec
+        self._encoder = loaded(self._spec, store.tuned_folder(encoder))
 
     def __call__(self, number: int) -> Iterator[EncodedPart | None]:
         """The part when its vectors are written."""
         items = self._items(number)
-        shown = [parts_of(item.data, self._config) for item in items]
-        readable = [place for place, parts in enumerate(shown) if parts is not None]
+        parts = [parts_of(item.data, self._config) for item in items]
+        shown = {place: one for place, one in enumerate(parts) if one is not None}
         found = np.full((len(items), self._encoder.dimension), np.nan, np.float16)
-        for start in range(0, len(readable), ENCODED_AT_ONCE):
-            places = readable[start : start + ENCODED_AT_ONCE]
-            found[places] = self._encoder.encode([shown[place] or () for place in places])
-            yield None
+        with reading(self._subject, self._spec, self._encoder, number, shown) as read:
+            for examples in read.examples():
+                places = list(examples)
+                if places:
+                    with read.encoding(places):
+                        found[places] = self._encoder.encode(list(examples.values()))
+                yield None
         reasons: list[str | None] = [None] * len(items)
         for place in broken_rows(found).tolist():
-            reasons[place] = SHOWS_NOTHING if shown[place] is None else NOT_A_NUMBER
+            known = read.reasons.get(place, NOT_A_NUMBER)
+            reasons[place] = known if place in shown else SHOWS_NOTHING
         self._write(number, items, found, reasons)
         yield EncodedPart(number)
 

@@ -41,6 +41,7 @@ from model.dataset.engine import Engine, EngineFailed, Local, MakeWork, Results
 from model.dataset.parts import Item, RowParts, part_numbers
 from model.dataset.ranking import Kept, Places, Ranking
 from model.dataset.ray import Ray
+from model.dataset.sizes import parts_with
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot
 from model.storage.store import Store
@@ -50,11 +51,11 @@ TURN_SECONDS = 20.0
 """Encoding stops after this time, so that what is imported, deep rounds and other projects have
 their turn; the rest is asked for again. A cluster goes on meanwhile."""
 
-PARTS_TOGETHER = 8
-"""Parts that are ranked as a group: what is kept of a group is hardly more than of a part."""
+ITEMS_TOGETHER = 65_536
+"""About so many items are ranked as a group: what is kept of one is hardly more than of a part."""
 
-ALONE_PARTS = 128
-"""This process ranks so many parts, a million items, before a cluster has begun."""
+ALONE_ITEMS = 1_000_000
+"""This process ranks so many items before a cluster has begun."""
 
 
 @dataclass(frozen=True)
@@ -180,13 +181,14 @@ def rank_items(job: RankItems, report: Report) -> Json:
 def _see_all(job: RankItems, record: Record, ranking: Ranking, report: Report) -> str:
     """Have the ranking see all parts. What a cluster does not rank is ranked here, for people wait
     for it; returns why, "" for no reason that they must know."""
+    together = parts_with(ITEMS_TOGETHER, record.items, record.parts)
     groups = [
-        tuple(range(start, min(start + PARTS_TOGETHER, record.parts)))
-        for start in range(0, record.parts, PARTS_TOGETHER)
+        tuple(range(start, min(start + together, record.parts)))
+        for start in range(0, record.parts, together)
     ]
     work = partial(Seeing, job.subject.folder, job.encoder, ranking.afresh())
     trouble = ""
-    if job.cluster is not None and record.parts > ALONE_PARTS:
+    if job.cluster is not None and record.items > ALONE_ITEMS:
         # It need not wait for a processor: those that encode would keep it waiting for hours.
         engine = Ray(replace(job.cluster, cpus=0.0, gpus=0.0))
         try:

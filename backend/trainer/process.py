@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+from backend.dataset.record import forget_readings
 from backend.errors import JobFailed, TrainerDied, TrainerHung, explained
 from backend.media.record import end_reading, forget_reading
 from backend.trainer.child import Child
@@ -212,6 +213,7 @@ class TrainerProcess:
     def _forget_reading(self, jobs: Mapping[int, Job]) -> None:
         """We have ended the process: no task is to blame."""
         for job in jobs.values():
+            forget_readings(job.request.subject.folder)
             try:
                 forget_reading(job.request.subject.folder)
             except OSError as error:  # a full disk, a folder that is gone

@@ -4,12 +4,20 @@ Parquet to know it."""
 PART_ITEMS = 8192
 """Items of a part, at most: a killed run loses the work on one part."""
 
-ENOUGH_PARTS = 13
-"""An encoder that has encoded so many parts of a dataset, some 100,000 items, can rank it: the
-first items that it chooses are then of the best ten thousandth, and more would hardly be better."""
-
 ADD_AGAIN = (
     "Take the dataset away and add it again (python -m backend pool remove, then add): tasks and "
     "labels stay"
 )
 """What to do about a dataset whose files are damaged."""
+
+MEDIA_PART_ITEMS = 512
+"""The same for pictures, clips and sounds, of which a processor encodes some ten a second."""
+
+ENOUGH_ITEMS = 100_000
+"""An encoder that has encoded so many items of a dataset can rank it: the first ones that it
+chooses are then of the best ten thousandth, and more would hardly be better."""
+
+
+def parts_with(items: int, record_items: int, parts: int) -> int:
+    """How many parts of a dataset hold about so many of its items, at least 1."""
+    return max(1, round(items * parts / max(record_items, 1)))

@@ -19,20 +19,24 @@ class ReadOnce:
     def __init__(
         self,
         networks: Mapping[Medium, FrozenEncoder],
-        store_of: Callable[[Medium, int], StateStore],
+        store_of: Callable[[Medium, int], StateStore] | None,
     ) -> None:
-        """`store_of`: medium and dimension of its states -> where they are kept."""
+        """`store_of`: medium and dimension of its states -> where they are kept; None: they are
+        read each time."""
         self._networks = networks
         self._stores = {
             medium: store_of(medium, network.state_dimension)
             for medium, network in networks.items()
+            if store_of is not None
         }
         self._unwritten: dict[Medium, dict[int, Floats]] = {medium: {} for medium in networks}
 
     def states(self, medium: Medium, key: int, load: Callable[[], Any]) -> Floats:
         """The states (f, d), float16, of the clip or sound with this key; `load` returns it if it
         has not been read yet."""
-        store, fresh = self._stores[medium], self._unwritten[medium]
+        store, fresh = self._stores.get(medium), self._unwritten[medium]
+        if store is None:
+            return self._networks[medium].read(load())
         if key in fresh:
             return fresh[key]
         rows = store.rows(np.array([key], dtype=np.int64))

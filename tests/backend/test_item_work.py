@@ -103,7 +103,7 @@ def test_a_dataset_that_was_taken_away_is_not_half_written_again(subject: Subjec
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
 def test_a_cluster_without_ray_is_named(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The dataset is ranked all the same: people wait for what is imported next."""
-    monkeypatch.setattr(items, "ALONE_PARTS", 0)
+    monkeypatch.setattr(items, "ALONE_ITEMS", 0)
     cluster = Cluster("auto", 1.0, 0.0)
     with pytest.raises(EngineFailed, match=r"Ray is not installed here: pip install"):
         encode_all(subject, cluster)
@@ -145,8 +145,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 def test_a_cluster_encodes_and_ranks_what_this_process_would(
     subject: Subject, nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(items, "ALONE_PARTS", 0)
-    monkeypatch.setattr(items, "PARTS_TOGETHER", 1)
+    monkeypatch.setattr(items, "ALONE_ITEMS", 0)
+    monkeypatch.setattr(items, "ITEMS_TOGETHER", PART)
     assert encode_all(subject, nodes.cluster)[-1] == 0
     found = vectors(subject)
     chosen, trouble = rank(subject, nodes.cluster)

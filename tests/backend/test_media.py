@@ -55,7 +55,7 @@ def media(studio: Web, tmp_path: Path) -> Iterator[Make]:
 
 def refusal(media: Media, reference: str) -> Unreachable:
     with pytest.raises(Unreachable) as refused:
-        media.fetch(reference, 5)
+        media.fetch(reference, "tasks/5")
     assert TOKEN not in str(refused.value)
     return refused.value
 
@@ -64,8 +64,8 @@ def test_an_upload_is_asked_for_once_with_the_token(
     studio: Web, media: Make, tmp_path: Path
 ) -> None:
     studio.answers[UPLOAD] = Answer(PICTURE)
-    assert media().fetch(UPLOAD, 5).read_bytes() == PICTURE
-    assert media().fetch(UPLOAD, 6).read_bytes() == PICTURE
+    assert media().fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
+    assert media().fetch(UPLOAD, "tasks/6").read_bytes() == PICTURE
     assert studio.seen == [Seen(UPLOAD, f"Token {TOKEN}")]
     assert len(list((tmp_path / "media").iterdir())) == 1
 
@@ -81,7 +81,7 @@ def test_an_access_token_that_ran_out_is_renewed(studio: Web, media: Make) -> No
         Answer(PICTURE if is_new else b"{}", 200 if is_new else 401)(handler)
 
     studio.answers |= {"/api/token/refresh/": sell, UPLOAD: serve}
-    assert media(token="a.b.c").fetch(UPLOAD, 5).read_bytes() == PICTURE
+    assert media(token="a.b.c").fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
 
 
 def test_an_allowed_host_gets_no_token_and_nothing_from_netrc(
@@ -91,7 +91,7 @@ def test_an_allowed_host_gets_no_token_and_nothing_from_netrc(
     (tmp_path / "netrc").write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     other.answers["/cat.png"] = Answer(PICTURE)
-    found = media(hosts=(other.host,)).fetch(f"{other.url}/cat.png", 5)
+    found = media(hosts=(other.host,)).fetch(f"{other.url}/cat.png", "tasks/5")
     assert found.read_bytes() == PICTURE
     assert other.seen == [Seen("/cat.png", None)]
 
@@ -104,7 +104,7 @@ def test_an_example_of_label_studio_comes_through_its_proxy_without_the_token(
     studio.answers[path] = Answer(PICTURE)
     session = Session(studio.url, TOKEN, headers=(("Authorization", "Basic x"),))
     media = Media(tmp_path / "media", session)
-    assert media.fetch(path, 5).read_bytes() == PICTURE
+    assert media.fetch(path, "tasks/5").read_bytes() == PICTURE
     assert studio.seen == [Seen(path, "Basic x")]
     assert TOKEN not in studio.seen[0].headers.values()
     assert "answered 404 when asked for the file" in refusal(media, "/static/none.jpg").args[0]
@@ -127,7 +127,7 @@ def test_what_a_proxy_wants_goes_to_label_studio_alone(
     other.answers["/cat.png"] = Answer(PICTURE)
     session = Session(studio.url, TOKEN, repeats=0, headers=headers)
     media = Media(tmp_path / "media", session, MediaLimits(hosts=(other.host,)))
-    assert media.fetch(UPLOAD, 5).read_bytes() == PICTURE
+    assert media.fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
     media.close()
     session.close()
     ours = ("Authorization", "X-Gate", "X-Api-Key")
@@ -140,7 +140,7 @@ def test_redirect_follows_to_an_allowed_host_without_the_token(
 ) -> None:
     studio.answers[UPLOAD] = redirect(f"{other.url}/cat.png")
     other.answers["/cat.png"] = Answer(PICTURE)
-    assert media(hosts=(other.host,)).fetch(UPLOAD, 5).read_bytes() == PICTURE
+    assert media(hosts=(other.host,)).fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
     assert other.seen == [Seen("/cat.png", None)]
 
 
@@ -180,7 +180,7 @@ def test_cloud_file_comes_from_where_label_studio_says(
 ) -> None:
     studio.answers["/tasks/5/presign/"] = redirect(f"{other.url}/b/cat.png?Signature=xyz", 303)
     other.answers["/b/cat.png"] = Answer(PICTURE)
-    assert media().fetch(uri, 5).read_bytes() == PICTURE
+    assert media().fetch(uri, "tasks/5").read_bytes() == PICTURE
     assert studio.seen == [Seen(presigned(uri), f"Token {TOKEN}")]
     assert other.seen == [Seen("/b/cat.png?Signature=xyz", None)]
 
@@ -190,12 +190,12 @@ def test_the_link_that_label_studio_writes_into_tasks_is_a_cloud_file(
 ) -> None:
     studio.answers["/tasks/5/resolve/"] = redirect(f"{other.url}/b/cat.png", 303)
     other.answers["/b/cat.png"] = Answer(PICTURE)
-    assert media().fetch("/tasks/5/resolve/?fileuri=czM6Ly9i", 5).read_bytes() == PICTURE
+    assert media().fetch("/tasks/5/resolve/?fileuri=czM6Ly9i", "tasks/5").read_bytes() == PICTURE
 
 
 def test_cloud_file_that_label_studio_hands_through(studio: Web, media: Make) -> None:
     studio.answers["/tasks/5/presign/"] = Answer(PICTURE)
-    assert media().fetch("s3://b/cat.png", 5).read_bytes() == PICTURE
+    assert media().fetch("s3://b/cat.png", "tasks/5").read_bytes() == PICTURE
 
 
 def test_storage_may_not_send_us_further(studio: Web, other: Web, media: Make) -> None:
@@ -233,7 +233,7 @@ def test_too_large_a_file_is_refused(
     assert not refused.temporary
     assert "larger than" in str(refused)
     assert list((tmp_path / "media").iterdir()) == []
-    assert media(max_bytes=size).fetch(UPLOAD, 5).read_bytes() == PICTURE * 10
+    assert media(max_bytes=size).fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE * 10
 
 
 @pytest.mark.parametrize("server", ["studio", "other"])
@@ -270,7 +270,7 @@ def test_half_a_file_is_no_file(studio: Web, media: Make, tmp_path: Path) -> Non
     assert refusal(media(), UPLOAD).temporary
     assert list((tmp_path / "media").iterdir()) == []
     studio.answers[UPLOAD] = ranged(PICTURE, len(PICTURE))
-    assert media().fetch(UPLOAD, 5).read_bytes() == PICTURE
+    assert media().fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
 
 
 @pytest.mark.parametrize("sent", ["bytes 1-4/5", "bytes 0-3/5", "bytes 0-3/*", ""])
@@ -326,7 +326,7 @@ def test_what_is_no_file(studio: Web, media: Make, answer: Answer, words: str) -
 def test_a_file_inside_the_task(media: Make, tmp_path: Path) -> None:
     content = bytes(range(256)) * 1000
     text = "data:image/png;base64," + base64.b64encode(content).decode()
-    assert media().fetch(text, 5).read_bytes() == content
+    assert media().fetch(text, "tasks/5").read_bytes() == content
     assert "larger" in str(refusal(media(max_bytes=1000), text + "AAAA"))
     assert "its base64 is invalid" in str(refusal(media(), text[:-1]))
     assert "its base64 is invalid" in str(refusal(media(), "data:image/png;base64,<svg>"))
@@ -337,9 +337,9 @@ def test_a_file_inside_the_task(media: Make, tmp_path: Path) -> None:
 def test_a_damaged_file_is_fetched_again(studio: Web, media: Make) -> None:
     studio.answers[UPLOAD] = Answer(PICTURE)
     files = media()
-    files.fetch(UPLOAD, 5).write_bytes(PICTURE[:4])
+    files.fetch(UPLOAD, "tasks/5").write_bytes(PICTURE[:4])
     files.forget(UPLOAD)
-    assert files.fetch(UPLOAD, 5).read_bytes() == PICTURE
+    assert files.fetch(UPLOAD, "tasks/5").read_bytes() == PICTURE
 
 
 def test_a_folder_that_cannot_be_written_is_not_the_fault_of_the_file(
@@ -348,4 +348,4 @@ def test_a_folder_that_cannot_be_written_is_not_the_fault_of_the_file(
     studio.answers[UPLOAD] = Answer(PICTURE)
     (tmp_path / "media").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
-        media().fetch(UPLOAD, 5)
+        media().fetch(UPLOAD, "tasks/5")

@@ -26,7 +26,7 @@ PLACES = Places(STUDIO, "", HOSTS)
     ],
 )
 def test_allowed(url: str) -> None:
-    place = PLACES.named(url, 5)
+    place = PLACES.named(url, "tasks/5")
     assert not place.path
     assert place.url.lower().split("/")[2].rstrip(".") == url.lower().split("/")[2].rstrip(".")
 
@@ -78,15 +78,15 @@ def test_allowed(url: str) -> None:
 )
 def test_refused(url: str) -> None:
     with pytest.raises(Unreachable) as refused:
-        PLACES.named(url, 5)
+        PLACES.named(url, "tasks/5")
     assert not refused.value.temporary
 
 
 def test_without_hosts_there_is_label_studio_alone() -> None:
     places = Places(STUDIO, "", ())
-    assert places.named(f"{STUDIO}/a.png", 5) == Place(url=f"{STUDIO}/a.png")
+    assert places.named(f"{STUDIO}/a.png", "tasks/5") == Place(url=f"{STUDIO}/a.png")
     with pytest.raises(Unreachable, match=r"media\.example\.org are not fetched.*MEDIA_HOSTS"):
-        places.named("https://media.example.org/a.png", 5)
+        places.named("https://media.example.org/a.png", "tasks/5")
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_without_hosts_there_is_label_studio_alone() -> None:
     ],
 )
 def test_label_studios_files_get_the_token(path: str) -> None:
-    assert PLACES.named(path, 5) == Place(path=path)
-    assert PLACES.named(STUDIO + path, 5) == Place(path=path)
-    assert PLACES.named("HTTP://Studio.Example.org:8080" + path, 5) == Place(path=path)
+    assert PLACES.named(path, "tasks/5") == Place(path=path)
+    assert PLACES.named(STUDIO + path, "tasks/5") == Place(path=path)
+    assert PLACES.named("HTTP://Studio.Example.org:8080" + path, "tasks/5") == Place(path=path)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_label_studios_files_get_the_token(path: str) -> None:
 )
 def test_other_pages_of_label_studio_do_not(path: str) -> None:
     with pytest.raises(Unreachable):
-        PLACES.named(path, 5)
+        PLACES.named(path, "tasks/5")
     try:
-        assert PLACES.named(STUDIO + path, 5).path == ""
+        assert PLACES.named(STUDIO + path, "tasks/5").path == ""
     except Unreachable:
         pytest.fail("its own host may serve other files to anybody")
 
@@ -137,35 +137,37 @@ def test_label_studios_own_examples_are_fetched_from_it(host: str) -> None:
     task without a host."""
     places = Places(STUDIO, "https://labels.example.org", ())
     clip = "/static/samples/opossum_snow.mp4"
-    assert places.named(host + clip, 5) == Place(path=clip)
+    assert places.named(host + clip, "tasks/5") == Place(path=clip)
 
 
 def test_label_studio_in_a_folder_of_its_host() -> None:
     places = Places("https://tools.example.org/labels", "", ())
     upload = Place(path="/data/upload/7/a.png")
-    assert places.named("/labels/data/upload/7/a.png", 5) == upload
-    assert places.named("/data/upload/7/a.png", 5) == upload
-    assert places.named("https://tools.example.org/labels/data/upload/7/a.png", 5) == upload
+    assert places.named("/labels/data/upload/7/a.png", "tasks/5") == upload
+    assert places.named("/data/upload/7/a.png", "tasks/5") == upload
+    assert places.named("https://tools.example.org/labels/data/upload/7/a.png", "tasks/5") == upload
     example = Place(path="/static/samples/sample.jpg")
-    assert places.named("/static/samples/sample.jpg", 5) == example
-    assert places.named("/labels/static/samples/sample.jpg", 5) == example
+    assert places.named("/static/samples/sample.jpg", "tasks/5") == example
+    assert places.named("/labels/static/samples/sample.jpg", "tasks/5") == example
 
 
 def test_the_address_for_browsers_leads_to_the_address_that_we_know() -> None:
     places = Places("http://label-studio:8080", "https://labels.example.org", ())
     path = "/data/local-files/?d=cats/1.png"
-    assert places.named(f"https://labels.example.org{path}", 5) == Place(path=path)
+    assert places.named(f"https://labels.example.org{path}", "tasks/5") == Place(path=path)
     with pytest.raises(Unreachable):
-        places.named("https://labels.example.org/other.png", 5)
+        places.named("https://labels.example.org/other.png", "tasks/5")
 
 
 def test_a_file_in_the_cloud_is_asked_for_by_task() -> None:
-    assert PLACES.named("s3://b/k", 12) == Place(path="/tasks/12/presign/?fileuri=czM6Ly9iL2s=")
+    assert PLACES.named("s3://b/k", "tasks/12") == Place(
+        path="/tasks/12/presign/?fileuri=czM6Ly9iL2s="
+    )
 
 
 @pytest.mark.parametrize("url", ["ftp://storage/a", "s3://b/k", "http://me:pass@storage/a"])
 def test_label_studio_cannot_send_us_just_anywhere(url: str) -> None:
-    place = PLACES.named("s3://b/k", 5)
+    place = PLACES.named("s3://b/k", "tasks/5")
     assert PLACES.redirected(place, "http://storage/a") == Place(url="http://storage/a")
     with pytest.raises(Unreachable):
         PLACES.redirected(place, url)

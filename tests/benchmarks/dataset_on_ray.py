@@ -42,11 +42,12 @@ from backend.studio.connection import Connection
 from backend.trainer import items
 from backend.trainer.embed import embed_pool
 from backend.trainer.encoders import add_base_encoder, loaded
-from backend.trainer.item_work import ENCODED_AT_ONCE
+from backend.trainer.item_reading import TEXTS_AT_ONCE
 from backend.trainer.messages import AddBase, Embed, EncodeItems, RankItems, Subject
 from backend.types import Json
 from model.dataset.engine import Cluster
 from model.dataset.parts import RowParts, VectorParts
+from model.dataset.sizes import PART_ITEMS
 from model.encoders.text import BUNDLED
 from model.storage.store import Store
 from model.types import EncoderSpec
@@ -123,8 +124,8 @@ def bare(folder: Path) -> float:
     texts = [one.data["text"] for number in rows.numbers() for one in rows.items(number)]
     encoder = loaded(Store(folder).encoders()[0].spec, None)
     began = time.perf_counter()
-    for start in range(0, len(texts), ENCODED_AT_ONCE):
-        encoder.encode([(text,) for text in texts[start : start + ENCODED_AT_ONCE]])
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        encoder.encode([(text,) for text in texts[start : start + TEXTS_AT_ONCE]])
     return time.perf_counter() - began
 
 
@@ -227,7 +228,8 @@ def main() -> None:
     home = asked.folder.resolve()
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    items.ALONE_PARTS, items.PARTS_TOGETHER = 0, 2  # so that both nodes have something to rank
+    # So that both nodes have something to rank.
+    items.ALONE_ITEMS, items.ITEMS_TOGETHER = 0, 2 * PART_ITEMS
     made(home / "made.parquet", asked.items)
     begun(home / "begun", home / "made.parquet", asked.encoder)
     tell("made", items=asked.items, parts=len(RowParts(rows_of(home / "begun")).numbers()))

@@ -90,7 +90,7 @@ def test_examples_of_label_studio_come_through_the_gate(gate: Gate, tmp_path: Pa
     """What Label Studio serves to anybody was asked for without the password of its proxy."""
     with closing(Session(f"http://{gate.host}", "", headers=tuple(gate.wanted.items()))) as session:
         media = Media(tmp_path, session)
-        picture = media.fetch("/static/samples/sample.jpg", 1)
+        picture = media.fetch("/static/samples/sample.jpg", "tasks/1")
         media.close()
     assert picture.read_bytes().startswith(b"\xff\xd8")
 

@@ -98,7 +98,7 @@ def test_upload(studio: Studio, media: Media, project: int) -> None:
     upload(studio, project)
     reference, task = only_task(studio, project)
     assert reference.startswith(f"/data/upload/{project}/")
-    assert media.fetch(reference, task).read_bytes() == PICTURE
+    assert media.fetch(reference, f"tasks/{task}").read_bytes() == PICTURE
 
 
 def test_its_length_is_given(studio: Studio, media: Media, project: int) -> None:
@@ -115,7 +115,7 @@ def test_upload_that_was_deleted(studio: Studio, media: Media, project: int) -> 
     studio.session.call("DELETE", f"/api/import/file-upload/{made['file_upload_ids'][0]}")
     # Label Studio stumbles over it, and does so over other things that pass.
     with pytest.raises(Unreachable, match=r"500 .* their uploaded files were deleted") as refused:
-        media.fetch(reference, task)
+        media.fetch(reference, f"tasks/{task}")
     assert refused.value.temporary
 
 
@@ -128,19 +128,19 @@ def test_local_file(studio: Studio, media: Media, project: int, documents: Path)
     )
     studio.session.call("POST", f"/api/storages/localfiles/{storage}/sync")
     reference, task = only_task(studio, project)
-    assert media.fetch(reference, task).read_bytes() == PICTURE
+    assert media.fetch(reference, f"tasks/{task}").read_bytes() == PICTURE
 
 
 def test_the_example_of_a_template(media: Media) -> None:
     """It stands in the tasks of "Video Classification" as a path of Label Studio."""
-    clip = media.fetch("/static/samples/opossum_snow.mp4", 0)
+    clip = media.fetch("/static/samples/opossum_snow.mp4", "tasks/0")
     assert len(read_clip(clip)) == 8
 
 
 def test_local_file_that_no_storage_covers(media: Media, documents: Path) -> None:
     (documents / "secret.png").write_bytes(PICTURE)
     with pytest.raises(Unreachable, match="no local storage of the project covers") as refused:
-        media.fetch("/data/local-files/?d=secret.png", 1)
+        media.fetch("/data/local-files/?d=secret.png", "tasks/1")
     assert not refused.value.temporary
 
 
@@ -172,12 +172,15 @@ def test_cloud_file(
     written, task = only_task(studio, project)
     assert written.startswith(f"/tasks/{task}/resolve/?fileuri=")
     for name in (reference, written):
-        assert media.fetch(name, task).read_bytes() == PICTURE
+        assert media.fetch(name, f"tasks/{task}").read_bytes() == PICTURE
+    media.forget(reference)
+    of_an_item = media.fetch(reference, f"projects/{project}")
+    assert of_an_item.read_bytes() == PICTURE, "what is no task yet is found by its project"
     with pytest.raises(Unreachable, match="404" if presign else "424") as refused:
-        media.fetch("s3://cats/gone.png", task)
+        media.fetch("s3://cats/gone.png", f"tasks/{task}")
     assert refused.value.temporary is not presign
     with pytest.raises(Unreachable, match="no source storage") as refused:
-        media.fetch("s3://dogs/1.png", task)
+        media.fetch("s3://dogs/1.png", f"tasks/{task}")
     assert not refused.value.temporary
     assert local.TOKEN not in str(storage.seen)
 
@@ -190,7 +193,7 @@ def test_a_token_that_is_refused_is_no_fault_of_the_file(
     session = Session(studio.url, "f" * 40, repeats=0)
     media = Media(tmp_path / "media", session)
     with pytest.raises(Unreachable, match="access token is not accepted") as refused:
-        media.fetch(reference, task)
+        media.fetch(reference, f"tasks/{task}")
     assert refused.value.temporary
     media.close()
     session.close()
