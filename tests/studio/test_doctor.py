@@ -55,6 +55,8 @@ def _named(verdict: str, printed: str) -> list[str]:
 def healthy_project(bench: Bench) -> int:
     """A connected project in which the backend has nothing left to do."""
     project = bench.connected(stories(8))
+    # When the trainer ends its work, the backend looks once more, and puts right what it finds.
+    until("the trainer's end", lambda: bench.state(project)["activity"] is None)
     until("a healthy project", lambda: Doctor(bench, "--project", str(project)).code == 0)
     return project
 

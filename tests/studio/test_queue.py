@@ -145,7 +145,7 @@ def test_when_all_is_labelled_a_deleted_version_makes_no_new_ones(bench: Bench) 
     project = bench.connected(stories(3))
     for task in list(bench.studio.of(project).tasks()):
         bench.submit(task, ["tech"])
-    everything = f"project {project}: nothing is left to label"
+    everything = f"project {project}: no task is left to label"
     until("the last label", lambda: everything in bench.server.log.read_text(errors="replace"))
     bench.studio.of(project).delete_model_version(bench.served(project))
     store, seen = Store(bench.models / str(project)), set[str]()

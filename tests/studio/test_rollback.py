@@ -72,7 +72,7 @@ def test_with_nothing_left_to_label_predictions_still_follow(bench: Bench) -> No
     task = bench.studio.of(project).next_task()
     assert task is not None
     bench.submit(task, [task["data"]["topic"]])
-    empty = f"project {project}: nothing is left to label"
+    empty = f"project {project}: no task is left to label"
     until("the last label", lambda: empty in log_of(bench))
     rollback(bench, project, "--to", before.name)
     until("the pinned version", lambda: bench.served(project) == before.name)

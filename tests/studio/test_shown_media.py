@@ -149,7 +149,7 @@ def test_who_labels_faster_than_vectors_come_stays_in_the_order(bench: Bench, fi
     random = f"project {project}: all 16 encoded tasks are labelled; "
     said = until("the sentence", lambda: bench.server.log.read_text().partition(random)[2])
     assert re.match(r"[3-6] are not encoded yet and are asked at random\n", said)
-    nothing = f"project {project}: nothing is left to label"
+    nothing = f"project {project}: no task is left to label"
     assert nothing not in bench.server.log.read_text()
     is_free.set()
     until("the other vectors", lambda: bench.ranks(project) == 3)
