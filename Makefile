@@ -40,21 +40,26 @@ lint: tools  ## check form and common mistakes
 types: tools  ## check types
 	.venv/bin/mypy
 
-# Two test processes with their servers and trainers: a thread each, or they wait for one another.
+# Test processes with their servers and trainers: a thread each, or they wait for one another.
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/pytest --ignore tests/benchmarks \
-	-n 2 --dist loadscope --no-loadscope-reorder
+	--dist loadscope --no-loadscope-reorder
+# On two cores. Tests with servers wait for these a third of the time.
+WITHOUT_SERVERS = -n 2
+WITH_SERVERS = -n 3
 
 quick: lint types  ## all checks, and the tests without servers, browser and training: a minute
-	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.05 $(PYTEST) -q -m "not studio and not slow" --durations=5
+	env -u LABEL_STUDIO_BIN FUZZ_FACTOR=0.05 $(PYTEST) $(WITHOUT_SERVERS) -q \
+		-m "not studio and not slow" --durations=5
 
 test: install lint types docs  ## all checks and tests, with a Label Studio of its own
-	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio FUZZ_FACTOR=$(FUZZ_FACTOR) $(PYTEST) --durations=15
+	LABEL_STUDIO_BIN=$(CURDIR)/.venv-studio/bin/label-studio FUZZ_FACTOR=$(FUZZ_FACTOR) $(PYTEST) \
+		$(WITH_SERVERS) --durations=15
 
 versions: tools  ## the tests that every release of Label Studio must pass, with old ones [RELEASES]
 	@set -e; for release in $(RELEASES); do \
 		venv=build/label-studio-$$release; \
 		scripts/install.sh studio $$venv $$release; \
-		LABEL_STUDIO_BIN=$(CURDIR)/$$venv/bin/label-studio $(PYTEST) -q -m every_release -k sqlite; \
+		LABEL_STUDIO_BIN=$(CURDIR)/$$venv/bin/label-studio $(PYTEST) $(WITH_SERVERS) -q -m every_release -k sqlite; \
 	done
 
 benchmark: install  ## measure: minutes
