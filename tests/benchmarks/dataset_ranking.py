@@ -54,14 +54,16 @@ def play(arguments: Any, folder: Path) -> dict[str, float]:
     }
 
 
-def learnt(labels: tuple[str, ...], rng: np.random.Generator) -> Snapshot:
+def learnt(
+    labels: tuple[str, ...], rng: np.random.Generator, dimension: int = DIMENSION
+) -> Snapshot:
     """What is labelled: each label about once."""
     count = min(LABELLED, len(labels))
     targets = np.zeros((count, len(labels)), np.float32)
     targets[np.arange(count), rng.integers(len(labels), size=count)] = 1.0
     return Snapshot(
         ids=-1 - np.arange(count),
-        vectors=rng.normal(size=(count, DIMENSION)).astype(np.float16),
+        vectors=rng.normal(size=(count, dimension)).astype(np.float16),
         open=np.zeros(count, bool),
         answered=np.arange(count),
         targets=targets,
