@@ -48,7 +48,7 @@ ROOMS = {
     },
     "web": {
         *("errors", "types", "words", "settings", "logs"),
-        *("interface", "mirror", "folder", "queue", "project"),
+        *("interface", "mirror", "folder", "dataset", "queue", "project"),
     },
     # what people call
     "doctor": {

@@ -46,8 +46,8 @@ def outside(folder: Path) -> str:
         return ""
     return (
         "The tasks here are a choice of the dataset's items, so what the model can label by itself "
-        "is said of the whole dataset, by a command: python -m backend finish --project "
-        f"{folder.name} --dry-run"
+        "is said of the whole dataset: here a while after the first labels, and at any time by a "
+        f"command: python -m backend finish --project {folder.name} --dry-run"
     )
 
 

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from backend.dataset.broken import Broken, read_broken
+from backend.dataset.coverage import Coverage, read_coverage
 from backend.dataset.disk import Shortage, shortage
 from backend.dataset.importing import (
     Imported,
@@ -99,8 +100,20 @@ class Feed:
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
         if encoder is not None and encoded < record.parts:
             training.request_items(encoder)
+        coverage = self._cover(record, state, training)
         status = self._status(record, labelling, training, encoded / record.parts)
-        return replace(status, waits=self._why_it_waits(status, state))
+        return replace(status, waits=self._why_it_waits(status, state), coverage=coverage)
+
+    def _cover(self, record: Record, state: Supply, training: Training) -> Coverage | None:
+        """What the model can label of the dataset, as far as it was computed; computed again as
+        often as the dataset is asked."""
+        settings = self._context.settings
+        goal = settings.goal_precision, settings.goal_confidence
+        known = read_coverage(self._context.folder, *goal)
+        _, version = self._ranked_with(record, training)
+        if version and state.labels and (known is None or state.is_due(known.labels)):
+            training.request_coverage(version)
+        return known
 
     def _why_it_waits(self, status: DatasetStatus, state: Supply) -> str:
         others = state.open_tasks - status.open_tasks

@@ -7,7 +7,7 @@ Versions are deleted hours after they were replaced; their figures stay, a line 
 import json
 import os
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from backend.dataset.coverage import Coverage, read_coverage
 from backend.dataset.left import items_left
 from backend.dataset.record import has_dataset
 from backend.errors import DatasetDamaged
@@ -156,22 +157,32 @@ def append(path: Path, facts: Json) -> None:
 
 def reached(folder: Path, settings: Settings) -> list[Reason]:
     """Why labelling in this project may stop, if it may. Only reported: nothing stops by itself."""
-    return reasons(past_of(folder / FILE), settings, outside_of(folder))
+    return reasons(past_of(folder / FILE), settings, outside_of(folder, settings))
 
 
-def outside_of(folder: Path) -> int | None:
-    """How many items of the dataset in a project's folder are no tasks yet, 1 where that is not
-    known because it is damaged; None where the project has no dataset."""
+@dataclass(frozen=True)
+class Outside:
+    """A project's dataset. items: how many are no tasks yet, 1 where that is unknown, because it is
+    damaged; coverage: what the model can label of it by itself, as far as that is known."""
+
+    items: int
+    coverage: Coverage | None = None
+
+
+def outside_of(folder: Path, settings: Settings) -> Outside | None:
+    """The dataset of the project in this folder; None where it has none."""
     if not has_dataset(folder) or not (folder / MIRROR).is_file():
         return None
     with closing(Pool(folder / MIRROR)) as pool:
         try:
-            return items_left(folder, pool)
+            items = items_left(folder, pool)
         except DatasetDamaged:
-            return 1
+            return Outside(1)
+    goal = settings.goal_precision, settings.goal_confidence
+    return Outside(items or 0, read_coverage(folder, *goal))
 
 
-def reasons(past: Past, settings: Settings, outside: int | None = None) -> list[Reason]:
+def reasons(past: Past, settings: Settings, outside: Outside | None = None) -> list[Reason]:
     """The same, from what the history comes to. outside: see `outside_of`."""
     rows = past.rows
     if not rows:
@@ -194,7 +205,9 @@ def reasons(past: Past, settings: Settings, outside: int | None = None) -> list[
     rounds = [_past(row, goals.metric) for row in rows]
     last = replace(rounds[-1], number=past.count)
     if outside is not None:  # a share of the tasks, from before there was a dataset, says nothing
-        last = replace(last, open_tasks=last.open_tasks + outside, coverage=None)
+        found = outside.coverage
+        share = None if found is None else found.outlook["coverage"]
+        last = replace(last, open_tasks=last.open_tasks + outside.items, coverage=share)
     return reasons_to_stop([*rounds[:-1], last], goals)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from backend.dataset.broken import Broken
+from backend.dataset.coverage import Coverage
 from backend.dataset.disk import Shortage
 from backend.words import roughly
 
@@ -47,7 +48,8 @@ class DatasetStatus:
     open_tasks: how many of these nobody has annotated yet; encoded: the share that the newest
     encoder has encoded; is_ranked: whether the model chooses what is imported, where it is not
     drawn at random; broken: which items cannot be encoded; shortage: of the disk; waits: why
-    nothing of it is imported, in a sentence without a full stop, or ""."""
+    nothing of it is imported, in a sentence without a full stop, or ""; coverage: what the model
+    can label of it by itself."""
 
     address: str
     items: int
@@ -58,6 +60,7 @@ class DatasetStatus:
     broken: Broken = field(default_factory=Broken)
     shortage: Shortage | None = None
     waits: str = ""
+    coverage: Coverage | None = None
 
     @property
     def open_items(self) -> int:

@@ -20,6 +20,7 @@ from backend.trainer.jobs import Job
 from backend.trainer.messages import (
     AddBase,
     Advanced,
+    CoverItems,
     Done,
     Embed,
     EncodeItems,
@@ -201,6 +202,19 @@ class Training:
         )
         self._submit_about_items("rank", request, is_urgent=True)
 
+    def request_coverage(self, version: str) -> None:
+        """Have computed what this version can label of the dataset by itself."""
+        settings = self._settings
+        request = CoverItems(
+            self._subject(),
+            version,
+            precision=settings.goal_precision,
+            confidence=settings.goal_confidence,
+            audit_share=settings.audit_share,
+            empty_is_none=settings.empty_is_none,
+        )
+        self._submit_about_items("cover", request)
+
     def _submit_about_items(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
         if time.monotonic() > self._items_failed_at + RETRY_SECONDS:
             self._submit(what, request, is_urgent=is_urgent)
@@ -321,7 +335,7 @@ class Training:
         self._troubles.note(str(error))
         if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
-        if isinstance(job.request, EncodeItems | RankItems):
+        if isinstance(job.request, EncodeItems | RankItems | CoverItems):
             self._items_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())

@@ -17,7 +17,7 @@ from backend.types import Json
 from model.dataset.engine import Cluster
 from model.types import EncoderSpec
 
-JobKind = Literal["base", "embed", "judge", "tune", "review", "encode", "rank"]
+JobKind = Literal["base", "embed", "judge", "tune", "review", "encode", "rank", "cover"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,20 @@ class RankItems:
     cluster: Cluster | None = None
 
 
-Request = AddBase | Embed | Judge | Tune | Review | EncodeItems | RankItems
+@dataclass(frozen=True)
+class CoverItems:
+    """Say what a version can label by itself of the dataset. precision, confidence: of the promise;
+    the rest: the settings of the same names."""
+
+    subject: Subject
+    version: str
+    precision: float
+    confidence: float
+    audit_share: float
+    empty_is_none: bool
+
+
+Request = AddBase | Embed | Judge | Tune | Review | EncodeItems | RankItems | CoverItems
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
@@ -136,6 +149,7 @@ KINDS: dict[JobKind, type[Request]] = {
     "review": Review,
     "encode": EncodeItems,
     "rank": RankItems,
+    "cover": CoverItems,
 }
 
 

@@ -27,6 +27,7 @@ from backend.trainer.messages import (
     AddBase,
     Advanced,
     Answer,
+    CoverItems,
     Done,
     Embed,
     EncodeItems,
@@ -58,11 +59,12 @@ JOBS: dict[type[Request], tuple[str, str]] = {
     Review: ("review", "review_labels"),
     EncodeItems: ("items", "encode_items"),
     RankItems: ("items", "rank_items"),
+    CoverItems: ("coverage", "cover_items"),
 }
 """What is done for each request: a module beside this one, and its function of the request and the
 report, which returns facts for the log."""
 
-OF_DATASETS = (EncodeItems, RankItems)
+OF_DATASETS = (EncodeItems, RankItems, CoverItems)
 """Most projects have no dataset, so what these need is loaded with the first one of them."""
 
 

@@ -2,7 +2,7 @@
 by part when they are asked for, so that none of it need be in memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -43,10 +43,18 @@ class Numbering:
 
 class PartVectors:
     """See model.snapshot.Vectors. The vectors of some items, of all of which there are some; the
-    part that was read last is kept, for those who go through them in order."""
+    part that was read last is kept, for those who go through them in order. `on_part` is called
+    for each part that is read."""
 
-    def __init__(self, vectors: VectorParts, numbering: Numbering, numbers: Ints) -> None:
+    def __init__(
+        self,
+        vectors: VectorParts,
+        numbering: Numbering,
+        numbers: Ints,
+        on_part: Callable[[], object] = lambda: None,
+    ) -> None:
         self._vectors, self._numbering, self._numbers = vectors, numbering, numbers
+        self._on_part = on_part
         self._last: tuple[int, Floats] | None = None
 
     @property
@@ -74,6 +82,7 @@ class PartVectors:
                     "now. The server encodes what is missing: give the same command again"
                 )
             self._last = part, read
+            self._on_part()
         return self._last[1]
 
 

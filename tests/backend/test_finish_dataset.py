@@ -14,14 +14,23 @@ import pytest
 from pyarrow import parquet
 
 from backend.__main__ import main
+from backend.dataset.coverage import read_coverage
 from backend.dataset.record import Record, folder_of, rows_of, vectors_of, write_record
 from backend.interface.content import key_of
 from backend.mirror.finished import marked
 from backend.mirror.identity import CREATED
 from backend.mirror.items import META
 from backend.mirror.pool import Pool
+from backend.project.history import FILE as HISTORY
+from backend.project.history import append, facts_of, reached
 from backend.project.pin import pin
+from backend.project.status import Served
+from backend.settings import Settings
+from backend.trainer.coverage import cover_items
+from backend.trainer.messages import CoverItems
 from backend.types import Json
+from backend.web.pages.finishing import finishing_of
+from backend.words import roughly
 from model.choosing.audit import draw
 from model.dataset.parts import Item, RowParts, VectorParts
 from model.dataset.whole import Numbering, PartVectors
@@ -29,8 +38,9 @@ from model.heads.head import Head
 from model.storage.facts import VersionFacts
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key
-from model.types import Ints
+from model.types import EncoderSpec, Ints
 from tests.backend.test_finish import CONFIG, NOTHING, PROVED, XML, answer, topic_of
+from tests.backend.test_trainer import Heard, subject_of
 from tests.backend.web import Answer, Web
 
 ITEMS, AUDITS, PART = 1000, 60, 300
@@ -174,6 +184,32 @@ def test_the_promise_is_about_the_dataset_and_not_about_the_tasks(
     said = command(*PROVED, "--dry-run")[1]
     assert f"{len(OPEN_TASKS)} open tasks" in said
     assert "The model can label none of them by itself" in said
+
+
+def test_the_page_says_of_the_dataset_what_the_command_does(project: Project) -> None:
+    folder, goal = project.store.folder, (0.9, 0.8)
+    settings = Settings(goal_precision=goal[0], goal_confidence=goal[1], goal_coverage=0.7)
+    subject = subject_of(folder, XML, EncoderSpec(("text",), "base", "", 16), settings)
+    told = Heard()
+    facts = cover_items(
+        CoverItems(subject, "0.3", *goal, audit_share=0.1, empty_is_none=False), told
+    )
+    left = ITEMS - AUDITS
+    assert facts == {"version": "0.3", "coverage": pytest.approx(len(EASY_LEFT) / left)}
+    assert len(told.shares) >= len(SIZES), "other work is let in between two parts"
+    covered = read_coverage(folder, *goal)
+    assert covered is not None
+    version = project.store.load_version("0.3")
+    served = Served(version, CONFIG, XML, project.store)
+    said = finishing_of(served, settings, "somewhere else", covered)
+    assert said["sentence"].startswith(
+        f"With these {AUDITS} labels the model can label {roughly(len(EASY_LEFT) / left)} of the "
+        f"remaining {left} items at 90 % precision (80 % confidence)"
+    )
+    assert said["promises"][0]["question"] == CONFIG.questions[0].from_name
+    assert read_coverage(folder, 0.9, 0.9) is None, "it says nothing of another goal"
+    append(folder / HISTORY, facts_of(version))
+    assert [one.name for one in reached(folder, settings)] == ["coverage_reached"]
 
 
 def test_files_tell_each_item_without_a_label_once(command: Command, tmp_path: Path) -> None:

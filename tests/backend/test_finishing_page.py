@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from backend.dataset.coverage import Coverage, write_coverage
 from backend.dataset.record import Record, write_record
 from backend.interface.parse import EXAMPLE, parse
 from backend.mirror.pool import Pool
@@ -164,14 +165,38 @@ def test_with_a_dataset_the_page_names_the_command_in_place_of_the_tasks(page: P
     answer = client.get("/status/7.json").json
     assert answer is not None
     assert answer["finishing"]["sentence"].endswith(
-        "said of the whole dataset, by a command: python -m backend finish --project 7 --dry-run."
+        "at any time by a command: python -m backend finish --project 7 --dry-run."
     )
     assert (answer["finishing"]["curve"], answer["coverage"]) == ([], None)
     shown = client.get("/status/7").text
     assert "Prove it" not in shown and "71" not in shown
     assert (
-        "80\u00a0% of the dataset by itself at 95\u00a0% precision; finish --dry-run says" in shown
+        "80\u00a0% of the dataset by itself at 95\u00a0% precision; nothing is known yet" in shown
     )
+
+
+def test_with_a_dataset_the_page_says_what_the_model_can_label_of_it(page: Page) -> None:
+    page.settings = replace(page.settings, goal_coverage=0.7)
+    client = page.client({})
+    write_record(page.folder, Record("s3://b/news", "id", 1_000_000, 123, 0, 1.0))
+    known = {**SURE, "promises": [{**PROVED, "question": "topic"}]}
+    covered = Coverage("2.3", 240, 60, 999_000, 760, known, 1.0)
+    write_coverage(page.folder, covered)
+    dataset = DatasetStatus("s3://b/news", 1_000_000, 2_000, 400, 1.0, True, coverage=covered)
+    page.loop.status = replace(page.loop.status, dataset=dataset)
+    answer = client.get("/status/7.json").json
+    assert answer is not None
+    said = answer["finishing"]["sentence"]
+    assert said.startswith(
+        "With these 240 labels the model can label 71 % of the remaining 999,000 items at 95 % "
+    )
+    assert said.endswith(
+        " 760 further items are not encoded or cannot be read, so they stay with people."
+    )
+    assert answer["coverage"] == 0.71
+    shown = client.get("/status/7").text
+    assert "The share of the open items that the model can label" in shown
+    assert "Prove it" not in shown, "most items that would prove something are no tasks"
     refused = client.post("/status/7/certify", data={"budget": "40"})
     assert (refused.status_code, seen(page.folder)) == (400, (False, ""))
     assert refused.json is not None and "the pool is a dataset" in refused.json["error"]

@@ -11,7 +11,7 @@ from backend.folder.past import FILE, past_of, rows_in
 from backend.mirror.items import META
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
-from backend.project.history import History, agreement, reached, reasons
+from backend.project.history import History, Outside, agreement, reached, reasons
 from backend.project.round import Round
 from backend.settings import Settings
 from model.heads.head import Head
@@ -168,7 +168,7 @@ def test_answers_that_are_stable_on_the_tasks_are_not_said_to_be_so_on_the_datas
     tmp_path: Path,
 ) -> None:
     add(History(tmp_path), *(played(f"0.{n}", n) for n in (20, 32, 45, 60)))
-    (reason,) = reasons(past_of(tmp_path / FILE), Settings(), outside=9)
+    (reason,) = reasons(past_of(tmp_path / FILE), Settings(), outside=Outside(9))
     assert reason.sentence.endswith("on the items of the dataset that are tasks here.")
 
 

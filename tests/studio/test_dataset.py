@@ -165,7 +165,8 @@ def check_removed(bench: Bench, project: int) -> None:
 
 def check_finish(bench: Bench, project: int, labelled: set[int], out: Path) -> None:
     """What the model says of the dataset is written for each item without a label, once."""
-    assert "said of the whole dataset" in bench.state(project)["finishing"]["sentence"]
+    until("the coverage", lambda: bench.state(project)["dataset"]["coverage"])
+    assert "for any item yet" in bench.state(project)["finishing"]["sentence"]
     version = bench.version(project)
     assert version is not None and version.head is not None
     assert version.facts.outlook == {}, "no promise about the tasks"

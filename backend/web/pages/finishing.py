@@ -1,5 +1,6 @@
 """What the status page says of what the model can label by itself, and of its proof."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from backend.words import exactly, joined, roughly
 from model.finishing.evidence import is_proved
 
 if TYPE_CHECKING:
+    from backend.dataset.coverage import Coverage
     from backend.project.status import Served
 
 WORTH = 0.05
@@ -18,30 +20,86 @@ WORTH = 0.05
 MOST_NEEDED = 10_000
 """Up to so many audit labels it is said how many a proof takes at least."""
 
-NOTHING: Json = {"sentence": "", "coverage": None, "curve": [], "promises": [], "more": None}
+NOTHING: Json = {
+    "sentence": "",
+    "coverage": None,
+    "curve": [],
+    "promises": [],
+    "more": None,
+    "things": "tasks",
+}
 
 
-def finishing_of(served: "Served | None", settings: Settings, instead: str = "") -> Json:
+@dataclass(frozen=True)
+class About:
+    """What is promised, and about what. promises: with names of questions and labels; labels, of
+    which `audits` are audit labels: what the model knows; open: how many `things` it can say
+    something of, and left_out: how many it cannot."""
+
+    outlook: Json
+    promises: list[Json]
+    labels: int
+    audits: int
+    open: int
+    left_out: int
+    things: str = "task"
+
+
+def finishing_of(
+    served: "Served | None",
+    settings: Settings,
+    instead: str = "",
+    covered: "Coverage | None" = None,
+) -> Json:
     """sentence: what the model can label by itself, or why nothing can be said; coverage: the share
     of the open tasks, in [0, 1], None where nothing can be said; curve: rows of `precision`,
     `coverage` (promised) and `likely`; promises: one for each question, or each label, see
     `model.finishing.promise.Promise`, with the question's name; more: the fewest audit labels that
-    would probably gain WORTH, with the coverage that they would make, or None. instead: where it is
-    said if not here, as a sentence without a full stop, or ""."""
+    would probably gain WORTH, with the coverage that they would make, or None; things: what all
+    this is about. instead: where it is said if not here, as a sentence without a full stop, or "";
+    covered: the same of the project's dataset, which then takes the place of the tasks."""
     if served is None:
         return NOTHING
+    if covered is not None:
+        return _told(_of_dataset(covered), settings)
     reason = f"{instead}." if instead else _why_nothing(served)
-    if reason:
-        return {**NOTHING, "sentence": reason}
-    outlook = served.version.facts.outlook
-    goal = {name: outlook[name] for name in ("precision", "confidence", "coverage")}
+    return {**NOTHING, "sentence": reason} if reason else _told(_of_tasks(served), settings)
+
+
+def _of_tasks(served: "Served") -> About:
+    facts = served.version.facts
+    return About(
+        outlook=facts.outlook,
+        promises=_named(facts.outlook["promises"], served),
+        labels=facts.labels,
+        audits=len(served.version.validation),
+        open=facts.ranked,
+        left_out=facts.open - facts.ranked,
+    )
+
+
+def _of_dataset(covered: "Coverage") -> About:
+    return About(
+        outlook=covered.outlook,
+        promises=covered.outlook["promises"],
+        labels=covered.labels,
+        audits=covered.audits,
+        open=covered.items,
+        left_out=covered.left_out,
+        things="item",
+    )
+
+
+def _told(about: About, settings: Settings) -> Json:
+    goal = {name: about.outlook[name] for name in ("precision", "confidence", "coverage")}
     found = {
         **goal,
-        "curve": outlook["curve"],
-        "promises": _named(outlook["promises"], served),
-        "more": _worth_it(outlook),
+        "curve": about.outlook["curve"],
+        "promises": about.promises,
+        "more": _worth_it(about.outlook),
+        "things": f"{about.things}s",
     }
-    sentence = f"{_sentence(found, served, settings)}{_unknown(served)}"
+    sentence = f"{_sentence(found, about, settings)}{_unknown(about)}"
     return {**found, "sentence": sentence}
 
 
@@ -94,53 +152,55 @@ def _worth_it(outlook: Json) -> Json | None:
     return next(gains, None)
 
 
-def _sentence(found: Json, served: "Served", settings: Settings) -> str:
+def _sentence(found: Json, about: About, settings: Settings) -> str:
     if found["coverage"] > 0.0:
-        return f"{_can(found, served)}{_more(found)}"
+        return f"{_can(found, about)}{_more(found)}"
     if any(one["threshold"] is not None for one in found["promises"]):
         unproved = [one["question"] for one in found["promises"] if one["threshold"] is None]
         return f"{_only_some(found, unproved)}{_more(found)}"
-    return f"{_cannot(found, served, settings)}{_more(found)}"
+    return f"{_cannot(found, about, settings)}{_more(found)}"
 
 
-def _can(found: Json, served: "Served") -> str:
-    facts = served.version.facts
+def _can(found: Json, about: About) -> str:
     return (
-        f"With these {facts.labels} labels the model can label {roughly(found['coverage'])} of the "
-        f"remaining {facts.ranked:,} tasks at {_promised(found)}"
+        f"With these {about.labels} labels the model can label {roughly(found['coverage'])} of the "
+        f"remaining {about.open:,} {about.things}s at {_promised(found)}"
     )
 
 
-def _unknown(served: "Served") -> str:
-    """A sentence on the open tasks of which the model says nothing."""
-    count = served.version.facts.open - served.version.facts.ranked
+def _unknown(about: About) -> str:
+    """A sentence on what is open and the model says nothing of."""
+    count, thing = about.left_out, about.things
     if count <= 0:
         return ""
     if count == 1:
-        return " One further task is not encoded or cannot be read, so it stays with people."
-    return f" {count:,} further tasks are not encoded or cannot be read, so they stay with people."
-
-
-def _only_some(found: Json, unproved: list[str]) -> str:
-    if not unproved:
-        return f"The model can label no task wholly by itself at {_promised(found)}"
-    names = joined(dict.fromkeys(unproved), "and")
-    asked = f"{exactly(found['precision'])} precision"
+        return f" One further {thing} is not encoded or cannot be read, so it stays with people."
     return (
-        f"The model can label no task wholly by itself: {asked} is not proved for {names}, and "
-        "a task needs an answer to every question that is asked"
+        f" {count:,} further {thing}s are not encoded or cannot be read, so they stay with people."
     )
 
 
-def _cannot(found: Json, served: "Served", settings: Settings) -> str:
-    there, open_tasks = len(served.version.validation), served.version.facts.ranked
-    start = f"The model cannot promise {exactly(found['precision'])} precision for any task yet"
+def _only_some(found: Json, unproved: list[str]) -> str:
+    thing = found["things"].removesuffix("s")
+    if not unproved:
+        return f"The model can label no {thing} wholly by itself at {_promised(found)}"
+    names = joined(dict.fromkeys(unproved), "and")
+    asked = f"{exactly(found['precision'])} precision"
+    return (
+        f"The model can label no {thing} wholly by itself: {asked} is not proved for {names}, and "
+        f"each {thing} needs an answer to every question that is asked"
+    )
+
+
+def _cannot(found: Json, about: About, settings: Settings) -> str:
+    there, count, thing = about.audits, about.open, about.things
+    start = f"The model cannot promise {exactly(found['precision'])} precision for any {thing} yet"
     if not there and settings.audit_share == 0.0:
         return f"{start}, because no audit labels are drawn (AUDIT_SHARE=0)"
-    least = needed(found["precision"], found["confidence"], open_tasks)
-    if least is None or least > there + open_tasks:
-        return f"{start}, and {_tasks(open_tasks)} that are left are too few to prove it"
-    takes = f"that takes at least {least:,} audit labels without an error among the tasks"
+    least = needed(found["precision"], found["confidence"], count)
+    if least is None or least > there + count:
+        return f"{start}, and {_counted(count, thing)} that are left are too few to prove it"
+    takes = f"that takes at least {least:,} audit labels without an error among the {thing}s"
     are = "is" if there == 1 else "are"
     if there < least:
         return f"{start}; {takes} that it labels, and {there} {are} there"
@@ -154,7 +214,11 @@ def _more(found: Json) -> str:
         is_some = found["coverage"] > 0.0
         return "; further audit labels would hardly change this." if is_some else "."
     share = roughly(more["coverage"])
-    end = f"make it {share}" if found["coverage"] > 0.0 else f"let it label {share} of the tasks"
+    end = (
+        f"make it {share}"
+        if found["coverage"] > 0.0
+        else f"let it label {share} of the {found['things']}"
+    )
     return f"; about {more['labels']} audit labels more would probably {end}."
 
 
@@ -162,8 +226,8 @@ def _promised(found: Json) -> str:
     return f"{exactly(found['precision'])} precision ({exactly(found['confidence'])} confidence)"
 
 
-def _tasks(count: int) -> str:
-    return "the one task" if count == 1 else f"the {count:,} tasks"
+def _counted(count: int, thing: str) -> str:
+    return f"the one {thing}" if count == 1 else f"the {count:,} {thing}s"
 
 
 def needed(precision: float, confidence: float, open_tasks: int) -> int | None:

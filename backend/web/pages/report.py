@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
 from backend.project.certification import outside, seen
-from backend.project.history import outside_of, reasons
+from backend.project.history import Outside, outside_of, reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import labels_of_the_lot, least_confidence
 from backend.settings import Settings
@@ -72,7 +72,8 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         return NOTHING_YET
     past = past_of(folder / FILE)
     asks_first, certified = seen(folder)
-    instead = outside(folder)
+    instead, beyond = outside(folder), outside_of(folder, settings)
+    covered = None if beyond is None else beyond.coverage
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
     return {
@@ -85,33 +86,37 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "curve": curve_of(past.rows, metric),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
-        "reasons": [one.sentence for one in reasons(past, settings, outside_of(folder))],
-        "finishing": finishing_of(served, settings, instead),
+        "reasons": [one.sentence for one in reasons(past, settings, beyond)],
+        "finishing": finishing_of(served, settings, instead, covered),
         "can_prove": can_prove(served) and not instead,
         "asks_first": asks_first,
         "certified": certified,
-        "goals": goals_of(served, settings, metric, is_outside=bool(instead)),
+        "goals": goals_of(served, settings, metric, beyond),
         "budget": budget_of(served.version.facts, settings),
         "versions": versions_of(past.newest, served.store, metric),
     }
 
 
-def goals_of(served: "Served", settings: Settings, metric: Any, *, is_outside: bool) -> list[str]:
-    """The goals of quality that are set, and what is reached; `budget_of` has the others.
-    is_outside: whether the pool is a dataset."""
+def goals_of(
+    served: "Served", settings: Settings, metric: Any, beyond: Outside | None
+) -> list[str]:
+    """The goals of quality that are set, and what is reached; `budget_of` has the others. beyond:
+    the dataset, if the project has one."""
     facts, goals = served.version.facts, []
     if settings.goal_score:
         measured = facts.validation.get(metric)
         low = "not measured yet" if measured is None else f"at least {measured['low']:.2f} now"
         goals.append(f"Goal: {METRIC_NAMES[metric]} of {settings.goal_score:g}; {low}")
     if settings.goal_coverage:
-        coverage = facts.outlook.get("coverage")
+        outlook = facts.outlook
+        if beyond is not None:
+            outlook = {} if beyond.coverage is None else beyond.coverage.outlook
+        coverage = outlook.get("coverage")
         now = "nothing is known yet" if coverage is None else f"{roughly(coverage)} now"
-        what = "dataset" if is_outside else "open tasks"
+        what = "open tasks" if beyond is None else "dataset"
         goals.append(
             f"Goal: the model can label {roughly(settings.goal_coverage)} of the {what} by itself "
-            f"at {exactly(settings.goal_precision)} precision; "
-            + ("finish --dry-run says how far it is" if is_outside else now)
+            f"at {exactly(settings.goal_precision)} precision; {now}"
         )
     return goals
 

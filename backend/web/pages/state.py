@@ -27,6 +27,7 @@ DOING = {
     "review": "Labels are being reviewed",
     "encode": "The dataset is being encoded",
     "rank": "The dataset is being ranked",
+    "cover": "What the model can label of the dataset is being computed",
 }
 
 NAMES_MATTER_BELOW = 200
@@ -90,9 +91,12 @@ def state_of(loop: ProjectLoop) -> Json:
 
 
 def _coverage(status: Status) -> float | None:
-    if status.served is None or status.dataset is not None:
-        return None
-    found: float | None = status.served.version.facts.outlook.get("coverage")
+    found: float | None = None
+    if status.dataset is not None:
+        coverage = status.dataset.coverage
+        found = None if coverage is None else coverage.outlook["coverage"]
+    elif status.served is not None:
+        found = status.served.version.facts.outlook.get("coverage")
     return found
 
 
