@@ -27,6 +27,7 @@ STRATEGY_NAMES = (
     "density_margin",
     "badge",
     "cardinality_margin",
+    "query_synthesis",
 )
 """`auto` and the names in model.choosing.strategies.STRATEGIES (a test holds the two together);
 written out here so that reading the settings does not import the learning side."""

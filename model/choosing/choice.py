@@ -11,6 +11,7 @@ import numpy as np
 from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
 from model.choosing.strategies import STRATEGIES, Strategy
+from model.choosing.synthesis import boundary_points
 from model.choosing.variance import FLAT
 from model.heads.asked import asked_share
 from model.heads.head import Head, centred
@@ -36,6 +37,9 @@ it, drawn again for each round, so that all of a large pool has its turn."""
 
 CELLS = 1 << 24
 """At most this many probabilities are in memory at once: with thousands of labels, not all rows."""
+
+ROW_BY_ROW = {"probs", "targets", "nearness"}
+"""A measure that takes no other arrays does not compare rows with each other."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,8 @@ class Choice:
     def priorities(self, rows: Ints) -> Floats:
         """How much a label of each of these rows would teach, (n,), as far as each row shows by
         itself: `margin` in place of a strategy that compares rows with each other."""
-        strategy = STRATEGIES[COLD_STRATEGY if self._is_cold else self.policy.strategy]
-        if not set(signature(strategy.measure).parameters) <= {"probs", "targets"}:
+        strategy = self._strategy
+        if not set(signature(strategy.measure).parameters) <= ROW_BY_ROW:
             strategy = STRATEGIES["margin"]
         return self._priority(strategy, rows, np.random.default_rng(self.policy.seed))
 
@@ -100,6 +104,39 @@ class Choice:
         knows_nothing = self.head is None and self.priority is None
         return knows_nothing or len(self._training) < self.cold_labels
 
+    @property
+    def _strategy(self) -> Strategy:
+        """What chooses: COLD_STRATEGY, too, in place of one that goes along a boundary where there
+        is none yet."""
+        strategy = STRATEGIES[self.policy.strategy]
+        if self.policy.strategy != "random" and self._is_cold:
+            return STRATEGIES[COLD_STRATEGY]
+        if "nearness" in signature(strategy.measure).parameters and len(self._boundary) == 0:
+            return STRATEGIES[COLD_STRATEGY]
+        return strategy
+
+    @cached_property
+    def _boundary(self) -> Floats:
+        """Points (p, d) on the boundaries of all questions' labels, in random order, among vectors
+        that are centred as the head centres them. The same for whatever part of the open rows the
+        snapshot has."""
+        if self.head is None:
+            return np.zeros((0, self.snapshot.vectors.shape[1]), np.float32)
+        rng = np.random.default_rng([self.policy.seed, len(self._training)])
+        found = [
+            replace(self, snapshot=part)._boundary_of(head, rng)
+            for head, part in self._parts(self.head)
+        ]
+        return rng.permutation(np.concatenate(found))
+
+    def _boundary_of(self, head: Head, rng: np.random.Generator) -> Floats:
+        """The same of one question."""
+        labelled = centred(self.snapshot.vectors[self._training], head.centre)
+        here = replace(head, centre=np.zeros_like(head.centre))
+        return boundary_points(
+            lambda points: here.answers(here.probs(points)), labelled, self._learnt_targets, rng
+        )
+
     def _guarded_share(self) -> float:
         """The share of the tasks that is drawn at random instead of by the strategy."""
         if self.policy.strategy == "random" or not self.policy.guard:
@@ -117,9 +154,7 @@ class Choice:
     def _of_strategy(self, candidates: Ints, rng: np.random.Generator) -> Ints:
         if len(candidates) == 0:
             return candidates
-        is_random = self.policy.strategy == "random"
-        name = COLD_STRATEGY if self._is_cold and not is_random else self.policy.strategy
-        strategy = STRATEGIES[name]
+        strategy = self._strategy
         candidates = self._looked_at(strategy, candidates, rng)
         priority = self._priority(strategy, candidates, rng)
         if len(candidates) > CANDIDATE_LIMIT:
@@ -147,6 +182,7 @@ class Choice:
         known: dict[str, Callable[[], Floats]] = {
             "labelled": lambda: self._vectors(self._training),
             "labelled_priority": lambda: self._priority(strategy, self._training, rng),
+            "nearness": lambda: self._nearness(candidates),
         }
         wants = signature(strategy.choose).parameters
         more = {name: array() for name, array in known.items() if name in wants}
@@ -198,8 +234,8 @@ class Choice:
         """The measure's priorities of the rows: all at once if it compares them with each other
         or with labelled examples, else in chunks."""
         size = len(rows)
-        if self.head is not None and wants <= {"probs", "targets"}:
-            size = max(1, CELLS // len(self.head.labels))
+        if self.head is not None and wants <= ROW_BY_ROW:
+            size = max(1, CELLS // max(self.head.weights.shape))
         found = [np.zeros(0, np.float32)]
         for start in range(0, len(rows), size):
             arrays = self._arrays(rows[start : start + size], rng)
@@ -214,8 +250,14 @@ class Choice:
             "vectors": lambda: self._vectors(candidates),
             "labelled": lambda: self._vectors(self._training),
             "targets": lambda: self._learnt_targets,
+            "nearness": lambda: self._nearness(candidates),
             "rng": lambda: rng,
         }
+
+    def _nearness(self, rows: Ints) -> Floats:
+        """The cosines (n, p) of the rows with the points of the boundary."""
+        centre = self.centre if self.head is None else self.head.centre
+        return centred(self.snapshot.vectors[rows], centre) @ self._boundary.T
 
     def _by_lot(self, rows: Ints) -> Ints:
         """`policy.size` rows at random, by a number that is fixed for each task."""

@@ -7,10 +7,12 @@ only the arrays that it uses, by these names:
 - `vectors` (n, d): the candidates' centred, unit-length vectors,
 - `labelled` (m, d): the vectors of what is labelled already,
 - `targets` (m, c): its labels as 0 and 1,
+- `nearness` (n, p): the candidates' cosines with points made on the head's decision boundary, see
+  model.choosing.synthesis; there is at least one,
 - `rng`: a numpy random generator.
 
-Where it takes probabilities and no vectors it looks at each row alone: of large pools with many
-labels it is given some of the rows at a time.
+Where it takes probabilities or nearness and no vectors it looks at each row alone: of large pools
+it is given some of the rows at a time.
 
 To add one: write the function and a line in STRATEGIES.
 """
@@ -29,6 +31,7 @@ from model.choosing.selection import (
     squared_distances,
     top,
 )
+from model.choosing.synthesis import nearest_in_turn, nearest_point
 from model.choosing.variance import least_variance
 from model.types import Floats, Ints
 
@@ -224,4 +227,5 @@ STRATEGIES: dict[str, Strategy] = {
     "density_margin": Strategy(density_margin, one_per_cluster),
     "badge": Strategy(margin, far_and_wanted),
     "cardinality_margin": Strategy(cardinality_margin, one_per_cluster),
+    "query_synthesis": Strategy(nearest_point, nearest_in_turn),
 }

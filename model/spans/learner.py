@@ -41,8 +41,8 @@ COLD_TEXTS = 5
 tokens: with 30, as for labels of whole texts, F1 was .24 after 20 texts instead of .5 (People's
 Daily)."""
 
-STAND_INS = {"variance": "cluster_margin"}
-"""Strategy that needs probabilities of whole texts -> the one used instead."""
+STAND_INS = {"variance": "cluster_margin", "query_synthesis": "cluster_margin"}
+"""Strategy that needs probabilities or a boundary of whole texts -> the one used instead."""
 
 MEASURES: dict[str, Callable[[Floats, Ints], Floats]] = {"entropy": mean_token_margin}
 """Strategy -> how much a text would teach; by all others the max token margin."""

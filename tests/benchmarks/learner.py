@@ -1,13 +1,14 @@
 """The learner on twelve benchmark sets, by `model.simulate`: DATA/NAME/{train,test}.jsonl.gz.
 
     python -m tests.benchmarks.learner saved DATA OUT [--sets trec6 subj] [--me5 FOLDER]
-    python -m tests.benchmarks.learner strategies DATA OUT [--sets trec6 subj] [--me5 FOLDER]
+    python -m tests.benchmarks.learner strategies DATA OUT [--sets trec6 subj] [--me5 FOLDER] \
+        [--strategies margin random]
 
 `saved`: the full learner, default strategy against random choice (three seeds and more) and against
 all labels of the pool (one). Hours on two cores, minutes on a large GPU; two of it, with different
-sets, can run at once. `strategies`: all of them to 200 labels with the encoder as it comes, minutes
-a set. Both print a table and go on where an earlier one stopped: with the runs that stand in the
-folder `saved`, copied into OUT, the table is printed at once.
+sets, can run at once. `strategies`: all of them, or some, to 200 labels with the encoder as it
+comes, minutes a set. Both print tables and go on where an earlier one stopped: with the runs that
+stand in the folder `saved`, copied into OUT, the table is printed at once.
 """
 
 from argparse import ArgumentParser
@@ -85,12 +86,12 @@ def saved_row(name: str, found: dict[str, Any], full: float) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def strategies_table(found: dict[str, dict[str, Any]]) -> str:
-    """Area under the curve of every strategy (rows) on every set (columns)."""
-    lines = [f"| strategy | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
-    for strategy in STRATEGIES:
+def strategies_table(found: dict[str, dict[str, Any]], figure: str, form: str) -> str:
+    """A figure, such as the area under the curve, of each strategy (rows) on each set (columns)."""
+    lines = [f"| {figure} | {' | '.join(found)} |", f"|---|{'---|' * len(found)}"]
+    for strategy in next(iter(found.values()))["strategies"]:
         rows = [one["strategies"][strategy] for one in found.values()]
-        cells = [f"{row['area']:.3f} ± {row['area_error']:.3f}" for row in rows]
+        cells = [f"{row[figure]:{form}} ± {row[f'{figure}_error']:.3f}" for row in rows]
         lines.append(f"| {strategy} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -103,10 +104,12 @@ def saved(sets: Sequence[str], *where: Any) -> None:
         print(saved_row(name, found, once["strategies"][FULL]["final"]), flush=True)
 
 
-def strategies(sets: Sequence[str], *where: Any) -> None:
-    names = ",".join(STRATEGIES)
-    more = ("--strategy", names, "--no-deep", "--no-guard", "--rounds", "8", "--seeds", "5")
-    print(strategies_table({name: play(name, *where, *more) for name in sets}))
+def strategies(sets: Sequence[str], names: Sequence[str], *where: Any) -> None:
+    more = ["--strategy", ",".join(names), "--no-deep", "--no-guard", "--rounds", "8"]
+    found = {name: play(name, *where, *more, "--seeds", "5") for name in sets}
+    print(strategies_table(found, "area", ".3f"))
+    if "random" in names:
+        print(f"\n{strategies_table(found, 'gain', '+.3f')}")
 
 
 def main() -> None:
@@ -116,9 +119,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--sets", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--me5", default="intfloat/multilingual-e5-small", help="Chinese encoder")
+    parser.add_argument("--strategies", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
     arguments = parser.parse_args()
-    run = {"saved": saved, "strategies": strategies}[arguments.what]
-    run(arguments.sets, arguments.data, arguments.out, arguments.me5)
+    where = (arguments.data, arguments.out, arguments.me5)
+    if arguments.what == "saved":
+        saved(arguments.sets, *where)
+    else:
+        strategies(arguments.sets, arguments.strategies, *where)
 
 
 if __name__ == "__main__":

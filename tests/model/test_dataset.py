@@ -185,11 +185,12 @@ def ranked(ranking: Ranking, tickets: Ints, vectors: Floats | None, size: int = 
     return ranking.chosen().tickets
 
 
+@pytest.mark.parametrize("strategy", ["margin", "query_synthesis"])
 @pytest.mark.parametrize("size", [97, 1200])
-def test_blocks_choose_what_the_whole_pool_would(size: int) -> None:
+def test_blocks_choose_what_the_whole_pool_would(size: int, strategy: str) -> None:
     tickets, vectors = pool(1200)
     known, head = learnt(tickets[:60], vectors[:60])
-    policy = Policy("margin", 30, SHARE, 0, guard=False)
+    policy = Policy(strategy, 30, SHARE, 0, guard=False)
     whole = Snapshot(
         ids=tickets,
         vectors=vectors,

@@ -59,6 +59,7 @@ class Case:
     labelled: Floats | None = None
     targets: Floats | None = None
     labelled_probs: Floats | None = None
+    boundary: Floats | None = None
 
 
 CASES = {
@@ -113,6 +114,10 @@ CASES = {
         vectors=on_circle(0, 90, 180),
         targets=np.eye(2),
     ),
+    # One task for each of the two points, then the second nearest of each.
+    "query_synthesis": Case(
+        [2, 3, 1, 0], vectors=on_circle(0, 30, 50, 80), boundary=on_circle(45, 90)
+    ),
 }
 """`random` and `cluster_centres` have no single right order; each has its own test."""
 
@@ -122,6 +127,9 @@ def ask(name: str, case: Case, k: int, seed: int = 0) -> list[int]:
     strategy = STRATEGIES[name]
     rng = np.random.default_rng(seed)
     wanted = signature(strategy.measure).parameters
+    nearness = None
+    if case.vectors is not None and case.boundary is not None:
+        nearness = case.vectors @ case.boundary.T
 
     def measured(probs: Floats | None, vectors: Floats | None) -> Floats:
         arrays_at_hand = {
@@ -129,6 +137,7 @@ def ask(name: str, case: Case, k: int, seed: int = 0) -> list[int]:
             "vectors": vectors,
             "labelled": case.labelled,
             "targets": case.targets,
+            "nearness": nearness,
             "rng": rng,
         }
         return strategy.measure(**{each: arrays_at_hand[each] for each in wanted})
@@ -139,6 +148,8 @@ def ask(name: str, case: Case, k: int, seed: int = 0) -> list[int]:
     if "labelled_priority" in signature(strategy.choose).parameters:
         more["labelled"] = case.labelled
         more["labelled_priority"] = measured(case.labelled_probs, case.labelled)
+    if "nearness" in signature(strategy.choose).parameters:
+        more["nearness"] = nearness
     rows: list[int] = strategy.choose(priority, vectors, k, rng, **more).tolist()
     return rows
 
