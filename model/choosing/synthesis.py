@@ -86,7 +86,8 @@ def bisected(
         inside, outside = np.where(has_label, middle, inside), np.where(has_label, outside, middle)
     is_between = given(inside)[rows, labels] & ~given(outside)[rows, labels]
     is_close = np.linalg.norm(inside - outside, axis=1) < CLOSE
-    return _unit(inside + outside)[is_between & is_close]
+    points: Floats = _unit(inside + outside)[is_between & is_close]
+    return points
 
 
 def perpendicular(directions: Floats, rng: np.random.Generator) -> Floats:

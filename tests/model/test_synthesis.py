@@ -16,7 +16,7 @@ from model.choosing.synthesis import (
 from model.heads.head import Head
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot
-from model.types import Bools, Floats, LabelGroup
+from model.types import Bools, Floats, Ints, LabelGroup
 
 
 def on_circle(*degrees: float) -> Floats:
@@ -76,7 +76,7 @@ def test_two_labels_of_a_linear_head_are_equally_likely_at_its_points() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     weights = 9 * rng(2).normal(size=(16, 4)).astype(np.float32)
     head = Head("single", tuple("abcd"), weights, np.zeros(4, np.float32), np.zeros(16))
-    targets = head.answers(head.probs(vectors))
+    targets = head.answers(head.probs(vectors)).astype(np.float32)
     found = boundary_points(
         lambda points: head.answers(head.probs(points)), vectors, targets, rng()
     )
@@ -132,7 +132,7 @@ ENOUGH = COLD_LABELS + 20
 BY_SYNTHESIS = Policy("query_synthesis", 4, 0.0, 0, guard=False)
 
 
-def pool(labelled_at: Floats, label: Floats, *open_at: float) -> Snapshot:
+def pool(labelled_at: Floats, label: Ints, *open_at: float) -> Snapshot:
     """Labels 0 and 1 at the given angles (m,), and open tasks at others. The mean of the vectors is
     the centre of the circle, for each has one opposite to it that may not be asked for."""
     vectors = on_circle(*labelled_at, *open_at)
@@ -140,7 +140,7 @@ def pool(labelled_at: Floats, label: Floats, *open_at: float) -> Snapshot:
     answered = np.arange(len(labelled_at))
     is_open = np.zeros(len(vectors), np.bool_)
     is_open[len(answered) : len(answered) + len(open_at)] = True
-    targets = np.eye(2, dtype=np.float32)[label.astype(int)]
+    targets = np.eye(2, dtype=np.float32)[label]
     ids = np.arange(len(vectors))
     return Snapshot(ids, vectors, is_open, answered, targets, ("east", "north"), "single")
 
@@ -173,7 +173,7 @@ def test_of_several_questions_each_has_its_borders() -> None:
     near = np.array([-2, -1, 1, 2])
     of_first, of_second = (*135 + near, *315 + near), (*45 + near, *225 + near)
     snapshot = replace(
-        pool(angles, first, *of_first, *of_second, *90.0 * np.arange(4)),
+        pool(angles, quarters // 2, *of_first, *of_second, *90.0 * np.arange(4)),
         targets=np.stack([~first, first, ~second, second], axis=1).astype(np.float32),
         labels=("side: a", "side: b", "height: a", "height: b"),
         kind="multiple",
