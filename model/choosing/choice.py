@@ -108,9 +108,9 @@ class Choice:
     def _strategy(self) -> Strategy:
         """What chooses: COLD_STRATEGY, too, in place of one that goes along a boundary where there
         is none yet."""
-        strategy = STRATEGIES[self.policy.strategy]
         if self.policy.strategy != "random" and self._is_cold:
             return STRATEGIES[COLD_STRATEGY]
+        strategy = STRATEGIES[self.policy.strategy]
         if "nearness" in signature(strategy.measure).parameters and len(self._boundary) == 0:
             return STRATEGIES[COLD_STRATEGY]
         return strategy
