@@ -16,8 +16,9 @@ from backend.trainer.encoders import loaded
 from backend.trainer.item_reading import reading
 from backend.trainer.messages import Subject
 from model.dataset.engine import EngineFailed
+from model.dataset.kept import Kept
 from model.dataset.parts import Item, Missing, RowParts, VectorParts
-from model.dataset.ranking import Block, Kept, Ranking
+from model.dataset.ranking import Block, Ranking
 from model.storage.damage import broken_rows
 from model.storage.store import Store
 from model.types import Floats

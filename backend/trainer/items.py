@@ -38,8 +38,9 @@ from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
 from model.dataset.engine import Engine, EngineFailed, Local, MakeWork, Results
+from model.dataset.kept import Kept, Places
 from model.dataset.parts import Item, RowParts, part_numbers
-from model.dataset.ranking import Kept, Places, Ranking
+from model.dataset.ranking import Ranking
 from model.dataset.ray import Ray
 from model.dataset.sizes import parts_with
 from model.heads.head import Head

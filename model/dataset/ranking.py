@@ -7,15 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.choosing.audit import draw, in_reserve, interleave
+from model.choosing.audit import draw, in_reserve, interleave, mix
 from model.choosing.choice import Choice
+from model.dataset.kept import Kept, Lowest, Places
+from model.dataset.rare import rare_of
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, audits_of, measured_on, pool_centre
+from model.storage.damage import broken_rows
 from model.types import Bools, Floats, Ints
 
 CANDIDATES = 5000
 """The strategy compares this many items of the highest priority, and as many at random: a strategy
 that considers what a label reveals about the rest needs a sample of the rest."""
+
+NEAREST, NEAREST_SHARE = 100, 0.1
+"""Of each rare label so many of the nearest items are kept. Where labels are rare, this share of
+the items is chosen from these, label by label, instead of by the strategy."""
 
 
 @dataclass(frozen=True)
@@ -26,79 +33,6 @@ class Block:
     part: int
     tickets: Ints
     vectors: Floats | None
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where some items are: parts (n,), places in these (n,), with their tickets (n,) and vectors
-    (n, d), NaN for items of parts that are not encoded."""
-
-    parts: Ints
-    places: Ints
-    tickets: Ints
-    vectors: Floats
-
-    def __len__(self) -> int:
-        return len(self.tickets)
-
-    def take(self, rows: Ints) -> "Places":
-        return Places(self.parts[rows], self.places[rows], self.tickets[rows], self.vectors[rows])
-
-    def and_also(self, others: "Places") -> "Places":
-        """These, then those of the others that are not among them."""
-        return joined(self, others.take(np.flatnonzero(~np.isin(others.tickets, self.tickets))))
-
-
-def joined(first: Places, second: Places) -> Places:
-    """These, then those."""
-    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
-    return Places(*(np.concatenate(pair) for pair in pairs))
-
-
-class Lowest:
-    """The places with the lowest keys seen so far, at most so many, the lowest first; of equal keys
-    the lower ticket, so that the order in which they are seen makes no difference."""
-
-    def __init__(self, most: int, dimension: int) -> None:
-        nothing = np.zeros(0, np.int64)
-        self._most = most
-        self._keys: Floats = np.zeros(0)
-        self._places = Places(nothing, nothing, nothing, np.zeros((0, dimension), np.float16))
-
-    def add(self, keys: Floats, places: Places) -> None:
-        """keys (n,) of these n places."""
-        low = self._lowest(keys, places.tickets)
-        keys = np.concatenate([self._keys, keys[low]])
-        merged = joined(self._places, places.take(low))
-        kept = self._lowest(keys, merged.tickets)
-        self._keys, self._places = keys[kept], merged.take(kept)
-
-    def join(self, other: "Lowest") -> None:
-        """As if what the other one has seen had been added to this one."""
-        self.add(other._keys, other._places)
-
-    def places(self) -> Places:
-        return self._places
-
-    def _lowest(self, keys: Floats, tickets: Ints) -> Ints:
-        lowest: Ints = np.lexsort((tickets, keys))[: self._most]
-        return lowest
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a ranking keeps of the blocks that it has seen: the items of the highest priority, some
-    at random, those of the audit reserve, and some without a vector."""
-
-    best: Lowest
-    at_random: Lowest
-    reserve: Lowest
-    unseen: Lowest
-
-    def join(self, other: "Kept") -> None:
-        """As if its blocks had been seen here."""
-        for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True):
-            mine.join(theirs)
 
 
 class Ranking:
@@ -113,8 +47,11 @@ class Ranking:
         self._training = _without(learnt, in_reserve(learnt.ids, policy.audit_share, policy.seed))
         """What each block is measured with: audit labels teach nothing, and would be left out each
         time."""
-        self.kept = self._nothing()
         self._is_measured = head is not None and policy.strategy != "random"
+        self._rare = None
+        if head is not None and self._is_measured:
+            self._rare = rare_of(self._training, head, policy.seed)
+        self.kept = self._nothing()
 
     def afresh(self) -> "Ranking":
         """The same that has seen nothing yet, to see some of the blocks elsewhere."""
@@ -130,7 +67,8 @@ class Ranking:
         is_audit = lots < policy.audit_share
         if vectors is None:
             vectors = np.full((len(lots), self._learnt.vectors.shape[1]), np.nan, np.float16)
-        is_finite = np.isfinite(vectors).all(axis=1)
+        is_finite = np.ones(len(lots), bool)
+        is_finite[broken_rows(vectors)] = False
         places = Places(
             np.full(len(lots), block.part), np.arange(len(lots)), block.tickets, vectors
         )
@@ -140,9 +78,7 @@ class Ranking:
         ranked = is_free & ~is_audit & is_finite
         self._add(self.kept.at_random, lots, places, ranked)
         if self._is_measured and ranked.any():
-            priority = np.zeros(len(lots))
-            priority[ranked] = self._priorities(places.take(np.flatnonzero(ranked)))
-            self._add(self.kept.best, -priority, places, ranked)
+            self._measure(places.take(np.flatnonzero(ranked)))
 
     def chosen(self) -> Places:
         """The items to ask for, ask-first order, at most `policy.size`, audit tasks at their places
@@ -150,11 +86,13 @@ class Ranking:
         size, share = self._policy.size, self._policy.audit_share
         reserve, unseen = self.kept.reserve.places(), self.kept.unseen.places()
         best, at_random = self.kept.best.places(), self.kept.at_random.places()
-        candidates = best.and_also(at_random).and_also(reserve)
+        nearest = self.kept.nearest_in_turn()
+        candidates = nearest.and_also(best).and_also(at_random).and_also(reserve)
         if len(candidates) > len(reserve):
             choice = self._choice(self._learnt, candidates)
             rows, _ = choice.rows()
-            first = candidates.take(rows - len(self._learnt.ids))
+            chosen = candidates.take(rows - len(self._learnt.ids))
+            first = self._with_nearest(chosen, nearest)
         else:
             both = unseen.and_also(reserve)
             rows = np.arange(len(both))
@@ -167,7 +105,29 @@ class Ranking:
     def _nothing(self) -> Kept:
         size, dimension = self._policy.size, self._learnt.vectors.shape[1]
         most = (CANDIDATES, max(CANDIDATES, size), size, size)
-        return Kept(*(Lowest(one, dimension) for one in most))
+        best, at_random, reserve, unseen = (Lowest(one, dimension) for one in most)
+        rare = 0 if self._rare is None else len(self._rare)
+        nearest = tuple(Lowest(NEAREST, dimension) for _ in range(rare))
+        return Kept(best, at_random, reserve, unseen, nearest)
+
+    def _measure(self, places: Places) -> None:
+        self.kept.best.add(-self._priorities(places), places)
+        if self._rare is not None:
+            distances = self._rare.distances(places.vectors)
+            for lowest, keys in zip(self.kept.nearest, distances.T, strict=True):
+                lowest.add(keys, places)
+
+    def _with_nearest(self, chosen: Places, nearest: Places) -> Places:
+        """What was chosen, with NEAREST_SHARE of it from the nearest; audit tasks stay where they
+        are."""
+        policy = self._policy
+        both = nearest.and_also(chosen)
+        rows = both.rows_of(chosen.tickets)
+        others = np.flatnonzero(~in_reserve(chosen.tickets, policy.audit_share, policy.seed))
+        rng = np.random.default_rng([policy.seed, len(self._learnt.ids)])
+        which = np.arange(len(nearest))
+        rows[others] = mix(rows[others], which, NEAREST_SHARE, len(others), rng)
+        return both.take(rows)
 
     def _add(self, kept: Lowest, keys: Floats, places: Places, which: Bools) -> None:
         rows = np.flatnonzero(which)

@@ -15,7 +15,7 @@ from model.choosing.strategies import STRATEGIES
 from model.dataset.parts import Item, RowParts, VectorParts
 from model.dataset.ranking import Block, Ranking
 from model.dataset.source import BadDataset, Source
-from model.heads.head import Head, fit_head
+from model.heads.head import Head, centred, fit_head
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot, pool_centre
 from model.storage.damage import Damaged
@@ -263,11 +263,75 @@ def test_items_that_cannot_be_encoded_come_last() -> None:
     assert set(found[5:]) == set(tickets[10:])
 
 
-def test_groups_seen_elsewhere_choose_what_one_ranking_chooses() -> None:
-    """In any order, also where items are equal: which ones are chosen is not left to chance."""
+RARE, NEAR = 8, 600
+"""The place of the only example of a rare label, and the first of what is like it."""
+
+
+def with_a_rare_label() -> tuple[Ints, Floats, Snapshot, Head]:
+    """As `pool` and `learnt`, with 30 items far from all others, one of which is labelled."""
     tickets, vectors = pool(1200)
-    vectors[200:1000] = vectors[1000]
-    known, head = learnt(tickets[:60], vectors[:60])
+    far = np.eye(1, DIMENSION, 1) * 5.0
+    rows = np.array([RARE, *range(NEAR, NEAR + 29)])
+    vectors[rows] = far + 0.1 * vectors[rows]
+    known, _ = learnt(tickets[:60], vectors[:60])
+    targets = np.column_stack([known.targets, np.zeros(60)]).astype(np.float32)
+    targets[RARE] = [0.0, 0.0, 1.0]
+    labels = ("a", "b", "rare")
+    known = replace(known, targets=targets, labels=labels)
+    centre = pool_centre(vectors, 0)
+    return tickets, vectors, known, fit_head(vectors[:60], targets, "single", labels, centre)
+
+
+def balanced() -> tuple[Ints, Floats, Snapshot, Head]:
+    tickets, vectors = pool(1200)
+    return tickets, vectors, *learnt(tickets[:60], vectors[:60])
+
+
+def nearest_to_the_example(tickets: Ints, vectors: Floats, head: Head) -> set[int]:
+    """The five items that are most like it."""
+    free = np.arange(60, len(tickets))
+    free = free[~in_reserve(tickets[free], SHARE, 0)]
+    cosines = centred(vectors[free], head.centre) @ centred(vectors[[RARE]], head.centre)[0]
+    return set(tickets[free[np.argsort(-cosines)[:5]]].tolist())
+
+
+def test_items_like_an_example_of_a_rare_label_are_asked_for() -> None:
+    """A label that one item in 10,000 has is in no random sample. What was labelled with it says
+    where to look, unless it is an audit label."""
+    tickets, vectors, known, head = with_a_rare_label()
+    policy = Policy("variance", 80, SHARE, 0, guard=False)
+    found = ranked(Ranking(known, head, policy, tickets[:60]), tickets, vectors)
+    assert nearest_to_the_example(tickets, vectors, head) <= set(found.tolist())
+    assert in_reserve(found, SHARE, 0).sum() == 8
+
+
+def test_audit_labels_do_not_say_where_to_look() -> None:
+    tickets, vectors, known, _ = with_a_rare_label()
+    rows, centre = np.flatnonzero(np.arange(60) != RARE), pool_centre(vectors, 0)
+    head = fit_head(vectors[rows], known.targets[rows], "single", known.labels, centre)
+    audit = np.flatnonzero(in_reserve(tickets, SHARE, 0))[-1]
+    tickets[[RARE, audit]] = tickets[[audit, RARE]]
+    known = replace(known, ids=tickets[:60])
+    policy = Policy("variance", 80, SHARE, 0, guard=False)
+    found = ranked(Ranking(known, head, policy, tickets[:60]), tickets, vectors)
+    assert not nearest_to_the_example(tickets, vectors, head) <= set(found.tolist())
+
+
+def test_a_label_that_nobody_has_given_is_looked_for_where_its_name_points() -> None:
+    tickets, vectors, known, head = with_a_rare_label()
+    known = replace(known, targets=known.targets * [1.0, 1.0, 0.0])
+    policy = Policy("variance", 80, SHARE, 0, guard=False)
+    found = ranked(Ranking(known, head, policy, tickets[:60]), tickets, vectors)
+    assert np.isin(found, tickets[NEAR : NEAR + 29]).sum() >= 7
+
+
+@pytest.mark.parametrize("make", [balanced, with_a_rare_label])
+def test_groups_seen_elsewhere_choose_what_one_ranking_chooses(
+    make: Callable[[], tuple[Ints, Floats, Snapshot, Head]],
+) -> None:
+    """In any order, also where items are equal: which ones are chosen is not left to chance."""
+    tickets, vectors, known, head = make()
+    vectors[200:600], vectors[610:620] = vectors[1000], vectors[610]
     whole = Ranking(known, head, Policy("margin", 300, SHARE, 0, guard=False), tickets[:60])
     expected = ranked(whole.afresh(), tickets, vectors, 100).tolist()
     for number in (7, 2, 11, 0, 5, 1, 10, 3, 9, 4, 8, 6):
