@@ -16,12 +16,12 @@ from pyarrow import parquet
 from backend.__main__ import main
 from backend.dataset.coverage import read_coverage
 from backend.dataset.record import Record, folder_of, rows_of, vectors_of, write_record
+from backend.folder.past import FILE as HISTORY
 from backend.interface.content import key_of
 from backend.mirror.finished import marked
 from backend.mirror.identity import CREATED
 from backend.mirror.items import META
 from backend.mirror.pool import Pool
-from backend.project.history import FILE as HISTORY
 from backend.project.history import append, facts_of, reached
 from backend.project.pin import pin
 from backend.project.status import Served

@@ -46,11 +46,10 @@ def play(arguments: Any, folder: Path) -> None:
         for each in (
             ["--dry-run"],
             ["--out", str(folder / "answers.jsonl")],
-            ["--to", "predictions"],
-            ["--undo"],
+            *arguments.at_leisure * [["--to", "predictions"], ["--undo"]],
             ["--to", "predictions", "--full-speed"],
             *arguments.more_commands * [["--to", "annotations", "--as", MODEL, "--full-speed"]],
-            *arguments.more_commands * [["--undo", "--full-speed"]],
+            ["--undo", "--full-speed"],
         ):
             print(json.dumps(finish(bench, project, each)), flush=True)
 
@@ -113,6 +112,12 @@ def main() -> None:
     parser.add_argument("--label-studio", required=True, help="the executable")
     parser.add_argument("--tasks", type=int, default=2225)
     parser.add_argument("--short", action="store_true", help="texts of a dozen words")
+    parser.add_argument(
+        "--full-speed-only",
+        action="store_false",
+        dest="at_leisure",
+        help="no commands that leave Label Studio most of the time to people",
+    )
     parser.add_argument(
         "--no-annotations", dest="more_commands", action="store_const", const=0, default=1
     )
