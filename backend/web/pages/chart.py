@@ -113,7 +113,7 @@ def _goal(points: Sequence[dict[str, Any]], goal: float, place: Place) -> str:
 
 
 def _axes(first: float, last: float, place: Place) -> str:
-    parts = ['<text x="6" y="22">share of the open tasks that the model can label</text>']
+    parts = ['<text x="6" y="22">share that the model can label</text>']
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         _, y = place(first, share)
         parts.append(

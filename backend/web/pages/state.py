@@ -39,7 +39,7 @@ GAUGES = {
     "open_tasks": "Tasks that are not labelled",
     "open_items": "Items of the dataset that are not labelled, those that are tasks included",
     "score": "Accuracy, or micro-F1 where a task has several labels, on the audit labels",
-    "coverage": "Share of the open tasks that the model can label by itself at GOAL_PRECISION",
+    "coverage": "Share of the open tasks, or of the dataset, that the model can label by itself",
     "in_trouble": "1 while something is wrong; the status page says what",
 }
 
@@ -54,8 +54,8 @@ def state_of(loop: ProjectLoop) -> Json:
     the number of tasks and the first; beginning: what was taken over from an earlier project, in
     sentences, or None; certifying: how the proof of what the model may label goes on, or how it
     ended, or None; is_certifying: whether it goes on; dataset: the pool outside of Label Studio, or
-    None; coverage: the share of the open tasks that the model can label by itself, or None, as
-    always with a dataset; trouble: what is wrong and how to fix it, or None; training_trouble: why
+    None; coverage: the share of the open tasks, or of the dataset's items, that the model can label
+    by itself, or None; trouble: what is wrong and how to fix it, or None; training_trouble: why
     the trainer's last job failed, or None; reading: the share of the tasks that has been read while
     they are read from Label Studio for the first time, or None; activity: what the trainer is
     doing, with the share that is done, or None.
