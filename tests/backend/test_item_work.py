@@ -191,7 +191,8 @@ def test_a_worker_that_does_not_see_the_folder_is_named(nodes: Nodes, tmp_path: 
 def test_a_cluster_that_goes_in_the_middle_is_named(subject: Subject, tmp_path: Path) -> None:
     pytest.importorskip("ray")
     nodes = Nodes(Path(f"/tmp/ray-{os.getpid()}-gone"))
-    done = Ray(nodes.cluster).map(partial(Encoding, subject, 0), [0, 1, 2])
+    # Far more work than can be done until it is gone.
+    done = Ray(nodes.cluster).map(partial(Encoding, subject, 0), [0, 1, 2] * 100)
     while next(done) is None:
         pass
     nodes.kill()
