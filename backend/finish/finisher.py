@@ -127,6 +127,8 @@ class Finisher:
             self._interface(pool)
             with counting("taking back", 0, "task") as bar:
                 undo = Undo(self._studio, pool, ledger, self._pace(full_speed), bar.update)
+                if warning := undo.warning():
+                    self._say(warning)
                 bar.total = undo.count()
                 with self._said_how_far(lambda: f"{bar.n:,} of {bar.total:,} tasks are done"):
                     lines = list(undo.all())

@@ -18,6 +18,9 @@ from backend.types import Json
 AT_ONCE = 20
 """Deletions between two waits."""
 
+MANY = 1000
+"""So many predictions of a served version take minutes."""
+
 Tell = Callable[[int], object]
 
 
@@ -35,6 +38,19 @@ class Undo:
         """How many tasks there are to look at."""
         known = sum(self._ledger.count(run) for run in self._ledger.runs())
         return known + len(self._strays())
+
+    def warning(self) -> str:
+        """What will take long, in a sentence without a full stop; "" if nothing will."""
+        runs = [run for run in self._ledger.runs() if run.target == PREDICTIONS]
+        count = sum(self._ledger.count(run) for run in runs if self._is_in_use(run.version))
+        if count < MANY:
+            return ""
+        return (
+            f"{count:,} predictions are of the version that Label Studio serves, or served within "
+            f"the last {OPEN_SECONDS / 3600:.0f} hours, so they are deleted one by one: a few a "
+            "second, or ten with --full-speed. Once another version has been served for that long, "
+            "all of them go at once. Whatever interrupts this, give the same command again"
+        )
 
     def all(self) -> Iterator[str]:
         """Take back everything, the newest first. Yields what was done, in sentences."""

@@ -16,7 +16,7 @@ import pytest
 from pyarrow import parquet
 
 from backend.__main__ import main
-from backend.finish import predictions
+from backend.finish import predictions, undo
 from backend.finish.finisher import LOCK
 from backend.finish.ledger import Ledger
 from backend.finish.pace import LONG, MOST_ROWS, Batches, Pace
@@ -557,8 +557,10 @@ def test_undo_finds_annotations_without_its_ledger(project: Project, command: Co
 
 
 def test_undo_of_the_served_version_keeps_what_orders_the_queue(
-    project: Project, command: Command
+    project: Project, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """100,000 take hours: that is said before they begin."""
+    monkeypatch.setattr(undo, "MANY", TASKS - AUDITS - 10)
     shortlist = sorted(project.open)[:10]
     ours = [{"task": task, "model_version": "0.3", "score": 0.1} for task in shortlist]
     project.predictions = list(ours)
@@ -568,6 +570,7 @@ def test_undo_of_the_served_version_keeps_what_orders_the_queue(
         one["id"] = place
     status, said = command("--undo")
     assert status == 0, said
+    assert f"{TASKS - AUDITS - 10} predictions are of the version that Label Studio serves" in said
     assert f"Deleted the predictions of version 0.3 on {TASKS - AUDITS - 10} tasks" in said
     assert project.predictions == ours
     with closing(project.pool()) as pool:
