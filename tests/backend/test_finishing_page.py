@@ -169,7 +169,7 @@ def test_with_a_dataset_the_page_names_the_command_in_place_of_the_tasks(page: P
     )
     assert (answer["finishing"]["curve"], answer["coverage"]) == ([], None)
     shown = client.get("/status/7").text
-    assert "Prove it" not in shown and "71" not in shown
+    assert "Prove it" not in shown and "71\u00a0%" not in shown
     assert (
         "80\u00a0% of the dataset by itself at 95\u00a0% precision; nothing is known yet" in shown
     )

@@ -44,6 +44,7 @@ def kept_and_broken(make: Callable[[int], Pool], goal: Goal) -> tuple[int, int]:
     return len(found) - broken, broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "goal"),
     [
@@ -63,6 +64,7 @@ def test_few_promises_are_broken(make: Callable[[int], Pool], goal: Goal) -> Non
     assert kept >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "goal"),
     [

@@ -13,7 +13,7 @@ from model.simulated_finish import Finished, Given, finish_summary, finish_table
 
 WORDS = {"animals": ("cat", "dog", "horse", "cow"), "money": ("bank", "stock", "loan", "tax")}
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
