@@ -26,7 +26,6 @@ from backend.errors import BackendError
 from backend.folder.lock import lock_of
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
-from backend.interface.values import keys_in
 from model.dataset.parts import Item, RowParts
 from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
 from model.dataset.source import BadDataset, Row, Source
@@ -151,7 +150,7 @@ class _Adding:
     def _nothing_shown(self) -> str:
         if not self._blank:
             return f"{self._source.address} has no rows"
-        keys = [key for one in self._config.sources for key in keys_in(one.value)]
+        keys = [key for source in self._config.sources for key in source.keys]
         return (
             f"None of the {self._blank} rows shows anything: the labelling interface shows "
             f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. {RENAME}"

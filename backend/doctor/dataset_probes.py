@@ -15,10 +15,11 @@ from pathlib import Path
 from backend.dataset.record import Record, has_dataset, read_record, rows_of
 from backend.errors import DatasetDamaged, UnsupportedConfig
 from backend.interface.parse import parse
-from backend.interface.values import STEP, keys_in
+from backend.interface.values import STEP
+from backend.project.cluster import cluster_of
 from backend.settings import Settings
 from backend.types import Json
-from model.dataset.engine import Cluster, EngineFailed
+from model.dataset.engine import EngineFailed
 from model.dataset.parts import Item, RowParts
 from model.dataset.ray import Ray
 from model.storage.damage import Damaged
@@ -94,7 +95,7 @@ def _shown(xml: str, settings: Settings) -> list[str]:
         sources = parse(xml, aliases=settings.aliases).sources
     except UnsupportedConfig:
         return []
-    return list(dict.fromkeys(key for one in sources for key in keys_in(one.value)))
+    return list(dict.fromkeys(key for source in sources for key in source.keys))
 
 
 def _lacking(
@@ -142,9 +143,9 @@ def source_trouble(address: str, seconds: float = SOURCE_SECONDS) -> str:
 
 
 def _cluster_trouble(settings: Settings) -> str | None:
-    if not settings.ray_address:
+    cluster = cluster_of(settings)
+    if cluster is None:
         return None
-    cluster = Cluster(settings.ray_address, settings.ray_worker_cpus, settings.ray_worker_gpus)
     try:
         Ray(cluster).check()
     except EngineFailed as error:

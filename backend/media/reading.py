@@ -17,6 +17,7 @@ from model.media.clips import read_clip
 from model.media.files import UnreadableMedia
 from model.media.pictures import read_picture
 from model.media.sounds import read_sound
+from model.storage.states import StateStore
 from model.storage.store import Store
 from model.storage.vectors import content_key
 from model.types import EncoderSpec, Floats, Medium, is_of_text
@@ -48,11 +49,12 @@ class Reader:
         nothing of clips and sounds; `record` names each task with media while it is read."""
         self._layout, self._rate, self._record = spec.layout, encoder.rate, record
         names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
-        kept = None if store is None else store.frozen
-        self._once = ReadOnce(
-            encoder.frozen,
-            kept and (lambda medium, dimension: kept(medium, names[medium], dimension)),
-        )
+
+        def states_of(medium: Medium, dimension: int) -> StateStore:
+            assert store is not None
+            return store.frozen(medium, names[medium], dimension)
+
+        self._once = ReadOnce(encoder.frozen, None if store is None else states_of)
         self._session = Session(
             access.url, access.token, access.spare_token, repeats=0, headers=access.headers
         )

@@ -38,7 +38,7 @@ class Certification:
         return 0 if self.now is None else max(0, self.now.budget - self.given)
 
 
-def outside(folder: Path) -> str:
+def said_elsewhere(folder: Path) -> str:
     """How to see what the model may label by itself where the pool of the project in this folder is
     a dataset, in a sentence; "" where it is not. Audit labels prove things of the whole dataset:
     the tasks are what the model was unsure of."""
@@ -64,7 +64,7 @@ def start(pool: Pool, store: Store, goal: Goal, budget: int) -> None:
             f"A budget of {budget} audit labels cannot be asked for: it must be between 1 and "
             f"{certified.MOST_BUDGET}, such as 100"
         )
-    instead = outside(store.folder)
+    instead = said_elsewhere(store.folder)
     if instead:
         raise BadRequest(
             "Audit labels cannot be asked for first where the pool is a dataset: most of the items "
@@ -111,7 +111,7 @@ def _check_provable(version: Version | None) -> None:
 
 def look(pool: Pool, settings: Settings, labelling: Labelling, instead: str = "") -> Certification:
     """What goes on. Ended here where its budget is used, and where the pool is a dataset by now:
-    then `instead` says so, see `outside`."""
+    then `instead` says so, see `said_elsewhere`."""
     now = certified.current(pool)
     if now is not None and instead:
         certified.end(pool, f"Certification ended, because the pool is a dataset now. {instead}.")

@@ -79,6 +79,8 @@ class Feed:
         self._shortlist: Shortlist | None = None
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
+        self._covered = ("", 0)
+        """The version and the labels with which the coverage was asked for last."""
 
     def look(
         self, labelling: Labelling, config: LabelConfig, training: Training, began: float
@@ -94,24 +96,27 @@ class Feed:
         batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
         room = self._context.settings.open_tasks - labelling.open_tasks
         state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
+        ranked_with = self._ranked_with(record, training)
         if not is_waiting(self._pool, began):
-            self._refill(record, state, training)
+            self._refill(record, state, training, ranked_with)
         encoder = training.encoder_of_items()
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
         if encoder is not None and encoded < record.parts:
             training.request_items(encoder)
-        coverage = self._cover(record, state, training)
+        coverage = self._cover(ranked_with[1], state, training)
         status = self._status(record, labelling, training, encoded / record.parts)
         return replace(status, waits=self._why_it_waits(status, state), coverage=coverage)
 
-    def _cover(self, record: Record, state: Supply, training: Training) -> Coverage | None:
+    def _cover(self, version: str, state: Supply, training: Training) -> Coverage | None:
         """What the model can label of the dataset, as far as it was computed; computed again as
-        often as the dataset is asked."""
-        settings = self._context.settings
+        often as the dataset is asked. Of a version without a head nothing can be said, so the same
+        is not asked twice."""
+        settings, asked = self._context.settings, (version, state.labels)
         goal = settings.goal_precision, settings.goal_confidence
         known = read_coverage(self._context.folder, *goal)
-        _, version = self._ranked_with(record, training)
-        if version and state.labels and (known is None or state.is_due(known.labels)):
+        is_due = known is None or state.is_due(known.labels)
+        if version and state.labels and is_due and asked != self._covered:
+            self._covered = asked
             training.request_coverage(version)
         return known
 
@@ -147,8 +152,14 @@ class Feed:
         is_tuned = self._context.settings.deep_rounds
         return shortage(record.items, dimension, encoded, free, is_tuned=is_tuned)
 
-    def _refill(self, record: Record, state: Supply, training: Training) -> None:
-        last, (encoder, version) = last_import(self._pool), self._ranked_with(record, training)
+    def _refill(
+        self,
+        record: Record,
+        state: Supply,
+        training: Training,
+        ranked_with: tuple[int | None, str],
+    ) -> None:
+        last, (encoder, version) = last_import(self._pool), ranked_with
         # What was imported before anything was encoded came at random.
         is_due = state.is_due(last.labels) or (bool(version) and not last.version)
         is_wanted = state.runs_out() or (state.room >= state.batch and is_due)

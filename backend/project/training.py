@@ -13,6 +13,7 @@ from backend.media.access import access_of, without_tokens
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.beginning import Beginning
+from backend.project.cluster import cluster_of
 from backend.project.context import ProjectContext
 from backend.project.encoder_spec import ignored_by, is_tunable, spec_of
 from backend.project.transfer import take_over
@@ -33,7 +34,6 @@ from backend.trainer.messages import (
     kind_of,
 )
 from model.choosing.choice import SCORED_ROWS
-from model.dataset.engine import Cluster
 from model.learner import deep_round_due, resolve_strategy
 from model.storage.store import EncoderMeta, Store
 from model.types import Ints, is_of_text
@@ -182,7 +182,7 @@ class Training:
 
     def request_items(self, encoder: int) -> None:
         """Have more of the dataset encoded."""
-        request = EncodeItems(self._subject(), encoder, self._cluster())
+        request = EncodeItems(self._subject(), encoder, cluster_of(self._settings))
         self._submit_about_items(f"encode {encoder}", request)
 
     def request_ranking(self, encoder: int | None, version: str, size: int) -> None:
@@ -198,7 +198,7 @@ class Training:
             audit_share=settings.audit_share,
             guard=settings.guard,
             empty_is_none=settings.empty_is_none,
-            cluster=self._cluster(),
+            cluster=cluster_of(self._settings),
         )
         self._submit_about_items("rank", request, is_urgent=True)
 
@@ -213,18 +213,11 @@ class Training:
             audit_share=settings.audit_share,
             empty_is_none=settings.empty_is_none,
         )
-        self._submit_about_items("cover", request)
+        self._submit("cover", request)
 
     def _submit_about_items(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
         if time.monotonic() > self._items_failed_at + RETRY_SECONDS:
             self._submit(what, request, is_urgent=is_urgent)
-
-    def _cluster(self) -> Cluster | None:
-        """The Ray cluster that works on the dataset; None: the trainer does."""
-        settings = self._settings
-        if not settings.ray_address:
-            return None
-        return Cluster(settings.ray_address, settings.ray_worker_cpus, settings.ray_worker_gpus)
 
     def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
@@ -335,7 +328,7 @@ class Training:
         self._troubles.note(str(error))
         if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
-        if isinstance(job.request, EncodeItems | RankItems | CoverItems):
+        if isinstance(job.request, EncodeItems | RankItems):
             self._items_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())

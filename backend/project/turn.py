@@ -96,8 +96,8 @@ class Turns:
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
         self._certification = Certification(Goal())
-        self._outside = ""
-        """See backend.project.certification.outside."""
+        self._elsewhere = ""
+        """See backend.project.certification.said_elsewhere."""
 
     def close(self) -> None:
         """Close files and connections."""
@@ -132,10 +132,10 @@ class Turns:
         log_new_reasons(self._project, self._status.not_learnt, lost)
         self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
         pinned = pinned_version(self._pool, self._store, config)
-        self._outside = certification.outside(self._context.folder)
-        if not self._outside:  # at once, or the page speaks of a dataset that was taken away
+        self._elsewhere = certification.said_elsewhere(self._context.folder)
+        if not self._elsewhere:  # at once, or the page speaks of a dataset that was taken away
             self._status = replace(self._status, dataset=None)
-        found = certification.look(self._pool, self._settings, labelling, self._outside)
+        found = certification.look(self._pool, self._settings, labelling, self._elsewhere)
         self._see_certification(found)
         now = self._look_at_pool(config, labelling, pinned)
         yield self._status
@@ -320,7 +320,7 @@ class Turns:
             *(self._pool.revision(), config, encoder, covered, len(keys), names, name),
             used=0.0 if is_read(self._pool) else self._used(labelling),
             certifying=self._certification.now,
-            is_outside=bool(self._outside),
+            is_outside=bool(self._elsewhere),
         )
 
     def _see_beginning(self) -> None:
@@ -374,7 +374,7 @@ class Turns:
             previous=None if served is None else served.version,
             pinned=pinned,
             sources=self._earlier_votes,
-            goal=None if self._outside else self._certification.goal,
+            goal=None if self._elsewhere else self._certification.goal,
             certify=self._certification.left,
         )
 

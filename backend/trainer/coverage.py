@@ -4,13 +4,11 @@ import time
 from dataclasses import replace
 
 from backend.dataset.coverage import Coverage, write_coverage
-from backend.dataset.record import read_record
 from backend.dataset.whole import whole_of
-from backend.errors import BackendError
 from backend.interface.questions import LabelConfig
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
-from backend.trainer.item_work import TAKEN_AWAY
+from backend.trainer.item_work import record_of
 from backend.trainer.messages import CoverItems
 from backend.trainer.report import Report
 from backend.types import Json
@@ -24,9 +22,7 @@ def cover_items(job: CoverItems, report: Report) -> Json:
     """Compute the share of the dataset that a version can label at the goal's precision, and the
     whole trade, from the audit labels; other work is let in between two parts."""
     subject, store = job.subject, Store(job.subject.folder)
-    record, version = read_record(subject.folder), store.load_version(job.version)
-    if record is None:
-        raise BackendError(TAKEN_AWAY)
+    record, version = record_of(subject), store.load_version(job.version)
     head, config = version.head, subject.config
     if head is None:
         return {"version": version.name, "coverage": None}

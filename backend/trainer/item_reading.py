@@ -21,7 +21,7 @@ TEXTS_AT_ONCE, MEDIA_AT_ONCE = 1024, 8
 """Items that are encoded together: pictures stand in memory meanwhile, and people wait for other
 work until all of them are fetched."""
 
-DEADLY = (
+ENDED_THE_PROCESS = (
     "reading it ended the process twice, or used up its memory: replace what it shows with "
     "something smaller"
 )
@@ -78,7 +78,7 @@ class _Media:
 
     def __init__(self, reader: Reader, record: ReadingRecord, whose: Whose, shown: Shown) -> None:
         self._reader, self._record, self._whose, self._shown = reader, record, whose, shown
-        self.reasons: dict[int, str] = dict.fromkeys(record.deadly(), DEADLY)
+        self.reasons: dict[int, str] = dict.fromkeys(record.deadly(), ENDED_THE_PROCESS)
         self._passing: dict[int, str] = {}
         """Why items could not be read at the first attempt."""
 
@@ -86,7 +86,7 @@ class _Media:
         """Raises BackendError where most could not be read for a reason that may pass."""
         suspects = set(self._record.suspects())
         together = [place for place in self._shown if place not in suspects]
-        alone = [place for place in self._shown if place in suspects - set(self.reasons)]
+        alone = [place for place in suspects & self._shown.keys() if place not in self.reasons]
         yield from self._read(together, MEDIA_AT_ONCE)
         yield from self._read(alone, 1)
         again, self._passing = list(self._passing), {}

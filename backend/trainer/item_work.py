@@ -9,7 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.dataset.record import read_reads, read_record, reads_of, rows_of, vectors_of
+from backend.dataset.record import (
+    Record,
+    read_reads,
+    read_record,
+    reads_of,
+    rows_of,
+    vectors_of,
+)
 from backend.errors import BackendError
 from backend.interface.content import parts_of
 from backend.trainer.encoders import loaded
@@ -109,6 +116,14 @@ class Seeing:
             ranking.see(Block(number, self._rows.tickets(number), vectors))
             yield None
         yield group, ranking.kept
+
+
+def record_of(subject: Subject) -> Record:
+    """The project's dataset. Raises BackendError where it was taken away."""
+    record = read_record(subject.folder)
+    if record is None:
+        raise BackendError(TAKEN_AWAY)
+    return record
 
 
 def files_of(folder: Path, encoder: int | None) -> tuple[RowParts, VectorParts | None]:

@@ -13,12 +13,10 @@ from backend.dataset.record import (
     Record,
     encoded_parts,
     read_reads,
-    read_record,
     rows_of,
     vectors_of,
 )
 from backend.dataset.shortlist import Shortlist, ShortlistItem, write_shortlist
-from backend.errors import BackendError
 from backend.interface.content import key_of, parts_of
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
@@ -26,14 +24,14 @@ from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.mirror.targets import given_labels, targets_of
 from backend.trainer.item_work import (
-    TAKEN_AWAY,
     EncodedPart,
     Encoding,
     Group,
     Seeing,
     files_of,
+    record_of,
 )
-from backend.trainer.messages import EncodeItems, RankItems, Subject
+from backend.trainer.messages import EncodeItems, RankItems
 from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
@@ -78,7 +76,7 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
     """Encode the parts of the dataset that have no vectors by this encoder yet, in a random order,
     so that the encoded ones are a fair sample. Stops after TURN_SECONDS."""
     until = time.monotonic() + TURN_SECONDS
-    folder, record = job.subject.folder, _record(job.subject)
+    folder, record = job.subject.folder, record_of(job.subject)
     run = _runs.pop(folder, None)
     if run is None or (run.record, run.encoder) != (record, job.encoder):
         run = _begun(job, record)
@@ -156,7 +154,7 @@ def rank_items(job: RankItems, report: Report) -> Json:
     """Choose the items to import next, and have their vectors known under what they show: as tasks
     they need not be encoded again."""
     subject, encoder = job.subject, job.encoder
-    record = _record(subject)
+    record = record_of(subject)
     store, pool = Store(subject.folder), Pool(subject.folder / MIRROR)
     labelling = pool.labelling(subject.config, job.empty_is_none)
     head = store.load_version(job.version).head if job.version else None
@@ -216,13 +214,6 @@ def _see(
             ranking.kept.join(found[1])
             del left[found[0]]
     return list(left)
-
-
-def _record(subject: Subject) -> Record:
-    record = read_record(subject.folder)
-    if record is None:
-        raise BackendError(TAKEN_AWAY)
-    return record
 
 
 def _learnt(

@@ -127,7 +127,7 @@ def test_it_ends_where_a_dataset_is_added(store: Store, pool: Pool) -> None:
     """What it would prove is a matter of the dataset from then on, not of the tasks."""
     certification.start(pool, store, GOAL, 30)
     write_record(store.folder, Record("s3://b/news", "id", 10, 1, 0, 1.0))
-    instead = certification.outside(store.folder)
+    instead = certification.said_elsewhere(store.folder)
     found = certification.look(pool, Settings(), pool.labelling(CONFIG, False), instead)
     assert (found.now, found.left) == (None, 0)
     is_going_on, ended = certification.seen(store.folder)

@@ -127,6 +127,13 @@ def test_columns_that_the_dataset_does_not_have_are_named(place: Place) -> None:
     assert "$body, which 5 of the 6 items" in place.lines(XML.replace("$text", "$body"))[3]
 
 
+def test_the_column_of_a_repeater_is_that_of_its_list(place: Place) -> None:
+    """`$notes[{{i}}]`, which it repeats, is the name of no column."""
+    notes = '<Repeater on="$notes" indexFlag="{{i}}"><Text name="n{{i}}" value="$notes[{{i}}]"/>'
+    line = place.lines(XML.replace("<View>", f"<View>{notes}</Repeater>"))[3]
+    assert "shows $notes, which none of the 5 items" in line
+
+
 def test_files_that_are_elsewhere_are_said_to_be_not_checked(place: Place, tmp_path: Path) -> None:
     place.settings = replace(place.settings, model_dir=tmp_path)
     found = place.lines()

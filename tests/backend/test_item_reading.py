@@ -20,7 +20,7 @@ from backend.interface.parse import parse
 from backend.media.record import ReadingRecord
 from backend.settings import Settings
 from backend.trainer.encoders import add_base_encoder
-from backend.trainer.item_reading import DEADLY
+from backend.trainer.item_reading import ENDED_THE_PROCESS
 from backend.trainer.items import encode_items
 from backend.trainer.messages import AddBase, EncodeItems, Subject
 from model.dataset.parts import VectorParts
@@ -130,7 +130,9 @@ def test_what_ended_the_process_twice_is_left_out(subject: Subject, files: Web) 
         died_reading(subject, 4)
     found, trouble = encoded(subject)
     assert found == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
-    assert trouble.startswith(f"1 item of the dataset cannot be encoded, such as '4': {DEADLY}")
+    assert trouble.startswith(
+        f"1 item of the dataset cannot be encoded, such as '4': {ENDED_THE_PROCESS}"
+    )
     assert "/4.png" not in files.paths()
 
 

@@ -12,11 +12,8 @@ as many labels of items drawn at random (20 draws) on the same vectors.
 
 import json
 import tempfile
-import threading
 import time
 from argparse import ArgumentParser, Namespace
-from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +21,18 @@ import numpy as np
 from backend.dataset.record import rows_of, vectors_of
 from backend.dev import local
 from backend.interface.parse import parse
-from backend.interface.questions import LabelConfig
 from backend.mirror.targets import targets_of
 from backend.studio.api import Studio
 from backend.types import Json
 from model.dataset.parts import RowParts, VectorParts
 from model.encoders.joint import JointEncoder
-from model.heads.head import Head, fit_head
-from model.heads.thresholds import fit_thresholds
 from model.measuring.metrics import macro_f1
 from model.media.clips import read_clip
 from model.media.pictures import read_picture
-from model.snapshot import pool_centre
 from model.storage.store import Store
-from model.types import EncoderSpec, Floats, Ints
+from model.types import EncoderSpec, Floats
 from tests.benchmarks.dataset_live import share_of, tell
-from tests.benchmarks.media import DRAWS_HEAD, Quiet, clips, interface, unpacked
+from tests.benchmarks.media import DRAWS_HEAD, clips, head_of, interface, served, unpacked
 from tests.studio.bench import Bench, until
 from tests.studio.test_dataset import first_open, items_of, pool, run
 
@@ -88,9 +81,7 @@ def play(arguments: Namespace, folder: Path) -> None:
     media.mkdir()
     items = made(arguments, media)
     tell(**alone(arguments, items))
-    files = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(media)))
-    threading.Thread(target=files.serve_forever, daemon=True).start()
-    host = f"127.0.0.1:{files.server_port}"
+    host = served(media)
     written(folder / "items.jsonl", items, media, host)
     studio_server = local.label_studio(folder, local.free_port(), arguments.label_studio)
     backend = local.backend(
@@ -192,18 +183,9 @@ class Play:
         vectors = np.concatenate([parts.read(part) for part in parts.numbers()])
         targets = self.targets([item["labels"] for item in items])
         drawn = np.random.default_rng(seed).permutation(len(items))
-        return scored(vectors, targets, drawn[:labels], drawn[labels:], self.config)
-
-
-def scored(vectors: Floats, targets: Floats, known: Ints, rest: Ints, config: LabelConfig) -> float:
-    """Macro-F1 on the rest of a head that has learnt what is known."""
-    centre = pool_centre(vectors, 0)
-    head = fit_head(vectors[known], targets[known], config.kind, config.labels, centre)
-    if config.kind == "multiple":
-        counts = targets[known].sum(axis=0).astype(np.int64)
-        found = fit_thresholds(head.probs(vectors[rest]), counts)
-        head = Head(head.kind, head.labels, head.weights, head.bias, head.centre, found)
-    return macro_f1(head.answers(head.probs(vectors[rest])) > 0, targets[rest] > 0)
+        known, rest = drawn[:labels], drawn[labels:]
+        head = head_of(vectors[known], targets[known], vectors[rest], self.config, seed)
+        return macro_f1(head.answers(head.probs(vectors[rest])) > 0, targets[rest] > 0)
 
 
 def main() -> None:

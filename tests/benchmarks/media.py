@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -160,12 +161,7 @@ class Play:
             of_known, of_rest = self.tuned(known, rest, tuned_on, version, seed)
         else:
             of_known, of_rest = (self.vectors(version.encoder, ids) for ids in (known, rest))
-        centre = pool_centre(np.concatenate([of_known, of_rest]), seed)
-        targets, config = self.targets(known), self.config
-        head = fit_head(of_known, targets, config.kind, config.labels, centre)
-        if config.kind == "multiple":
-            found = fit_thresholds(head.probs(of_rest), targets.sum(axis=0).astype(np.int64))
-            head = Head(head.kind, head.labels, head.weights, head.bias, head.centre, found)
+        head = head_of(of_known, self.targets(known), of_rest, self.config, seed)
         return self.score(head, of_rest, rest)
 
     def tuned(
@@ -198,6 +194,25 @@ class Play:
         return [(states,) for states in kept.take(rows)]
 
 
+def head_of(
+    of_known: Floats, targets: Floats, of_rest: Floats, config: LabelConfig, seed: int
+) -> Head:
+    """What is learnt from the vectors of what is labelled, and of the rest."""
+    centre = pool_centre(np.concatenate([of_known, of_rest]), seed)
+    head = fit_head(of_known, targets, config.kind, config.labels, centre)
+    if config.kind != "multiple":
+        return head
+    found = fit_thresholds(head.probs(of_rest), targets.sum(axis=0).astype(np.int64))
+    return replace(head, thresholds=found)
+
+
+def served(folder: Path) -> str:
+    """Serve the files in a folder as long as this process lives; the host."""
+    files = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=files.serve_forever, daemon=True).start()
+    return f"127.0.0.1:{files.server_port}"
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("pictures", "clips"))
@@ -221,16 +236,14 @@ def play(arguments: object, folder: Path) -> Json:
     if what == "clips":
         shown = clips(pictures, media, options["pool"], 0)
     labels = sorted({label for _, given in shown for label in given})
-    files = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(media)))
-    threading.Thread(target=files.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{files.server_port}"
+    host = served(media)
     studio_server = local.label_studio(folder, local.free_port(), options["label_studio"])
     backend = local.backend(
         folder,
         local.free_port(),
         studio_server.url,
         image_encoder=options["image_encoder"],
-        media_hosts=f"127.0.0.1:{files.server_port}",
+        media_hosts=host,
         deep_rounds=options["deep_rounds"],
     )
     with studio_server, backend:
@@ -240,7 +253,7 @@ def play(arguments: object, folder: Path) -> Json:
         tasks = []
         for path, given in shown:
             file = str(path.relative_to(media))
-            tasks.append({"media": f"{address}/{file}", "file": file, "labels": given})
+            tasks.append({"media": f"http://{host}/{file}", "file": file, "labels": given})
         began = time.monotonic()
         xml = interface(what, labels)
         project = bench.connected(tasks, xml)

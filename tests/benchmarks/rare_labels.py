@@ -66,7 +66,6 @@ RARE = (
 )
 """Of BANKING77's intents, one a seed."""
 
-IMPORT, OPEN_TASKS = 500, 2000
 ITEMS, EACH, TEST, CENTRE = 500_000, 50, 4_000, 2_000
 ENOUGH, SHOWN = (5, 10, 20), (250, 500, 1000, 2000)
 SHARE = 0.1
@@ -169,44 +168,37 @@ def named(labels: tuple[str, ...]) -> Floats:
 
 @dataclass
 class Run:
-    """What is labelled, as rows of the pool, in this order; what is imported and not labelled, and
-    how many labels there were at the last import; `sample`: rows that stand for the pool, where
-    nothing is imported."""
+    """What is labelled, as rows of the pool, in this order; `sample`: rows that stand for the pool
+    where the head is fitted."""
 
     pool: Pool
     policy: Policy
     sample: Ints
     done: list[int]
-    imported: list[int] | None = None
-    last_import: int = 0
     head: Head | None = None
     start: Head | None = None
 
-    def learn(self) -> Ints:
-        """Fit the head; returns which of the imported rows come next."""
-        pool, rows = self.pool, np.array(self.done, np.int64)
-        others = self.sample if self.imported is None else np.array(self.imported, np.int64)
-        known, size = self.known(rows), len(others)
-        tickets = -others if self.imported is None else pool.tickets()[others]
+    def learn(self) -> None:
+        """Fit the head."""
+        known = self.known()
         outcome = fast_round(
-            Snapshot(
-                np.concatenate([known.ids, tickets]),
-                np.concatenate([pool.vectors[rows], pool.vectors[others]]),
-                np.repeat([False, self.imported is not None], [len(rows), size]),
-                np.arange(len(rows)),
-                known.targets,
-                pool.labels,
-                "single",
-                names=pool.names,
+            replace(
+                known,
+                ids=np.concatenate([known.ids, -self.sample]),
+                vectors=np.concatenate(
+                    [known.vectors[known.answered], self.pool.vectors[self.sample]]
+                ),
+                open=np.zeros(len(known.ids) + len(self.sample), bool),
+                names=self.pool.names,
             ),
             self.policy,
             self.start,
         )
         self.head, self.start = outcome.head, outcome.fitted
-        return np.concatenate([rows, others])[outcome.rows]
 
-    def known(self, rows: Ints) -> Snapshot:
-        pool = self.pool
+    def known(self) -> Snapshot:
+        """What is labelled."""
+        pool, rows = self.pool, np.array(self.done, np.int64)
         return Snapshot(
             pool.tickets()[rows],
             pool.vectors[rows],
@@ -217,35 +209,14 @@ class Run:
             "single",
         )
 
-    def label(self, following: Ints) -> None:
-        """What the ranking chooses, or what follows of the imported rows."""
-        if self.imported is None:
-            self.done += self.chosen(self.policy.size)
-            return
-        self.done += following.tolist()
-        self.imported = [row for row in self.imported if row not in set(following.tolist())]
-        self.refill()
-
-    def refill(self) -> None:
-        """As `backend.project.feed` does it."""
-        assert self.imported is not None
-        labels, is_short = len(self.done), len(self.imported) < IMPORT // 2
-        is_due = labels >= self.last_import + max(25, self.last_import // 10)
-        if is_short or (is_due and len(self.imported) + IMPORT <= OPEN_TASKS):
-            self.imported, self.last_import = self.imported + self.chosen(IMPORT), labels
-
-    def chosen(self, size: int) -> list[int]:
-        """Rows that the ranking chooses."""
-        pool, rows = self.pool, np.array(self.done, np.int64)
-        tickets = pool.tickets()
-        taken = tickets[np.concatenate([rows, np.array(self.imported or [], np.int64)])]
-        policy = replace(self.policy, size=size)
-        ranking = Ranking(self.known(rows), self.head, policy, taken)
+    def label(self) -> None:
+        """What the ranking chooses."""
+        known, tickets = self.known(), self.pool.tickets()
+        ranking = Ranking(known, self.head, self.policy, known.ids)
         for part, start in enumerate(range(0, len(tickets), PART_ITEMS)):
             some = slice(start, start + PART_ITEMS)
-            ranking.see(Block(part, tickets[some], pool.vectors[some]))
-        found: list[int] = (ranking.chosen().tickets - 1).tolist()
-        return found
+            ranking.see(Block(part, tickets[some], self.pool.vectors[some]))
+        self.done += (ranking.chosen().tickets - 1).tolist()
 
     def found(self) -> int:
         return int((self.pool.truth[self.done] == self.pool.rare).sum())
@@ -263,9 +234,7 @@ class Run:
         return float(f1[:-1].mean()), float(rare[0]), float(rare[1])
 
 
-def play(
-    pool: Pool, arm: str, seed: int, given: int, most: int, imports: bool = False
-) -> dict[str, list[Any]]:
+def play(pool: Pool, arm: str, seed: int, given: int, most: int) -> dict[str, list[Any]]:
     """Per round: labels, rare ones among them, and scores."""
     strategy = "random" if arm == "random" else "variance"
     is_off = patch("model.dataset.ranking.rare_of", return_value=None)
@@ -275,19 +244,16 @@ def play(
     run = Run(pool, Policy(strategy, 25, SHARE, seed), sample, first.tolist())
     found: dict[str, list[Any]] = {"labels": [], "rare": [], "scores": []}
     with is_off if arm == "without" else nullcontext():
-        if imports:
-            run.imported = []
-            run.refill()
         while True:
             run.policy = Policy(strategy, max(25, len(run.done) // 10), SHARE, seed)
-            following = run.learn()
+            run.learn()
             found["labels"].append(len(run.done))
             found["rare"].append(run.found())
             found["scores"].append(run.scores())
             print(arm, seed, len(run.done), run.found(), found["scores"][-1], flush=True)
             if len(run.done) >= most:
                 return found
-            run.label(following)
+            run.label()
 
 
 def played(arguments: Namespace, seed: int) -> Iterator[tuple[str, dict[str, list[Any]]]]:
@@ -298,11 +264,9 @@ def played(arguments: Namespace, seed: int) -> Iterator[tuple[str, dict[str, lis
     for arm in arguments.arms:
         name = f"{arm}, seed {seed}, names {arguments.names}, {arguments.given} given"
         name += f", {arguments.items} items, {arguments.most} labels"
-        name += ", imported" if arguments.imports else ""
         if name not in before:
             pool = pool or pool_of(arguments, seed)
-            options = (arguments.given, arguments.most, arguments.imports)
-            before[name] = play(pool, arm, seed, *options)
+            before[name] = play(pool, arm, seed, arguments.given, arguments.most)
             with path.open("a") as file:
                 file.write(json.dumps([name, before[name]]) + "\n")
         yield arm, before[name]
@@ -329,9 +293,8 @@ def row(arm: str, runs: list[dict[str, list[Any]]]) -> str:
 
 def until(run: dict[str, list[Any]], enough: int) -> float:
     """Labels until so many rare ones are found, infinite if they are not."""
-    reached = [labels for labels, rare in zip(run["labels"], run["rare"], strict=True)
-               if rare >= enough]  # fmt: skip
-    return reached[0] if reached else float("inf")
+    pairs = zip(run["labels"], run["rare"], strict=True)
+    return next((labels for labels, rare in pairs if rare >= enough), float("inf"))
 
 
 def main() -> None:
@@ -344,7 +307,6 @@ def main() -> None:
     parser.add_argument("--given", type=int, default=0, help="rare examples labelled beforehand")
     parser.add_argument("--items", type=int, default=ITEMS)
     parser.add_argument("--most", type=int, default=2000, help="labels of a run")
-    parser.add_argument("--imports", action="store_true", help="500 at a time, as tasks")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     runs: dict[str, list[dict[str, list[Any]]]] = {arm: [] for arm in arguments.arms}

@@ -33,8 +33,8 @@ NOTHING: Json = {
 @dataclass(frozen=True)
 class About:
     """What is promised, and about what. promises: with names of questions and labels; labels, of
-    which `audits` are audit labels: what the model knows; open: how many `things` it can say
-    something of, and left_out: how many it cannot."""
+    which `audits` are audit labels: what the model knows; open: of how many it can say something,
+    and left_out: of how many it cannot; thing: what these are, task or item."""
 
     outlook: Json
     promises: list[Json]
@@ -42,7 +42,7 @@ class About:
     audits: int
     open: int
     left_out: int
-    things: str = "task"
+    thing: str = "task"
 
 
 def finishing_of(
@@ -86,7 +86,7 @@ def _of_dataset(covered: "Coverage") -> About:
         audits=covered.audits,
         open=covered.items,
         left_out=covered.left_out,
-        things="item",
+        thing="item",
     )
 
 
@@ -97,7 +97,7 @@ def _told(about: About, settings: Settings) -> Json:
         "curve": about.outlook["curve"],
         "promises": about.promises,
         "more": _worth_it(about.outlook),
-        "things": f"{about.things}s",
+        "things": f"{about.thing}s",
     }
     sentence = f"{_sentence(found, about, settings)}{_unknown(about)}"
     return {**found, "sentence": sentence}
@@ -157,20 +157,20 @@ def _sentence(found: Json, about: About, settings: Settings) -> str:
         return f"{_can(found, about)}{_more(found)}"
     if any(one["threshold"] is not None for one in found["promises"]):
         unproved = [one["question"] for one in found["promises"] if one["threshold"] is None]
-        return f"{_only_some(found, unproved)}{_more(found)}"
+        return f"{_only_some(found, unproved, about.thing)}{_more(found)}"
     return f"{_cannot(found, about, settings)}{_more(found)}"
 
 
 def _can(found: Json, about: About) -> str:
     return (
         f"With these {about.labels} labels the model can label {roughly(found['coverage'])} of the "
-        f"remaining {about.open:,} {about.things}s at {_promised(found)}"
+        f"remaining {about.open:,} {about.thing}s at {_promised(found)}"
     )
 
 
 def _unknown(about: About) -> str:
     """A sentence on what is open and the model says nothing of."""
-    count, thing = about.left_out, about.things
+    count, thing = about.left_out, about.thing
     if count <= 0:
         return ""
     if count == 1:
@@ -180,8 +180,7 @@ def _unknown(about: About) -> str:
     )
 
 
-def _only_some(found: Json, unproved: list[str]) -> str:
-    thing = found["things"].removesuffix("s")
+def _only_some(found: Json, unproved: list[str], thing: str) -> str:
     if not unproved:
         return f"The model can label no {thing} wholly by itself at {_promised(found)}"
     names = joined(dict.fromkeys(unproved), "and")
@@ -193,7 +192,7 @@ def _only_some(found: Json, unproved: list[str]) -> str:
 
 
 def _cannot(found: Json, about: About, settings: Settings) -> str:
-    there, count, thing = about.audits, about.open, about.things
+    there, count, thing = about.audits, about.open, about.thing
     start = f"The model cannot promise {exactly(found['precision'])} precision for any {thing} yet"
     if not there and settings.audit_share == 0.0:
         return f"{start}, because no audit labels are drawn (AUDIT_SHARE=0)"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
-from backend.project.certification import outside, seen
+from backend.project.certification import said_elsewhere, seen
 from backend.project.history import Outside, outside_of, reasons
 from backend.project.pin import pinned_name
 from backend.project.versions import labels_of_the_lot, least_confidence
@@ -72,7 +72,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         return NOTHING_YET
     past = past_of(folder / FILE)
     asks_first, certified = seen(folder)
-    instead, beyond = outside(folder), outside_of(folder, settings)
+    instead, beyond = said_elsewhere(folder), outside_of(folder, settings)
     covered = None if beyond is None else beyond.coverage
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
