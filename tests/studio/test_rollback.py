@@ -122,12 +122,15 @@ def test_a_pinned_version_serves_until_the_pin_is_removed(bench: Bench) -> None:
 
 
 def label(bench: Bench, project: int, count: int) -> None:
-    """Label the next tasks, each from an order that knows of those before."""
+    """Label the next tasks, each from an order that knows of those before: the same ones each time,
+    so that the head is sure of the same tasks, too."""
     for _ in range(count):
         task = bench.studio.of(project).next_task()
         assert task is not None
         bench.submit(task, [task["data"]["topic"]])
         until("the label", lambda: task["id"] not in shortlist(bench, project))  # noqa: B023
+        # The backend serves a version before Label Studio follows it.
+        until("the switch", lambda: bench.is_switched(project))
 
 
 def shortlist(bench: Bench, project: int) -> list[int]:
