@@ -118,6 +118,7 @@ class Bench:
         count = sum(not task.get("annotations") for task in tasks)
         until("all open tasks in the order", lambda: self.ranks(project) == count, 600)
         until("the sampling mode", lambda: self.is_ordered(project))
+        self._until_switched(project)
         return project
 
     def is_ordered(self, project: int) -> bool:
@@ -173,13 +174,21 @@ class Bench:
             seen = self.version(project)
             return seen if seen is not None and seen.encoder > 0 else None
 
-        return until("a deep round", tuned)
+        version = until("a deep round", tuned)
+        self._until_switched(project)
+        return version
 
     def submit(self, task: Json, labels: list[str], studio: Studio | None = None) -> Json:
         return (studio or self.studio).annotate(task["id"], choices(labels))
 
     def until_learnt(self, project: int, task: int, seconds: float = 120.0) -> None:
+        """Until the order that annotators get is made with the label of this task."""
         until(f"task {task} learnt", lambda: task in self.labels_known(project), seconds)
+        self._until_switched(project)
+
+    def _until_switched(self, project: int) -> None:
+        # Until then the next task is the old order's, and what a test sees depends on the hour.
+        until("the switch", lambda: self.is_switched(project))
 
     def until_forgotten(self, project: int, task: int) -> None:
         until(f"task {task} forgotten", lambda: task not in self.labels_known(project))

@@ -101,7 +101,6 @@ def test_a_project_is_fed_from_its_dataset(bench: Bench, tmp_path: Path) -> None
         bench.submit(task, [task["data"]["topic"]])
         labelled.add(task["id"])
         bench.until_learnt(project, task["id"])
-        until("the switch", lambda: bench.is_switched(project))
     found = list(items_of(bench, project).values())
     assert len(found) > BATCH, "more were imported as tasks were labelled"
     assert len(found) == len(set(found)), "none twice"

@@ -88,7 +88,6 @@ def test_the_order_follows_the_labels(bench: Bench) -> None:
         assert is_in_order
         annotation = bench.submit(task, [task["data"]["topic"]])
         bench.until_learnt(project, task["id"])
-        until("the switch", lambda: bench.is_switched(project))
     # Events that label-studio-ml itself would not pass on.
     own.import_tasks(stories(26)[24:])
     until("the new tasks", lambda: bench.ranks(project) == 20)

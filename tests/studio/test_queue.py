@@ -30,7 +30,6 @@ def test_labels_in_order_without_asking_the_backend(bench: Bench) -> None:
     version = bench.version(project)
     assert version is not None and version.head is not None
     assert len(version.validation) == 1, "one task in ten is drawn for the audit"
-    until("the switch to it", lambda: bench.is_switched(project))
     best = bench.studio.of(project).next_task()
     assert best is not None
     prediction = best["predictions"][0]
