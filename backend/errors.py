@@ -62,6 +62,10 @@ class ItemsRefused(BackendError):
     """Label Studio does not take items of a dataset as tasks."""
 
 
+class TooManySent(BackendError):
+    """More items are sent than can be added."""
+
+
 class DatasetDamaged(BackendError):
     """What was written down of a project's dataset cannot be read."""
 

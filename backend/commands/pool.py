@@ -3,18 +3,22 @@ worth asking for is imported, a few hundred items at a time; Label Studio never 
 
     python -m backend pool add --project 7 s3://bucket/clips --id clip_id
     python -m backend pool show --project 7
+    python -m backend pool stream --project 7 --watch --labels-a-day 200
     python -m backend pool remove --project 7
 """
 
 import os
 import shutil
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
-from backend.dataset.adding import add
-from backend.dataset.record import Record, folder_of, read_record
+from backend.dataset.adding import add, alone
+from backend.dataset.arriving import is_sent
+from backend.dataset.record import Record, folder_of, read_record, write_record
+from backend.dataset.rows import about_blank
 from backend.errors import BackendError, DatasetDamaged
 from backend.folder.private import keep_private
 from backend.interface.parse import parse
@@ -22,9 +26,12 @@ from backend.progress import waiting
 from backend.project.encoder_spec import ignored_by
 from backend.settings import Settings, from_env
 
+MOST_LABELS = 1_000_000
+"""A day."""
+
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("what", choices=("add", "show", "remove"), help="what to do")
+    parser.add_argument("what", choices=("add", "show", "stream", "remove"), help="what to do")
     parser.add_argument(
         "dataset",
         nargs="?",
@@ -35,6 +42,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--project", type=int, required=True, help="the project's number")
     parser.add_argument(
         "--id", dest="id_column", default="id", help="the column of the ids (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--watch",
+        action=BooleanOptionalAction,
+        help="with stream: whether the server looks for new files at the dataset's address, every "
+        "few seconds",
+    )
+    parser.add_argument(
+        "--labels-a-day",
+        type=int,
+        metavar="N",
+        help="with stream: keep about so many of the items that arrive for people, each at once; 0 "
+        "lets the model choose from all items alike",
     )
     add_access_arguments(parser)
 
@@ -49,10 +69,13 @@ def run(arguments: Namespace) -> None:
     folder = settings.model_dir / str(arguments.project)
     if arguments.what == "add":
         print(added(arguments, settings, folder))
+    elif arguments.what == "stream":
+        print(streamed(folder, arguments.watch, arguments.labels_a_day))
     elif arguments.what == "remove":
         print(removed(folder))
     else:
-        print(about(_known(folder)))
+        record = _known(folder)
+        print(f"{about(record)}. {about_stream(record)}")
         return
     print(give_hint(settings, arguments.project))
 
@@ -75,16 +98,49 @@ def added(arguments: Namespace, settings: Settings, folder: Path) -> str:
     if found.known:
         sentences.append(f"{found.known:,} were known already")
     if found.blank:
-        sentences.append(
-            f"{found.blank:,} rows are left out because they show nothing, such as "
-            f"{found.first_blank!r}"
-        )
+        sentences.append(about_blank(found.blank, found.first_blank))
     if found.others:
         sentences.append(
             f"{len(found.others):,} files are left out because nothing here reads them, such as "
             f"{found.others[0]}"
         )
     return ". ".join(sentences)
+
+
+def streamed(folder: Path, watched: bool | None, labels_a_day: int | None) -> str:
+    """Say what becomes of items that arrive. Returns how it is now, in sentences."""
+    if watched is None and labels_a_day is None:
+        raise BackendError("Say what to change: --watch, --no-watch, --labels-a-day N")
+    if labels_a_day is not None and not 0 <= labels_a_day <= MOST_LABELS:
+        raise BackendError(
+            f"--labels-a-day must be between 0 and {MOST_LABELS:,}, not {labels_a_day}: it is for "
+            "how many of the items that arrive people have time each day"
+        )
+    with alone(folder):
+        record = _known(folder)
+        if watched and is_sent(record):
+            raise BackendError(
+                f"All items of this dataset were sent to {record.address}: it has no folder that "
+                "could be watched"
+            )
+        record = replace(
+            record,
+            watched=record.watched if watched is None else watched,
+            labels_a_day=record.labels_a_day if labels_a_day is None else labels_a_day,
+        )
+        write_record(folder, record)
+    return f"{about(record)}. {about_stream(record)}"
+
+
+def about_stream(record: Record) -> str:
+    """What becomes of items that arrive, in sentences without the last full stop."""
+    looked = "New files there are added" if record.watched else "New files there are not added"
+    chosen = "The model chooses from all items alike"
+    if record.labels_a_day:
+        chosen = (
+            f"Of the items that arrive, about {record.labels_a_day:,} a day are kept for people"
+        )
+    return f"{looked}. {chosen}"
 
 
 def absolute(address: str) -> str:

@@ -3,40 +3,50 @@
 What is there already stays as it is, so adding again takes over what has come since.
 """
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.dataset.arriving import (
+    ID_COLUMN,
+    arriving_of,
+    sent_files,
+    sent_to,
+    unread,
+    write_read,
+)
 from backend.dataset.record import (
     Record,
+    are_among,
+    known_tickets,
     read_record,
     rows_of,
     see_reads,
     write_record,
     write_tickets,
 )
+from backend.dataset.rows import about_blank, cleaned, id_of, listed
 from backend.errors import BackendError
 from backend.folder.lock import lock_of
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
 from model.dataset.parts import Item, RowParts
 from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
-from model.dataset.source import BadDataset, Row, Source
+from model.dataset.source import BadDataset, File, Row, Source
 from model.storage.vectors import content_key
 from model.types import Ints, is_of_text
 
-SHOWN_KEYS = 12
-"""Columns that an error names, at most."""
-
 RENAME = "Name the columns as the labelling interface does, or change it"
 """What to do where it shows columns that rows do not have."""
+
+Piece = tuple[Source, File]
+"""A file, and the source that reads it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,16 @@ class Added:
     """Files that are left out because nothing here reads them."""
 
 
+@dataclass(frozen=True)
+class TakenIn:
+    """What came of taking in what has come since: how many items are new, how many rows were known
+    already, and what cannot be added, in sentences."""
+
+    new: int
+    known: int
+    refused: tuple[str, ...]
+
+
 def add(
     project: Path,
     address: str,
@@ -62,65 +82,116 @@ def add(
 ) -> Added:
     """Read a dataset into the project's folder. `advanced` is told of each piece how many rows it
     had. Raises BackendError with a sentence for people; the project is then as it was before."""
-    rows_of(project).mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        lock = lock_of(rows_of(project).parent / "lock")
-        if lock is None:
-            raise BackendError(
-                "Another command is adding a dataset to this project. Wait until it has ended"
-            )
-        stack.enter_context(lock)
+    with alone(project):
+        before = read_record(project)
+        _check_same(before, address, id_column)
         try:
-            return _Adding(project, address, id_column, config).run(advanced)
+            source = Source(address)
+            adding = _Adding(project, before, id_column, config)
+            adding.run(_pieces(source), advanced)
+            if not adding.items and before is None:
+                raise BadDataset(adding.nothing_shown(address))
         except BadDataset as error:
             raise BackendError(str(error)) from error
+        record = adding.keep(replace(adding.record(address), blank=adding.blank))
+        write_read(project, source.files)
+    others = tuple(one.path for one in source.others)
+    return Added(record, adding.items, adding.known, adding.blank, adding.first_blank, others)
+
+
+def take_in(project: Path, config: LabelConfig) -> TakenIn:
+    """Add what was sent to the server, and to a watched dataset what has come to its address. What
+    cannot be read is left out, and the rest is added. Raises BackendError when another command adds
+    at this moment."""
+    with alone(project):
+        record = read_record(project)
+        sent = sent_files(project)
+        pieces = _pieces(Source(str(arriving_of(project)))) if sent else iter(())
+        come, refused = _come_since(project, record)
+        id_column = ID_COLUMN if record is None else record.id_column
+        adding = _Adding(project, record, id_column, config, is_strict=False)
+        adding.run(chain(pieces, come), lambda _: None)
+        if adding.items:
+            adding.keep(adding.record(sent_to(project) if record is None else record.address))
+        write_read(project, [file for _, file in come])
+        for path in sent:
+            path.unlink()
+    blank = [about_blank(adding.blank, adding.first_blank)] if adding.blank else []
+    return TakenIn(adding.items, adding.known, (*refused, *adding.refused, *blank))
 
 
 class _Adding:
-    """One run."""
+    """One run. items: how many are new; known: how many rows were known already; blank: how many
+    show nothing. Not strict: what cannot be read is left out, and said in `refused`."""
 
-    def __init__(self, project: Path, address: str, id_column: str, config: LabelConfig) -> None:
-        self._project, self._id_column, self._config = project, id_column, config
-        self._before = read_record(project)
-        _check_same(self._before, address, id_column)
-        self._source = Source(address)
+    def __init__(
+        self,
+        project: Path,
+        before: Record | None,
+        id_column: str,
+        config: LabelConfig,
+        *,
+        is_strict: bool = True,
+    ) -> None:
+        self._project, self._before, self._is_strict = project, before, is_strict
+        self._id_column, self._config = id_column, config
         self._rows = RowParts(rows_of(project))
-        self._parts = self._before.parts if self._before else 0
-        self._known = self._tickets(range(self._parts))
-        self._items = self._blank = self._repeated = 0
-        self._first_blank = self._keys = ""
+        self._first = self._parts = before.parts if before else 0
+        self._tickets = known_tickets(project, before)
+        self._met: set[int] = set()
+        """Tickets of the rows of this run, where it is not strict."""
+        self.items = self.known = self.blank = 0
+        self.first_blank = self._keys = ""
+        self.refused: list[str] = []
 
-    def run(self, advanced: Callable[[int], object]) -> Added:
-        for number in self._rows.numbers()[self._parts :]:
-            self._rows.delete(number)  # of a run that was killed
-        first = self._parts
+    def run(self, pieces: Iterable[Piece], advanced: Callable[[int], object]) -> None:
+        """Write the new items of these files in parts that do not count yet. Raises BadDataset, and
+        nothing of the run is left then."""
+        for number in self._rows.numbers():
+            if number >= self._first:
+                self._rows.delete(number)  # of a run that was killed
+        size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
         try:
-            self._read(advanced)
-            self._check_ids(first)
+            for items in _batched(self._new_items(pieces, advanced), size):
+                self._rows.write(self._parts, items)
+                self._parts += 1
+                self.items += len(items)
+            self._check_ids()
         except BaseException:
-            for number in range(first, self._parts):
+            for number in range(self._first, self._parts):
                 self._rows.delete(number)
             raise
-        if not self._items and self._before is None:
-            raise BadDataset(self._nothing_shown())
-        return self._added()
 
-    def _read(self, advanced: Callable[[int], object]) -> None:
-        size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
-        for items in _batched(self._new_items(advanced), size):
-            self._rows.write(self._parts, items)
-            self._parts += 1
-            self._items += len(items)
+    def record(self, address: str) -> Record:
+        """The dataset with what is new."""
+        before = self._before or Record(address, self._id_column, 0, 0, 0, 0.0)
+        items = before.items + self.items
+        return replace(before, items=items, parts=self._parts, added_at=time.time())
 
-    def _new_items(self, advanced: Callable[[int], object]) -> Iterator[Item]:
-        for file in self._source.files:
-            for rows in _batched(self._source.rows(file), PART_ITEMS):
-                items = [self._item(row, file.path) for row in rows]
-                is_known = np.isin([one.ticket for one in items], self._known)
-                self._repeated += int(is_known.sum())
-                new = [one for one, known in zip(items, is_known, strict=True) if not known]
-                yield from filter(self._shows_something, new)
-                advanced(len(rows))
+    def keep(self, record: Record) -> Record:
+        """Have what is new count from now on. Returns the record."""
+        write_tickets(self._project, np.sort(np.concatenate([self._tickets, self._new_tickets()])))
+        see_reads(self._project, self._config)
+        write_record(self._project, record)
+        return record
+
+    def _new_items(
+        self, pieces: Iterable[Piece], advanced: Callable[[int], object]
+    ) -> Iterator[Item]:
+        for source, file in pieces:
+            for items in _batched(self._items_of(source, file), PART_ITEMS):
+                yield from filter(self._shows_something, self._unknown(items))
+                advanced(len(items))
+
+    def _items_of(self, source: Source, file: File) -> Iterator[Item]:
+        """All of a file; where the run is not strict, up to the first that cannot be read."""
+        try:
+            for row in source.rows(file):
+                yield self._item(row, file.path)
+        except BadDataset as error:
+            if self._is_strict:
+                raise
+            self.refused.append(str(error))
 
     def _item(self, found: Row, path: str) -> Item:
         row = cleaned(found)
@@ -130,7 +201,7 @@ class _Adding:
                 f"ids; they have {listed(row)}. Name the right one with --id. An id is needed "
                 "because labels are kept by it"
             )
-        name = _name(row[self._id_column])
+        name = id_of(row[self._id_column])
         if name is None:
             raise BadDataset(
                 f"A row of {path} has no id: its {self._id_column!r} is "
@@ -139,33 +210,35 @@ class _Adding:
             )
         return Item(name, content_key(name), row)
 
+    def _unknown(self, items: Sequence[Item]) -> Iterator[Item]:
+        """Those that the dataset does not have. Of rows with the same id the first counts, unless
+        the run is strict."""
+        is_known = are_among(self._tickets, np.array([one.ticket for one in items], np.int64))
+        for item, known in zip(items, is_known.tolist(), strict=True):
+            if known or item.ticket in self._met:
+                self.known += 1
+                continue
+            if not self._is_strict:
+                self._met.add(item.ticket)
+            yield item
+
     def _shows_something(self, item: Item) -> bool:
         is_shown = parts_of(item.data, self._config) is not None
         if not is_shown:
-            self._first_blank = self._first_blank or item.id
-            self._blank += 1
+            self.first_blank = self.first_blank or item.id
+            self.blank += 1
             self._keys = listed(item.data)
         return is_shown
 
-    def _nothing_shown(self) -> str:
-        if not self._blank:
-            return f"{self._source.address} has no rows"
-        keys = [key for source in self._config.sources for key in source.keys]
-        return (
-            f"None of the {self._blank} rows shows anything: the labelling interface shows "
-            f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. {RENAME}"
-        )
-
-    def _check_ids(self, first: int) -> None:
+    def _check_ids(self) -> None:
         """Raises BadDataset where two new rows have the same id."""
-        tickets = self._tickets(range(first, self._parts))
-        found, counts = np.unique(tickets, return_counts=True)
+        found, counts = np.unique(self._new_tickets(), return_counts=True)
         if not (counts > 1).any():
             return
         ticket = found[counts > 1][0]
         name = next(
             one.id
-            for number in range(first, self._parts)
+            for number in range(self._first, self._parts)
             for one in self._rows.items(number)
             if one.ticket == ticket
         )
@@ -175,27 +248,48 @@ class _Adding:
             "another column with --id, or remove the repeated rows"
         )
 
-    def _tickets(self, parts: range) -> Ints:
-        """Of all items of these parts, in order of their size."""
-        found = [self._rows.tickets(number) for number in parts]
-        return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+    def _new_tickets(self) -> Ints:
+        """Of the items that are new (n,)."""
+        found = [self._rows.tickets(number) for number in range(self._first, self._parts)]
+        return np.concatenate([np.zeros(0, np.int64), *found])
 
-    def _added(self) -> Added:
-        before = self._before
-        record = Record(
-            address=self._source.address,
-            id_column=self._id_column,
-            items=self._items + (before.items if before else 0),
-            parts=self._parts,
-            blank=self._blank,
-            added_at=time.time(),
+    def nothing_shown(self, address: str) -> str:
+        """Why there are no items."""
+        if not self.blank:
+            return f"{address} has no rows"
+        keys = [key for source in self._config.sources for key in source.keys]
+        return (
+            f"None of the {self.blank} rows shows anything: the labelling interface shows "
+            f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. {RENAME}"
         )
-        write_tickets(self._project, self._tickets(range(self._parts)))
-        see_reads(self._project, self._config)
-        write_record(self._project, record)
-        others = tuple(one.path for one in self._source.others)
-        counts = self._items, self._repeated, self._blank
-        return Added(record, *counts, self._first_blank, others)
+
+
+@contextmanager
+def alone(project: Path) -> Iterator[None]:
+    """Change a project's dataset alone. Raises BackendError when another command does."""
+    rows_of(project).mkdir(parents=True, exist_ok=True)
+    lock = lock_of(rows_of(project).parent / "lock")
+    if lock is None:
+        raise BackendError(
+            "Another command is adding a dataset to this project. Wait until it has ended"
+        )
+    with lock:
+        yield
+
+
+def _pieces(source: Source) -> Iterator[Piece]:
+    return ((source, file) for file in source.files)
+
+
+def _come_since(project: Path, record: Record | None) -> tuple[list[Piece], list[str]]:
+    """The files of a watched dataset that are new or have changed, and why they cannot be seen."""
+    if record is None or not record.watched:
+        return [], []
+    try:
+        source = Source(record.address)
+    except BadDataset as error:
+        return [], [str(error)]
+    return [(source, one) for one in unread(project, source.files)], []
 
 
 def _check_same(before: Record | None, address: str, id_column: str) -> None:
@@ -206,39 +300,6 @@ def _check_same(before: Record | None, address: str, id_column: str) -> None:
         f"{before.id_column!r}. A project has one dataset. Add further files to that address and "
         "run this again, or take it away first with: pool remove"
     )
-
-
-def cleaned(value: Any) -> Any:
-    """A value as a task's data may hold it. No JSON has NaN; half of an emoji makes a task that
-    Label Studio can never send, and its PostgreSQL takes no zero bytes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", "")
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(name): cleaned(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [cleaned(one) for one in value]
-    return value if value is None or isinstance(value, int) else str(value)
-
-
-def _name(value: Any) -> str | None:
-    """An id as text; None for what is none."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float):
-        # A column of whole numbers in which some are missing comes as floats.
-        return str(int(value)) if value.is_integer() else None
-    if isinstance(value, int | str):
-        return str(value).strip() or None
-    return None
-
-
-def listed(columns: Iterable[str]) -> str:
-    """The first of these names, and how many more there are."""
-    names = list(map(str, columns))
-    more = f" and {len(names) - SHOWN_KEYS} more" if len(names) > SHOWN_KEYS else ""
-    return ", ".join(names[:SHOWN_KEYS]) + more
 
 
 def _batched(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:

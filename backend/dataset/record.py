@@ -2,6 +2,9 @@
 
 dataset.json           what was added; written last, so that a dataset is there as a whole or not at
                        all
+arriving/              items that were sent to the server, until they are added
+read.json              which files of its address were read
+stream.json            how the items that arrive are kept or passed by, see backend.dataset.stream
 tickets.npy            the tickets of all its items, in order of their size
 rows/, vectors/        see model.dataset.parts
 vectors/2/broken.json  how many items encoder 2 cannot encode, see backend.dataset.broken
@@ -19,7 +22,7 @@ import numpy as np
 
 from backend.errors import DatasetDamaged
 from backend.interface.questions import LabelConfig
-from model.dataset.sizes import ADD_AGAIN
+from model.dataset.sizes import ADD_AGAIN, part_numbers
 from model.storage.damage import Damaged, json_of
 from model.types import Bools, Ints
 
@@ -28,8 +31,14 @@ FOLDER, FILE, READS, TICKETS = "dataset", "dataset.json", "reads.json", "tickets
 
 @dataclass(frozen=True)
 class Record:
-    """What was added: from which address, which column holds the ids, how many items in how many
-    parts, which rows were left out because they show nothing; added_at: Unix time."""
+    """What was added: from which address, which column holds the ids, how many items, which rows
+    were left out because they show nothing; added_at: Unix time, of the last items; watched:
+    whether what comes to the address later is added, too; labels_a_day: for how many of the items
+    that arrive people have time, 0 if the model chooses from all items alike.
+
+    The parts are numbered from 0 up to `parts`, but without the `gaps` [start, stop): what was in
+    these parts is in a larger one now, see backend.dataset.merging.
+    """
 
     address: str
     id_column: str
@@ -37,6 +46,19 @@ class Record:
     parts: int
     blank: int
     added_at: float
+    watched: bool = False
+    labels_a_day: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the parts, in order."""
+        gone = {number for start, stop in self.gaps for number in range(start, stop)}
+        return [number for number in range(self.parts) if number not in gone]
+
+    @property
+    def part_count(self) -> int:
+        return self.parts - sum(stop - start for start, stop in self.gaps)
 
 
 def folder_of(project: Path) -> Path:
@@ -64,9 +86,10 @@ def forget_readings(project: Path) -> None:
     shutil.rmtree(reading_of(project), ignore_errors=True)
 
 
-def encoded_parts(project: Path, encoder: int) -> int:
+def encoded_parts(project: Path, encoder: int, record: Record) -> int:
     """How many parts have vectors by this encoder."""
-    return sum(1 for _ in vectors_of(project, encoder).glob("*.parquet"))
+    there = part_numbers(vectors_of(project, encoder))
+    return len(set(there).intersection(record.numbers)) if record.gaps else len(there)
 
 
 def has_dataset(project: Path) -> bool:
@@ -80,8 +103,10 @@ def read_record(project: Path) -> Record | None:
         return None
     try:
         values = json_of(folder_of(project) / FILE)
-        return Record(**{one.name: values[one.name] for one in fields(Record)})
-    except (Damaged, KeyError) as error:
+        values["gaps"] = tuple((start, stop) for start, stop in values.get("gaps", ()))
+        known = {one.name for one in fields(Record)}
+        return Record(**{name: value for name, value in values.items() if name in known})
+    except (Damaged, TypeError, ValueError) as error:
         raise DatasetDamaged(
             f"{folder_of(project) / FILE}, which says what the dataset is, is damaged, so nothing "
             f"of it is imported or encoded. {ADD_AGAIN}"
@@ -98,16 +123,42 @@ def write_tickets(project: Path, tickets: Ints) -> None:
     aside.replace(path)
 
 
+def known_tickets(project: Path, record: Record | None) -> Ints:
+    """The tickets (n,) of all items, in order of their size. Raises Damaged."""
+    if record is None:
+        return np.zeros(0, np.int64)
+    known = _written_tickets(project)
+    if known is None or len(known) != record.items:  # of an earlier release, or of a run cut off
+        from model.dataset.parts import RowParts  # noqa: PLC0415 (it needs Parquet)
+
+        rows = RowParts(rows_of(project))
+        known = np.sort(np.concatenate([rows.tickets(number) for number in record.numbers]))
+    return known
+
+
 def are_items(project: Path, tickets: Ints) -> Bools:
     """Which of these tickets (n,) are those of items of the project's dataset; all where its own
     are not known."""
-    try:
-        known: Ints = np.load(folder_of(project) / TICKETS, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        return np.ones(len(tickets), np.bool_)
+    known = _written_tickets(project)
+    return np.ones(len(tickets), np.bool_) if known is None else are_among(known, tickets)
+
+
+def are_among(known: Ints, tickets: Ints) -> Bools:
+    """Which of these tickets (n,) are among the known ones (m,), which are in order of their
+    size."""
+    if len(known) == 0:
+        return np.zeros(len(tickets), np.bool_)
     places = np.searchsorted(known, tickets)
     found: Bools = known[np.minimum(places, len(known) - 1)] == tickets
     return found
+
+
+def _written_tickets(project: Path) -> Ints | None:
+    try:
+        known: Ints = np.load(folder_of(project) / TICKETS, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return known
 
 
 def reads_of(config: LabelConfig) -> str:

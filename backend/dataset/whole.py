@@ -30,9 +30,9 @@ class Items:
     def of(cls, store: Store, record: Record) -> "Items":
         """Raises Damaged where a part cannot be read."""
         rows = RowParts(rows_of(store.folder))
-        tickets = [rows.tickets(part) for part in range(record.parts)]
-        numbering = Numbering.of([len(one) for one in tickets])
-        return cls(record, rows, numbering, np.concatenate(tickets))
+        tickets = {part: rows.tickets(part) for part in record.numbers}
+        numbering = Numbering.of([len(tickets.get(part, ())) for part in range(record.parts)])
+        return cls(record, rows, numbering, np.concatenate(list(tickets.values())))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """A project's pool outside of Label Studio; see backend.doctor.server_checks. What the status page
 says of it, too, is said in the same words."""
 
-from backend.dataset.adding import RENAME, listed
+from backend.dataset.adding import RENAME
+from backend.dataset.rows import listed
 from backend.doctor.dataset_probes import DatasetSeen
 from backend.doctor.finding import Finding
 from backend.doctor.observation import Observation
@@ -64,7 +65,7 @@ def parts(seen: Observation) -> Finding | None:
             "place that they came from and the columns are not checked",
             "Run the doctor where the server runs, with its MODEL_DIR",
         )
-    return Finding("dataset files", "ok", _about_parts(found.record.parts, found.read))
+    return Finding("dataset files", "ok", _about_parts(found.record.part_count, found.read))
 
 
 def _about_parts(count: int, read: int) -> str:

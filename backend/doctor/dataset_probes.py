@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.dataset.arriving import is_sent
 from backend.dataset.record import Record, has_dataset, read_record, rows_of
 from backend.errors import DatasetDamaged, UnsupportedConfig
 from backend.interface.parse import parse
@@ -69,7 +70,7 @@ def look(settings: Settings, project: Json, state: Json) -> DatasetSeen | None:
     rows = RowParts(rows_of(folder))
     read, damage = _read(rows, record)
     lacking, items, columns = _lacking(rows, record, _shown(project["label_config"], settings))
-    source = source_trouble(record.address)
+    source = "" if is_sent(record) else source_trouble(record.address)
     return DatasetSeen(
         settings.model_dir, record, damage, read, items, lacking, columns, source, cluster
     )
@@ -78,7 +79,7 @@ def look(settings: Settings, project: Json, state: Json) -> DatasetSeen | None:
 def _read(rows: RowParts, record: Record) -> tuple[int, str]:
     """How many parts were read and are whole, and what is wrong with the first that is not."""
     until, there, read = time.monotonic() + PARTS_SECONDS, set(rows.numbers()), 0
-    for number in range(record.parts):
+    for number in record.numbers:
         if number in there and time.monotonic() > until:
             continue
         try:
@@ -114,7 +115,7 @@ def _lacking(
 
 def _some_items(rows: RowParts, record: Record) -> Iterator[Item]:
     """The first items of each part."""
-    for number in range(record.parts):
+    for number in record.numbers:
         try:
             yield from rows.first(number)
         except Damaged:  # which is said

@@ -39,7 +39,7 @@ class ItemRecords:
     def columns(self) -> tuple[str, ...]:
         """Those of the dataset. A column of the ids that is called as ours is not repeated."""
         record, rows = self._items.record, self._items.rows
-        parts = map(rows.items, range(record.parts))
+        parts = map(rows.items, record.numbers)
         found = keys_of(one.data for items in parts for one in items)
         return tuple(one for one in found if not one == ITEM == record.id_column)
 
@@ -92,7 +92,7 @@ def version_for_items(
     if chosen.why == "served":
         chosen = _with_more(store, config, record, chosen)
     encoder = chosen.version.encoder
-    if not encoded_parts(store.folder, encoder):
+    if not encoded_parts(store.folder, encoder, record):
         raise BackendError(
             f"Nothing of the dataset {record.address} is encoded by the encoder of version "
             f"{chosen.version.name} ({chosen.why}) so far, so nothing can be said of its items. "
@@ -105,16 +105,16 @@ def version_for_items(
 def _with_more(store: Store, config: LabelConfig, record: Record, served: Chosen) -> Chosen:
     """The last version of the encoder that has encoded most, if that is more than the encoder of
     the served one has; else this one."""
-    mine, name = encoded_parts(store.folder, served.version.encoder), served.version.name
+    mine, name = encoded_parts(store.folder, served.version.encoder, record), served.version.name
     last = {version_key(known)[0]: known for known in store.version_names()}
-    counts = {encoder: encoded_parts(store.folder, encoder) for encoder in last}
+    counts = {encoder: encoded_parts(store.folder, encoder, record) for encoder in last}
     for encoder in sorted(counts, key=lambda one: (counts[one], one), reverse=True):
         if counts[encoder] <= mine:
             break
         with suppress(BackendError):  # made for another labelling interface, or damaged
             version = fitting_version(store, last[encoder], config)
             assert version.head is not None
-            most, less = (roughly(count / record.parts) for count in (counts[encoder], mine))
+            most, less = (roughly(count / record.part_count) for count in (counts[encoder], mine))
             why = f"its encoder has encoded {most} of the dataset, that of the served {name} {less}"
             return Chosen(version, version.head, why)
     return served

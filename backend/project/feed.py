@@ -25,6 +25,7 @@ from backend.errors import ItemsRefused
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import Pool
+from backend.project.arrivals import Arrivals
 from backend.project.context import ProjectContext
 from backend.project.status import DatasetStatus
 from backend.project.training import RETRY_SECONDS, Training
@@ -79,6 +80,7 @@ class Feed:
         self._shortlist: Shortlist | None = None
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
+        self._arrivals = Arrivals(context, pool)
         self._covered = ("", 0)
         """The version and the labels with which the coverage was asked for last."""
 
@@ -88,6 +90,7 @@ class Feed:
         """Import what is due, and have the trainer do what is missing. None without a dataset.
         `began`: Unix time of a moment before the tasks were looked at."""
         record = read_record(self._context.folder)
+        self._arrivals.take_in(record, training)
         if record is None:
             return None
         if see_reads(self._context.folder, config):
@@ -97,15 +100,35 @@ class Feed:
         room = self._context.settings.open_tasks - labelling.open_tasks
         state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
         ranked_with = self._ranked_with(record, training)
+        is_stream = self._is_stream(record)
+        if is_stream:
+            self._arrivals.select(record, training, self._versions())
         if not is_waiting(self._pool, began):
-            self._refill(record, state, training, ranked_with)
+            if is_stream:
+                self._import_kept(state)
+            else:
+                self._refill(record, state, training, ranked_with)
         encoder = training.encoder_of_items()
-        encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder)
-        if encoder is not None and encoded < record.parts:
+        encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder, record)
+        if encoder is not None and encoded < record.part_count:
             training.request_items(encoder)
         coverage = self._cover(ranked_with[1], state, training)
-        status = self._status(record, labelling, training, encoded / record.parts)
-        return replace(status, waits=self._why_it_waits(status, state), coverage=coverage)
+        status = self._status(record, labelling, training, encoded / record.part_count)
+        arriving = self._arrivals.status(record)
+        waits = self._why_it_waits(status, state)
+        return replace(status, waits=waits, coverage=coverage, arriving=arriving)
+
+    def _is_stream(self, record: Record) -> bool:
+        """Whether only what arrives is imported. The first tasks come from what is there."""
+        return bool(record.labels_a_day and self._pool.items.count())
+
+    def _import_kept(self, state: Supply) -> None:
+        kept, last = self._arrivals.kept(), last_import(self._pool)
+        is_early = time.time() < last.at + PAUSE_SECONDS
+        is_refused = time.monotonic() <= self._refused_at + RETRY_SECONDS
+        now = kept[: max(0, min(state.room, BATCH))]
+        if now and not (is_early or is_refused):
+            self._import(now, Imported(labels=state.labels, version=last.version))
 
     def _cover(self, version: str, state: Supply, training: Training) -> Coverage | None:
         """What the model can label of the dataset, as far as it was computed; computed again as
@@ -172,13 +195,13 @@ class Feed:
         if time.time() < last.at + PAUSE_SECONDS and not state.runs_out():
             return
         if time.monotonic() > self._refused_at + RETRY_SECONDS:
-            self._import(fresh[: state.batch], state.labels)
+            by = "" if self._shortlist is None else self._shortlist.version
+            self._import(fresh[: state.batch], Imported(labels=state.labels, version=by))
 
-    def _import(self, now: list[ShortlistItem], labels: int) -> None:
+    def _import(self, now: list[ShortlistItem], what: Imported) -> None:
         began = time.monotonic()
-        version = "" if self._shortlist is None else self._shortlist.version
         try:
-            import_items(self._studio, self._pool, now, Imported(labels=labels, version=version))
+            import_items(self._studio, self._pool, now, what)
         except ItemsRefused as error:  # what is there can be labelled and learnt all the same
             self._refused_at = began
             log.error("project %d: %s", self._context.number, error)
@@ -229,10 +252,14 @@ class Feed:
         while there is nothing of the kind."""
         if training.encoder_of_items() is None:
             return None, ""
-        names = {version_key(name)[0]: name for name in self._store.version_names()}
-        enough_parts = parts_with(ENOUGH_ITEMS, record.items, record.parts)
-        for enough in (min(record.parts, enough_parts), 1):
+        names = self._versions()
+        enough_parts = parts_with(ENOUGH_ITEMS, record.items, record.part_count)
+        for enough in (min(record.part_count, enough_parts), 1):
             for encoder in sorted(self._store.encoders(), reverse=True):
-                if encoded_parts(self._context.folder, encoder) >= enough:
+                if encoded_parts(self._context.folder, encoder, record) >= enough:
                     return encoder, names.get(encoder, "")
         return None, ""
+
+    def _versions(self) -> dict[int, str]:
+        """The newest version of each encoder."""
+        return {version_key(name)[0]: name for name in self._store.version_names()}

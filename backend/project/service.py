@@ -11,6 +11,8 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
+from backend.dataset.arriving import ID_COLUMN, keep_sent, refusal_of
+from backend.dataset.record import read_record
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
 from backend.folder.lock import PATIENCE, held
 from backend.folder.private import keep_private
@@ -279,6 +281,32 @@ class Service:
                 loop.inbox.submit(task["id"])
         if event in HINTS:
             loop.wake(HINTS[event])
+
+    def take_items(self, project: int, rows: list[object]) -> Json:
+        """Keep rows that were sent until the trainer adds them to the project's dataset. Returns
+        how many were accepted, and of the others their places in the list and why not.
+
+        Raises UnknownProject, NotConnected before the labelling interface is known, and
+        TooManySent.
+        """
+        loop, folder = self.loop(project), self.folder(project)
+        config = loop.status.config
+        if config is None:
+            raise NotConnected(
+                f"What project {project} asks is not known yet, so no item can be checked. Send "
+                "this again in a minute; if that does not help, see the status page"
+            )
+        record = read_record(folder)
+        id_column = ID_COLUMN if record is None else record.id_column
+        whys = [refusal_of(row, id_column, config) for row in rows]
+        accepted = [
+            row for row, why in zip(rows, whys, strict=True) if isinstance(row, dict) and not why
+        ]
+        if accepted:
+            keep_sent(folder, accepted)
+            loop.wake("tasks")
+        refused = [{"place": place, "why": why} for place, why in enumerate(whys) if why]
+        return {"accepted": len(accepted), "refused": refused}
 
     def readiness(self) -> dict[str, bool]:
         """What must hold so that annotators get tasks in order.

@@ -43,11 +43,33 @@ class NotLearnt:
 
 
 @dataclass(frozen=True)
+class Arriving:
+    """The items that arrive, where people have time for so many a day. arrived, kept: how many came
+    in the last 24 hours, and were kept for people; waiting: how many of those that were kept are
+    not imported yet."""
+
+    labels_a_day: int
+    arrived: int = 0
+    kept: int = 0
+    waiting: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """For people, with a full stop."""
+        waiting = f"; {self.waiting:,} of them wait to be imported" if self.waiting else ""
+        return (
+            f"In the last 24 hours {self.arrived:,} items arrived, and {self.kept:,} of them were "
+            f"kept for people, who have time for {self.labels_a_day:,} a day{waiting}."
+        )
+
+
+@dataclass(frozen=True)
 class DatasetStatus:
     """The project's pool outside of Label Studio. tasks: how many of the items are tasks, or were;
     open_tasks: how many of these nobody has annotated yet; encoded: the share that the newest
     encoder has encoded; is_ranked: whether the model chooses what is imported, where it is not
-    drawn at random; broken: which items cannot be encoded; shortage: of the disk; waits: why
+    drawn at random; broken: which items cannot be encoded; shortage: of the disk;
+    arriving: None where the model chooses from all items alike; waits: why
     nothing of it is imported, in a sentence without a full stop, or ""; coverage: what the model
     can label of it by itself."""
 
@@ -59,6 +81,7 @@ class DatasetStatus:
     is_ranked: bool
     broken: Broken = field(default_factory=Broken)
     shortage: Shortage | None = None
+    arriving: Arriving | None = None
     waits: str = ""
     coverage: Coverage | None = None
 
@@ -75,6 +98,9 @@ class DatasetStatus:
             why = "because texts with spans are not ranked outside"
             return f"{count}. They are drawn at random, {why}."
         broken = f" {self.broken.sentence}." if self.broken.count else ""
+        if self.arriving is not None:
+            share = "all are" if self.encoded >= 1.0 else f"{roughly(self.encoded)} of it is"
+            return f"{count}; {share} encoded. {self.arriving.sentence}{broken}"
         if self.encoded < 1.0:
             share = roughly(self.encoded)
             return f"{count}; {share} of the dataset is encoded and can be ranked.{broken}"
@@ -94,7 +120,8 @@ class Status:
     wrote an order into Label Studio; people: the names of annotators by their users' ids, for the
     status page alone; beginning: what the project took over from an earlier one, in sentences, or
     ""; certifying: how the proof of what the model may label goes on, or how it ended, or "";
-    is_certifying: whether it goes on; dataset: None without one.
+    is_certifying: whether it goes on; dataset: None without one; config: None before the labelling
+    interface was read.
     """
 
     served: Served | None = None
@@ -110,6 +137,7 @@ class Status:
     certifying: str = ""
     is_certifying: bool = False
     dataset: DatasetStatus | None = None
+    config: "LabelConfig | None" = None
     people: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 

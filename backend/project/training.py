@@ -29,7 +29,9 @@ from backend.trainer.messages import (
     RankItems,
     Request,
     Review,
+    SelectArrivals,
     Subject,
+    TakeIn,
     Tune,
     kind_of,
 )
@@ -202,6 +204,24 @@ class Training:
         )
         self._submit_about_items("rank", request, is_urgent=True)
 
+    def request_arrivals(self) -> None:
+        """Have added to the dataset what was sent, and what has come to its address."""
+        self._submit("take", TakeIn(self._subject()), is_urgent=True)
+
+    def request_selection(self, encoder: int | None, version: str) -> None:
+        """Have chosen which of the items that arrived at the dataset are kept for people."""
+        settings = self._settings
+        request = SelectArrivals(
+            self._subject(),
+            encoder,
+            version,
+            strategy=resolve_strategy(settings.strategy),
+            audit_share=settings.audit_share,
+            guard=settings.guard,
+            empty_is_none=settings.empty_is_none,
+        )
+        self._submit_about_items("select", request, is_urgent=True)
+
     def request_coverage(self, version: str) -> None:
         """Have computed what this version can label of the dataset by itself."""
         settings = self._settings
@@ -288,7 +308,7 @@ class Training:
             return
         # A new encoder gets its number when it is made, mostly this one.
         number: int | None = self._store.next_encoder()
-        if isinstance(request, Embed | Review | EncodeItems | RankItems):
+        if isinstance(request, Embed | Review | EncodeItems | RankItems | SelectArrivals):
             number = request.encoder
         log.info("project %d: %s (encoder %s) is queued", self._project, what, number)
         job = Job(
@@ -328,7 +348,7 @@ class Training:
         self._troubles.note(str(error))
         if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
-        if isinstance(job.request, EncodeItems | RankItems):
+        if isinstance(job.request, EncodeItems | RankItems | SelectArrivals):
             self._items_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())

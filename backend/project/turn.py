@@ -257,6 +257,7 @@ class Turns:
         self._status = replace(self._status, title=str(project.get("title") or ""))
         yield self._status
         config = self._read_interface(project["label_config"])
+        self._status = replace(self._status, config=config)
         self._upkeep.ensure_webhook(self._xml)
         if self._status.served is None:
             # Now, and not after all is read: predictions are asked for, and our own webhooks come.

@@ -34,7 +34,7 @@ def cover_items(job: CoverItems, report: Report) -> Json:
     def on_part() -> None:
         nonlocal seen
         seen += 1
-        report.advanced(min(1.0, seen / record.parts))
+        report.advanced(min(1.0, seen / record.part_count))
 
     whole = whole_of(
         store, pool, labelling, asked, record=record, encoder=version.encoder, on_part=on_part

@@ -17,12 +17,10 @@ from backend.dataset.record import (
     vectors_of,
 )
 from backend.dataset.shortlist import Shortlist, ShortlistItem, write_shortlist
+from backend.dataset.stream import read_stream
 from backend.interface.content import key_of, parts_of
 from backend.interface.questions import LabelConfig
-from backend.mirror.labelling import Labelling
-from backend.mirror.pool import FILE as MIRROR
-from backend.mirror.pool import Pool
-from backend.mirror.targets import given_labels, targets_of
+from backend.trainer.item_ranking import policy_of, ranking_of
 from backend.trainer.item_work import (
     EncodedPart,
     Encoding,
@@ -37,14 +35,11 @@ from backend.types import Json
 from model.choosing.audit import ENCODING_LOT, draw
 from model.dataset.engine import Engine, EngineFailed, Local, MakeWork, Results
 from model.dataset.kept import Kept, Places
-from model.dataset.parts import Item, RowParts, part_numbers
+from model.dataset.parts import Item, RowParts
 from model.dataset.ranking import Ranking
 from model.dataset.ray import Ray
-from model.dataset.sizes import parts_with
-from model.heads.head import Head
-from model.snapshot import Policy, Snapshot
+from model.dataset.sizes import part_numbers, parts_with
 from model.storage.store import Store
-from model.types import Floats
 
 TURN_SECONDS = 20.0
 """Encoding stops after this time, so that what is imported, deep rounds and other projects have
@@ -78,12 +73,12 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
     until = time.monotonic() + TURN_SECONDS
     folder, record = job.subject.folder, record_of(job.subject)
     run = _runs.pop(folder, None)
-    if run is None or (run.record, run.encoder) != (record, job.encoder):
+    if run is None or run.encoder != job.encoder or not _is_same(run.record, record):
         run = _begun(job, record)
     parts = 0
     for part in run.done:
-        left = record.parts - encoded_parts(folder, job.encoder)
-        report.advanced(1.0 - left / record.parts)
+        left = _left(job, record)
+        report.advanced(1.0 - left / record.part_count)
         parts += part is not None
         is_over = time.monotonic() > until
         if is_over and job.cluster is not None:
@@ -92,19 +87,30 @@ def encode_items(job: EncodeItems, report: Report) -> Json:
         if is_over and part is not None:
             break  # what is begun is finished first
     else:
-        _check_advanced(run, record.parts - encoded_parts(folder, job.encoder))
-    left = record.parts - encoded_parts(folder, job.encoder)
+        _check_advanced(run, _left(job, record))
+    left = _left(job, record)
     _delete_outdated(folder, job.encoder, is_complete=left == 0)
-    broken = _count_broken(folder, job.encoder)
+    broken = _count_broken(folder, record, job.encoder)
     return {"encoder": job.encoder, "parts": parts, "left": left, "broken": broken.count}
 
 
-def _count_broken(project: Path, encoder: int) -> Broken:
+def _is_same(before: Record, now: Record) -> bool:
+    """Whether it is the dataset as it was, or with what has come since."""
+    return before.address == now.address and before.parts <= now.parts
+
+
+def _left(job: EncodeItems, record: Record) -> int:
+    """How many parts have no vectors by the encoder yet."""
+    return record.part_count - encoded_parts(job.subject.folder, job.encoder, record)
+
+
+def _count_broken(project: Path, record: Record, encoder: int) -> Broken:
     """Count the items without a vector in the parts that were not counted before, and keep that."""
     known, reads = read_broken(project, encoder), read_reads(project)
     rows, vectors = files_of(project, encoder)
     assert vectors is not None
-    numbers = vectors.numbers()
+    there = set(vectors.numbers())
+    numbers = [number for number in record.numbers if number in there]
     counts = {str(one): known.counts[str(one)] for one in numbers if str(one) in known.counts}
     places = {one: vectors.unreadable(one) for one in numbers if str(one) not in counts}
     fresh = {number: found for number, found in places.items() if found is not None}
@@ -131,8 +137,11 @@ def _delete_outdated(project: Path, encoder: int, *, is_complete: bool) -> None:
 
 
 def _begun(job: EncodeItems, record: Record) -> _Run:
-    numbers = np.arange(record.parts)
-    in_turn = numbers[np.argsort(draw(numbers, job.subject.seed + ENCODING_LOT))]
+    numbers, stream = np.array(record.numbers), read_stream(job.subject.folder)
+    lots = draw(numbers, job.subject.seed + ENCODING_LOT)
+    # What has just arrived is waited for, to be kept for people or passed by.
+    is_judged = numbers < (record.parts if stream is None else stream.judged)
+    in_turn = numbers[np.lexsort((lots, is_judged))]
     there = set(part_numbers(vectors_of(job.subject.folder, job.encoder)))
     missing = [number for number in in_turn.tolist() if number not in there]
     engine = Local() if job.cluster is None else Ray(job.cluster)
@@ -154,13 +163,10 @@ def rank_items(job: RankItems, report: Report) -> Json:
     """Choose the items to import next, and have their vectors known under what they show: as tasks
     they need not be encoded again."""
     subject, encoder = job.subject, job.encoder
-    record = record_of(subject)
-    store, pool = Store(subject.folder), Pool(subject.folder / MIRROR)
-    labelling = pool.labelling(subject.config, job.empty_is_none)
-    head = store.load_version(job.version).head if job.version else None
-    learnt = _learnt(store, labelling, subject.config, head, encoder)
-    policy = Policy(job.strategy, job.size, job.audit_share, subject.seed, job.guard)
-    ranking = Ranking(learnt, head, policy, pool.items.taken())
+    record, store = record_of(subject), Store(subject.folder)
+    ranking, labels = ranking_of(
+        subject, encoder, job.version, job.empty_is_none, policy_of(job, job.size)
+    )
     trouble = _see_all(job, record, ranking, report)
     chosen = ranking.chosen()
     items = RowParts(rows_of(subject.folder)).gathered(chosen.parts, chosen.places)
@@ -169,7 +175,7 @@ def rank_items(job: RankItems, report: Report) -> Json:
     shortlist = Shortlist(
         items=tuple(ShortlistItem(item.id, item.data) for item in items),
         version=job.version,
-        labels=len(labelling.answers),
+        labels=labels,
         made_at=time.time(),
     )
     write_shortlist(subject.folder, shortlist)
@@ -180,10 +186,10 @@ def rank_items(job: RankItems, report: Report) -> Json:
 def _see_all(job: RankItems, record: Record, ranking: Ranking, report: Report) -> str:
     """Have the ranking see all parts. What a cluster does not rank is ranked here, for people wait
     for it; returns why, "" for no reason that they must know."""
-    together = parts_with(ITEMS_TOGETHER, record.items, record.parts)
+    numbers = record.numbers
+    together = parts_with(ITEMS_TOGETHER, record.items, len(numbers))
     groups = [
-        tuple(range(start, min(start + together, record.parts)))
-        for start in range(0, record.parts, together)
+        tuple(numbers[start : start + together]) for start in range(0, len(numbers), together)
     ]
     work = partial(Seeing, job.subject.folder, job.encoder, ranking.afresh())
     trouble = ""
@@ -214,37 +220,6 @@ def _see(
             ranking.kept.join(found[1])
             del left[found[0]]
     return list(left)
-
-
-def _learnt(
-    store: Store, labelling: Labelling, config: LabelConfig, head: Head | None, encoder: int | None
-) -> Snapshot:
-    """What is labelled, as far as there are vectors of it, with tickets as ids."""
-    if head is None:
-        asked = config.learnable(given_labels(labelling.answers.values()))
-    else:
-        asked = config.of_labels(head.labels)
-    is_answered = np.isin(labelling.ids, list(labelling.answers))
-    ids, keys = labelling.ids[is_answered], labelling.keys[is_answered]
-    tickets = labelling.drawn_by[is_answered]
-    vectors: Floats = np.zeros((0, 1), np.float16)
-    if encoder is not None:
-        known = store.vectors(encoder)
-        rows = known.rows(keys)
-        ids, tickets, rows = ids[rows >= 0], tickets[rows >= 0], rows[rows >= 0]
-        vectors = known.take(rows)
-    return Snapshot(
-        ids=tickets[: len(vectors)],
-        vectors=vectors,
-        open=np.zeros(len(vectors), bool),
-        answered=np.arange(len(vectors)),
-        targets=targets_of(
-            [labelling.answers[task] for task in ids[: len(vectors)].tolist()], asked.labels
-        ),
-        labels=asked.labels,
-        kind=asked.kind,
-        groups=asked.groups,
-    )
 
 
 def _keep_vectors(

@@ -17,7 +17,9 @@ from backend.types import Json
 from model.dataset.engine import Cluster
 from model.types import EncoderSpec
 
-JobKind = Literal["base", "embed", "judge", "tune", "review", "encode", "rank", "cover"]
+JobKind = Literal[
+    "base", "embed", "judge", "tune", "review", "encode", "rank", "cover", "take", "select"
+]
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,29 @@ class CoverItems:
     empty_is_none: bool
 
 
-Request = AddBase | Embed | Judge | Tune | Review | EncodeItems | RankItems | CoverItems
+@dataclass(frozen=True)
+class TakeIn:
+    """Add to the dataset what was sent to the server, and what has come to a watched address."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True)
+class SelectArrivals:
+    """Keep some of the items that have arrived at the dataset for people, and pass the others by.
+    encoder, version and the rest: as in RankItems."""
+
+    subject: Subject
+    encoder: int | None
+    version: str
+    strategy: str
+    audit_share: float
+    guard: bool
+    empty_is_none: bool
+
+
+AboutItems = EncodeItems | RankItems | CoverItems | TakeIn | SelectArrivals
+Request = AddBase | Embed | Judge | Tune | Review | AboutItems
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
@@ -150,6 +174,8 @@ KINDS: dict[JobKind, type[Request]] = {
     "encode": EncodeItems,
     "rank": RankItems,
     "cover": CoverItems,
+    "take": TakeIn,
+    "select": SelectArrivals,
 }
 
 

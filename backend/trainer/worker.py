@@ -36,6 +36,8 @@ from backend.trainer.messages import (
     RankItems,
     Request,
     Review,
+    SelectArrivals,
+    TakeIn,
     Tune,
     Working,
     answer_line,
@@ -60,11 +62,13 @@ JOBS: dict[type[Request], tuple[str, str]] = {
     EncodeItems: ("items", "encode_items"),
     RankItems: ("items", "rank_items"),
     CoverItems: ("coverage", "cover_items"),
+    TakeIn: ("arrivals", "take_in_items"),
+    SelectArrivals: ("arrivals", "select_arrivals"),
 }
 """What is done for each request: a module beside this one, and its function of the request and the
 report, which returns facts for the log."""
 
-OF_DATASETS = (EncodeItems, RankItems, CoverItems)
+OF_DATASETS = (EncodeItems, RankItems, CoverItems, TakeIn, SelectArrivals)
 """Most projects have no dataset, so what these need is loaded with the first one of them."""
 
 

@@ -22,6 +22,8 @@ MAX_BODY = 32 * 1024 * KILOBYTE
 """Bytes. `/predict` receives all selected tasks in one request."""
 BODY_LIMITS = {"/predict": MAX_BODY, "/setup": MAX_BODY // 4, "/webhook": 1024 * KILOBYTE}
 """Path -> the most bytes that are read. /setup brings the labelling interface."""
+ITEMS_BODY = MAX_BODY // 4
+"""The same for /pool/7/items: a dataset that is larger is better added as files."""
 SMALL_BODY = 64 * KILOBYTE
 """The most bytes of all other requests."""
 
@@ -105,7 +107,7 @@ def _host() -> str | None:
 
 def _check() -> Response | None:
     g.began = time.monotonic()
-    request.max_content_length = BODY_LIMITS.get(request.path, SMALL_BODY)
+    request.max_content_length = _most_bytes(request.path)
     refusal = _check_password()
     if refusal is not None:
         return refusal
@@ -114,6 +116,14 @@ def _check() -> Response | None:
         _check_site()
         _check_form()
     return None
+
+
+def _most_bytes(path: str) -> int:
+    return ITEMS_BODY if _brings_items(path) else BODY_LIMITS.get(path, SMALL_BODY)
+
+
+def _brings_items(path: str) -> bool:
+    return path.startswith("/pool/") and path.endswith("/items")
 
 
 def _check_password() -> Response | None:
@@ -184,7 +194,8 @@ def _is_ours(origin: str) -> bool:
 
 def _check_form() -> None:
     """JSON must say that it is JSON, because other sites cannot send that without asking first."""
-    if request.path in JSON_ROUTES and not request.is_json:
+    wants_json = request.path in JSON_ROUTES or _brings_items(request.path)
+    if wants_json and not request.is_json:
         abort(415, "Send JSON, with the header Content-Type: application/json")
 
 

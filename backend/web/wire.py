@@ -116,6 +116,18 @@ def _is_too_large() -> bool:
     return (request.content_length or 0) > (request.max_content_length or 0)
 
 
+@wire.post("/pool/<int:project>/items")
+def items(project: int) -> tuple[Response, int]:
+    """Rows for the project's dataset: a JSON list of objects, or one object."""
+    _check_size()
+    body = _json()
+    rows = body if isinstance(body, list) else [body]
+    if not rows:
+        raise BadRequest("There are no items in the list")
+    answer = _service().take_items(project, rows)
+    return jsonify(answer), 201 if answer["accepted"] else 400
+
+
 @wire.route("/versions", methods=["GET", "POST"])
 def versions() -> Response:
     named = _body().get("project") if request.method == "POST" else request.args.get("project")
@@ -139,15 +151,23 @@ def _service() -> Service:
 
 
 def _body() -> Json:
-    if request.get_data().count(b",") > MAX_VALUES:
-        raise BadRequest(f"The body has more than {MAX_VALUES:,} values; send fewer tasks at once")
-    try:
-        body = request.get_json(force=True, silent=True)
-    except RecursionError:
-        raise BadRequest("The body is nested too deeply") from None
+    _check_size()
+    body = _json()
     if not isinstance(body, dict):
         raise BadRequest("The body must be a JSON object")
     return body
+
+
+def _check_size() -> None:
+    if request.get_data().count(b",") > MAX_VALUES:
+        raise BadRequest(f"The body has more than {MAX_VALUES:,} values; send fewer tasks at once")
+
+
+def _json() -> object:
+    try:
+        return request.get_json(force=True, silent=True)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply") from None
 
 
 def _text(body: Json, name: str) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from model.dataset.sizes import ADD_AGAIN, PART_ITEMS
+from model.dataset.sizes import ADD_AGAIN, PART_ITEMS, part_numbers
 from model.storage.damage import Damaged
 from model.types import Floats, Ints
 
@@ -73,6 +73,11 @@ class RowParts:
         with self._whole(number) as path:
             tickets: Ints = parquet.read_table(path, columns=["ticket"])[0].to_numpy()
         return tickets
+
+    def count(self, number: int) -> int:
+        """How many items a part has."""
+        with self._whole(number) as path:
+            return int(parquet.read_metadata(path).num_rows)
 
     def items(self, number: int) -> list[Item]:
         """All items of a part, in their order."""
@@ -164,6 +169,14 @@ class VectorParts:
         reasons = self._column(number, "reason")
         return "" if reasons is None else reasons[place].as_py() or ""
 
+    def reasons(self, number: int) -> list[str | None] | None:
+        """Of each item of a part why it has no vector, None for one that has; None as in `read`."""
+        column = self._column(number, "reason")
+        return None if column is None else column.to_pylist()
+
+    def delete(self, number: int) -> None:
+        _path(self._folder, number).unlink(missing_ok=True)
+
     def _column(self, number: int, name: str) -> pa.ChunkedArray | None:
         path = _path(self._folder, number)
         try:
@@ -183,11 +196,6 @@ def _items(table: pa.Table) -> list[Item]:
 
 def _path(folder: Path, number: int) -> Path:
     return folder / f"{number:05d}.parquet"
-
-
-def part_numbers(folder: Path) -> list[int]:
-    """The numbers of the parts whose files are in a folder, in order."""
-    return sorted(int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())
 
 
 def _write(table: pa.Table, path: Path, group: int, *, repeats: bool = True) -> None:

@@ -80,6 +80,22 @@ class Ranking:
         if self._is_measured and ranked.any():
             self._measure(places.take(np.flatnonzero(ranked)))
 
+    def priorities(self, block: Block) -> Floats:
+        """How much a label of each item of a block would teach (n,); NaN for an item without a
+        vector, and for all before there is a head."""
+        found: Floats = np.full(len(block.tickets), np.nan)
+        if block.vectors is None or not self._is_measured:
+            return found
+        is_finite = np.ones(len(found), bool)
+        is_finite[broken_rows(block.vectors)] = False
+        rows = np.flatnonzero(is_finite)
+        if len(rows):
+            places = Places(
+                np.full(len(rows), block.part), rows, block.tickets[rows], block.vectors[rows]
+            )
+            found[rows] = self._priorities(places)
+        return found
+
     def chosen(self) -> Places:
         """The items to ask for, ask-first order, at most `policy.size`, audit tasks at their places
         among them. Items without a vector come last, or alone where none has one."""

@@ -1,5 +1,7 @@
-"""How large a dataset's parts are, and what helps when they are damaged, for those who need no
-Parquet to know it."""
+"""How large a dataset's parts are, which ones are there, and what helps when they are damaged, for
+those who need no Parquet to know it."""
+
+from pathlib import Path
 
 PART_ITEMS = 8192
 """Items of a part, at most: a killed run loses the work on one part."""
@@ -21,3 +23,8 @@ chooses are then of the best ten thousandth, and more would hardly be better."""
 def parts_with(items: int, record_items: int, parts: int) -> int:
     """How many parts of a dataset hold about so many of its items, at least 1."""
     return max(1, round(items * parts / max(record_items, 1)))
+
+
+def part_numbers(folder: Path) -> list[int]:
+    """The numbers of the parts whose files are in a folder, in order."""
+    return sorted(int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())

@@ -27,10 +27,12 @@ class BadDataset(ValueError):
 
 @dataclass(frozen=True)
 class File:
-    """A file of a dataset: its path in the filesystem, and its size in bytes."""
+    """A file of a dataset: its path in the filesystem, its size in bytes, and when it was written
+    (ns), 0 where the filesystem does not say."""
 
     path: str
     size: int
+    written: int = 0
 
     @property
     def suffix(self) -> str:
@@ -120,11 +122,15 @@ def _files(system: fs.FileSystem, root: str) -> list[File] | None:
     if about.type == fs.FileType.NotFound:
         return None
     if about.type == fs.FileType.File:
-        return [File(about.path, about.size)]
+        return [_file(about)]
     inside = system.get_file_info(fs.FileSelector(root, recursive=True))
-    files = [File(one.path, one.size) for one in inside if one.type == fs.FileType.File]
+    files = [_file(one) for one in inside if one.type == fs.FileType.File]
     shown = [one for one in files if not _is_hidden(PurePosixPath(one.path).relative_to(root))]
     return sorted(shown, key=lambda one: one.path)
+
+
+def _file(about: fs.FileInfo) -> File:
+    return File(about.path, about.size, about.mtime_ns or 0)
 
 
 def _is_hidden(path: PurePosixPath) -> bool:

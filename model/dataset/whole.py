@@ -91,7 +91,7 @@ def has_vector(vectors: VectorParts, numbering: Numbering) -> tuple[Bools, Bools
     is_encoded = np.zeros(len(numbering), np.bool_)
     found = is_encoded.copy()
     for part, (start, stop) in enumerate(pairwise(numbering.starts.tolist())):
-        unreadable = vectors.unreadable(part)
+        unreadable = vectors.unreadable(part) if start < stop else None
         if unreadable is not None:
             is_encoded[start:stop] = found[start:stop] = True
             found[start + unreadable] = False

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from backend.commands.pool import absolute, removed
-from backend.dataset.adding import Added, add, cleaned
+from backend.dataset.adding import Added, add
 from backend.dataset.disk import shortage
 from backend.dataset.importing import SENT, SETTLED_SECONDS, is_waiting
 from backend.dataset.left import items_left, open_among, taken_items
 from backend.dataset.record import folder_of, read_record, rows_of
+from backend.dataset.rows import cleaned
 from backend.dataset.shortlist import Shortlist, ShortlistItem, read_shortlist, write_shortlist
 from backend.errors import BackendError, DatasetDamaged
 from backend.interface.parse import parse

@@ -22,6 +22,7 @@ from tests.backend.test_routes import served_in, setup_body, task
 from tests.backend.wire import QuietService, Wire, strict_json
 
 WITH_NAMES = {
+    "/pool/<int:project>/items": "/pool/7/items",
     "/status/<int:project>": "/status/7",
     "/status/<int:project>.json": "/status/7.json",
     "/status/<int:project>/certify": "/status/7/certify",

@@ -24,7 +24,7 @@ from backend.interface.parse import EXAMPLE, parse
 from backend.settings import Settings
 from backend.trainer import items
 from backend.trainer.encoders import add_base_encoder
-from backend.trainer.item_work import Encoding
+from backend.trainer.item_work import Encoding, record_of
 from backend.trainer.items import encode_items, rank_items
 from backend.trainer.messages import AddBase, EncodeItems, RankItems, Subject
 from model.dataset.engine import Cluster, EngineFailed
@@ -88,7 +88,7 @@ def test_vectors_of_a_dataset_that_was_replaced_are_not_kept(subject: Subject) -
     rows.write(1, rows.items(0))
     with pytest.raises(BackendError, match="was taken away"):
         list(work)
-    assert not encoded_parts(subject.folder, 0)
+    assert not encoded_parts(subject.folder, 0, record_of(subject))
 
 
 def test_a_dataset_that_was_taken_away_is_not_half_written_again(subject: Subject) -> None:
@@ -198,4 +198,4 @@ def test_a_cluster_that_goes_in_the_middle_is_named(subject: Subject, tmp_path: 
     nodes.kill()
     with pytest.raises(EngineFailed, match=r"connection to the Ray cluster at .* was lost"):
         list(done)
-    assert encoded_parts(subject.folder, 0) >= 1, "what was finished is kept"
+    assert encoded_parts(subject.folder, 0, record_of(subject)) >= 1, "what was finished is kept"

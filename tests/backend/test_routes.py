@@ -32,6 +32,7 @@ from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.storage.vectors import content_key
 from tests.backend.fuzzing import many
 
+JSON_TYPE = {"Content-Type": "application/json"}
 TEXTS = ("yes please", "no thanks")
 
 
@@ -52,7 +53,8 @@ def loop() -> ProjectLoop:
 def url(tmp_path_factory: pytest.TempPathFactory, loop: ProjectLoop) -> Iterator[str]:
     """The application, with project 7 serving version 0.3: a head on two stored vectors."""
     folder = tmp_path_factory.mktemp("models")
-    loop.status = replace(loop.status, served=served_in(folder / "7"))
+    served = served_in(folder / "7")
+    loop.status = replace(loop.status, served=served, config=served.config)
     service = Service(Settings(model_dir=folder, label_studio_url="http://127.0.0.1:9"))
     service._loops[7] = loop
     app = Flask("backend")
@@ -203,6 +205,9 @@ def test_train_says_where_to_go(url: str) -> None:
         ("/predict", '{"project": "8", "tasks": [{}]}', 404, "Project 8 is not connected"),
         ("/webhook", '{"project": {"id": 7}}', 400, "'action' must be a string"),
         ("/webhook", '{"action": "X", "project": {"id": 99}}', 404, "Settings > Model"),
+        ("/pool/8/items", '[{"id": 1}]', 404, "Project 8 is not connected"),
+        ("/pool/7/items", "[]", 400, "no items in the list"),
+        ("/pool/7/items", "[" * 100_000, 400, "nested too deeply"),
         ("/nowhere", "{}", 404, "not found"),
     ],
 )
@@ -344,8 +349,31 @@ BODIES = st.fixed_dictionaries(
 )
 
 
+def test_items_are_kept_until_they_are_added_and_refused_ones_named(
+    url: str, loop: ProjectLoop
+) -> None:
+    loop._hints.clear()
+    rows = [{"id": 1, "text": "a"}, {"id": 2}, {"id": "3", "text": "b", "more": [None]}]
+    answer = requests.post(f"{url}/pool/7/items", json=rows, timeout=5)
+    assert (answer.status_code, answer.json()["accepted"], loop._hints) == (201, 2, {"tasks"})
+    (refused,) = answer.json()["refused"]
+    assert (refused["place"], "It shows nothing" in refused["why"]) == (1, True)
+    alone = requests.post(f"{url}/pool/7/items", json=rows[1], timeout=5)
+    assert (alone.status_code, alone.json()["accepted"]) == (400, 0)
+    large = requests.post(
+        f"{url}/pool/7/items", data=b" " * 9_000_000, timeout=60, headers=JSON_TYPE
+    )
+    assert large.status_code == 413
+    form = requests.post(f"{url}/pool/7/items", data="[]", timeout=5)
+    assert (form.status_code, "Content-Type" in form.json()["error"]) == (415, True)
+
+
+ITEMS = "/pool/7/items"
+PATHS = st.sampled_from(["/predict", "/webhook", "/versions", ITEMS])
+
+
 @many(300)
-@given(path=st.sampled_from(["/predict", "/webhook", "/versions"]), body=JSON | BODIES)
+@given(path=PATHS, body=JSON | BODIES)
 def test_no_input_breaks_the_server(url: str, path: str, body: object) -> None:
     answer = requests.post(url + path, json=body, timeout=60)
     assert answer.status_code < 500, answer.text

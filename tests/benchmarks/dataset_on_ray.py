@@ -29,7 +29,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from backend.dataset.adding import add
-from backend.dataset.record import encoded_parts, rows_of, vectors_of
+from backend.dataset.record import rows_of, vectors_of
 from backend.dataset.shortlist import read_shortlist
 from backend.interface.parse import parse
 from backend.media.access import access_of
@@ -47,7 +47,7 @@ from backend.trainer.messages import AddBase, Embed, EncodeItems, RankItems, Sub
 from backend.types import Json
 from model.dataset.engine import Cluster
 from model.dataset.parts import RowParts, VectorParts
-from model.dataset.sizes import PART_ITEMS
+from model.dataset.sizes import PART_ITEMS, part_numbers
 from model.encoders.text import BUNDLED
 from model.storage.store import Store
 from model.types import EncoderSpec
@@ -134,9 +134,9 @@ def encoded(folder: Path, cluster: Cluster | None, kill: int | None = None) -> f
     began, job = time.perf_counter(), EncodeItems(subject_of(folder), 0, cluster)
     while True:
         facts = items.encode_items(job, Quiet())
-        if kill is not None and encoded_parts(folder, 0) >= 2:
+        if kill is not None and len(part_numbers(vectors_of(folder, 0))) >= 2:
             os.kill(kill, signal.SIGKILL)
-            tell("killed a node", parts_done=encoded_parts(folder, 0))
+            tell("killed a node", parts_done=len(part_numbers(vectors_of(folder, 0))))
             kill = None
         if not facts["left"]:
             return time.perf_counter() - began

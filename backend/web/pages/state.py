@@ -27,6 +27,8 @@ DOING = {
     "review": "Labels are being reviewed",
     "encode": "The dataset is being encoded",
     "rank": "The dataset is being ranked",
+    "take": "Items that arrived are being added to the dataset",
+    "select": "Items that arrived are being looked at",
     "cover": "What the model can label of the dataset is being computed",
 }
 

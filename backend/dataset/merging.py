@@ -1,0 +1,89 @@
+"""Small parts of a dataset become one: items that arrive come in parts of a few, and each part is a
+file to open in every pass.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from backend.dataset.record import Record, rows_of, vectors_of, write_record
+from model.dataset.parts import RowParts, VectorParts
+from model.storage.store import Store
+
+MOST_SMALL = 32
+"""So many parts may be less than half full."""
+
+
+def merge_small(project: Path, record: Record, size: int) -> Record:
+    """Where more than MOST_SMALL parts are less than half of `size` items, put the items of as many
+    as fit into a new part, with their vectors. Returns the dataset as it is then.
+
+    The files of the old parts stay until the next time, for who reads them at this moment. Raises
+    Damaged where one cannot be read.
+    """
+    rows = RowParts(rows_of(project))
+    counts = {number: _count(project, number) for number in record.numbers}
+    small = [number for number, count in counts.items() if count < size // 2]
+    if len(small) <= MOST_SMALL:
+        return record
+    _delete_gone(project, record)
+    fits = np.cumsum([counts[number] for number in small]) <= size
+    doomed = [number for number, one in zip(small, fits.tolist(), strict=True) if one]
+    rows.write(record.parts, [item for number in doomed for item in rows.items(number)])
+    for vectors in _all_vectors(project):
+        _merge_vectors(vectors, doomed, record.parts)
+    merged = replace(record, parts=record.parts + 1, gaps=_with(record.gaps, doomed))
+    write_record(project, merged)
+    return merged
+
+
+def _merge_vectors(vectors: VectorParts, doomed: Sequence[int], number: int) -> None:
+    """Unless one of the parts has none: then the new one is encoded as a whole."""
+    found = [vectors.read(one) for one in doomed]
+    reasons = [vectors.reasons(one) for one in doomed]
+    whole = [one for one in found if one is not None]
+    if len(whole) == len(doomed):
+        vectors.write(
+            number, np.concatenate(whole), [why for part in reasons for why in part or ()]
+        )
+
+
+def _all_vectors(project: Path) -> list[VectorParts]:
+    encoders = Store(project).encoders().items()
+    return [VectorParts(vectors_of(project, one), meta.dimension) for one, meta in encoders]
+
+
+def _delete_gone(project: Path, record: Record) -> None:
+    """Delete the files of parts that were merged earlier."""
+    rows, there = RowParts(rows_of(project)), set(record.numbers)
+    for number in rows.numbers():
+        if number not in there:
+            rows.delete(number)
+            for vectors in _all_vectors(project):
+                vectors.delete(number)
+
+
+def _with(gaps: tuple[tuple[int, int], ...], doomed: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The gaps with these numbers as well, in order, as few as possible."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted([*gaps, *((one, one + 1) for one in doomed)]):
+        if found and found[-1][1] == start:
+            found[-1] = found[-1][0], stop
+        else:
+            found.append((start, stop))
+    return tuple(found)
+
+
+def _count(project: Path, number: int) -> int:
+    path = rows_of(project) / f"{number:05d}.parquet"
+    return _count_as_written(rows_of(project), number, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _count_as_written(folder: Path, number: int, written: int) -> int:
+    """A part never changes, but another dataset has other parts with the same numbers."""
+    del written
+    return RowParts(folder).count(number)

@@ -1,0 +1,80 @@
+"""Items that come to a project's dataset after it was added: they are added to it and, where people
+have time for so many labels a day, kept for them or passed by.
+"""
+
+import math
+import time
+from collections.abc import Mapping
+
+from backend.dataset.arriving import sent_files
+from backend.dataset.record import Record, folder_of, vectors_of
+from backend.dataset.shortlist import ShortlistItem
+from backend.dataset.stream import FILE, Stream, read_stream
+from backend.mirror.pool import Pool
+from backend.project.context import ProjectContext
+from backend.project.status import Arriving
+from backend.project.training import Training
+from model.dataset.sizes import part_numbers
+
+LOOK_SECONDS = 10.0
+"""Between two looks at what has come: each makes a part of the dataset."""
+
+
+class Arrivals:
+    """Used by the loop's thread alone."""
+
+    def __init__(self, context: ProjectContext, pool: Pool) -> None:
+        self._folder, self._pool = context.folder, pool
+        self._looked_at = -math.inf
+        """When what has come was asked for last (time.monotonic)."""
+        self._stream: Stream | None = None
+        self._read_at = 0
+        """When the stream that is known was written (ns)."""
+
+    def take_in(self, record: Record | None, training: Training) -> None:
+        """Have added what was sent, and what has come to a watched address."""
+        is_watched = record is not None and record.watched
+        is_due = time.monotonic() >= self._looked_at + LOOK_SECONDS
+        if is_due and (is_watched or sent_files(self._folder)):
+            self._looked_at = time.monotonic()
+            training.request_arrivals()
+
+    def select(self, record: Record, training: Training, versions: Mapping[int, str]) -> None:
+        """Have kept or passed by what has come, as soon as it is encoded. versions: the newest of
+        each encoder."""
+        encoder, stream = training.encoder_of_items(), self._read()
+        if training.ranks_items and encoder is None:
+            return
+        version = "" if encoder is None else versions.get(encoder, "")
+        if stream is None:
+            training.request_selection(encoder, version)
+            return
+        waiting = [number for number in record.numbers if number >= stream.judged]
+        encoded = None if encoder is None else part_numbers(vectors_of(self._folder, encoder))
+        if waiting and (encoded is None or waiting[0] in encoded):
+            training.request_selection(encoder, version)
+
+    def kept(self) -> list[ShortlistItem]:
+        """What is kept for people and never was a task, the oldest first."""
+        stream = self._read()
+        if stream is None:
+            return []
+        missing = set(self._pool.items.missing([one.id for one in stream.kept]))
+        return [one for one in stream.kept if one.id in missing]
+
+    def status(self, record: Record) -> Arriving | None:
+        """None where the model chooses from all items alike."""
+        stream = self._read()
+        if not record.labels_a_day:
+            return None
+        if stream is None:
+            return Arriving(record.labels_a_day)
+        return Arriving(record.labels_a_day, *stream.in_a_day(time.time()), len(self.kept()))
+
+    def _read(self) -> Stream | None:
+        path = folder_of(self._folder) / FILE
+        written = path.stat().st_mtime_ns if path.exists() else 0
+        if written != self._read_at:
+            self._stream = read_stream(self._folder) if written else None
+            self._read_at = written
+        return self._stream

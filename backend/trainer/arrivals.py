@@ -1,0 +1,105 @@
+"""The jobs about items that arrive at a dataset: add them, and where people have time for so many
+labels a day, keep the ones that are worth asking for.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import takewhile
+
+import numpy as np
+
+from backend.dataset.adding import take_in
+from backend.dataset.merging import merge_small
+from backend.dataset.record import Record, read_record
+from backend.dataset.shortlist import ShortlistItem
+from backend.dataset.stream import begun, read_stream, write_stream
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.trainer.item_ranking import policy_of, ranking_of
+from backend.trainer.item_work import files_of, record_of
+from backend.trainer.messages import SelectArrivals, Subject, TakeIn
+from backend.trainer.report import Report
+from backend.types import Json
+from model.choosing.stream import Arrivals, kept, remembered
+from model.dataset.ranking import Block
+from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
+from model.types import is_of_text
+
+
+def take_in_items(job: TakeIn, report: Report) -> Json:
+    """Add what has come, in parts of a few; those that are judged are merged now and then."""
+    subject = job.subject
+    record = read_record(subject.folder)
+    if record is not None:
+        _merge(subject, record)
+    report.working()
+    found = take_in(subject.folder, subject.config)
+    facts = {"new": found.new, "known": found.known, "refused": len(found.refused)}
+    return {**facts, "trouble": found.refused[0]} if found.refused else facts
+
+
+def _merge(subject: Subject, record: Record) -> None:
+    """Unless something is not judged yet: it would be mixed with what is."""
+    stream = read_stream(subject.folder)
+    if stream is not None and stream.judged < record.parts:
+        return
+    size = PART_ITEMS if is_of_text(subject.spec.layout) else MEDIA_PART_ITEMS
+    merged = merge_small(subject.folder, record, size)
+    if stream is not None and merged.parts > record.parts:
+        write_stream(subject.folder, replace(stream, judged=merged.parts))
+
+
+def select_arrivals(job: SelectArrivals, report: Report) -> Json:
+    """Judge the parts that have come since, as far as they are encoded, in the order in which they
+    came."""
+    judging = _Judging(job)
+    for number in judging.waiting():
+        judging.judge(number)
+        report.working()
+    write_stream(job.subject.folder, judging.stream)
+    waiting, budget = len(judging.stream.kept), round(judging.stream.budget, 2)
+    return {"judged": judging.judged, "waiting": waiting, "budget": budget}
+
+
+class _Judging:
+    """One run of the job. judged: how many items were looked at."""
+
+    def __init__(self, job: SelectArrivals) -> None:
+        folder = job.subject.folder
+        self._job, self._record, self._now = job, record_of(job.subject), time.time()
+        self._rows, self._vectors = files_of(folder, job.encoder)
+        self._ranking, _ = ranking_of(
+            job.subject, job.encoder, job.version, job.empty_is_none, policy_of(job)
+        )
+        items = Pool(folder / MIRROR).items
+        self._taken = items.taken()
+        a_day = self._record.labels_a_day
+        found = read_stream(folder) or begun(self._now, self._record.parts, a_day)
+        missing = set(items.missing([one.id for one in found.kept]))
+        still = tuple(one for one in found.kept if one.id in missing)
+        self.stream = replace(found.accrued(self._now, a_day), kept=still)
+        self.judged = 0
+
+    def waiting(self) -> Iterator[int]:
+        """The numbers of the parts to judge. What comes after one that is not encoded waits for
+        it."""
+        there = None if self._vectors is None else set(self._vectors.numbers())
+        later = (number for number in self._record.numbers if number >= self.stream.judged)
+        return takewhile(lambda number: there is None or number in there, later)
+
+    def judge(self, number: int) -> None:
+        """Keep some of a part's items, and pass the others by."""
+        vectors = None if self._vectors is None else self._vectors.read(number)
+        tickets = self._rows.tickets(number)
+        found = Arrivals(tickets, self._ranking.priorities(Block(number, tickets, vectors)))
+        rate = self.stream.rate(self._now, len(tickets), self._record.labels_a_day)
+        recent = np.array(self.stream.recent)
+        policy = policy_of(self._job)
+        is_kept = kept(found, recent, rate, policy.audit_share, policy.seed)
+        places = np.flatnonzero(is_kept & ~np.isin(tickets, self._taken))
+        items = [ShortlistItem(one.id, one.data) for one in self._rows.take(number, places)]
+        after = self.stream.with_part(self._now, number, len(tickets), items)
+        window = remembered(recent, found.priorities).tolist()
+        self.stream = replace(after, recent=tuple(window))
+        self.judged += len(tickets)
