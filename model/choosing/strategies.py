@@ -17,7 +17,7 @@ it is given some of the rows at a time.
 To add one: write the function and a line in STRATEGIES.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -38,8 +38,8 @@ from model.types import Floats, Ints
 CENTRES = 20
 """Clusters that `representativeness` looks for."""
 
-CHUNK = 1024
-"""Rows looked at together, so that they stay in the processor's cache."""
+CACHED_CELLS = 1 << 18
+"""Probabilities looked at together, so that they stay in the processor's cache."""
 
 SAMPLE, NEIGHBOURS = 1000, 20
 """`density_margin` looks for the nearest neighbours among this many candidates."""
@@ -110,7 +110,10 @@ def undecided(probs: Floats, targets: Floats) -> Floats:
     """
     rarity = 1.0 / np.sqrt(targets.sum(axis=0) + 1.0)
     rarity = (rarity / rarity.max()).astype(np.float32)
-    result: Floats = (probs * (1.0 - probs)) @ rarity / probs.shape[1]
+    result: Floats = np.empty(len(probs), np.float32)
+    for rows in _chunks(probs):
+        some = probs[rows]
+        result[rows] = (some * (1.0 - some)) @ rarity / probs.shape[1]
     return result
 
 
@@ -174,13 +177,18 @@ def _two_likeliest(probs: Floats) -> tuple[Ints, Floats]:
     """The two likeliest labels (n, 2) of each row, and their probabilities (n, 2), the higher
     first. With a thousand labels two maxima take a tenth of a partition's time."""
     labels = np.zeros((len(probs), 2), dtype=np.int64)
-    for start in range(0, len(probs), CHUNK):
-        rest = probs[start : start + CHUNK].copy()
-        mine = labels[start : start + CHUNK]
+    for rows in _chunks(probs):
+        rest, mine = probs[rows].copy(), labels[rows]
         mine[:, 0] = rest.argmax(axis=1)
         np.put_along_axis(rest, mine[:, :1], -np.inf, axis=1)
         mine[:, 1] = rest.argmax(axis=1)
     return labels, np.take_along_axis(probs, labels, axis=1)
+
+
+def _chunks(probs: Floats) -> Iterator[slice]:
+    """The rows (n, c) in pieces of about CACHED_CELLS numbers."""
+    rows = max(1, CACHED_CELLS // max(1, probs.shape[1]))
+    return (slice(start, start + rows) for start in range(0, len(probs), rows))
 
 
 def _margin_of(likeliest: Floats) -> Floats:

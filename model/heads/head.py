@@ -24,6 +24,10 @@ have several labels, the bias says how many, and 0.3 loses (IMDb, 25 labels: .59
 CHUNK = 8192
 """Rows scored at once, so that a pool of millions is never in memory as float32."""
 
+CACHED_CELLS = 1 << 18
+"""Numbers that stay in a processor's cache while they become probabilities: with thousands of
+labels this takes half the time of all rows at once."""
+
 
 @dataclass(frozen=True)
 class Head:
@@ -72,21 +76,25 @@ class Head:
 
     def logits(self, vectors: Floats) -> Floats:
         """Vectors of shape (n, d) to logits of shape (n, c), float32."""
-        chunks = [
-            centred(vectors[start : start + CHUNK], self.centre) @ self.weights + self.bias
-            for start in range(0, len(vectors), CHUNK)
-        ]
-        return np.concatenate(chunks) if chunks else np.zeros((0, len(self.labels)), np.float32)
+        found = np.empty((len(vectors), len(self.labels)), np.float32)
+        for start in range(0, len(vectors), CHUNK):
+            chunk = found[start : start + CHUNK]
+            np.matmul(centred(vectors[start : start + CHUNK], self.centre), self.weights, out=chunk)
+            chunk += self.bias
+        return found
 
     def probs(self, vectors: Floats) -> Floats:
         """Vectors (n, d) to probabilities (n, c); but for `multiple` each row sums to 1."""
-        logits = self.logits(vectors)
-        for group in self.questions:
-            mine = logits[:, group.columns]
-            logits[:, group.columns] = (
-                expit(mine) if group.kind == "multiple" else softmax(mine, axis=1)
-            )
-        return logits
+        found = self.logits(vectors)
+        rows = max(1, CACHED_CELLS // max(1, len(self.labels)))
+        for start in range(0, len(found), rows):
+            some = found[start : start + rows]
+            for group in self.questions:
+                mine = some[:, group.columns]
+                some[:, group.columns] = (
+                    expit(mine) if group.kind == "multiple" else softmax(mine, axis=1)
+                )
+        return found
 
     def of_labels(self, labels: tuple[str, ...]) -> "Head":
         """The same head for other labels, to begin a fit with: new ones have no weights yet."""
