@@ -15,6 +15,7 @@ ENCODER_SETTINGS: dict[Medium, str] = {
     "image": "IMAGE_ENCODER",
     "video": "IMAGE_ENCODER",
     "audio": "AUDIO_ENCODER",
+    "track": "AUDIO_ENCODER",
 }
 """Medium -> the setting that names its encoder."""
 

@@ -71,6 +71,7 @@ class Settings:
         "facebook/wav2vec2-base",
         "Encoder of sounds: a Hugging Face folder or hub name; none: ignore them.",
     )
+    clip_sound: bool = setting(False, "Read the sound of clips, too, with AUDIO_ENCODER.")
     media_hosts: str = setting(
         "",
         "Hosts besides Label Studio that media may come from, such as cdn.example.org,*.abc.net.",

@@ -46,8 +46,8 @@ class LabelGroup:
         return slice(self.start, self.stop)
 
 
-Medium = Literal["text", "tokens", "image", "video", "audio"]
-"""`tokens`: a text, read token by token."""
+Medium = Literal["text", "tokens", "image", "video", "audio", "track"]
+"""`tokens`: a text, read token by token; `track`: the sound of a clip."""
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
 
@@ -68,7 +68,7 @@ class EncoderSpec:
         """The name of the network that reads this medium."""
         if medium in ("text", "tokens"):
             return self.text
-        return self.audio if medium == "audio" else self.image
+        return self.audio if medium in ("audio", "track") else self.image
 
 
 def is_of_text(layout: Layout) -> bool:

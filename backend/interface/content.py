@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import lxml.etree
 import lxml.html
 
-from backend.interface.questions import LabelConfig, Source
+from backend.interface.questions import MEDIA, LabelConfig, Source
 from backend.interface.values import decoded, filled, repeated, text_of
 from model.storage.vectors import content_key
 
@@ -44,7 +44,7 @@ def _value(data: Mapping[str, object], source: Source) -> str | None:
         items = repeated(source.value, source.repeat, data)
         return "\n".join(filter(None, (_text(item, source) for item in items))) or None
     value = filled(source.value, data)
-    if source.kind in ("image", "video", "audio"):
+    if source.kind in MEDIA:
         return (value.strip() or None) if isinstance(value, str) else None
     return _text(value, source)
 

@@ -37,6 +37,8 @@ def _supported() -> str:
     )
 
 
+UNREAD: tuple[SourceKind, ...] = ("track",)
+"""What is left out unless it is asked for."""
 RELATIONS = "Relations"
 """Asks for relations between spans, without a toName."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
@@ -58,7 +60,7 @@ Way = tuple[Element, ...]
 
 
 def parse(
-    xml: str, ignored: Collection[SourceKind] = (), aliases: Mapping[str, str] | None = None
+    xml: str, ignored: Collection[SourceKind] = UNREAD, aliases: Mapping[str, str] | None = None
 ) -> LabelConfig:
     """Parse a labelling interface; sources of the `ignored` kinds are left out.
 

@@ -12,8 +12,10 @@ from backend.interface.values import Encoding, Repeat, is_filled_in_by_pages, ke
 from model.spans.tags import Span, tag_names
 from model.types import Condition, Kind, LabelGroup, Layout
 
-SourceKind = Literal["text", "tokens", "html", "image", "video", "audio"]
-"""`tokens`: a text in which each character's position matters."""
+SourceKind = Literal["text", "tokens", "html", "image", "video", "audio", "track"]
+"""`tokens`: a text in which each character's position matters; `track`: the sound of a clip."""
+MEDIA: tuple[SourceKind, ...] = ("image", "video", "audio", "track")
+"""What tasks hold the addresses of."""
 MOST_NAMED_NODES = 1_000
 """Of a taxonomy with more nodes, only those that annotators used are learnt, whatever their names:
 a head for all of them would slow down each round."""
@@ -199,12 +201,12 @@ class LabelConfig:
 
     @property
     def layout(self) -> Layout:
-        """What an encoder reads of a task: all texts together, then each picture, clip and
-        sound."""
+        """What an encoder reads of a task: all texts together, then each picture, clip and sound;
+        after a clip its sound, where that is read."""
         kinds = [source.kind for source in self.sources]
         if "tokens" in kinds:
             return ("tokens",)
-        media = (kind for kind in kinds if kind in ("image", "video", "audio"))
+        media = (kind for kind in kinds if kind in MEDIA)
         return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
 
 

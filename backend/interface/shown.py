@@ -28,8 +28,14 @@ def sources_of(
 ) -> tuple[Source, ...]:
     """What the first question refers to, then everything else that each task shows."""
     shown = [_source(first), *_all_sources(root, None)]
-    read = [source for source in shown if source is not None and source.kind not in ignored]
-    return tuple(dict.fromkeys(read))
+    every = (one for source in shown if source is not None for one in _with_track(source))
+    return tuple(dict.fromkeys(one for one in every if one.kind not in ignored))
+
+
+def _with_track(source: Source) -> Iterator[Source]:
+    yield source
+    if source.kind == "video":
+        yield replace(source, kind="track")
 
 
 def _all_sources(element: Element, repeat: Repeat | None) -> Iterator[Source]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
 
 from backend.errors import explained, is_disk_full, is_out_of_memory
 from backend.interface.content import Parts
@@ -48,12 +50,21 @@ class Reader:
         """`encoder`: the one that `spec` names, pretrained or fine-tuned; `store`: None to keep
         nothing of clips and sounds; `record` names each task with media while it is read."""
         self._layout, self._rate, self._record = spec.layout, encoder.rate, record
-        names: dict[Medium, str] = {"video": spec.image, "audio": spec.audio}
+        names: dict[Medium, str] = {
+            "video": spec.image,
+            "audio": spec.audio,
+            "track": spec.audio,
+        }
 
         def states_of(medium: Medium, dimension: int) -> StateStore:
             assert store is not None
             return store.frozen(medium, names[medium], dimension)
 
+        self._decoders: dict[Medium, Callable[[Path], Any]] = {
+            "video": read_clip,
+            "audio": self._sound,
+            "track": self._track,
+        }
         self._once = ReadOnce(encoder.frozen, None if store is None else states_of)
         self._session = Session(
             access.url, access.token, access.spare_token, repeats=0, headers=access.headers
@@ -100,8 +111,15 @@ class Reader:
             return part
         if medium == "image":
             return self._decoded(part, whose, read_picture)
-        key, decode = content_key(part), read_clip if medium == "video" else self._sound
+        key, decode = content_key(part), self._decoders[medium]
         return self._once.states(medium, key, lambda: self._decoded(part, whose, decode))
+
+    def _track(self, path: Path) -> Floats:
+        """Of a clip. One that has no sound, or none that can be read, is as one that is silent."""
+        try:
+            return self._sound(path)
+        except UnreadableMedia:
+            return np.zeros(0, np.float32)
 
     def _sound(self, path: Path) -> Floats:
         return read_sound(path, self._rate)

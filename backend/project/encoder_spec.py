@@ -12,17 +12,19 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
     text = settings.encoder if {"text", "tokens"} & set(layout) else ""
     image = settings.image_encoder if {"image", "video"} & set(layout) else ""
-    audio = settings.audio_encoder if "audio" in layout else ""
+    audio = settings.audio_encoder if {"audio", "track"} & set(layout) else ""
     return EncoderSpec(layout, text, image, settings.max_tokens, audio)
 
 
 def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
-    """The media that the settings name no encoder for."""
+    """The media that nothing reads by these settings."""
     ignored: list[SourceKind] = []
     if settings.image_encoder == NONE:
         ignored += ["image", "video"]
     if settings.audio_encoder == NONE:
         ignored += ["audio"]
+    if settings.audio_encoder == NONE or not settings.clip_sound:
+        ignored += ["track"]
     return tuple(ignored)
 
 

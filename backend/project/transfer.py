@@ -26,6 +26,7 @@ READS: dict[Medium, str] = {
     "image": "pictures",
     "video": "clips",
     "audio": "sounds",
+    "track": "the sound of clips",
 }
 
 

@@ -12,6 +12,7 @@ KINDS: dict[Medium, str] = {
     "image": "image",
     "video": "image",
     "audio": "audio",
+    "track": "audio",
 }
 """Which kind of encoder reads each medium."""
 

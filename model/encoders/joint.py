@@ -30,6 +30,7 @@ tune these networks."""
 FROZEN: dict[Medium, Callable[[str, FrameHead | None], FrozenEncoder]] = {
     "video": lambda name, head: ClipEncoder(ImageEncoder(name), head),
     "audio": lambda name, head: SoundEncoder(name),
+    "track": lambda name, head: SoundEncoder(name),
 }
 """Medium -> its encoder, from the name of a network and what was learnt about single frames. These
 networks stay as they are, for a batch of clips or sounds would take long."""
@@ -78,7 +79,7 @@ class JointEncoder:
             if medium in spec.layout
         }
         """The encoders of clips and sounds: examples hold the states that these have read."""
-        clips, sounds = self.frozen.get("video"), self.frozen.get("audio")
+        clips, sounds = self.frozen.get("video"), self.frozen.get("audio", self.frozen.get("track"))
         self.clips = clips if isinstance(clips, ClipEncoder) else None
         """Of layouts with a clip."""
         self.rate = sounds.rate if isinstance(sounds, SoundEncoder) else RATE

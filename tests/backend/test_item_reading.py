@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,13 @@ from backend.trainer.item_reading import ENDED_THE_PROCESS
 from backend.trainer.items import encode_items
 from backend.trainer.messages import AddBase, EncodeItems, Subject
 from model.dataset.parts import VectorParts
+from model.encoders.sounds import SoundEncoder
 from model.storage.store import Store
 from model.types import EncoderSpec
 from tests.backend.test_trainer import IGNORE, subject_of
 from tests.backend.web import Answer, Web
+from tests.model.test_sound_encoder import wav2vec2
+from tests.model.test_sounds import write_video
 
 COUNT = 12
 XML = (
@@ -141,3 +145,35 @@ def test_a_process_that_was_ended_on_purpose_blames_nothing(subject: Subject) ->
         died_reading(subject, 4)
         forget_readings(subject.folder)
     assert encoded(subject)[0] == list(range(COUNT))
+
+
+def test_the_sound_of_a_clip_is_read_beside_its_frames(
+    subject: Subject, files: Web, tmp_path: Path
+) -> None:
+    """A clip that has none is as one that is silent, and no file is fetched twice for it."""
+    xml = XML.replace("Image", "Video").replace("$image", "$clip")
+    rows = []
+    for name, pitch in (("low", 220.0), ("high", 1760.0), ("mute", 0.0)):
+        clip = write_video(tmp_path / f"{name}.mp4", sound=pitch > 0, pitch=pitch)
+        files.answers[f"/{clip.name}"] = Answer(clip.read_bytes())
+        rows.append(f"{name},{files.url}/{clip.name}\n")
+    (tmp_path / "clips.csv").write_text("id,clip\n" + "".join(rows))
+    folder = tmp_path / "8"
+    folder.mkdir()
+    sounds = str(wav2vec2(tmp_path / "sounds"))
+    spec = EncoderSpec(("video", "track"), "", subject.spec.image, 32, sounds)
+    settings = Settings(model_dir=tmp_path, media_hosts=files.host)
+    clips = replace(subject_of(folder, xml, spec, settings), ignored=())
+    add(folder, str(tmp_path / "clips.csv"), "id", clips.config)
+    add_base_encoder(AddBase(clips), IGNORE)
+
+    assert encoded(clips) == ([0, 1, 2], "")
+    dimension = Store(folder).encoders()[0].dimension
+    read = VectorParts(vectors_of(folder, 0), dimension).read(0)
+    assert read is not None
+    frames, track = np.split(read.astype(float), [2 * 24], axis=1)
+    np.testing.assert_allclose(frames, frames[[0, 0, 0]], atol=2e-3)
+    silence = SoundEncoder(sounds).read(np.zeros(0, np.float32)) / np.sqrt(2)
+    np.testing.assert_allclose(track[2], silence[0], atol=2e-3)
+    assert np.linalg.norm(track[0] - track[1]) > 0.01, "another tone is another sound"
+    assert sorted(one.path for one in files.seen) == ["/high.mp4", "/low.mp4", "/mute.mp4"]

@@ -67,7 +67,7 @@ def write_sound(path: Path, codec: str, rate: int, seconds: float = 2) -> Path:
     return path
 
 
-def write_video(path: Path, *, sound: bool) -> Path:
+def write_video(path: Path, *, sound: bool, pitch: float = PITCH) -> Path:
     with av.open(path, "w") as container:
         pictures = container.add_stream("mpeg4", rate=10)
         assert isinstance(pictures, VideoStream)
@@ -75,7 +75,7 @@ def write_video(path: Path, *, sound: bool) -> Path:
         if sound:
             stream = container.add_stream("aac", rate=44_100, layout="mono")
             assert isinstance(stream, AudioStream)
-            container.mux(list(packets(stream, tone(2, 44_100), 44_100)))
+            container.mux(list(packets(stream, tone(2, 44_100, pitch), 44_100)))
         grey = np.full((48, 64, 3), 99, dtype=np.uint8)
         for _ in range(20):
             container.mux(pictures.encode(av.VideoFrame.from_ndarray(grey)))

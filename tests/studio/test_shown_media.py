@@ -49,6 +49,7 @@ def backend_settings(
         "encoder": str(one_layer),
         "image_encoder": str(folder),
         "audio_encoder": str(wav2vec2(tmp_path_factory.mktemp("sounds"))),
+        "clip_sound": "yes",
         "media_hosts": files.host,
         "deep_rounds": "yes",
         "deep_round_first": 15,
@@ -219,6 +220,7 @@ def test_clips_beside_titles_are_learnt_frame_by_frame(
         bench.until_learnt(project, task["id"])
     version = bench.until_tuned(project)
     store = Store(bench.models / str(project))
+    assert store.encoders()[0].spec.layout == ("text", "video", "track"), "most are silent"
     plain, tuned = (store.encoders()[number].dimension for number in (0, version.encoder))
     assert plain < tuned <= plain + len(COLOURS), "a number for each label that somebody gave"
     clips = sorted(urlsplit(str(task["clip"])).path for task in tasks)
