@@ -10,13 +10,14 @@ worth asking for is imported, a few hundred items at a time; Label Studio never 
 import os
 import shutil
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
 from backend.dataset.adding import add, alone
-from backend.dataset.arriving import is_sent
+from backend.dataset.arriving import is_sent, sent_files
 from backend.dataset.record import Record, folder_of, read_record, write_record
 from backend.dataset.rows import about_blank
 from backend.errors import BackendError, DatasetDamaged
@@ -56,6 +57,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="with stream: keep about so many of the items that arrive for people, each at once; 0 "
         "lets the model choose from all items alike",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="with remove: also if items were sent to the server, which stand nowhere else",
+    )
     add_access_arguments(parser)
 
 
@@ -72,7 +78,7 @@ def run(arguments: Namespace) -> None:
     elif arguments.what == "stream":
         print(streamed(folder, arguments.watch, arguments.labels_a_day))
     elif arguments.what == "remove":
-        print(removed(folder))
+        print(removed(folder, is_forced=arguments.force))
     else:
         record = _known(folder)
         print(f"{about(record)}. {about_stream(record)}")
@@ -135,6 +141,8 @@ def streamed(folder: Path, watched: bool | None, labels_a_day: int | None) -> st
 def about_stream(record: Record) -> str:
     """What becomes of items that arrive, in sentences without the last full stop."""
     looked = "New files there are added" if record.watched else "New files there are not added"
+    if is_sent(record):
+        looked = "What is sent there is added"
     chosen = "The model chooses from all items alike"
     if record.labels_a_day:
         chosen = (
@@ -148,20 +156,26 @@ def absolute(address: str) -> str:
     return address if "://" in address else str(Path(address).expanduser().resolve())
 
 
-def removed(folder: Path) -> str:
+def removed(folder: Path, *, is_forced: bool = False) -> str:
     """Take the dataset away, damaged or not; the tasks that came from it stay."""
-    try:
-        what = _known(folder).address
-    except DatasetDamaged:
-        what = "What was added"
+    record = None
+    with suppress(DatasetDamaged):
+        record = _known(folder)
+    if record is not None and not is_forced and (record.sent or sent_files(folder)):
+        raise BackendError(
+            "Items of this dataset were sent to the server and stand nowhere else. Write those "
+            "that nobody has labelled to a file first (python -m backend finish --project "
+            f"{folder.name} --out items.jsonl), or give up all of them with --force"
+        )
     doomed = folder_of(folder).with_name("dataset.unfinished")
     shutil.rmtree(doomed, ignore_errors=True)
     folder_of(folder).rename(doomed)  # never seen half deleted
     shutil.rmtree(doomed)
-    return (
-        f"The project has no dataset any more. {what} itself is as it was, and so are "
-        "the tasks that came from it"
-    )
+    gone = "The project has no dataset any more"
+    if record is not None and is_sent(record):
+        return f"{gone}. The tasks that came from it are as they were"
+    what = "What was added" if record is None else record.address
+    return f"{gone}. {what} itself is as it was, and so are the tasks that came from it"
 
 
 def about(record: Record) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from backend.dataset.arriving import (
     ID_COLUMN,
     arriving_of,
+    is_sent,
     sent_files,
     sent_to,
     unread,
@@ -110,9 +111,12 @@ def take_in(project: Path, config: LabelConfig) -> TakenIn:
         come, refused = _come_since(project, record)
         id_column = ID_COLUMN if record is None else record.id_column
         adding = _Adding(project, record, id_column, config, is_strict=False)
-        adding.run(chain(pieces, come), lambda _: None)
+        adding.run(pieces)
+        by_request = adding.items
+        adding.run(come)
         if adding.items:
-            adding.keep(adding.record(sent_to(project) if record is None else record.address))
+            made = adding.record(sent_to(project) if record is None else record.address)
+            adding.keep(replace(made, sent=made.sent + by_request))
         write_read(project, [file for _, file in come])
         for path in sent:
             path.unlink()
@@ -144,11 +148,13 @@ class _Adding:
         self.first_blank = self._keys = ""
         self.refused: list[str] = []
 
-    def run(self, pieces: Iterable[Piece], advanced: Callable[[int], object]) -> None:
+    def run(
+        self, pieces: Iterable[Piece], advanced: Callable[[int], object] = lambda _: None
+    ) -> None:
         """Write the new items of these files in parts that do not count yet. Raises BadDataset, and
         nothing of the run is left then."""
         for number in self._rows.numbers():
-            if number >= self._first:
+            if number >= self._parts:
                 self._rows.delete(number)  # of a run that was killed
         size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
         try:
@@ -165,8 +171,13 @@ class _Adding:
     def record(self, address: str) -> Record:
         """The dataset with what is new."""
         before = self._before or Record(address, self._id_column, 0, 0, 0, 0.0)
-        items = before.items + self.items
-        return replace(before, items=items, parts=self._parts, added_at=time.time())
+        return replace(
+            before,
+            address=address,
+            items=before.items + self.items,
+            parts=self._parts,
+            added_at=time.time(),
+        )
 
     def keep(self, record: Record) -> Record:
         """Have what is new count from now on. Returns the record."""
@@ -293,7 +304,11 @@ def _come_since(project: Path, record: Record | None) -> tuple[list[Piece], list
 
 
 def _check_same(before: Record | None, address: str, id_column: str) -> None:
-    if before is None or (before.address, before.id_column) == (address, id_column):
+    if before is None:
+        return
+    # What was sent to the server has no files, and may get some.
+    is_same = before.address == address or is_sent(before)
+    if is_same and before.id_column == id_column:
         return
     raise BackendError(
         f"The project has a dataset already: {before.address}, with its ids in "

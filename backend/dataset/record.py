@@ -34,7 +34,8 @@ class Record:
     """What was added: from which address, which column holds the ids, how many items, which rows
     were left out because they show nothing; added_at: Unix time, of the last items; watched:
     whether what comes to the address later is added, too; labels_a_day: for how many of the items
-    that arrive people have time, 0 if the model chooses from all items alike.
+    that arrive people have time, 0 if the model chooses from all items alike;
+    sent: how many of the items were sent to the server.
 
     The parts are numbered from 0 up to `parts`, but without the `gaps` [start, stop): what was in
     these parts is in a larger one now, see backend.dataset.merging.
@@ -48,6 +49,7 @@ class Record:
     added_at: float
     watched: bool = False
     labels_a_day: int = 0
+    sent: int = 0
     gaps: tuple[tuple[int, int], ...] = ()
 
     @property

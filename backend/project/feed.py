@@ -81,8 +81,8 @@ class Feed:
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
         self._arrivals = Arrivals(context, pool)
-        self._covered = ("", 0)
-        """The version and the labels with which the coverage was asked for last."""
+        self._covered = ("", 0, 0)
+        """The version, the labels and the items with which the coverage was asked for last."""
 
     def look(
         self, labelling: Labelling, config: LabelConfig, training: Training, began: float
@@ -112,7 +112,7 @@ class Feed:
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder, record)
         if encoder is not None and encoded < record.part_count:
             training.request_items(encoder)
-        coverage = self._cover(ranked_with[1], state, training)
+        coverage = self._cover(record, ranked_with[1], state, training)
         status = self._status(record, labelling, training, encoded / record.part_count)
         arriving = self._arrivals.status(record)
         waits = self._why_it_waits(status, state)
@@ -130,14 +130,19 @@ class Feed:
         if now and not (is_early or is_refused):
             self._import(now, Imported(labels=state.labels, version=last.version))
 
-    def _cover(self, version: str, state: Supply, training: Training) -> Coverage | None:
+    def _cover(
+        self, record: Record, version: str, state: Supply, training: Training
+    ) -> Coverage | None:
         """What the model can label of the dataset, as far as it was computed; computed again as
-        often as the dataset is asked. Of a version without a head nothing can be said, so the same
-        is not asked twice."""
-        settings, asked = self._context.settings, (version, state.labels)
+        often as the dataset is asked, and when it has grown by a tenth. Of a version without a head
+        nothing can be said, so the same is not asked twice."""
+        settings, asked = self._context.settings, (version, state.labels, record.items)
         goal = settings.goal_precision, settings.goal_confidence
         known = read_coverage(self._context.folder, *goal)
         is_due = known is None or state.is_due(known.labels)
+        if known is not None:
+            then = known.items + known.left_out + known.labels
+            is_due |= record.items > (1.0 + GROWTH) * then
         if version and state.labels and is_due and asked != self._covered:
             self._covered = asked
             training.request_coverage(version)

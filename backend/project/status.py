@@ -56,7 +56,7 @@ class Arriving:
     @property
     def sentence(self) -> str:
         """For people, with a full stop."""
-        waiting = f"; {self.waiting:,} of them wait to be imported" if self.waiting else ""
+        waiting = f"; {self.waiting:,} are still to be imported" if self.waiting else ""
         return (
             f"In the last 24 hours {self.arrived:,} items arrived, and {self.kept:,} of them were "
             f"kept for people, who have time for {self.labels_a_day:,} a day{waiting}."

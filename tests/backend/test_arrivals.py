@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.commands.pool import removed
 from backend.dataset import arriving, merging
 from backend.dataset.adding import add, take_in
 from backend.dataset.arriving import keep_sent, refusal_of, sent_files, sent_to
@@ -17,7 +18,7 @@ from backend.dataset.record import Record, read_record, rows_of, vectors_of, wri
 from backend.dataset.shortlist import ShortlistItem
 from backend.dataset.stream import DAY, HOUR, Stream, begun, read_stream, write_stream
 from backend.dataset.whole import Items
-from backend.errors import TooManySent
+from backend.errors import BackendError, TooManySent
 from backend.interface.parse import EXAMPLE
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
@@ -91,6 +92,19 @@ def test_a_watched_address_is_read_as_far_as_it_is_new_and_whole(
     folder.rename(tmp_path / "gone")
     assert "There is no file or folder" in take_in(project, CONFIG).refused[0]
     assert ids_in(project) == ["0", "1", "2", "3", "4", "5", "7", "6"]
+
+
+def test_what_stands_nowhere_else_is_not_taken_away_without_a_word(
+    project: Path, tmp_path: Path
+) -> None:
+    keep_sent(project, texts(range(3)))
+    take_in(project, CONFIG)
+    record = add(project, str(lines(tmp_path / "a.jsonl", texts(range(2, 6)))), "id", CONFIG).record
+    assert (record.items, record.sent, record.address) == (6, 3, str(tmp_path / "a.jsonl"))
+    with pytest.raises(BackendError, match="stand nowhere else"):
+        removed(project)
+    assert read_record(project) == record
+    assert removed(project, is_forced=True).startswith("The project has no dataset any more")
 
 
 REFUSED: dict[str, tuple[object, str]] = {
