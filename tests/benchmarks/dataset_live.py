@@ -29,7 +29,7 @@ from tests.benchmarks.test_live import MEGABYTE, memory_of
 from tests.studio.bench import Bench, until
 from tests.studio.test_dataset import first_open, items_of, pool
 
-ROWS_A_FILE, BARE = 250_000, 8192
+ROWS_A_FILE, BARE, SHOWN_EACH = 250_000, 8192, 250
 
 
 def play(arguments: Any, folder: Path) -> None:
@@ -99,9 +99,10 @@ def labelling(bench: Bench, project: int, labels: int) -> dict[str, float]:
         submitted = time.monotonic()
         bench.until_learnt(project, task["id"])
         refreshes.append(time.monotonic() - submitted)
-        until("the switch", lambda: bench.is_switched(project))
         labelled.add(task["id"])
         peak = max(peak, sum(memory_of(bench.server.pid()).values()))
+        if len(labelled) % SHOWN_EACH == 0:
+            tell(so_far=len(labelled), refresh_p50_s=float(np.median(refreshes)))
     found = list(items_of(bench, project).values())
     return {
         "labels": labels,
