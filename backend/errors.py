@@ -67,6 +67,10 @@ class TooManySent(BackendError):
     """More items are sent than can be added."""
 
 
+class DatasetBusy(BackendError):
+    """Another command, or the server, changes a project's dataset at this moment."""
+
+
 class DatasetDamaged(BackendError):
     """What was written down of a project's dataset cannot be read."""
 

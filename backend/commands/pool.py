@@ -16,7 +16,8 @@ from pathlib import Path
 
 from backend.commands.access import add_access_arguments, studio_of
 from backend.commands.hint import give_hint
-from backend.dataset.adding import add, alone
+from backend.dataset.adding import add
+from backend.dataset.alone import alone
 from backend.dataset.arriving import is_sent, sent_files
 from backend.dataset.record import Record, folder_of, read_record, write_record
 from backend.dataset.rows import about_blank
@@ -48,7 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--watch",
         action=BooleanOptionalAction,
         help="with stream: whether the server looks for new files at the dataset's address, every "
-        "few seconds",
+        "minute",
     )
     parser.add_argument(
         "--labels-a-day",
@@ -122,6 +123,7 @@ def streamed(folder: Path, watched: bool | None, labels_a_day: int | None) -> st
             f"--labels-a-day must be between 0 and {MOST_LABELS:,}, not {labels_a_day}: it is for "
             "how many of the items that arrive people have time each day"
         )
+    _known(folder)
     with alone(folder):
         record = _known(folder)
         if watched and is_sent(record):
@@ -169,7 +171,8 @@ def removed(folder: Path, *, is_forced: bool = False) -> str:
         )
     doomed = folder_of(folder).with_name("dataset.unfinished")
     shutil.rmtree(doomed, ignore_errors=True)
-    folder_of(folder).rename(doomed)  # never seen half deleted
+    with alone(folder):  # what was being added would make it again
+        folder_of(folder).rename(doomed)  # never seen half deleted
     shutil.rmtree(doomed)
     gone = "The project has no dataset any more"
     if record is not None and is_sent(record):

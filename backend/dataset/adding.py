@@ -5,7 +5,6 @@ What is there already stays as it is, so adding again takes over what has come s
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.dataset.alone import alone
 from backend.dataset.arriving import (
     ID_COLUMN,
     arriving_of,
@@ -34,7 +34,6 @@ from backend.dataset.record import (
 )
 from backend.dataset.rows import about_blank, cleaned, id_of, listed
 from backend.errors import BackendError
-from backend.folder.lock import lock_of
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
 from model.dataset.parts import Item, RowParts
@@ -102,9 +101,9 @@ def add(
 
 def take_in(project: Path, config: LabelConfig) -> TakenIn:
     """Add what was sent to the server, and to a watched dataset what has come to its address. What
-    cannot be read is left out, and the rest is added. Raises BackendError when another command adds
-    at this moment."""
-    with alone(project):
+    cannot be read is left out, and the rest is added. Raises DatasetBusy when a command adds at
+    this moment."""
+    with alone(project, patience=0.0):
         record = read_record(project)
         sent = sent_files(project)
         pieces = _pieces(Source(str(arriving_of(project)))) if sent else iter(())
@@ -273,19 +272,6 @@ class _Adding:
             f"None of the {self.blank} rows shows anything: the labelling interface shows "
             f"{', '.join(f'${key}' for key in keys)}, and the rows have {self._keys}. {RENAME}"
         )
-
-
-@contextmanager
-def alone(project: Path) -> Iterator[None]:
-    """Change a project's dataset alone. Raises BackendError when another command does."""
-    rows_of(project).mkdir(parents=True, exist_ok=True)
-    lock = lock_of(rows_of(project).parent / "lock")
-    if lock is None:
-        raise BackendError(
-            "Another command is adding a dataset to this project. Wait until it has ended"
-        )
-    with lock:
-        yield
 
 
 def _pieces(source: Source) -> Iterator[Piece]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.dataset.record import Record, rows_of, vectors_of, write_record
+from backend.dataset.alone import alone
+from backend.dataset.record import Record, read_record, rows_of, vectors_of, write_record
 from model.dataset.parts import RowParts, VectorParts
 from model.storage.store import Store
 
@@ -17,18 +18,27 @@ MOST_SMALL = 32
 """So many parts may be less than half full."""
 
 
-def merge_small(project: Path, record: Record, size: int) -> Record:
+def merge_small(project: Path, size: int, judged: int | None = None) -> Record | None:
     """Where more than MOST_SMALL parts are less than half of `size` items, put the items of as many
-    as fit into a new part, with their vectors. Returns the dataset as it is then.
+    as fit into a new part, with their vectors; only where all parts have numbers below `judged`,
+    if one is given. Returns the dataset if it was changed.
 
     The files of the old parts stay until the next time, for who reads them at this moment. Raises
-    Damaged where one cannot be read.
+    DatasetBusy when a command changes it, Damaged where a part cannot be read.
     """
+    with alone(project, patience=0.0):
+        record = read_record(project)
+        if record is None or (judged is not None and judged < record.parts):
+            return None
+        return _merged(project, record, size)
+
+
+def _merged(project: Path, record: Record, size: int) -> Record | None:
     rows = RowParts(rows_of(project))
     counts = {number: _count(project, number) for number in record.numbers}
     small = [number for number, count in counts.items() if count < size // 2]
     if len(small) <= MOST_SMALL:
-        return record
+        return None
     _delete_gone(project, record)
     fits = np.cumsum([counts[number] for number in small]) <= size
     doomed = [number for number, one in zip(small, fits.tolist(), strict=True) if one]

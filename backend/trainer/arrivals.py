@@ -11,9 +11,9 @@ import numpy as np
 
 from backend.dataset.adding import take_in
 from backend.dataset.merging import merge_small
-from backend.dataset.record import Record, read_record
 from backend.dataset.shortlist import ShortlistItem
 from backend.dataset.stream import begun, read_stream, write_stream
+from backend.errors import DatasetBusy
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.trainer.item_ranking import policy_of, ranking_of
@@ -30,23 +30,22 @@ from model.types import is_of_text
 def take_in_items(job: TakeIn, report: Report) -> Json:
     """Add what has come, in parts of a few; those that are judged are merged now and then."""
     subject = job.subject
-    record = read_record(subject.folder)
-    if record is not None:
-        _merge(subject, record)
-    report.working()
-    found = take_in(subject.folder, subject.config)
+    try:
+        _merge(subject)
+        report.working()
+        found = take_in(subject.folder, subject.config)
+    except DatasetBusy:  # what has come is taken in later
+        return {"new": 0}
     facts = {"new": found.new, "known": found.known, "refused": len(found.refused)}
     return {**facts, "trouble": found.refused[0]} if found.refused else facts
 
 
-def _merge(subject: Subject, record: Record) -> None:
+def _merge(subject: Subject) -> None:
     """Unless something is not judged yet: it would be mixed with what is."""
     stream = read_stream(subject.folder)
-    if stream is not None and stream.judged < record.parts:
-        return
     size = PART_ITEMS if is_of_text(subject.spec.layout) else MEDIA_PART_ITEMS
-    merged = merge_small(subject.folder, record, size)
-    if stream is not None and merged.parts > record.parts:
+    merged = merge_small(subject.folder, size, None if stream is None else stream.judged)
+    if stream is not None and merged is not None:
         write_stream(subject.folder, replace(stream, judged=merged.parts))
 
 

@@ -156,10 +156,12 @@ def test_small_parts_become_one_with_their_vectors(
         keep_sent(project, texts(range(start, start + 2)))
         take_in(project, CONFIG)
     vectors = with_encoder(project, [0, 1, 2, 3])
-    merged = merge_small(project, record_in(project), size=6)
+    assert merge_small(project, size=6, judged=3) is None, "the last one is not judged"
+    merged = merge_small(project, size=6, judged=4)
+    assert merged is not None
     assert (merged.numbers, merged.part_count, merged.gaps) == ([3, 4], 2, ((0, 3),))
     assert merged == record_in(project)
-    assert merge_small(project, merged, size=6) == merged, "two are not many"
+    assert merge_small(project, size=6) is None, "two are not many"
     assert ids_in(project) == ["6", "7", "0", "1", "2", "3", "4", "5"]
     read = vectors.read(4)
     assert read is not None
@@ -175,7 +177,8 @@ def test_small_parts_become_one_with_their_vectors(
     for start in range(8, 14, 2):
         keep_sent(project, texts(range(start, start + 2)))
         take_in(project, CONFIG)
-    again = merge_small(project, record_in(project), size=20)
+    again = merge_small(project, size=20)
+    assert again is not None
     assert (again.numbers, again.gaps) == ([8], ((0, 8),))
     assert RowParts(rows_of(project)).numbers() == [3, 4, 5, 6, 7, 8], "and those before are gone"
     assert vectors.read(8) is None, "not all of them were encoded"
