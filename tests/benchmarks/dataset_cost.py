@@ -1,9 +1,11 @@
 """What a dataset of clips costs, from parts that are measured here on a core (and a GPU, if any).
 
-    python -m tests.benchmarks.dataset_cost CLIPS --image-encoder FOLDER [--items 20000000]
+    python -m tests.benchmarks.dataset_cost CLIPS --image-encoder FOLDER [--audio-encoder FOLDER]
+        [--items 20000000]
 
 CLIPS: a folder of video files. Each part is timed alone: clips decoded, read by the network and
-written as vectors, and a ranking pass over vectors of that width with a random head. Prints the
+written as vectors, and a ranking pass over vectors of that width with a random head; with
+--audio-encoder also their sound, of those that have one. Prints the
 rates, then a table of hours for 1, 8 and 64 workers and of bytes, which is arithmetic: items
 divided by rate and workers.
 """
@@ -12,6 +14,7 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,8 @@ from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
 from model.media.clips import FRAMES, read_clip
+from model.media.files import UnreadableMedia
+from model.media.sounds import read_sound
 from model.snapshot import Policy
 from model.types import EncoderSpec
 from tests.benchmarks import dataset_ranking
@@ -48,11 +53,32 @@ def measured(arguments: Namespace, folder: Path) -> dict[str, tuple[float, int]]
     size = next(folder.glob("*.parquet")).stat().st_size // len(some)
     rank = rate(PART_ITEMS, ranking_of(vectors, arguments.labels))
     device = "GPU" if torch.cuda.is_available() else "core"
+    heard = {} if not arguments.audio_encoder else hearing(files, arguments.audio_encoder, device)
     return {
+        **heard,
         "decode, a core": (decode, 0),
         f"network, {FRAMES} frames a clip, a {device}": (encode, 0),
         "write, a core": (write, size),
         f"rank by {arguments.labels:,} labels, a core": (rank, 0),
+    }
+
+
+def hearing(files: list[Path], network: str, device: str) -> dict[str, tuple[float, int]]:
+    """The same of the sound of these clips."""
+    encoder = JointEncoder(EncoderSpec(("track",), "", "", 32, network))
+    sounds: list[Any] = []
+
+    def decode() -> None:
+        for file in files:
+            with suppress(UnreadableMedia):  # there is none in it
+                sounds.append(read_sound(file, encoder.rate))
+
+    decoded = rate(len(files), decode)
+    read = rate(len(sounds), lambda: [encoder.frozen["track"].read(one) for one in sounds])
+    seconds = np.mean([len(one) for one in sounds]) / encoder.rate
+    return {
+        "decode the sound, a core": (decoded, 0),
+        f"network, {seconds:.1f} s of sound a clip, a {device}": (read, 0),
     }
 
 
@@ -84,6 +110,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--image-encoder", required=True)
+    parser.add_argument("--audio-encoder", default="")
     parser.add_argument("--items", type=int, default=20_000_000)
     parser.add_argument("--labels", type=int, default=10_000)
     arguments = parser.parse_args()
