@@ -1,7 +1,7 @@
 """The calls of Label Studio's REST API that we make for one project."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from backend.errors import ProjectGone, StudioError
@@ -141,6 +141,15 @@ class StudioProject:
 
     def delete_prediction(self, prediction: int) -> None:
         self.session.call("DELETE", f"/api/predictions/{prediction}/", allowed=(404,))
+
+    def delete_all_predictions(self, tasks: Sequence[int]) -> None:
+        """Delete all predictions on these tasks, whoever made them, in one request."""
+        self.session.call(
+            "POST",
+            "/api/dm/actions",
+            params={"id": "delete_tasks_predictions", "project": self.number},
+            json={"selectedItems": {"all": False, "included": list(tasks)}},
+        )
 
     def task_ids(self) -> set[int]:
         """The ids of all tasks: the only way to find out which ones were deleted."""
