@@ -6,13 +6,14 @@ Rounds are production's own: deep rounds fine-tune the encoder when the labels h
 fast rounds refit the head and choose what is asked next. DIR gets the learning curves (curves.png),
 every round (runs/*.jsonl) and TensorBoard logs (tensorboard --logdir DIR/tensorboard). A run that
 was cut off continues where it stopped when the same command is given again. The last line printed
-is one JSON object. With --finish it also says what the model might then label by itself.
+is one JSON object. With --finish it also says what the model might then label by itself; with
+--stream each strategy is played on a stream as well, where each item is kept or passed by at once.
 """
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from model.learner import resolve_strategy
 from model.measuring.curves import Curves, area, draw, labels_to_reach, standard_error
 from model.measuring.stopping import DEFAULT_METRIC
 from model.simulated_finish import Finished, Wanted, finish, finish_summary, finish_table
-from model.simulation import NAMES, Plan, Point, play
+from model.simulated_stream import StreamPlan, StreamRun
+from model.simulation import NAMES, Plan, Point, Run, play
 
 FULL = "full"
 """Beside the strategies: a single round that is given all labels of the pool."""
@@ -131,6 +133,11 @@ def parser() -> ArgumentParser:
     add("--names", choices=NAMES, default="given", help="what the labels are called")
     add("--no-self-training", action="store_true", help="fine-tune on labels alone")
     add("--no-deep", action="store_true", help="never fine-tune: use the pretrained encoder")
+    add(
+        "--stream",
+        action="store_true",
+        help="play each strategy with as many labels of a stream, too",
+    )
     _add_finish(made)
     return made
 
@@ -194,6 +201,8 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
                 self_training=not arguments.no_self_training,
             )
             made.append((name, plan))
+            if arguments.stream:
+                made.append((f"{name} (stream)", StreamPlan(**asdict(plan))))
         if arguments.full:
             everything = replace(plan, strategy="random", initial=len(pool), rounds=0)
             made.append((FULL, everything))
@@ -209,9 +218,11 @@ def simulate(arguments: Namespace) -> dict[str, Any]:
     runs: dict[str, list[list[Point]]] = {}
     ends: dict[str, list[list[Finished]]] = {}
     for name, plan in plans_of(arguments, pool):
-        points = play(plan, pool, test, arguments.out, name)
+        is_stream = isinstance(plan, StreamPlan)
+        made = StreamRun if is_stream else Run
+        points = play(plan, pool, test, arguments.out, name, made)
         runs.setdefault(name, []).append(points)
-        if wanted is not None and name != FULL:
+        if wanted is not None and name != FULL and not is_stream:
             end = finish(plan, pool, test, arguments.out, name, points, wanted=wanted)
             ends.setdefault(name, []).append(end)
     found = summary(runs, metric)

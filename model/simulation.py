@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from model.encoders.finetune import Examples
 from model.encoders.selftraining import POOL_SAMPLE, Unlabelled, deep_round
 from model.encoders.text import TextEncoder
 from model.heads.names import readable
-from model.learner import deep_round_due, fast_round
+from model.learner import Outcome, deep_round_due, fast_round
 from model.measuring.metrics import scores
 from model.measuring.stopping import DEFAULT_METRIC
 from model.snapshot import Policy, Snapshot
@@ -65,6 +65,7 @@ class Point:
 
     scores: on the test examples. asked: rows of the pool to label next, in order. random_share: the
     part of them that the guard drew. seconds: `tune`, `encode` and `round` (refit, rank, choose).
+    recent: of a stream, the newest priorities then, before those that are still to come.
     """
 
     labels: int
@@ -73,6 +74,7 @@ class Point:
     asked: list[int]
     random_share: float
     seconds: dict[str, float]
+    recent: list[float] = field(default_factory=list)
 
 
 class Run:
@@ -137,15 +139,22 @@ class Run:
             self._tuned_on = labels
         vectors, test_vectors, names = self._encoded()
         began = time.monotonic()
-        outcome = fast_round(self._snapshot(vectors, names, self._answered), self.policy())
+        snapshot = self._snapshot(vectors, names, self._answered)
+        outcome = fast_round(snapshot, self.policy())
+        asked = [] if last else self._asked(snapshot, outcome)
         seconds["round"] = time.monotonic() - began
         found: dict[str, float] = {}
         if outcome.head is not None:
             answers = outcome.head.answers(outcome.head.probs(test_vectors))
             found = scores(answers, self._test.targets > 0)
         self._tracker.round(labels, {"test": found, "seconds": seconds})
-        asked = [] if last else outcome.rows.tolist()
         return Point(labels, self._tuned_on, found, asked, outcome.random_share, seconds)
+
+    def _asked(self, snapshot: Snapshot, outcome: Outcome) -> list[int]:
+        """What is labelled next: rows of the pool."""
+        del snapshot
+        asked: list[int] = outcome.rows.tolist()
+        return asked
 
     def _tune(self, answered: list[int]) -> dict[str, float]:
         plan, began = self._plan, time.monotonic()
@@ -246,8 +255,16 @@ def called(labels: Sequence[str], names: str, seed: int) -> list[str]:
     return said[names]
 
 
-def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> list[Point]:
+def play(
+    plan: Plan,
+    pool: Corpus,
+    test: Corpus,
+    folder: Path,
+    name: str,
+    made: Callable[..., Run] = Run,
+) -> list[Point]:
     """Play a run to its end, going on where an earlier one stopped; each round is kept at once.
+    `made`: Run, or a subclass.
 
     Raises BadCorpus when the file of an earlier run was made by another plan.
     """
@@ -260,7 +277,7 @@ def play(plan: Plan, pool: Corpus, test: Corpus, folder: Path, name: str) -> lis
     logs = folder / "tensorboard" / f"{name}-{plan.seed}"
     bar = tqdm(total=plan.rounds + 1, initial=len(points), desc=f"{name}, seed {plan.seed}")
     with path.open("a") as file, bar, closing(Tracker(logs)) as tracker:
-        for point in Run(plan, pool, test, folder, tracker).play(points):
+        for point in made(plan, pool, test, folder, tracker).play(points):
             points.append(point)
             file.write(json.dumps(asdict(point)) + "\n")
             file.flush()
