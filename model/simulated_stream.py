@@ -4,7 +4,7 @@ What a model knows of the texts without labels is the same as where it chooses f
 that two such runs differ by the choice alone.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from model.choosing.stream import Arrivals, kept, remembered
 from model.learner import Outcome
 from model.simulation import Plan, Point, Run
 from model.snapshot import Snapshot, audits_of, measured_on
-from model.types import Floats, Ints
+from model.types import Floats
 
 AT_ONCE = 10
 """Items that arrive together."""
@@ -36,19 +36,16 @@ class StreamRun(Run):
 
     def resume(self, points: list[Point]) -> None:
         super().resume(points)
-        self._recent: Floats = np.array(points[-1].recent if points else [], dtype=np.float64)
         self._arrived = max(self._answered, default=-1) + 1
-
-    def _round(self, last: bool) -> Point:
-        point = super()._round(last)
-        return replace(point, recent=self._recent.tolist())
 
     def _asked(self, snapshot: Snapshot, outcome: Outcome) -> list[int]:
         priorities = self._priorities(snapshot, outcome)
+        # Those of another head cannot be compared with what comes now.
+        self._recent = remembered(np.zeros(0), priorities[: self._arrived])
         asked: list[int] = []
-        left = min(self._plan.batch, self._budget - len(self._answered))
-        while len(asked) < left:
-            asked += self._next(priorities, left - len(asked), len(self._answered) + len(asked))
+        most = min(self._plan.batch, self._budget - len(self._answered))
+        while len(asked) < most:
+            asked += self._next(priorities, most - len(asked), len(self._answered) + len(asked))
         return asked
 
     @property
@@ -73,17 +70,14 @@ class StreamRun(Run):
         return found
 
     def _priorities(self, snapshot: Snapshot, outcome: Outcome) -> Floats:
-        """Of all items (n,), NaN where one arrived before, and where chance decides."""
+        """Of all items (n,) by the present head, NaN where chance decides: what the guard leaves to
+        it, or everything."""
         priorities = np.full(len(self._pool), np.nan)
-        rows = self._open_to_choice(outcome)
-        if outcome.head is not None and self._plan.strategy != "random" and len(rows) > 0:
-            policy, head = self.policy(), outcome.head
-            of = audits_of(snapshot, policy), measured_on(snapshot, policy)
-            priorities[rows] = Choice(snapshot, policy, head, head.centre, *of).priorities(rows)
+        if outcome.head is None or self._plan.strategy == "random":
+            return priorities
+        policy, head = self.policy(), outcome.head
+        audits, measured = audits_of(snapshot, policy), measured_on(snapshot, policy)
+        choice = Choice(snapshot, policy, head, head.centre, audits, measured)
+        rows = np.flatnonzero(draw(self._ids, policy.seed + GUARD_LOT) >= outcome.random_share)
+        priorities[rows] = choice.priorities_alone(rows)
         return priorities
-
-    def _open_to_choice(self, outcome: Outcome) -> Ints:
-        """The rows to come without those that the guard leaves to chance."""
-        rows = np.arange(self._arrived, len(self._pool))
-        lots = draw(self._ids[rows], self._plan.seed + GUARD_LOT)
-        return rows[lots >= outcome.random_share]

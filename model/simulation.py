@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,7 +65,6 @@ class Point:
 
     scores: on the test examples. asked: rows of the pool to label next, in order. random_share: the
     part of them that the guard drew. seconds: `tune`, `encode` and `round` (refit, rank, choose).
-    recent: of a stream, the newest priorities then, before those that are still to come.
     """
 
     labels: int
@@ -74,7 +73,6 @@ class Point:
     asked: list[int]
     random_share: float
     seconds: dict[str, float]
-    recent: list[float] = field(default_factory=list)
 
 
 class Run:

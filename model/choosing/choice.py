@@ -12,7 +12,7 @@ from model.choosing.audit import by_lot, interleave, mix
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
 from model.choosing.strategies import STRATEGIES, Strategy
 from model.choosing.synthesis import boundary_points
-from model.choosing.variance import FLAT
+from model.choosing.variance import FLAT, taken_alone
 from model.heads.asked import asked_share
 from model.heads.head import Head, centred
 from model.snapshot import Policy, Snapshot, sampled
@@ -82,6 +82,24 @@ class Choice:
         if not set(signature(strategy.measure).parameters) <= ROW_BY_ROW:
             strategy = STRATEGIES["margin"]
         return self._priority(strategy, rows, np.random.default_rng(self.policy.seed))
+
+    def priorities_alone(self, rows: Ints) -> Floats:
+        """How much a label of each of these rows would teach, (n,), where they are not to be
+        compared with each other afterwards, as on a stream. As `priorities`, but of `variance`,
+        whose measure is only half of it, what each would take from the variance of the pool.
+
+        These can be compared as long as nothing more is labelled: they fall with each label.
+        """
+        strategy, rng = self._strategy, np.random.default_rng(self.policy.seed)
+        if strategy is not STRATEGIES["variance"] or self.priority is not None:
+            return self.priorities(rows)
+        everything = np.arange(len(self.snapshot.ids))
+        pool = sampled(self.snapshot, everything, POOL_SAMPLE, self.policy.seed)
+        mine, all_of_it, learnt = (
+            (self._vectors(some), self._priority(strategy, some, rng))
+            for some in (rows, pool, self._training)
+        )
+        return taken_alone(*mine, *all_of_it, labelled=learnt[0], labelled_priority=learnt[1])
 
     @cached_property
     def _held_out(self) -> Bools:

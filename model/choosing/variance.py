@@ -49,13 +49,41 @@ def least_variance(
     del rng  # taken like the others of model.choosing.selection; nothing is random here
     if len(vectors) == 0:
         return np.zeros(0, np.int64)
-    weighted = labelled * labelled_priority[:, None]
-    information = weighted.T.astype(np.float64) @ labelled + DECAY * np.eye(vectors.shape[1])
-    covariance = np.linalg.inv(information).astype(np.float32)
-    moment = (vectors * priority[:, None]).T @ vectors / len(vectors)
+    covariance, moment = _covariance(labelled, labelled_priority), _moment(vectors, priority)
     gains, _, _ = _gains(vectors, priority, covariance, moment)
     near = np.argsort(-gains, kind="stable")[: k * CANDIDATES_PER_PLACE]
     return near[_greedy(vectors[near], priority[near], covariance, moment, k)].astype(np.int64)
+
+
+def taken_alone(
+    vectors: Floats,
+    priority: Floats,
+    pool: Floats,
+    pool_priority: Floats,
+    *,
+    labelled: Floats,
+    labelled_priority: Floats,
+) -> Floats:
+    """What a label of each of the vectors (n, d) would take from the mean variance of the pool
+    (p, d) by itself, (n,), >= 0: for those that are not to be compared with each other. The
+    priorities as in `least_variance`."""
+    covariance, moment = _covariance(labelled, labelled_priority), _moment(pool, pool_priority)
+    gains, _, _ = _gains(vectors, priority, covariance, moment)
+    return gains
+
+
+def _covariance(labelled: Floats, priority: Floats) -> Floats:
+    """A (d, d), of the weights of a head that knows these labels."""
+    weighted = (labelled * priority[:, None]).T.astype(np.float64)
+    inverse = np.linalg.inv(weighted @ labelled + DECAY * np.eye(labelled.shape[1]))
+    result: Floats = inverse.astype(np.float32)
+    return result
+
+
+def _moment(vectors: Floats, priority: Floats) -> Floats:
+    """S (d, d), the weighted second moment."""
+    result: Floats = (vectors * priority[:, None]).T @ vectors / len(vectors)
+    return result
 
 
 def _gains(

@@ -1,15 +1,19 @@
 """Simulated streams with the bundled encoder cut to its first layer, which is never tuned."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.choosing.strategies import margin
 from model.corpus import BadCorpus, read_pair
+from model.learner import fast_round
 from model.simulate import FULL, parser, plans_of, simulate
 from model.simulated_stream import StreamPlan, StreamRun
 from model.simulation import Plan, Point, play
+from model.tracking import Tracker
 from tests.model.test_simulate import encoder, files, plan
 
 __all__ = ["encoder", "files"]  # fixtures
@@ -33,14 +37,21 @@ def test_items_are_labelled_as_they_arrive_and_the_budget_lasts_to_the_end(
     assert 40 <= asked[-1] < 52
 
 
-def test_what_the_model_is_unsure_of_is_labelled(
+def test_what_the_model_is_less_sure_of_is_labelled(
     encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    first, _ = run(encoder, files, tmp_path, guard=False, batch=12, rounds=1)
-    # All that arrived after the first four has a priority, because their labels made a head.
-    priorities, labelled = np.array(first.recent), np.array(first.asked) - 4
-    assert len(priorities) == labelled[-1] + 1
-    assert priorities[labelled].mean() > np.quantile(priorities, 0.6)
+    changed = {"deep_growth": None, "guard": False, "batch": 12, "rounds": 1}
+    stream = StreamPlan(**asdict(plan(encoder, **changed)))
+    with closing(Tracker(tmp_path / "logs")) as tracker:
+        played = StreamRun(stream, *read_pair(*files), tmp_path, tracker)
+        first = next(played.play([]))
+        played.resume([])
+        snapshot = played.certified(np.zeros(52, bool))
+    head = fast_round(snapshot, played.policy()).head
+    assert head is not None
+    unsure = margin(head.probs(snapshot.vectors[np.arange(52)]))
+    passed = np.setdiff1d(np.arange(4, 52), first.asked)
+    assert unsure[first.asked].mean() > unsure[passed].mean() + unsure.std() / 2
 
 
 def test_a_stream_that_was_cut_off_goes_on_as_if_it_had_not_been(
@@ -51,8 +62,8 @@ def test_a_stream_that_was_cut_off_goes_on_as_if_it_had_not_been(
     lines = kept.read_text().splitlines()
     kept.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])
     resumed = run(encoder, files, tmp_path)
-    assert [(one.labels, one.asked, one.recent) for one in resumed] == [
-        (one.labels, one.asked, one.recent) for one in whole
+    assert [(one.labels, one.asked) for one in resumed] == [
+        (one.labels, one.asked) for one in whole
     ]
 
 

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.choosing.strategies import undecided
-from model.choosing.variance import CANDIDATES_PER_PLACE, DECAY, FLAT, least_variance
+from model.choosing.variance import (
+    CANDIDATES_PER_PLACE,
+    DECAY,
+    FLAT,
+    least_variance,
+    taken_alone,
+)
 from model.types import Floats
 
 CLUMPS = np.repeat(np.arange(3), [2, 6, 4])
@@ -68,6 +74,22 @@ def test_each_row_leaves_the_least_variance_that_any_could(seed: int, known: int
     found = least_variance(priority, vectors, 6, labelled=labelled, labelled_priority=sure)
     assert len(set(found.tolist())) == 6
     assert max(ratios_to_least(priority, vectors, found.tolist(), labelled, sure)) < 1 + 1e-4
+
+
+def test_what_a_row_takes_alone_is_the_variance_that_goes_with_its_label() -> None:
+    """Of a pool that it need not be in."""
+    rng = np.random.default_rng(0)
+    vectors, pool, labelled = directions(4, 5, 0), directions(30, 5, 1), directions(3, 5, 2)
+    priority, weights, sure = (rng.uniform(0.02, 0.25, n) for n in (4, 30, 3))
+    found = taken_alone(vectors, priority, pool, weights, labelled=labelled, labelled_priority=sure)
+
+    def variance(information: Floats) -> float:
+        return float(np.mean(weights * np.sum(pool @ np.linalg.inv(information) * pool, axis=1)))
+
+    known = DECAY * np.eye(5) + labelled.T @ (sure[:, None] * labelled)
+    more = [known + w * np.outer(v, v) for w, v in zip(priority, vectors, strict=True)]
+    expected = [variance(known) - variance(one) for one in more]
+    assert found.tolist() == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_largest_clump_is_asked_first_and_each_before_any_again() -> None:
