@@ -21,17 +21,15 @@ WEEK_HOURS = 7 * 24
 class Stream:
     """since, seen_at: Unix times at which it began and was looked at last.
 
-    judged: parts with lower numbers are judged, or were there before; recent: the newest
-    priorities, see model.choosing.stream; hours: by the number of the hour since 1970 how many
-    items arrived and how many of them were kept; budget: how many more may be kept now; kept: items
-    that are no tasks yet, the oldest first.
+    judged: parts with lower numbers are judged, or were there before; hours: by the number of the
+    hour since 1970 how many items arrived and how many of them were kept; budget: how many more may
+    be kept now; kept: items that are no tasks yet, the oldest first.
     """
 
     since: float
     seen_at: float
     judged: int
     budget: float
-    recent: tuple[float, ...] = ()
     hours: tuple[tuple[int, int, int], ...] = ()
     kept: tuple[ShortlistItem, ...] = ()
 
@@ -88,6 +86,6 @@ def read_stream(project: Path) -> Stream | None:
         values = json_of(folder_of(project) / FILE)
         values["kept"] = tuple(ShortlistItem(**one) for one in values["kept"])
         values["hours"] = tuple((hour, came, kept) for hour, came, kept in values["hours"])
-        return Stream(**{**values, "recent": tuple(values["recent"])})
+        return Stream(**values)
     except (Damaged, KeyError, TypeError, ValueError):
         return None

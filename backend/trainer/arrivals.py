@@ -21,7 +21,7 @@ from backend.trainer.item_work import files_of, record_of
 from backend.trainer.messages import SelectArrivals, Subject, TakeIn
 from backend.trainer.report import Report
 from backend.types import Json
-from model.choosing.stream import Arrivals, kept, remembered
+from model.choosing.stream import WINDOW, Arrivals, kept
 from model.dataset.ranking import Block
 from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
 from model.types import is_of_text
@@ -79,6 +79,7 @@ class _Judging:
         still = tuple(one for one in found.kept if one.id in missing)
         self.stream = replace(found.accrued(self._now, a_day), kept=still)
         self.judged = 0
+        self._window = self._judged_last()
 
     def waiting(self) -> Iterator[int]:
         """The numbers of the parts to judge. What comes after one that is not encoded waits for
@@ -89,16 +90,52 @@ class _Judging:
 
     def judge(self, number: int) -> None:
         """Keep some of a part's items, and pass the others by."""
-        vectors = None if self._vectors is None else self._vectors.read(number)
-        tickets = self._rows.tickets(number)
-        found = Arrivals(tickets, self._ranking.priorities(Block(number, tickets, vectors)))
-        rate = self.stream.rate(self._now, len(tickets), self._record.labels_a_day)
-        recent = np.array(self.stream.recent)
-        policy = policy_of(self._job)
-        is_kept = kept(found, recent, rate, policy.audit_share, policy.seed)
-        places = np.flatnonzero(is_kept & ~np.isin(tickets, self._taken))
+        block, policy = self._block(number), policy_of(self._job)
+        both = _joined(self._window, block)
+        priorities, new = self._ranking.priorities(both), len(block.tickets)
+        # Those of earlier models and labels could not be compared with these.
+        recent, arrived = priorities[:-new], Arrivals(block.tickets, priorities[-new:])
+        rate = self.stream.rate(self._now, new, self._record.labels_a_day)
+        is_kept = kept(arrived, recent, rate, policy.audit_share, policy.seed)
+        places = np.flatnonzero(is_kept & ~np.isin(block.tickets, self._taken))
         items = [ShortlistItem(one.id, one.data) for one in self._rows.take(number, places)]
-        after = self.stream.with_part(self._now, number, len(tickets), items)
-        window = remembered(recent, found.priorities).tolist()
-        self.stream = replace(after, recent=tuple(window))
-        self.judged += len(tickets)
+        self.stream = self.stream.with_part(self._now, number, new, items)
+        self._window = _newest(both)
+        self.judged += new
+
+    def _judged_last(self) -> Block:
+        """The newest items that are judged, or were there before, as far as they are encoded."""
+        there = set() if self._vectors is None else set(self._vectors.numbers())
+        judged = (one for one in reversed(self._record.numbers) if one < self.stream.judged)
+        found = _NOTHING
+        for number in judged:
+            if len(found.tickets) >= WINDOW:
+                break
+            if number in there:
+                found = _joined(self._block(number), found)
+        return _newest(found)
+
+    def _block(self, number: int) -> Block:
+        vectors = None if self._vectors is None else self._vectors.read(number)
+        return Block(number, self._rows.tickets(number), vectors)
+
+
+_NOTHING = Block(-1, np.zeros(0, np.int64), None)
+
+
+def _joined(first: Block, second: Block) -> Block:
+    """These items, then those; without vectors where one of them has none."""
+    if not len(first.tickets):
+        return second
+    if not len(second.tickets):
+        return first
+    vectors = None
+    if first.vectors is not None and second.vectors is not None:
+        vectors = np.concatenate([first.vectors, second.vectors])
+    return Block(second.part, np.concatenate([first.tickets, second.tickets]), vectors)
+
+
+def _newest(block: Block) -> Block:
+    """The last WINDOW of these items."""
+    vectors = None if block.vectors is None else block.vectors[-WINDOW:]
+    return Block(block.part, block.tickets[-WINDOW:], vectors)

@@ -69,7 +69,7 @@ class Choice:
         policy, answered = self.policy, len(self.snapshot.answered)
         rng = np.random.default_rng([policy.seed, answered])
         candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
-        chosen, share = self._of_strategy(candidates, rng), self._guarded_share()
+        chosen, share = self._of_strategy(candidates, rng), self.guarded_share()
         if share:
             chosen = mix(chosen, self._by_lot(candidates), share, policy.size, rng)
         reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
@@ -155,8 +155,8 @@ class Choice:
             lambda points: here.answers(here.probs(points)), labelled, self._learnt_targets, rng
         )
 
-    def _guarded_share(self) -> float:
-        """The share of the tasks that is drawn at random instead of by the strategy."""
+    def guarded_share(self) -> float:
+        """The share of the tasks that is to be drawn at random instead of by the strategy."""
         if self.policy.strategy == "random" or not self.policy.guard:
             return 0.0
         if self.priority is not None or self.cold_labels < COLD_LABELS:

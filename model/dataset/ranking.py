@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.choosing.audit import draw, in_reserve, interleave, mix
+from model.choosing.audit import GUARD_LOT, draw, in_reserve, interleave, mix
 from model.choosing.choice import Choice
 from model.dataset.kept import Kept, Lowest, Places
 from model.dataset.rare import rare_of
@@ -81,19 +81,21 @@ class Ranking:
             self._measure(places.take(np.flatnonzero(ranked)))
 
     def priorities(self, block: Block) -> Floats:
-        """How much a label of each item of a block would teach (n,); NaN for an item without a
-        vector, and for all before there is a head."""
+        """How much a label of each item of a block would teach by itself, (n,), to be compared with
+        each other: NaN for an item without a vector, where the guard leaves it to chance, and for
+        all before there is a head."""
         found: Floats = np.full(len(block.tickets), np.nan)
         if block.vectors is None or not self._is_measured:
             return found
         is_finite = np.ones(len(found), bool)
         is_finite[broken_rows(block.vectors)] = False
-        rows = np.flatnonzero(is_finite)
-        if len(rows):
-            places = Places(
-                np.full(len(rows), block.part), rows, block.tickets[rows], block.vectors[rows]
-            )
-            found[rows] = self._priorities(places)
+        rows, part = np.flatnonzero(is_finite), np.full(len(found), block.part)
+        if len(rows) == 0:
+            return found
+        places = Places(part, np.arange(len(found)), block.tickets, block.vectors).take(rows)
+        choice = self._choice(self._learnt, places)
+        found[rows] = choice.priorities_alone(len(self._learnt.ids) + np.arange(len(rows)))
+        found[draw(block.tickets, self._policy.seed + GUARD_LOT) < choice.guarded_share()] = np.nan
         return found
 
     def chosen(self) -> Places:

@@ -217,6 +217,29 @@ def test_each_strategy_can_choose_from_a_dataset(strategy: str) -> None:
     assert in_reserve(found, SHARE, 0).sum() == 3
 
 
+def test_what_arrives_is_measured_item_by_item() -> None:
+    tickets, vectors = pool(300)
+    vectors[150] = np.nan
+    known, head = learnt(tickets[:60], vectors[:60])
+    new = Block(0, tickets[60:], vectors[60:])
+
+    def measured(strategy: str, head: Head | None, *, guard: bool = False) -> Floats:
+        policy = Policy(strategy, 1, SHARE, 0, guard)
+        return Ranking(known, head, policy, tickets[:60]).priorities(new)
+
+    found = measured("margin", head)
+    assert np.flatnonzero(np.isnan(found)).tolist() == [90]
+    undecided = np.abs(head.probs(np.nan_to_num(vectors[60:]))[:, 0] - 0.5)
+    undecided[90] = 1.0
+    assert np.nanargmax(found) == undecided.argmin()
+    alone = measured("variance", head)
+    assert np.isfinite(alone).sum() == 239 and np.nanmin(alone) >= 0.0
+    guarded = np.isnan(measured("margin", head, guard=True))
+    assert 0 < guarded.sum() < 239, "what the guard leaves to chance"
+    assert np.isnan(measured("random", head)).all()
+    assert np.isnan(measured("margin", None)).all()
+
+
 def test_audit_items_come_by_their_lot_over_the_whole_dataset() -> None:
     """Also from parts that are not encoded: else figures would speak of the encoded part alone."""
     tickets, vectors = pool(1000)
