@@ -12,8 +12,8 @@ from backend.dataset.shortlist import ShortlistItem
 from backend.dataset.stream import FILE, Stream, read_stream
 from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
+from backend.project.item_training import ItemTraining
 from backend.project.status import Arriving
-from backend.project.training import Training
 from model.dataset.sizes import part_numbers
 
 LOOK_SECONDS = 10.0
@@ -23,36 +23,36 @@ LOOK_SECONDS = 10.0
 class Arrivals:
     """Used by the loop's thread alone."""
 
-    def __init__(self, context: ProjectContext, pool: Pool) -> None:
-        self._folder, self._pool = context.folder, pool
+    def __init__(self, context: ProjectContext, pool: Pool, training: ItemTraining) -> None:
+        self._folder, self._pool, self._training = context.folder, pool, training
         self._looked_at = -math.inf
         """When what has come was asked for last (time.monotonic)."""
         self._stream: Stream | None = None
         self._read_at = 0
         """When the stream that is known was written (ns)."""
 
-    def take_in(self, record: Record | None, training: Training) -> None:
+    def take_in(self, record: Record | None) -> None:
         """Have added what was sent, and what has come to a watched address."""
         is_watched = record is not None and record.watched
         is_due = time.monotonic() >= self._looked_at + LOOK_SECONDS
         if is_due and (is_watched or sent_files(self._folder)):
             self._looked_at = time.monotonic()
-            training.request_arrivals()
+            self._training.request_arrivals()
 
-    def select(self, record: Record, training: Training, versions: Mapping[int, str]) -> None:
+    def select(self, record: Record, versions: Mapping[int, str]) -> None:
         """Have kept or passed by what has come, as soon as it is encoded. versions: the newest of
         each encoder."""
-        encoder, stream = training.encoder_of_items(), self._read()
-        if training.ranks_items and encoder is None:
+        encoder, stream = self._training.encoder_of_items(), self._read()
+        if self._training.ranks_items and encoder is None:
             return
         version = "" if encoder is None else versions.get(encoder, "")
         if stream is None:
-            training.request_selection(encoder, version)
+            self._training.request_selection(encoder, version)
             return
         waiting = [number for number in record.numbers if number >= stream.judged]
         encoded = None if encoder is None else part_numbers(vectors_of(self._folder, encoder))
         if waiting and (encoded is None or waiting[0] in encoded):
-            training.request_selection(encoder, version)
+            self._training.request_selection(encoder, version)
 
     def kept(self) -> list[ShortlistItem]:
         """What is kept for people and never was a task, the oldest first."""

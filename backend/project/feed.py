@@ -27,8 +27,9 @@ from backend.mirror.labelling import Labelling
 from backend.mirror.pool import Pool
 from backend.project.arrivals import Arrivals
 from backend.project.context import ProjectContext
+from backend.project.item_training import ItemTraining
 from backend.project.status import DatasetStatus
-from backend.project.training import RETRY_SECONDS, Training
+from backend.project.training import RETRY_SECONDS
 from backend.studio.project import StudioProject
 from model.dataset.sizes import ENOUGH_ITEMS, parts_with
 from model.storage.store import Store, version_key
@@ -72,7 +73,12 @@ class Feed:
     """Used by the loop's thread alone."""
 
     def __init__(
-        self, context: ProjectContext, store: Store, pool: Pool, studio: StudioProject
+        self,
+        context: ProjectContext,
+        store: Store,
+        pool: Pool,
+        studio: StudioProject,
+        training: ItemTraining,
     ) -> None:
         self._context, self._store, self._pool, self._studio = context, store, pool, studio
         self._read_at = 0
@@ -80,17 +86,16 @@ class Feed:
         self._shortlist: Shortlist | None = None
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
-        self._arrivals = Arrivals(context, pool)
+        self._training = training
+        self._arrivals = Arrivals(context, pool, training)
         self._covered = ("", 0, 0)
         """The version, the labels and the items with which the coverage was asked for last."""
 
-    def look(
-        self, labelling: Labelling, config: LabelConfig, training: Training, began: float
-    ) -> DatasetStatus | None:
+    def look(self, labelling: Labelling, config: LabelConfig, began: float) -> DatasetStatus | None:
         """Import what is due, and have the trainer do what is missing. None without a dataset.
         `began`: Unix time of a moment before the tasks were looked at."""
         record = read_record(self._context.folder)
-        self._arrivals.take_in(record, training)
+        self._arrivals.take_in(record)
         if record is None:
             return None
         if see_reads(self._context.folder, config):
@@ -99,21 +104,21 @@ class Feed:
         batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
         room = self._context.settings.open_tasks - labelling.open_tasks
         state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
-        ranked_with = self._ranked_with(record, training)
+        ranked_with = self._ranked_with(record)
         is_stream = self._is_stream(record)
         if is_stream:
-            self._arrivals.select(record, training, self._versions())
+            self._arrivals.select(record, self._versions())
         if not is_waiting(self._pool, began):
             if is_stream:
                 self._import_kept(state)
             else:
-                self._refill(record, state, training, ranked_with)
-        encoder = training.encoder_of_items()
+                self._refill(record, state, ranked_with)
+        encoder = self._training.encoder_of_items()
         encoded = 0 if encoder is None else encoded_parts(self._context.folder, encoder, record)
         if encoder is not None and encoded < record.part_count:
-            training.request_items(encoder)
-        coverage = self._cover(record, ranked_with[1], state, training)
-        status = self._status(record, labelling, training, encoded / record.part_count)
+            self._training.request_items(encoder)
+        coverage = self._cover(record, ranked_with[1], state)
+        status = self._status(record, labelling, encoded / record.part_count)
         arriving = self._arrivals.status(record)
         waits = self._why_it_waits(status, state)
         return replace(status, waits=waits, coverage=coverage, arriving=arriving)
@@ -130,9 +135,7 @@ class Feed:
         if now and not (is_early or is_refused):
             self._import(now, Imported(labels=state.labels, version=last.version))
 
-    def _cover(
-        self, record: Record, version: str, state: Supply, training: Training
-    ) -> Coverage | None:
+    def _cover(self, record: Record, version: str, state: Supply) -> Coverage | None:
         """What the model can label of the dataset, as far as it was computed; computed again as
         often as the dataset is asked, and when it has grown by a tenth. Of a version without a head
         nothing can be said, so the same is not asked twice."""
@@ -145,7 +148,7 @@ class Feed:
             is_due |= record.items > (1.0 + GROWTH) * then
         if version and state.labels and is_due and asked != self._covered:
             self._covered = asked
-            training.request_coverage(version)
+            self._training.request_coverage(version)
         return known
 
     def _why_it_waits(self, status: DatasetStatus, state: Supply) -> str:
@@ -158,10 +161,8 @@ class Feed:
             "labelled"
         )
 
-    def _status(
-        self, record: Record, labelling: Labelling, training: Training, encoded: float
-    ) -> DatasetStatus:
-        folder, encoder = self._context.folder, training.encoder_of_items()
+    def _status(self, record: Record, labelling: Labelling, encoded: float) -> DatasetStatus:
+        folder, encoder = self._context.folder, self._training.encoder_of_items()
         taken = taken_items(folder, self._pool)
         return DatasetStatus(
             address=record.address,
@@ -169,7 +170,7 @@ class Feed:
             tasks=len(taken),
             open_tasks=open_among(taken, self._pool, labelling),
             encoded=encoded,
-            is_ranked=training.ranks_items,
+            is_ranked=self._training.ranks_items,
             broken=Broken() if encoder is None else read_broken(folder, encoder),
             shortage=None if encoder is None else self._shortage(record, encoder, encoded),
         )
@@ -184,7 +185,6 @@ class Feed:
         self,
         record: Record,
         state: Supply,
-        training: Training,
         ranked_with: tuple[int | None, str],
     ) -> None:
         last, (encoder, version) = last_import(self._pool), ranked_with
@@ -195,7 +195,7 @@ class Feed:
             return
         fresh = self._fresh(last.at)
         if not fresh:
-            training.request_ranking(encoder, version, state.batch)
+            self._training.request_ranking(encoder, version, state.batch)
             return
         if time.time() < last.at + PAUSE_SECONDS and not state.runs_out():
             return
@@ -251,11 +251,11 @@ class Feed:
             )
             self._context.wake("tasks")
 
-    def _ranked_with(self, record: Record, training: Training) -> tuple[int | None, str]:
+    def _ranked_with(self, record: Record) -> tuple[int | None, str]:
         """The encoder by whose vectors the dataset is ranked, and the version whose head does it:
         the newest that has encoded enough, else the newest that has encoded something. None and ""
         while there is nothing of the kind."""
-        if training.encoder_of_items() is None:
+        if self._training.encoder_of_items() is None:
             return None, ""
         names = self._versions()
         enough_parts = parts_with(ENOUGH_ITEMS, record.items, record.part_count)

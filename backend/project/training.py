@@ -1,9 +1,13 @@
-"""What a project asks of the trainer: an encoder to begin with, vectors, deep rounds."""
+"""What a project asks of the trainer for its tasks: an encoder to begin with, vectors, deep rounds.
+
+See backend.project.item_training for what it asks for its dataset.
+"""
 
 import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from hashlib import sha256
 
 from backend.errors import BackendError, TrainerDied
@@ -13,7 +17,6 @@ from backend.media.access import access_of, without_tokens
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.beginning import Beginning
-from backend.project.cluster import cluster_of
 from backend.project.context import ProjectContext
 from backend.project.encoder_spec import ignored_by, is_tunable, spec_of
 from backend.project.transfer import take_over
@@ -21,22 +24,17 @@ from backend.trainer.jobs import Job
 from backend.trainer.messages import (
     AddBase,
     Advanced,
-    CoverItems,
     Done,
     Embed,
-    EncodeItems,
     Judge,
-    RankItems,
     Request,
     Review,
-    SelectArrivals,
     Subject,
-    TakeIn,
     Tune,
     kind_of,
 )
 from model.choosing.choice import SCORED_ROWS
-from model.learner import deep_round_due, resolve_strategy
+from model.learner import deep_round_due
 from model.storage.store import EncoderMeta, Store
 from model.types import Ints, is_of_text
 
@@ -73,7 +71,7 @@ class Training:
         """Identifies what people are asked and which of their labels are audit labels: for any
         other value an encoder's labels count as none, because they say nothing of what is asked
         now, or it has learnt some that are to measure it."""
-        self._spec = spec_of(("text",), settings)
+        self.spec = spec_of(("text",), settings)
         self._name_keys = keys_of(())
         """Content keys of what the labels are called."""
         self.ignored = ignored_by(settings)
@@ -81,8 +79,6 @@ class Training:
         self._base_failed_at = -math.inf
         self._failed_at = (0, 0.0)
         """Labels and time (time.monotonic) of the last deep round that failed."""
-        self._items_failed_at = -math.inf
-        """When a job about the dataset failed last (time.monotonic)."""
         self._failed_review: int | None = None
         self._failed_judging = 0
         """Labels at the last comparison with the earlier encoder that failed."""
@@ -92,7 +88,7 @@ class Training:
     def see(self, xml: str, config: LabelConfig) -> None:
         """The labelling config as it is now: it tells the trainer what to read."""
         self._xml, self._config = xml, config
-        self._spec = spec_of(config.layout, self._settings)
+        self.spec = spec_of(config.layout, self._settings)
         settings = self._settings
         self._name_keys = keys_of(names_of(config).values() if settings.label_names else ())
         asked = [[one.from_name, one.kind, one.labels] for one in config.questions]
@@ -106,14 +102,14 @@ class Training:
         the oldest, whose vectors come while we rank.
         """
         known = self._store.encoders()
-        fitting = [number for number, meta in known.items() if meta.spec == self._spec]
+        fitting = [number for number, meta in known.items() if meta.spec == self.spec]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
             if not known:
                 self._take_over()
-            self._submit("base", AddBase(self._subject()), is_urgent=True)
+            self.submit("base", AddBase(self.subject()), is_urgent=True)
         ready = [number for number in fitting if self._store.is_ready(number)]
         # While the first one for other settings comes, one that reads the same will do.
-        alike = [number for number in known if known[number].spec.layout == self._spec.layout]
+        alike = [number for number in known if known[number].spec.layout == self.spec.layout]
         usable = ready[-1:] or fitting[:1] or alike[-1:]
         return usable[0] if usable else None
 
@@ -124,7 +120,7 @@ class Training:
         if not source or self._has_looked_for_earlier or self.beginning.earlier() is not None:
             return
         try:
-            take_over(source, self._settings, self._project, self._spec)
+            take_over(source, self._settings, self._project, self.spec)
         except BackendError as error:
             sentence = f"TRANSFER_FROM={source}: {error}. It begins with the pretrained encoder"
             log.warning("project %d: %s", self._project, sentence)
@@ -134,10 +130,10 @@ class Training:
     def request_judgement(self, labelling: Labelling) -> None:
         """Have the encoder of the earlier project compared with the pretrained one."""
         labels, settings = len(labelling.answers), self._settings
-        is_due = self.beginning.is_to_be_judged(self._spec, labels)
+        is_due = self.beginning.is_to_be_judged(self.spec, labels)
         if is_due and labels > self._failed_judging:
-            request = Judge(self._subject(), labels, settings.empty_is_none, settings.label_names)
-            self._submit("judge", request)
+            request = Judge(self.subject(), labels, settings.empty_is_none, settings.label_names)
+            self.submit("judge", request)
 
     def request_vectors(self, encoder: int, keys: Ints) -> int:
         """Have encoded what has no vector, by `encoder` and by the newest one, names of labels
@@ -154,9 +150,9 @@ class Training:
             enough = len(keys) if number == newest else min(len(keys), SCORED_ROWS)
             has_names = self.names_known(number) == len(self._name_keys)
             if count < enough or not has_names or not self._store.is_ready(number):
-                request = Embed(self._subject(), number, self._settings.label_names)
+                request = Embed(self.subject(), number, self._settings.label_names)
                 is_urgent = min(count, len(keys) - count) < URGENT_TASKS
-                self._submit(f"embed {number}", request, is_urgent=is_urgent)
+                self.submit(f"embed {number}", request, encoder=number, is_urgent=is_urgent)
         return covered[encoder]
 
     def names_known(self, encoder: int) -> int:
@@ -167,86 +163,16 @@ class Training:
 
     def _newest_that_reads_the_same(self) -> int:
         known = self._store.encoders().items()
-        return max(number for number, meta in known if meta.spec.layout == self._spec.layout)
-
-    @property
-    def ranks_items(self) -> bool:
-        """Whether an item of a dataset has a vector. Texts with spans have one for each token, and
-        are drawn at random from a dataset."""
-        return "tokens" not in self._spec.layout
-
-    def encoder_of_items(self) -> int | None:
-        """The encoder for the items of a dataset, the newest of today's settings; None while there
-        is none, and where items are not ranked."""
-        known = self._store.encoders().items()
-        fitting = [number for number, meta in known if meta.spec == self._spec]
-        return fitting[-1] if fitting and self.ranks_items else None
-
-    def request_items(self, encoder: int) -> None:
-        """Have more of the dataset encoded."""
-        request = EncodeItems(self._subject(), encoder, cluster_of(self._settings))
-        self._submit_about_items(f"encode {encoder}", request)
-
-    def request_ranking(self, encoder: int | None, version: str, size: int) -> None:
-        """Have chosen which items of the dataset are imported next: by this encoder's vectors and
-        this version's head, or at random where there are none."""
-        settings = self._settings
-        request = RankItems(
-            self._subject(),
-            encoder,
-            version,
-            size,
-            strategy=resolve_strategy(settings.strategy),
-            audit_share=settings.audit_share,
-            guard=settings.guard,
-            empty_is_none=settings.empty_is_none,
-            cluster=cluster_of(self._settings),
-        )
-        self._submit_about_items("rank", request, is_urgent=True)
-
-    def request_arrivals(self) -> None:
-        """Have added to the dataset what was sent, and what has come to its address."""
-        self._submit("take", TakeIn(self._subject()), is_urgent=True)
-
-    def request_selection(self, encoder: int | None, version: str) -> None:
-        """Have chosen which of the items that arrived at the dataset are kept for people."""
-        settings = self._settings
-        request = SelectArrivals(
-            self._subject(),
-            encoder,
-            version,
-            strategy=resolve_strategy(settings.strategy),
-            audit_share=settings.audit_share,
-            guard=settings.guard,
-            empty_is_none=settings.empty_is_none,
-        )
-        self._submit_about_items("select", request, is_urgent=True)
-
-    def request_coverage(self, version: str) -> None:
-        """Have computed what this version can label of the dataset by itself."""
-        settings = self._settings
-        request = CoverItems(
-            self._subject(),
-            version,
-            precision=settings.goal_precision,
-            confidence=settings.goal_confidence,
-            audit_share=settings.audit_share,
-            empty_is_none=settings.empty_is_none,
-        )
-        self._submit("cover", request)
-
-    def _submit_about_items(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
-        if time.monotonic() > self._items_failed_at + RETRY_SECONDS:
-            self._submit(what, request, is_urgent=is_urgent)
+        return max(number for number, meta in known if meta.spec.layout == self.spec.layout)
 
     def request_deep_round(self, labelling: Labelling, *, forced: bool) -> None:
         """Fine-tune when there are enough new labels, or when somebody pressed Start Training."""
         settings = self._settings
         labels = len(labelling.answers)
-        if not is_tunable(self._spec.layout):
+        if not is_tunable(self.spec.layout):
             return
         known = self._store.encoders().values()
-        if all(meta.spec != self._spec for meta in known):
+        if all(meta.spec != self.spec for meta in known):
             return  # the base encoder of other settings or another interface comes first
         first, growth = settings.deep_round_first, settings.deep_round_growth
         tuned = [meta.labels for meta in known if self._asks_the_same(meta)]
@@ -261,14 +187,14 @@ class Training:
             return
         if forced or (settings.deep_rounds and enough):
             request = Tune(
-                self._subject(),
+                self.subject(),
                 labels=labels,
                 asked=self._asked,
                 audit_share=settings.audit_share,
                 empty_is_none=settings.empty_is_none,
                 label_names=settings.label_names,
             )
-            self._submit("tune", request)
+            self.submit("tune", request)
 
     def _classes(self, labelling: Labelling) -> int:
         """How many labels a deep round would learn."""
@@ -277,40 +203,54 @@ class Training:
         return len(self._config.learnable(given_labels(labelling.answers.values())).labels)
 
     def _asks_the_same(self, meta: EncoderMeta) -> bool:
-        return meta.spec == self._spec and meta.asked in ("", self._asked)
+        return meta.spec == self.spec and meta.asked in ("", self._asked)
 
     def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""
         if encoder != self._failed_review:
             empty_is_none = self._settings.empty_is_none
-            self._submit("review", Review(self._subject(), encoder, empty_is_none))
+            self.submit("review", Review(self.subject(), encoder, empty_is_none), encoder=encoder)
 
     def _may_succeed(self, labels: int) -> bool:
         """Not at once after a failure: without further labels or some time it would fail again."""
         failed_labels, failed_at = self._failed_at
         return labels > failed_labels or time.monotonic() > failed_at + RETRY_SECONDS
 
-    def _subject(self) -> Subject:
-        layout = self._spec.layout
+    def subject(self) -> Subject:
+        """What every job is about."""
+        layout = self.spec.layout
         return Subject(
             folder=self._store.folder.resolve(),
             interface=self._xml,
             ignored=self.ignored,
             aliases=self._settings.aliases,
-            spec=self._spec,
+            spec=self.spec,
             access=without_tokens(self._access) if is_of_text(layout) else self._access,
             seed=self._settings.seed,
         )
 
-    def _submit(self, what: str, request: Request, *, is_urgent: bool = False) -> None:
+    def submit(
+        self,
+        what: str,
+        request: Request,
+        *,
+        encoder: int | None = None,
+        is_urgent: bool = False,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Have this done, unless it waits already. encoder: the one that it is about, if there is
+        one already; `failed` is called in the trainer's thread if it fails."""
         name = (self._project, what)
         if self._trainer.knows(name):
             return
         # A new encoder gets its number when it is made, mostly this one.
-        number: int | None = self._store.next_encoder()
-        if isinstance(request, Embed | Review | EncodeItems | RankItems | SelectArrivals):
-            number = request.encoder
+        number = self._store.next_encoder() if encoder is None else encoder
         log.info("project %d: %s (encoder %s) is queued", self._project, what, number)
+
+        def on_error(job: Job, error: BackendError) -> None:
+            failed()
+            self._failed(job, error)
+
         job = Job(
             name,
             request,
@@ -318,7 +258,7 @@ class Training:
             silence=60.0 * self._settings.trainer_timeout_minutes,
             on_progress=self._advanced,
             on_done=self._done,
-            on_error=self._failed,
+            on_error=on_error,
             on_death=self._died,
         )
         self._trainer.submit(job)
@@ -348,8 +288,6 @@ class Training:
         self._troubles.note(str(error))
         if isinstance(job.request, AddBase):
             self._base_failed_at = time.monotonic()
-        if isinstance(job.request, EncodeItems | RankItems | SelectArrivals):
-            self._items_failed_at = time.monotonic()
         if isinstance(job.request, Tune):
             self._failed_at = (job.request.labels, time.monotonic())
         if isinstance(job.request, Judge):

@@ -21,6 +21,7 @@ from backend.project.due import Ranked, is_due
 from backend.project.earlier_votes import EarlierVotes
 from backend.project.feed import Feed
 from backend.project.history import History
+from backend.project.item_training import ItemTraining
 from backend.project.loop import Hint
 from backend.project.opening import opened_mirror
 from backend.project.people import names_of, people_in
@@ -82,7 +83,8 @@ class Turns:
         reached = replace(connection, studio_address=address)
         self._training = Training(replace(context, connection=reached), self._store)
         self._earlier_votes = EarlierVotes(self._store, self._training.beginning)
-        self._feed = Feed(context, self._store, self._pool, self._studio)
+        asking = ItemTraining(context, self._store, self._training)
+        self._feed = Feed(context, self._store, self._pool, self._studio, asking)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -143,7 +145,7 @@ class Turns:
             yield from self._order(hints, now, labelling, pinned)
         if is_read(self._pool):
             # After the order, which people wait for: an import takes Label Studio a second.
-            dataset = self._feed.look(labelling, config, self._training, began_at)
+            dataset = self._feed.look(labelling, config, began_at)
             self._status = replace(self._status, dataset=dataset)
         self._refreshes.forget(before=began)
         yield self._status

@@ -16,6 +16,7 @@ from backend.interface.parse import EXAMPLE, parse
 from backend.media.access import access_of
 from backend.media.contents import RETRY_SECONDS
 from backend.mirror.pool import Pool
+from backend.project.encoder_spec import ignored_by
 from backend.project.name_vectors import name_vectors, rows_of
 from backend.settings import Settings
 from backend.studio.connection import Connection
@@ -39,7 +40,7 @@ from tests.model.test_image_encoder import res_net
 
 def subject_of(folder: Path, xml: str, spec: EncoderSpec, settings: Settings) -> Subject:
     access = access_of(Connection("http://127.0.0.1:9", "t"), settings)
-    return Subject(folder, xml, (), spec, access, seed=0)
+    return Subject(folder, xml, ignored_by(settings), spec, access, seed=0)
 
 
 class Heard:

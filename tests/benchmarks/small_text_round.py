@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,14 @@ MAX_TOKENS = 128
 @dataclass(frozen=True)
 class Round:
     """One round. `rows` (of the pool, from 0) are those that were labelled for it; `train_s` loads
-    the encoder and trains it, `query_s` predicts the whole pool and ranks it."""
+    the encoder and trains it, `query_s` predicts the whole pool and ranks it; `cpu_s`: the
+    processor's seconds of both."""
 
     labels: int
     train_s: float
     query_s: float
     total_s: float
+    cpu_s: float
     accuracy: float
     rows: list[int]
 
@@ -79,15 +81,18 @@ def play(
     learner can start from the same ones.
     """
     rows = np.random.default_rng(plan.seed).permutation(len(pool))[: plan.initial]
+    began = process_time()
     _, train_s = _timed(learner.initialize, rows)
     while True:
         asked, query_s = _timed(learner.query, plan.batch)
+        cpu_s = process_time() - began
         labels = len(learner.indices_labeled)
         accuracy = float(np.mean(learner.classifier.predict(test) == test.y))
-        yield Round(labels, train_s, query_s, train_s + query_s, accuracy, rows.tolist())
+        yield Round(labels, train_s, query_s, train_s + query_s, cpu_s, accuracy, rows.tolist())
         if labels >= plan.labels:
             return
         rows = asked
+        began = process_time()
         _, train_s = _timed(learner.update, pool.y[rows])
 
 
