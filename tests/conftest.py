@@ -7,6 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Container, Generator, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,15 +85,36 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Togethe
 
 
 class Processor:
-    """Seconds of processor time, of this process and of those it started that have ended."""
+    """Seconds of processor time, of this process and of all those below it, which other tests may
+    have started and others stop."""
 
     def __init__(self) -> None:
         self._told = 0.0
 
     def since(self) -> float:
         """Those since the last call."""
-        before, self._told = self._told, sum(os.times()[:4])
-        return self._told - before
+        before, self._told = self._told, seconds_of(os.getpid())
+        return max(0.0, self._told - before)  # less: nobody waited for one that was killed
+
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def seconds_of(process: int) -> float:
+    """Processor seconds of a process and of those that it started, also if they have ended."""
+    own = _text(Path(f"/proc/{process}/stat")).rpartition(")")[2].split()[11:15]
+    with suppress(FileNotFoundError):
+        threads = [*Path(f"/proc/{process}/task").iterdir()]
+        living = [int(child) for one in threads for child in _text(one / "children").split()]
+        return sum(map(int, own)) / TICKS + sum(map(seconds_of, living))
+    return sum(map(int, own)) / TICKS
+
+
+def _text(file: Path) -> str:
+    """Nothing, where a process or a thread has ended meanwhile."""
+    with suppress(OSError):
+        return file.read_text()
+    return ""
 
 
 PROCESSOR = "processor_seconds"
@@ -112,9 +134,10 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """The report of each part of a test says what it took; a server counts where it ends."""
+    """The last report of a test says what all of it took, what its servers did meanwhile
+    included."""
     report = yield
-    vars(report)[PROCESSOR] = _processor.since()
+    vars(report)[PROCESSOR] = _processor.since() if report.when == "teardown" else 0.0
     return report
 
 

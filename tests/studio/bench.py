@@ -29,14 +29,19 @@ SINGLE = (
 
 
 def until(what: str, look: Callable[[], Seen | None], seconds: float = 120.0) -> Seen:
-    """Look until there is something to see; fail with `what` was waited for."""
-    end = time.monotonic() + seconds
+    """Look until there is something to see; fail with `what` was waited for.
+
+    Each look at a project costs Label Studio 30 ms of a processor that it may be waited for with,
+    so the pauses grow.
+    """
+    end, pause = time.monotonic() + seconds, 0.05
     while True:
         seen = look()
         if seen:
             return seen
         assert time.monotonic() < end, f"waited {seconds:.0f} s in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.25 * pause, 0.3)
 
 
 def stories(count: int) -> list[Json]:
