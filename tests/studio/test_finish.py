@@ -18,7 +18,7 @@ from backend.studio.users import users
 from backend.types import Json
 from model.choosing.audit import draw
 from tests.soak.annotators import sign_up
-from tests.studio.bench import Bench, choices, stories, topic_of, until
+from tests.studio.bench import Bench, choices, partly_labelled, stories, until
 
 # Where Label Studio keeps its data makes no difference here.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -41,25 +41,32 @@ class Finished:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.number = bench.project(stories(STORIES))
+        self.number = bench.project([{"story": " ", "topic": "tech"}] * BLANK)
         self.studio = bench.studio.of(self.number)
-        self.tasks = {task["id"]: task for task in self.studio.tasks()}
-        labelled = self.label(AUDITS, OTHERS)
-        self.studio.import_tasks([{"story": " ", "topic": "tech"}] * BLANK)
+        self.labelled = self.import_labelled(max(self.studio.task_ids()) + 1)
+        self.tasks = {
+            task["id"]: task for task in self.studio.tasks() if task["data"]["story"].strip()
+        }
         bench.connect(self.number)
-        until("an order", lambda: bench.ranks(self.number) == len(self.open()), 600)
-        until("all labels", lambda: bench.labels_known(self.number) == labelled)
+        count = STORIES - len(self.labelled)
+        until("an order", lambda: bench.ranks(self.number) == count, 600)
+        until("all labels", lambda: bench.labels_known(self.number) == self.labelled)
         until("the mode", lambda: bench.is_ordered(self.number) and bench.is_switched(self.number))
 
-    def label(self, audits: int, others: int) -> set[int]:
-        """Label the tasks that come first and last by their lot: audit tasks, and others. Returns
-        which ones."""
-        ids = np.array(list(self.tasks))
+    def import_labelled(self, first: int) -> set[int]:
+        """Import the stories, the first one as the task with this number, with a label on those
+        that come first and last by their lot: audit tasks, and others. Returns which ones."""
+        ids = np.arange(first, first + STORIES)
         in_turn = ids[np.argsort(draw(ids, 0))].tolist()
-        chosen = [*in_turn[:audits], *in_turn[-others:]]
-        for task in chosen:
-            self.bench.studio.annotate(task, topic_of(self.tasks[task]["data"]))
-        return set(chosen)
+        chosen = {*in_turn[:AUDITS], *in_turn[-OTHERS:]}
+        tasks = partly_labelled(stories(STORIES), STORIES)
+        for number, task in zip(ids.tolist(), tasks, strict=True):
+            if number not in chosen:
+                task["annotations"] = []
+        self.studio.import_tasks(tasks)
+        annotated, _ = self.studio.annotated(0, STORIES)
+        assert {task["id"] for task in annotated} == chosen, "Label Studio counts on"
+        return chosen
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Its exit status and what it said."""
@@ -89,7 +96,7 @@ class Finished:
 
     def open(self) -> set[int]:
         """The open tasks that show something."""
-        return {task["id"] for task in self.studio.open_tasks(0, max(self.tasks))}
+        return {task["id"] for task in self.studio.open_tasks(min(self.tasks), max(self.tasks))}
 
     def predicted(self, version: str) -> Counter[int]:
         """How many predictions of a version each task has."""
@@ -190,7 +197,8 @@ def test_annotations_by_a_user_of_their_own_are_no_labels(bench: Bench) -> None:
         return bench.mirror(project.number, finished) == [(len(theirs),)]
 
     until("the model's annotations", is_seen)
-    until("an order without them", lambda: bench.ranks(project.number) == len(project.open()))
+    count = len(project.open())
+    until("an order without them", lambda: bench.ranks(project.number) == count)
     assert bench.labels_known(project.number) == labels, "they are never learnt from"
     assert bench.state(project.number)["labels"] == AUDITS + OTHERS
 
@@ -206,7 +214,8 @@ def test_annotations_by_a_user_of_their_own_are_no_labels(bench: Bench) -> None:
     assert left.pop(changed)[0]["result"] == theirs_now, "it is a person's by now"
     known = before["annotations"]
     assert left == {task: known[task] for task in left}
-    until("all in order", lambda: bench.ranks(project.number) == len(project.open()))
+    count = len(project.open())
+    until("all in order", lambda: bench.ranks(project.number) == count)
     assert bench.labels_known(project.number) == {*labels, changed}
 
 
