@@ -237,5 +237,5 @@ class Browser:
 
     def wait(self, what: str, look: Callable[[], Seen]) -> Seen:
         """Look until there is something to see."""
-        waiting = WebDriverWait(self.driver, PATIENCE, 0.05, NOT_YET)
+        waiting = WebDriverWait(self.driver, PATIENCE, 0.2, NOT_YET)
         return waiting.until(lambda _: look(), f"waited in vain for {what}")

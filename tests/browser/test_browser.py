@@ -1,10 +1,11 @@
 """What people see: a real browser, a real Label Studio and the backend."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
 
@@ -14,6 +15,7 @@ from backend.project.versions import SETTLED_BY
 from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
 from backend.studio.api import Studio
 from backend.types import Json
+from model.choosing.audit import draw
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
 
@@ -106,8 +108,9 @@ def test_the_order_follows_the_labels(bench: Bench, browser: Browser) -> None:
 
 def test_the_status_page(bench: Bench, browser: Browser) -> None:
     news = begin(bench)
+    label_by_lot(bench, news, audits=4, others=15)
     bench.connect(news.project)
-    label_by_api(bench, news, 25)
+    label_by_api(bench, replace(news, open=news.open - 19), 6)
     browser.enter(f"{bench.server.url}/status", USER, PASSWORD)
     browser.wait_for_text("BBC News")
     look_at_both_sizes(browser, "status-all-projects")
@@ -323,6 +326,14 @@ def saved(bench: Bench, news: News) -> dict[int, str]:
 def labels_of(region: Json) -> list[str]:
     labels: list[str] = region["value"]["choices"]
     return labels
+
+
+def label_by_lot(bench: Bench, news: News, audits: int, others: int) -> None:
+    """Label the tasks that come first and last by their lot: audit tasks, and others."""
+    ids = np.array(list(news.topics))
+    in_turn = ids[np.argsort(draw(ids, 0))].tolist()
+    for task in (*in_turn[:audits], *in_turn[-others:]):
+        bench.submit({"id": task}, [news.topics[task]])
 
 
 def label_by_api(bench: Bench, news: News, count: int) -> list[int]:
