@@ -19,6 +19,10 @@ TASKS_FIRST, TASKS_A_MINUTE = 300, 120
 
 HEALING_LIMIT = 300.0
 
+LOOK = 3.0
+"""Seconds between two looks at what has healed: each lists all tasks, which takes Label Studio half
+a second, and what heals waits for it."""
+
 
 def soak(
     minutes: float,
@@ -103,5 +107,5 @@ def _heal(world: World) -> float:
     with waiting("healing") as line:
         while (unhealed(world) or wrong_pictures(world)) and time.monotonic() < until:
             line.update()
-            time.sleep(0.5)
+            time.sleep(LOOK)
     return time.monotonic() - began
