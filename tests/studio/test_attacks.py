@@ -1,11 +1,8 @@
 """What strangers, and people who change their minds, do to a running backend."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from backend.studio.api import Studio
 from tests.backend.silent import silent_clients
 from tests.backend.test_routes import setup_body
 from tests.studio.bench import SINGLE, Bench, stories, until
+from tests.studio.command import command
 
 PATIENCE = 5.0
 """Seconds. The server was silent for as long as the attack lasted."""
@@ -232,14 +230,13 @@ def _times_told(bench: Bench, project: int) -> int:
 
 def _command(bench: Bench, *arguments: str) -> str:
     environ = {
-        **os.environ,
         "LABEL_STUDIO_URL": bench.studio.url,
         "LABEL_STUDIO_API_KEY": local.TOKEN,
         "MODEL_DIR": str(bench.models),
     }
-    command = [sys.executable, "-m", "backend", *arguments]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    return done.stdout
+    done = command(*arguments, environ=environ)
+    assert done.status == 0, done.err
+    return done.out
 
 
 def _megabytes(pid: int) -> float:

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
@@ -23,6 +20,7 @@ from model.choosing.audit import in_reserve
 from model.storage.vectors import content_key
 from tests.conftest import QUICK
 from tests.studio.bench import Bench, stories, until
+from tests.studio.command import command
 from tests.studio.gate import Gate
 
 # Where Label Studio keeps its data makes no difference here.
@@ -44,15 +42,13 @@ def pool(bench: Bench, *arguments: str) -> tuple[int, str]:
 def run(bench: Bench, *arguments: str) -> tuple[int, str]:
     """A command as a user runs it beside the server: its exit status, and what it said."""
     environ = {
-        **os.environ,
         "MODEL_DIR": str(bench.models),
         "LABEL_STUDIO_URL": bench.studio.url,
         "LABEL_STUDIO_API_KEY": local.TOKEN,
         "PORT": bench.server.url.rpartition(":")[2],
     }
-    command = [sys.executable, "-m", "backend", *arguments]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    done = command(*arguments, environ=environ)
+    return done.status, done.out + done.err
 
 
 def written(folder: Path, name: str, rows: list[Json]) -> Path:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from backend.types import Json
 from model.choosing.audit import draw
 from tests.soak.annotators import sign_up
 from tests.studio.bench import Bench, choices, partly_labelled, stories, until
+from tests.studio.command import command
 
 # Where Label Studio keeps its data makes no difference here.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -70,19 +72,20 @@ class Finished:
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Its exit status and what it said."""
-        done = subprocess.run(
-            self.line(*arguments), env=self.environ, capture_output=True, text=True, check=False
-        )
-        return done.returncode, done.stdout + done.stderr
+        words = ("finish", "--project", str(self.number), *arguments)
+        done = command(*words, environ=self.environ)
+        return done.status, done.out + done.err
 
-    def line(self, *arguments: str) -> list[str]:
-        command = [sys.executable, "-m", "backend", "finish", "--project", str(self.number)]
-        return [*command, *arguments]
+    def started(self, log: IO[str]) -> "subprocess.Popen[bytes]":
+        """The command with the usual goal in a process of its own."""
+        words = ("finish", "--project", str(self.number), *GOAL)
+        environ = {**os.environ, **self.environ}
+        line = [sys.executable, "-m", "backend", *words]
+        return subprocess.Popen(line, env=environ, stdout=log, stderr=log)
 
     @property
     def environ(self) -> dict[str, str]:
         return {
-            **os.environ,
             "MODEL_DIR": str(self.bench.models),
             "LABEL_STUDIO_URL": self.bench.studio.url,
             "LABEL_STUDIO_API_KEY": local.TOKEN,
@@ -249,7 +252,7 @@ def test_after_a_kill_the_same_command_goes_on(bench: Bench, tmp_path: Path) -> 
     project = Finished(bench)
     ledger = bench.models / str(project.number) / "finish.sqlite"
     with (tmp_path / "log").open("w") as log:
-        killed = subprocess.Popen(project.line(*GOAL), env=project.environ, stdout=log, stderr=log)
+        killed = project.started(log)
         until("a batch in doubt", lambda: _sent(ledger) > 0 or killed.poll() is not None)
         killed.send_signal(signal.SIGKILL)
         killed.wait()

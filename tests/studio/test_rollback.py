@@ -1,9 +1,6 @@
 """Rolling back: the queue and the predictions of a real Label Studio follow the pinned version."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +14,7 @@ from backend.project.versions import FIRST_CONFIDENCE, least_confidence
 from backend.types import Json
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from tests.studio.bench import SINGLE, Bench, partly_labelled, stories, until
+from tests.studio.command import command
 
 AUTH = ("studio", "s3cret")
 
@@ -151,15 +149,15 @@ def newest_of_first_encoder(bench: Bench, project: int, skip: int = 0) -> Versio
 
 def rollback(bench: Bench, project: int, *arguments: str) -> str:
     """Run the command as a person does beside the server."""
-    command = [sys.executable, "-m", "backend", "rollback", "--project", str(project), *arguments]
     environ = {
-        **os.environ,
         "MODEL_DIR": str(bench.models),
         "PORT": str(urlsplit(bench.server.url).port),
         "BASIC_AUTH_USER": AUTH[0],
         "BASIC_AUTH_PASS": AUTH[1],
     }
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+    done = command("rollback", "--project", str(project), *arguments, environ=environ)
+    assert done.status == 0, done.err
+    return done.out
 
 
 def serves_pinned(bench: Bench, project: int, pinned: Version) -> None:

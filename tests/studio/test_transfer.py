@@ -1,15 +1,12 @@
 """A new project begins with what an earlier one learnt, on the real server."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from backend.dev import local
 from model.storage.earlier import verdict_of
 from model.storage.store import Store
 from tests.studio.bench import Bench, partly_labelled, stories, until
+from tests.studio.command import Done, command
 
 # All of it happens in our own files; Label Studio's database makes no difference to it.
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
@@ -31,7 +28,7 @@ def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Benc
     begins = (
         f"Begins with project {earlier}'s encoder 1, tuned on 40 labels, and with its head of 5"
     )
-    assert begins in said.stdout, said.stderr
+    assert begins in said.out, said.err
     until("all tasks in the order", lambda: bench.ranks(project) == 40)
     assert bench.state(project)["beginning"].startswith(begins)
     assert bench.served(project).startswith("0.")
@@ -44,8 +41,8 @@ def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Benc
     assert len(right) > 0.6 * len(shown), "of five topics, by an encoder of one layer"
 
     again = connect(bench, project, "--from", str(earlier))
-    assert again.returncode == 2
-    assert f"Project {project} has an encoder already" in again.stderr
+    assert again.status == 2
+    assert f"Project {project} has an encoder already" in again.err
 
     for _ in range(20):
         task = bench.studio.of(project).next_task()
@@ -62,17 +59,13 @@ def test_a_project_begins_with_an_earlier_one_and_its_deep_rounds_do(bench: Benc
     assert bench.state(project)["trouble"] is None
 
 
-def connect(bench: Bench, project: int, *options: str) -> "subprocess.CompletedProcess[str]":
+def connect(bench: Bench, project: int, *options: str) -> Done:
     """What `python -m backend connect` does, with the server's settings."""
     environ = {
-        **os.environ,
         "LABEL_STUDIO_URL": bench.studio.url,
         "LABEL_STUDIO_API_KEY": local.TOKEN,
         "MODEL_DIR": str(bench.models),
         **{name.upper(): str(value) for name, value in bench.settings.items()},
     }
-    command = [sys.executable, "-m", "backend", "connect", "--project", str(project)]
-    command += ["--backend-url", bench.server.url, *options]
-    return subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=300, check=False
-    )
+    words = ("connect", "--project", str(project), "--backend-url", bench.server.url, *options)
+    return command(*words, environ=environ)
