@@ -1,7 +1,6 @@
 """Simulations with the bundled encoder cut to its first layer: the real loop, in seconds."""
 
 import json
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 from model.corpus import BadCorpus, read_pair
-from model.simulate import FULL, parser, plans_of, simulate, summary, table
+from model.simulate import FULL, main, parser, plans_of, simulate, summary, table
 from model.simulation import NAMES, Plan, Point, called, play
 
 SUBJECTS = {
@@ -71,11 +70,18 @@ def events(folder: Path) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def tuned(
+    encoder: str, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[Point], Path]:
+    """A run with deep rounds, and its folder."""
+    folder = tmp_path_factory.mktemp("tuned")
+    return run(plan(encoder), files, folder), folder
+
+
 @pytest.mark.slow
-def test_rounds_label_tune_and_measure(
-    encoder: str, files: tuple[Path, Path], tmp_path: Path
-) -> None:
-    points = run(plan(encoder), files, tmp_path)
+def test_rounds_label_tune_and_measure(tuned: tuple[list[Point], Path]) -> None:
+    points, _ = tuned
     assert [point.labels for point in points] == [4, 8, 12, 16]
     # At the first deep round's 8 labels and at 1.5 times as many; 18 are not reached.
     assert [point.tuned_on for point in points] == [0, 8, 12, 12]
@@ -88,12 +94,12 @@ def test_rounds_label_tune_and_measure(
 
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(
-    encoder: str, files: tuple[Path, Path], tmp_path: Path
+    tuned: tuple[list[Point], Path], encoder: str, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    whole = run(plan(encoder), files, tmp_path / "whole")
+    whole, folder = tuned
     kept = tmp_path / "cut" / "runs" / "margin-0.jsonl"
     kept.parent.mkdir(parents=True)
-    lines = (tmp_path / "whole" / "runs" / "margin-0.jsonl").read_text().splitlines()
+    lines = (folder / "runs" / "margin-0.jsonl").read_text().splitlines()
     kept.write_text("\n".join(lines[:3]) + "\n" + lines[3][:20])
     resumed = run(plan(encoder), files, tmp_path / "cut")
     assert [(p.labels, p.tuned_on, p.asked) for p in resumed] == [
@@ -218,23 +224,25 @@ def test_tensorboard_shows_steps_and_rounds(
 
 @pytest.mark.slow
 def test_the_command_prints_a_table_and_one_line_of_json(
-    encoder: str, files: tuple[Path, Path], tmp_path: Path
+    encoder: str,
+    files: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """Here and not in a process of its own, which loads PyTorch once more."""
     train, test = map(str, files)
     words = [train, "--test", test, "--strategy", "margin,random", "--encoder", encoder]
     words += ["--initial", "4", "--batch", "4", "--rounds", "2", "--seeds", "2", "--no-deep"]
-    done = subprocess.run(
-        [sys.executable, "-m", "model.simulate", *words, "--out", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    last = json.loads(done.stdout.splitlines()[-1])
+    monkeypatch.setattr(sys, "argv", ["simulate", *words, "--out", str(tmp_path)])
+    assert main() == 0
+    said = capsys.readouterr().out
+    last = json.loads(said.splitlines()[-1])
     assert last["metric"] == "accuracy"
     chance, ours = last["strategies"]["random"], last["strategies"]["margin"]
     assert (chance["seeds"], chance["labels"]) == (ours["seeds"], ours["labels"]) == (2, 12)
     assert chance["labels_to_random_final"] <= 12
-    assert "| margin |" in done.stdout
+    assert "| margin |" in said
     assert (tmp_path / "curves.png").is_file()
 
 
