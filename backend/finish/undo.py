@@ -18,7 +18,7 @@ from backend.types import Json
 AT_ONCE, TASKS_AT_ONCE = 20, 200
 """Deletions between two waits; of predictions, which mostly go together, the tasks."""
 
-MANY = 1000
+MANY = 5000
 """So many predictions of a served version take minutes."""
 
 Tell = Callable[[int], object]
@@ -47,9 +47,9 @@ class Undo:
             return ""
         return (
             f"{count:,} predictions are of the version that Label Studio serves, or served within "
-            f"the last {OPEN_SECONDS / 3600:.0f} hours, so they are deleted one by one: a few a "
-            "second, or ten with --full-speed. Once another version has been served for that long, "
-            "all of them go at once. Whatever interrupts this, give the same command again"
+            f"the last {OPEN_SECONDS / 3600:.0f} hours, so they are deleted task by task: some ten "
+            "a second, or eighty with --full-speed. Once another version has been served for that "
+            "long, all of them go at once. Whatever interrupts this, give the same command again"
         )
 
     def all(self) -> Iterator[str]:
@@ -109,9 +109,9 @@ class Undo:
         return deleted, changed
 
     def _predictions(self, run: Run) -> str:
-        """Those of the served version one by one, because the queue needs the others; and where an
-        open page may still show one of the version, which could not submit without it. Else all at
-        once."""
+        """Those of the served version task by task, because the queue needs the others; and where
+        an open page may still show one of the version, which could not submit without it. Else all
+        at once."""
         count, version = self._ledger.count(run), run.version
         if self._is_in_use(version):
             for tasks in self._ledger.parts(run):
