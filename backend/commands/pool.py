@@ -19,8 +19,9 @@ from backend.commands.hint import give_hint
 from backend.dataset.adding import add
 from backend.dataset.alone import alone
 from backend.dataset.arriving import is_sent, sent_files
-from backend.dataset.record import Record, folder_of, read_record, write_record
+from backend.dataset.record import Record, folder_of, read_record, rows_of, write_record
 from backend.dataset.rows import about_blank
+from backend.dataset.stream import end_stream
 from backend.errors import BackendError, DatasetDamaged
 from backend.folder.private import keep_private
 from backend.interface.parse import parse
@@ -131,6 +132,8 @@ def streamed(folder: Path, watched: bool | None, labels_a_day: int | None) -> st
                 f"All items of this dataset were sent to {record.address}: it has no folder that "
                 "could be watched"
             )
+        if labels_a_day is not None and labels_a_day != record.labels_a_day:
+            end_stream(folder)  # what was kept by another budget
         record = replace(
             record,
             watched=record.watched if watched is None else watched,
@@ -145,6 +148,8 @@ def about_stream(record: Record) -> str:
     looked = "New files there are added" if record.watched else "New files there are not added"
     if is_sent(record):
         looked = "What is sent there is added"
+    elif record.sent:
+        looked += ", and so is what is sent to the server"
     chosen = "The model chooses from all items alike"
     if record.labels_a_day:
         chosen = (
@@ -163,6 +168,12 @@ def removed(folder: Path, *, is_forced: bool = False) -> str:
     record = None
     with suppress(DatasetDamaged):
         record = _known(folder)
+    if record is None and not is_forced:
+        raise BackendError(
+            "What is written down of this dataset is damaged, so nobody knows whether items were "
+            f"sent to the server, which stand nowhere else. Their rows are in {rows_of(folder)}: "
+            "copy them if so, then give this command with --force"
+        )
     if record is not None and not is_forced and (record.sent or sent_files(folder)):
         raise BackendError(
             "Items of this dataset were sent to the server and stand nowhere else. Write those "

@@ -17,6 +17,7 @@ from backend.dataset.arriving import (
     ID_COLUMN,
     arriving_of,
     is_sent,
+    keep_aside,
     sent_files,
     sent_to,
     unread,
@@ -25,6 +26,7 @@ from backend.dataset.arriving import (
 from backend.dataset.record import (
     Record,
     are_among,
+    delete_part,
     known_tickets,
     read_record,
     rows_of,
@@ -32,7 +34,7 @@ from backend.dataset.record import (
     write_record,
     write_tickets,
 )
-from backend.dataset.rows import about_blank, cleaned, id_of, listed
+from backend.dataset.rows import TooDeep, about_blank, cleaned, id_of, listed
 from backend.errors import BackendError
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
@@ -117,10 +119,15 @@ def take_in(project: Path, config: LabelConfig) -> TakenIn:
             made = adding.record(sent_to(project) if record is None else record.address)
             adding.keep(replace(made, sent=made.sent + by_request))
         write_read(project, [file for _, file in come])
+        kept = [keep_aside(path) for path in sent if str(path) in adding.troubled]
         for path in sent:
-            path.unlink()
+            path.unlink(missing_ok=True)
+    if kept:
+        refused.append(
+            f"Rows that were sent could not be added after all; what was sent is kept in {kept[0]}"
+        )
     blank = [about_blank(adding.blank, adding.first_blank)] if adding.blank else []
-    return TakenIn(adding.items, adding.known, (*refused, *adding.refused, *blank))
+    return TakenIn(adding.items, adding.known, (*adding.refused, *blank, *refused))
 
 
 class _Adding:
@@ -146,6 +153,8 @@ class _Adding:
         self.items = self.known = self.blank = 0
         self.first_blank = self._keys = ""
         self.refused: list[str] = []
+        self.troubled: set[str] = set()
+        """The files of which something was left out."""
 
     def run(
         self, pieces: Iterable[Piece], advanced: Callable[[int], object] = lambda _: None
@@ -154,7 +163,7 @@ class _Adding:
         nothing of the run is left then."""
         for number in self._rows.numbers():
             if number >= self._parts:
-                self._rows.delete(number)  # of a run that was killed
+                delete_part(self._project, number)  # of a run that was killed
         size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
         try:
             for items in _batched(self._new_items(pieces, advanced), size):
@@ -189,22 +198,38 @@ class _Adding:
         self, pieces: Iterable[Piece], advanced: Callable[[int], object]
     ) -> Iterator[Item]:
         for source, file in pieces:
+            before = len(self.refused) + self.blank
             for items in _batched(self._items_of(source, file), PART_ITEMS):
                 yield from filter(self._shows_something, self._unknown(items))
                 advanced(len(items))
+            if len(self.refused) + self.blank > before:
+                self.troubled.add(file.path)
 
     def _items_of(self, source: Source, file: File) -> Iterator[Item]:
-        """All of a file; where the run is not strict, up to the first that cannot be read."""
+        """All of a file; where the run is not strict, up to where it cannot be read any more."""
         try:
             for row in source.rows(file):
-                yield self._item(row, file.path)
+                yield from self._read(row, file)
         except BadDataset as error:
-            if self._is_strict:
-                raise
-            self.refused.append(str(error))
+            self._refuse(error)
+
+    def _read(self, row: Row, file: File) -> Iterator[Item]:
+        """The item of a row; none where it can be none, unless the run is strict."""
+        try:
+            yield self._item(row, file.path)
+        except BadDataset as error:
+            self._refuse(error)
+
+    def _refuse(self, error: BadDataset) -> None:
+        if self._is_strict:
+            raise error
+        self.refused.append(str(error))
 
     def _item(self, found: Row, path: str) -> Item:
-        row = cleaned(found)
+        try:
+            row = cleaned(found)
+        except TooDeep as error:
+            raise BadDataset(f"A row of {path} cannot be an item: {error}. Flatten it") from error
         if self._id_column not in row:
             raise BadDataset(
                 f"The rows of {path} have no column {self._id_column!r}, which is to hold their "
@@ -296,6 +321,12 @@ def _check_same(before: Record | None, address: str, id_column: str) -> None:
     is_same = before.address == address or is_sent(before)
     if is_same and before.id_column == id_column:
         return
+    if is_sent(before):
+        raise BackendError(
+            f"Items were sent to the server for this project, with their ids in "
+            f"{before.id_column!r}. Files can be added to them whose ids stand in a column of that "
+            "name, too"
+        )
     raise BackendError(
         f"The project has a dataset already: {before.address}, with its ids in "
         f"{before.id_column!r}. A project has one dataset. Add further files to that address and "

@@ -11,8 +11,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from backend.dataset.record import Record, folder_of, write_whole
-from backend.dataset.rows import id_of, listed
+from backend.dataset.record import Record, folder_of, sync_folder, write_whole
+from backend.dataset.rows import TooDeep, cleaned, id_of, listed
 from backend.errors import TooManySent
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
@@ -36,14 +36,18 @@ def arriving_of(project: Path) -> Path:
     return folder_of(project) / "arriving"
 
 
+SENT = "POST "
+"""What no address of files begins with."""
+
+
 def sent_to(project: Path) -> str:
     """What stands for the address of a dataset whose items are all sent."""
-    return f"/pool/{project.name}/items"
+    return f"{SENT}/pool/{project.name}/items"
 
 
 def is_sent(record: Record) -> bool:
     """Whether the dataset has no files, because all of its items are sent."""
-    return record.address.startswith("/pool/") and record.address.endswith("/items")
+    return record.address.startswith(SENT)
 
 
 def sent_files(project: Path) -> list[Path]:
@@ -63,15 +67,48 @@ def keep_sent(project: Path, rows: Sequence[Json]) -> None:
         )
     path = folder / f"{time.time_ns():020d}-{token_hex(4)}.jsonl"
     aside = path.with_suffix(".unfinished")
-    with aside.open("w", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(row)}\n" for row in rows)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(row)}\n" for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)  # on a full disk it would waste space
+    sync_folder(folder)
+
+
+def keep_aside(path: Path) -> Path:
+    """Keep a file of which something could not be added, where nothing reads it. Returns its new
+    place."""
+    aside = path.with_suffix(".refused")
+    path.rename(aside)
+    return aside
+
+
+def checked(
+    rows: Sequence[object], id_column: str, config: LabelConfig
+) -> tuple[list[Json], list[tuple[int, str]]]:
+    """The rows that can be items, as they are to be kept; and of the others their places and why
+    they cannot, see `refusal_of`."""
+    accepted: list[Json] = []
+    refused: list[tuple[int, str]] = []
+    for place, row in enumerate(rows):
+        try:
+            clean = cleaned(row)
+            why = refusal_of(clean, id_column, config)
+        except TooDeep as error:
+            why = str(error)
+        if why:
+            refused.append((place, why))
+        else:
+            accepted.append(clean)
+    return accepted, refused
 
 
 def refusal_of(row: object, id_column: str, config: LabelConfig) -> str:
-    """Why a row that was sent can be no item, in a sentence without a full stop; "" if it can."""
+    """Why a row that was sent, cleaned already, can be no item, in a sentence without a full stop;
+    "" if it can."""
     if not isinstance(row, dict):
         return 'It is no JSON object, such as {"id": "a1", "text": "..."}'
     if id_column not in row:

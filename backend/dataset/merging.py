@@ -2,6 +2,8 @@
 file to open in every pass.
 """
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -10,12 +12,22 @@ from pathlib import Path
 import numpy as np
 
 from backend.dataset.alone import alone
-from backend.dataset.record import Record, read_record, rows_of, vectors_of, write_record
+from backend.dataset.record import (
+    Record,
+    delete_part,
+    read_record,
+    rows_of,
+    vectors_of,
+    write_record,
+)
 from model.dataset.parts import RowParts, VectorParts
 from model.storage.store import Store
 
 MOST_SMALL = 32
 """So many parts may be less than half full."""
+
+READ_SECONDS = 86_400.0
+"""Who began to read a dataset goes on with the parts that it had then, for so long."""
 
 
 def merge_small(project: Path, size: int, judged: int | None = None) -> Record | None:
@@ -23,7 +35,7 @@ def merge_small(project: Path, size: int, judged: int | None = None) -> Record |
     as fit into a new part, with their vectors; only where all parts have numbers below `judged`,
     if one is given. Returns the dataset if it was changed.
 
-    The files of the old parts stay until the next time, for who reads them at this moment. Raises
+    The files of the old parts stay for READ_SECONDS, for who reads them at this moment. Raises
     DatasetBusy when a command changes it, Damaged where a part cannot be read.
     """
     with alone(project, patience=0.0):
@@ -45,7 +57,14 @@ def _merged(project: Path, record: Record, size: int) -> Record | None:
     rows.write(record.parts, [item for number in doomed for item in rows.items(number)])
     for vectors in _all_vectors(project):
         _merge_vectors(vectors, doomed, record.parts)
-    merged = replace(record, parts=record.parts + 1, gaps=_with(record.gaps, doomed))
+    for number in doomed:
+        os.utime(rows_of(project) / f"{number:05d}.parquet")  # it is read on for a while
+    merged = replace(
+        record,
+        parts=record.parts + 1,
+        gaps=_with(record.gaps, doomed),
+        last_merged=record.parts,
+    )
     write_record(project, merged)
     return merged
 
@@ -67,13 +86,12 @@ def _all_vectors(project: Path) -> list[VectorParts]:
 
 
 def _delete_gone(project: Path, record: Record) -> None:
-    """Delete the files of parts that were merged earlier."""
-    rows, there = RowParts(rows_of(project)), set(record.numbers)
-    for number in rows.numbers():
-        if number not in there:
-            rows.delete(number)
-            for vectors in _all_vectors(project):
-                vectors.delete(number)
+    """Delete the files of parts that were merged long ago."""
+    there = set(record.numbers)
+    for number in RowParts(rows_of(project)).numbers():
+        path = rows_of(project) / f"{number:05d}.parquet"
+        if number not in there and path.stat().st_mtime < time.time() - READ_SECONDS:
+            delete_part(project, number)
 
 
 def _with(gaps: tuple[tuple[int, int], ...], doomed: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -13,6 +13,7 @@ shortlist.json         the items to import next
 """
 
 import json
+import os
 import shutil
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
@@ -35,7 +36,8 @@ class Record:
     were left out because they show nothing; added_at: Unix time, of the last items; watched:
     whether what comes to the address later is added, too; labels_a_day: for how many of the items
     that arrive people have time, 0 if the model chooses from all items alike;
-    sent: how many of the items were sent to the server.
+    sent: how many of the items were sent to the server; last_merged: the number of the last part
+    that was made of others, -1 if there is none.
 
     The parts are numbered from 0 up to `parts`, but without the `gaps` [start, stop): what was in
     these parts is in a larger one now, see backend.dataset.merging.
@@ -50,6 +52,7 @@ class Record:
     watched: bool = False
     labels_a_day: int = 0
     sent: int = 0
+    last_merged: int = -1
     gaps: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -122,6 +125,8 @@ def write_tickets(project: Path, tickets: Ints) -> None:
     aside = path.with_suffix(".unfinished")
     with aside.open("wb") as file:
         np.save(file, tickets)
+        file.flush()
+        os.fsync(file.fileno())
     aside.replace(path)
 
 
@@ -191,9 +196,28 @@ def write_record(project: Path, record: Record) -> None:
     write_whole(folder_of(project) / FILE, asdict(record))
 
 
+def delete_part(project: Path, number: int) -> None:
+    """Delete the rows and all vectors of a part."""
+    name = f"{number:05d}.parquet"
+    for path in (rows_of(project) / name, *(folder_of(project) / "vectors").glob(f"*/{name}")):
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names of its files on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_whole(path: Path, value: Any) -> None:
     """Write JSON that is seen as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".unfinished")
-    aside.write_text(json.dumps(value))
+    with aside.open("w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())
     aside.replace(path)

@@ -8,17 +8,27 @@ SHOWN_KEYS = 12
 """Columns that an error names, at most."""
 
 
-def cleaned(value: Any) -> Any:
+MOST_DEPTH = 50
+"""Levels of lists and objects in a row: what is deeper can be read, but not written again."""
+
+
+class TooDeep(ValueError):
+    """A row is nested too deeply."""
+
+
+def cleaned(value: Any, depth: int = 0) -> Any:
     """A value as a task's data may hold it. No JSON has NaN; half of an emoji makes a task that
-    Label Studio can never send, and its PostgreSQL takes no zero bytes."""
+    Label Studio can never send, and its PostgreSQL takes no zero bytes. Raises TooDeep."""
+    if depth > MOST_DEPTH:
+        raise TooDeep(f"It is nested more than {MOST_DEPTH} levels deep")
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", "")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(name): cleaned(one) for name, one in value.items()}
+        return {str(name): cleaned(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list):
-        return [cleaned(one) for one in value]
+        return [cleaned(one, depth + 1) for one in value]
     return value if value is None or isinstance(value, int) else str(value)
 
 
@@ -32,6 +42,13 @@ def id_of(value: Any) -> str | None:
     if isinstance(value, int | str):
         return str(value).strip() or None
     return None
+
+
+def with_keys(data: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The data of a task with all of these keys, empty where it has none: Label Studio imports no
+    task that lacks one which the labelling interface shows, nor others together with it."""
+    lacking = {key: "" for key in keys if data.get(key) is None}
+    return {**data, **lacking} if lacking else data
 
 
 def listed(columns: Iterable[str]) -> str:

@@ -2,19 +2,24 @@
 came and were kept for people, and which of these are still to be imported.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from backend.dataset.record import folder_of, write_whole
 from backend.dataset.shortlist import ShortlistItem
+from backend.types import Json
 from model.storage.damage import Damaged, json_of
+
+log = logging.getLogger(__name__)
 
 FILE = "stream.json"
 
 DAY, HOUR = 86_400.0, 3_600.0
-WEEK_HOURS = 7 * 24
-"""How many items a day will come is taken from the last week."""
+WEEK = 7
+"""Days. How many items a day will come is taken from the last ones."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +41,34 @@ class Stream:
     def accrued(self, now: float, labels_a_day: int) -> "Stream":
         """At a later time: the budget grows by `labels_a_day` each day, and a day's is kept at
         most, so that a weekend brings no flood on Monday."""
-        grown = self.budget + labels_a_day * (now - self.seen_at) / DAY
-        return replace(self, seen_at=now, budget=min(float(labels_a_day), grown))
+        grown = self.budget + labels_a_day * max(0.0, now - self.seen_at) / DAY
+        return replace(self, seen_at=now, budget=min(float(labels_a_day), max(0.0, grown)))
 
     def rate(self, now: float, arriving: int, labels_a_day: int) -> float:
-        """The share, in [0, 1], of `arriving` items to keep: as many as a day's labels are of a
-        day's items, and no more than the budget."""
-        days = min(max(now - self.since, HOUR), WEEK_HOURS * HOUR) / DAY
-        came = sum(arrived for _, arrived, _ in self._last(now, WEEK_HOURS)) + arriving
-        return max(0.0, min(1.0, labels_a_day * days / came, self.budget / arriving))
+        """The share, in [0, 1], of `arriving` items, all that wait, to keep: as many as a day's
+        labels are of a usual day's items, and no more than the budget."""
+        usual = max(1.0, self._usual_day(now, arriving))
+        return max(0.0, min(1.0, labels_a_day / usual, self.budget / arriving))
+
+    def _usual_day(self, now: float, arriving: int) -> float:
+        """How many items come a day: the median of the last days, at most a week of them, so that a
+        file of a year's items changes nothing; of the first day from its hours."""
+        age = max(now - self.since, HOUR)
+        if age < DAY:
+            return (self._came(now, 0) + arriving) * DAY / age
+        days = range(min(WEEK, int(age // DAY)))
+        return float(median(self._came(now, day) + arriving * (day == 0) for day in days))
+
+    def _came(self, now: float, day: int) -> int:
+        """How many items came in a day, 0 for the last 24 hours."""
+        hour = now // HOUR - 24 * day
+        return sum(came for one, came, _ in self.hours if hour - 24 < one <= hour)
 
     def with_part(
         self, now: float, part: int, arrived: int, kept: Sequence[ShortlistItem]
     ) -> "Stream":
         """After a part was judged."""
-        last = self._last(now, WEEK_HOURS)
+        last = self._last(now, 24 * WEEK)
         hour = int(now // HOUR)
         before = next((one for one in last if one[0] == hour), (hour, 0, 0))
         counted = hour, before[1] + arrived, before[2] + len(kept)
@@ -68,7 +86,7 @@ class Stream:
         return sum(one[1] for one in last), sum(one[2] for one in last)
 
     def _last(self, now: float, hours: int) -> list[tuple[int, int, int]]:
-        return [one for one in self.hours if one[0] > now // HOUR - hours]
+        return [one for one in self.hours if now // HOUR - hours < one[0] <= now // HOUR]
 
 
 def begun(now: float, parts: int, labels_a_day: int) -> Stream:
@@ -80,12 +98,41 @@ def write_stream(project: Path, stream: Stream) -> None:
     write_whole(folder_of(project) / FILE, asdict(stream))
 
 
+def end_stream(project: Path) -> None:
+    """What is kept and is no task yet is passed by."""
+    (folder_of(project) / FILE).unlink(missing_ok=True)
+
+
 def read_stream(project: Path) -> Stream | None:
-    """None before there is one, and where it is damaged: it then begins again."""
+    """None before there is one, and where it is damaged: then it begins again."""
+    path = folder_of(project) / FILE
     try:
-        values = json_of(folder_of(project) / FILE)
-        values["kept"] = tuple(ShortlistItem(**one) for one in values["kept"])
-        values["hours"] = tuple((hour, came, kept) for hour, came, kept in values["hours"])
-        return Stream(**values)
-    except (Damaged, KeyError, TypeError, ValueError):
+        return _parsed(json_of(path)) if path.exists() else None
+    except Damaged as error:
+        log.warning("%s: %s", path, error)
         return None
+
+
+def damage_of(project: Path) -> str:
+    """What a damaged file costs, in a sentence without a full stop; "" where it is whole."""
+    path = folder_of(project) / FILE
+    if not path.exists() or read_stream(project) is not None:
+        return ""
+    return (
+        f"{path} was damaged. The items that were kept for people and were no tasks yet are passed "
+        "by; they stay in the dataset"
+    )
+
+
+def _parsed(values: Json) -> Stream:
+    try:
+        return Stream(
+            since=float(values["since"]),
+            seen_at=float(values["seen_at"]),
+            judged=int(values["judged"]),
+            budget=float(values["budget"]),
+            hours=tuple((int(hour), int(came), int(kept)) for hour, came, kept in values["hours"]),
+            kept=tuple(ShortlistItem(**one) for one in values["kept"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("it is not what was written") from error

@@ -100,8 +100,7 @@ def columns(seen: Observation) -> Finding | None:
         "columns",
         "wrong",
         f"The labelling interface shows ${lacking}, which {_without(found, lacking)}; the first "
-        f"has {listed(found.columns)}. Label Studio refuses to import such items, or people see "
-        "nothing there",
+        f"has {listed(found.columns)}. People see nothing there",
         RENAME,
     )
 

@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from backend.dataset.broken import Broken, read_broken
@@ -17,9 +18,11 @@ from backend.dataset.importing import (
     import_items,
     is_waiting,
     last_import,
+    refused_items,
 )
 from backend.dataset.left import open_among, taken_items
 from backend.dataset.record import Record, encoded_parts, folder_of, read_record, see_reads
+from backend.dataset.rows import with_keys
 from backend.dataset.shortlist import FILE, Shortlist, ShortlistItem, read_shortlist
 from backend.errors import ItemsRefused
 from backend.interface.questions import LabelConfig
@@ -88,6 +91,8 @@ class Feed:
         """When Label Studio refused items last (time.monotonic)."""
         self._training = training
         self._arrivals = Arrivals(context, pool, training)
+        self._shown: tuple[str, ...] = ()
+        """The columns that the labelling interface shows, but for paths and lists."""
         self._covered = ("", 0, 0)
         """The version, the labels and the items with which the coverage was asked for last."""
 
@@ -101,6 +106,8 @@ class Feed:
         if see_reads(self._context.folder, config):
             log.info("project %d: the dataset is encoded again", self._context.number)
         self._delete_copies()
+        simple = (key for one in config.sources if one.repeat is None for key in one.keys)
+        self._shown = tuple(key for key in simple if key.isidentifier())
         batch = min(BATCH, max(1, self._context.settings.open_tasks // 2))
         room = self._context.settings.open_tasks - labelling.open_tasks
         state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
@@ -128,7 +135,7 @@ class Feed:
         return bool(record.labels_a_day and self._pool.items.count())
 
     def _import_kept(self, state: Supply) -> None:
-        kept, last = self._arrivals.kept(), last_import(self._pool)
+        kept, last = self._wanted(self._arrivals.kept()), last_import(self._pool)
         is_early = time.time() < last.at + PAUSE_SECONDS
         is_refused = time.monotonic() <= self._refused_at + RETRY_SECONDS
         now = kept[: max(0, min(state.room, BATCH))]
@@ -205,13 +212,22 @@ class Feed:
 
     def _import(self, now: list[ShortlistItem], what: Imported) -> None:
         began = time.monotonic()
+        now = [replace(one, data=with_keys(one.data, self._shown)) for one in now]
         try:
-            import_items(self._studio, self._pool, now, what)
+            refused = import_items(self._studio, self._pool, now, what)
         except ItemsRefused as error:  # what is there can be labelled and learnt all the same
             self._refused_at = began
             log.error("project %d: %s", self._context.number, error)
             self._context.troubles.note(str(error))
             return
+        if refused is not None:
+            count = "1 item" if len(refused.ids) == 1 else f"{len(refused.ids)} items"
+            sentence = (
+                f"Label Studio does not want {count} of the dataset as tasks, such as "
+                f"{refused.ids[0]!r}: {refused.why}"
+            )
+            log.error("project %d: %s", self._context.number, sentence)
+            self._context.troubles.note(sentence)
         log.info(
             "project %d: imported %d items of the dataset in %.1f s",
             self._context.number,
@@ -225,8 +241,13 @@ class Feed:
         shortlist = self._read()
         if shortlist is None or shortlist.made_at <= since:
             return []
-        missing = set(self._pool.items.missing([item.id for item in shortlist.items]))
-        return [item for item in shortlist.items if item.id in missing]
+        return self._wanted(shortlist.items)
+
+    def _wanted(self, items: Sequence[ShortlistItem]) -> list[ShortlistItem]:
+        """Those that never were tasks, and that Label Studio has not refused."""
+        missing = set(self._pool.items.missing([item.id for item in items]))
+        missing -= set(refused_items(self._pool))
+        return [item for item in items if item.id in missing]
 
     def _is_exhausted(self, record: Record) -> bool:
         """Whether the last ranking found nothing more to import."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
-from backend.dataset.arriving import ID_COLUMN, keep_sent, refusal_of
+from backend.dataset.arriving import ID_COLUMN, checked, keep_sent
 from backend.dataset.record import read_record
 from backend.errors import BackendError, BadRequest, NotConnected, UnknownProject
 from backend.folder.lock import PATIENCE, held
@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 
 NOTHING_SERVED = "0.0"
 """The version before the first one."""
+
+SHOWN_REFUSALS = 100
+"""Of the items that were sent; an answer could be longer than the question."""
 
 MAX_PROJECTS = 1000
 """Each has a thread."""
@@ -284,7 +287,8 @@ class Service:
 
     def take_items(self, project: int, rows: list[object]) -> Json:
         """Keep rows that were sent until the trainer adds them to the project's dataset. Returns
-        how many were accepted, and of the others their places in the list and why not.
+        how many were accepted and refused, and of the first that were refused their places in the
+        list and why.
 
         Raises UnknownProject, NotConnected before the labelling interface is known, and
         TooManySent.
@@ -298,15 +302,18 @@ class Service:
             )
         record = read_record(folder)
         id_column = ID_COLUMN if record is None else record.id_column
-        whys = [refusal_of(row, id_column, config) for row in rows]
-        accepted = [
-            row for row, why in zip(rows, whys, strict=True) if isinstance(row, dict) and not why
-        ]
+        accepted, refused = checked(rows, id_column, config)
         if accepted:
-            keep_sent(folder, accepted)
+            try:
+                keep_sent(folder, accepted)
+            except OSError as error:
+                raise BackendError(f"The items cannot be kept: {error}. Send them again") from error
             loop.wake("tasks")
-        refused = [{"place": place, "why": why} for place, why in enumerate(whys) if why]
-        return {"accepted": len(accepted), "refused": refused}
+        return {
+            "accepted": len(accepted),
+            "refused": [{"place": place, "why": why} for place, why in refused[:SHOWN_REFUSALS]],
+            "refused_count": len(refused),
+        }
 
     def readiness(self) -> dict[str, bool]:
         """What must hold so that annotators get tasks in order.

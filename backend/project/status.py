@@ -96,7 +96,8 @@ class DatasetStatus:
         count = f"{self.tasks:,} of its {self.items:,} items are tasks here so far"
         if not self.is_ranked:
             why = "because texts with spans are not ranked outside"
-            return f"{count}. They are drawn at random, {why}."
+            arriving = "" if self.arriving is None else f" {self.arriving.sentence}"
+            return f"{count}. They are drawn at random, {why}.{arriving}"
         broken = f" {self.broken.sentence}." if self.broken.count else ""
         if self.arriving is not None:
             share = "all are" if self.encoded >= 1.0 else f"{roughly(self.encoded)} of it is"

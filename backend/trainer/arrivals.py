@@ -11,8 +11,9 @@ import numpy as np
 
 from backend.dataset.adding import take_in
 from backend.dataset.merging import merge_small
+from backend.dataset.record import read_record
 from backend.dataset.shortlist import ShortlistItem
-from backend.dataset.stream import begun, read_stream, write_stream
+from backend.dataset.stream import begun, damage_of, read_stream, write_stream
 from backend.errors import DatasetBusy
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
@@ -37,28 +38,30 @@ def take_in_items(job: TakeIn, report: Report) -> Json:
     except DatasetBusy:  # what has come is taken in later
         return {"new": 0}
     facts = {"new": found.new, "known": found.known, "refused": len(found.refused)}
-    return {**facts, "trouble": found.refused[0]} if found.refused else facts
+    more = f" (and {len(found.refused) - 1} more)" if len(found.refused) > 1 else ""
+    return {**facts, "trouble": f"{found.refused[0]}{more}"} if found.refused else facts
 
 
 def _merge(subject: Subject) -> None:
     """Unless something is not judged yet: it would be mixed with what is."""
-    stream = read_stream(subject.folder)
+    record, stream = read_record(subject.folder), read_stream(subject.folder)
+    is_stream = record is not None and record.labels_a_day and stream is not None
     size = PART_ITEMS if is_of_text(subject.spec.layout) else MEDIA_PART_ITEMS
-    merged = merge_small(subject.folder, size, None if stream is None else stream.judged)
-    if stream is not None and merged is not None:
-        write_stream(subject.folder, replace(stream, judged=merged.parts))
+    merge_small(subject.folder, size, stream.judged if is_stream and stream else None)
 
 
 def select_arrivals(job: SelectArrivals, report: Report) -> Json:
     """Judge the parts that have come since, as far as they are encoded, in the order in which they
     came."""
+    damage = damage_of(job.subject.folder)
     judging = _Judging(job)
-    for number in judging.waiting():
+    for number in judging.waiting:
         judging.judge(number)
         report.working()
     write_stream(job.subject.folder, judging.stream)
     waiting, budget = len(judging.stream.kept), round(judging.stream.budget, 2)
-    return {"judged": judging.judged, "waiting": waiting, "budget": budget}
+    facts = {"judged": judging.judged, "waiting": waiting, "budget": budget}
+    return {**facts, "trouble": damage} if damage else facts
 
 
 class _Judging:
@@ -77,13 +80,18 @@ class _Judging:
         found = read_stream(folder) or begun(self._now, self._record.parts, a_day)
         missing = set(items.missing([one.id for one in found.kept]))
         still = tuple(one for one in found.kept if one.id in missing)
-        self.stream = replace(found.accrued(self._now, a_day), kept=still)
+        # What is merged was judged, or was there before.
+        judged = max(found.judged, self._record.last_merged + 1)
+        self.stream = replace(found.accrued(self._now, a_day), kept=still, judged=judged)
         self.judged = 0
+        self.waiting = list(self._waiting())
+        """The numbers of the parts to judge."""
+        self._left = sum(len(self._rows.tickets(number)) for number in self.waiting)
+        """How many items wait to be judged."""
         self._window = self._judged_last()
 
-    def waiting(self) -> Iterator[int]:
-        """The numbers of the parts to judge. What comes after one that is not encoded waits for
-        it."""
+    def _waiting(self) -> Iterator[int]:
+        """What comes after a part that is not encoded waits for it."""
         there = None if self._vectors is None else set(self._vectors.numbers())
         later = (number for number in self._record.numbers if number >= self.stream.judged)
         return takewhile(lambda number: there is None or number in there, later)
@@ -95,13 +103,13 @@ class _Judging:
         priorities, new = self._ranking.priorities(both), len(block.tickets)
         # Those of earlier models and labels could not be compared with these.
         recent, arrived = priorities[:-new], Arrivals(block.tickets, priorities[-new:])
-        rate = self.stream.rate(self._now, new, self._record.labels_a_day)
+        rate = self.stream.rate(self._now, self._left, self._record.labels_a_day)
         is_kept = kept(arrived, recent, rate, policy.audit_share, policy.seed)
         places = np.flatnonzero(is_kept & ~np.isin(block.tickets, self._taken))
         items = [ShortlistItem(one.id, one.data) for one in self._rows.take(number, places)]
         self.stream = self.stream.with_part(self._now, number, new, items)
         self._window = _newest(both)
-        self.judged += new
+        self.judged, self._left = self.judged + new, self._left - new
 
     def _judged_last(self) -> Block:
         """The newest items that are judged, or were there before, as far as they are encoded."""

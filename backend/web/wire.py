@@ -121,6 +121,8 @@ def items(project: int) -> tuple[Response, int]:
     """Rows for the project's dataset: a JSON list of objects, or one object."""
     _check_size()
     body = _json()
+    if body is None:
+        raise BadRequest("The body is no JSON: send a list of objects, or one object")
     rows = body if isinstance(body, list) else [body]
     if not rows:
         raise BadRequest("There are no items in the list")

@@ -174,9 +174,6 @@ class VectorParts:
         column = self._column(number, "reason")
         return None if column is None else column.to_pylist()
 
-    def delete(self, number: int) -> None:
-        _path(self._folder, number).unlink(missing_ok=True)
-
     def _column(self, number: int, name: str) -> pa.ChunkedArray | None:
         path = _path(self._folder, number)
         try:

@@ -70,7 +70,7 @@ class Source:
                 f"{file.path} is not written in UTF-8 ({error.reason} at byte {error.start}): "
                 "write it again in that encoding"
             ) from error
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, csv.Error, RecursionError) as error:
             raise BadDataset(_cannot_read(file.path, self.address, error)) from error
 
 
@@ -175,6 +175,9 @@ def _json_lines(stream: IO[bytes], file: File) -> Iterator[Row]:
                 'lines each line is one row, such as {"id": "a1", "text": "..."}'
             )
         yield row
+
+
+csv.field_size_limit(1 << 24)  # a long text is no damage
 
 
 def _csv(stream: IO[bytes], file: File) -> Iterator[Row]:

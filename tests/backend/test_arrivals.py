@@ -3,6 +3,7 @@ small parts."""
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from backend.commands.pool import removed
 from backend.dataset import arriving, merging
 from backend.dataset.adding import add, take_in
-from backend.dataset.arriving import keep_sent, refusal_of, sent_files, sent_to
+from backend.dataset.arriving import checked, keep_sent, refusal_of, sent_files, sent_to
 from backend.dataset.merging import merge_small
 from backend.dataset.record import Record, read_record, rows_of, vectors_of, write_record
 from backend.dataset.shortlist import ShortlistItem
@@ -57,6 +58,7 @@ def test_what_was_sent_is_added_once_also_if_a_kill_came_before_it_was_forgotten
     copy = {path: path.read_text() for path in sent_files(project)}
     found = take_in(project, CONFIG)
     assert (found.new, found.known, found.refused) == (3, 1, ())
+    assert not list(arriving.arriving_of(project).iterdir())
     assert (record_in(project).address, sent_files(project)) == (sent_to(project), [])
     for path, text in copy.items():
         path.write_text(text)
@@ -104,6 +106,9 @@ def test_what_stands_nowhere_else_is_not_taken_away_without_a_word(
     with pytest.raises(BackendError, match="stand nowhere else"):
         removed(project)
     assert read_record(project) == record
+    (project / "dataset" / "dataset.json").write_text("{")
+    with pytest.raises(BackendError, match="nobody knows whether items were sent"):
+        removed(project)
     assert removed(project, is_forced=True).startswith("The project has no dataset any more")
 
 
@@ -120,6 +125,38 @@ def test_why_a_row_that_is_sent_can_be_no_item(name: str) -> None:
     row, sentence = REFUSED[name]
     assert re.search(sentence, refusal_of(row, "id", CONFIG))
     assert refusal_of({"id": 3, "text": "a"}, "id", CONFIG) == ""
+
+
+def test_a_bad_row_costs_no_other_row_and_is_kept(project: Path, tmp_path: Path) -> None:
+    """Rows are checked when they come; what is checked may change before they are added."""
+    keep_sent(project, [{"id": "a", "text": "x"}, {"id": "", "text": "x"}, {"id": "b", "text": ""}])
+    found = take_in(project, CONFIG)
+    assert (found.new, ids_in(project)) == (1, ["a"])
+    assert "has no id" in found.refused[0] and "show" in found.refused[1]
+    (kept,) = arriving.arriving_of(project).iterdir()
+    assert kept.suffix == ".refused" and str(kept) in found.refused[2]
+    assert len(kept.read_text().splitlines()) == 3
+
+    folder = tmp_path / "texts"
+    lines(folder / "a.jsonl", texts(range(1)))
+    record = add(project, str(folder), "id", CONFIG).record
+    write_record(project, Record(**{**vars(record), "watched": True}))
+    (folder / "b.jsonl").write_text('{"id": 8, "text": ' + "[" * 5000)
+    (folder / "c.csv").write_text("id,text\n9," + "long " * 40_000)
+    (folder / "d.csv").write_text('id,text\n10,"' + "x" * (1 << 25))
+    found = take_in(project, CONFIG)
+    assert (found.new, ids_in(project)) == (1, ["a", "0", "9"])
+    assert len(found.refused) == 2
+
+
+def test_what_is_sent_is_checked_as_it_will_be_kept() -> None:
+    deep: Any = "x"
+    for _ in range(600):
+        deep = [deep]
+    rows = [{"id": "\0", "text": "a"}, {"id": 2, "text": float("nan")}, {"id": 3, "text": deep}]
+    accepted, refused = checked([*rows, {"id": "4", "text": "a\0"}], "id", CONFIG)
+    assert accepted == [{"id": "4", "text": "a"}]
+    assert [place for place, _ in refused] == [0, 1, 2]
 
 
 def test_no_more_is_kept_than_can_be_added(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +197,7 @@ def test_small_parts_become_one_with_their_vectors(
     merged = merge_small(project, size=6, judged=4)
     assert merged is not None
     assert (merged.numbers, merged.part_count, merged.gaps) == ([3, 4], 2, ((0, 3),))
+    assert merged.last_merged == 4, "it is not judged again"
     assert merged == record_in(project)
     assert merge_small(project, size=6) is None, "two are not many"
     assert ids_in(project) == ["6", "7", "0", "1", "2", "3", "4", "5"]
@@ -177,6 +215,7 @@ def test_small_parts_become_one_with_their_vectors(
     for start in range(8, 14, 2):
         keep_sent(project, texts(range(start, start + 2)))
         take_in(project, CONFIG)
+    monkeypatch.setattr(merging, "READ_SECONDS", 0.0)
     again = merge_small(project, size=20)
     assert again is not None
     assert (again.numbers, again.gaps) == ([8], ((0, 8),))
@@ -199,8 +238,26 @@ def test_the_rate_is_that_of_a_days_labels_to_a_days_items() -> None:
     assert judged.rate(NOW + DAY / 2, 80, 48) == pytest.approx(24 / 120)
     assert judged.in_a_day(NOW + DAY) == (40, 2)
     assert judged.in_a_day(NOW + 2 * DAY) == (0, 0)
-    spent = Stream(NOW, NOW, 0, budget=0.0)
-    assert spent.rate(NOW + 2 * DAY, 10, 48) == 0.0
+    assert Stream(NOW, NOW, 0, budget=0.0).rate(NOW + 2 * DAY, 10, 48) == 0.0
+
+
+def test_a_flood_of_items_is_no_usual_day() -> None:
+    stream = begun(NOW, 0, 48)
+    for day in range(1, 5):
+        now = NOW + day * DAY - HOUR
+        stream = stream.accrued(now, 48).with_part(now, day, 480, [])
+    flood = NOW + 4 * DAY
+    assert stream.accrued(flood, 48).budget == 48.0
+    stream = stream.accrued(flood, 48)
+    assert stream.rate(flood, 96_000, 48) == pytest.approx(48 / 96_000), "no more than the budget"
+    after = replace(stream.with_part(flood, 9, 96_000, []), budget=48.0)
+    assert after.rate(flood + DAY, 480, 48) == pytest.approx(0.1), "as before it"
+
+
+def test_a_clock_that_goes_back_changes_nothing_for_long() -> None:
+    stream = begun(NOW, 0, 48).accrued(NOW + 365 * DAY, 48).accrued(NOW + HOUR, 48)
+    assert stream.budget == 48.0
+    assert stream.accrued(NOW + HOUR + DAY / 2, 48).seen_at == NOW + HOUR + DAY / 2
 
 
 def test_a_stream_that_cannot_be_read_begins_again(project: Path) -> None:

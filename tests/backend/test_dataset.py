@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,29 @@ import pytest
 from backend.commands.pool import absolute, removed
 from backend.dataset.adding import Added, add
 from backend.dataset.disk import shortage
-from backend.dataset.importing import SENT, SETTLED_SECONDS, is_waiting
+from backend.dataset.importing import (
+    SENT,
+    SETTLED_SECONDS,
+    Imported,
+    import_items,
+    is_waiting,
+    last_import,
+    refused_items,
+)
 from backend.dataset.left import items_left, open_among, taken_items
 from backend.dataset.record import folder_of, read_record, rows_of
-from backend.dataset.rows import cleaned
+from backend.dataset.rows import MOST_DEPTH, TooDeep, cleaned, with_keys
 from backend.dataset.shortlist import Shortlist, ShortlistItem, read_shortlist, write_shortlist
-from backend.errors import BackendError, DatasetDamaged
+from backend.errors import BackendError, DatasetDamaged, ItemsRefused
 from backend.interface.parse import parse
 from backend.mirror.items import META
 from backend.mirror.pool import Pool
 from backend.project.feed import Supply
+from backend.studio.api import Studio
 from model.dataset.parts import RowParts
 from model.dataset.sizes import PART_ITEMS
 from model.storage.vectors import content_key
+from tests.backend.web import Answer, Web
 
 CONFIG = parse(
     '<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="a"/>'
@@ -189,7 +200,7 @@ def test_a_dataset_whose_record_is_damaged_can_be_taken_away(project: Path, tmp_
     (folder_of(project) / "dataset.json").write_text('{"addr')
     with pytest.raises(DatasetDamaged, match="pool remove, then add"):
         read_record(project)
-    assert "has no dataset any more" in removed(project)
+    assert "has no dataset any more" in removed(project, is_forced=True)
     assert read_record(project) is None
 
 
@@ -248,6 +259,45 @@ def test_what_was_sent_is_waited_for(pool: Pool) -> None:
     assert not is_waiting(pool, 0.0)
 
 
+def picky(web: Web, unwanted: set[str]) -> Callable[[Any], None]:
+    """Label Studio's import: one task that it does not want keeps all others out."""
+
+    def answer(handler: Any) -> None:
+        tasks = json.loads(web.seen[-1].body)
+        bad = [one for one in tasks if one["meta"][META] in unwanted]
+        status, body = (400, b'{"detail": "a key is expected"}') if bad else (201, b"{}")
+        Answer(body, status)(handler)
+
+    return answer
+
+
+def test_an_item_that_is_refused_keeps_no_other_out(pool: Pool, web: Web) -> None:
+    studio = Studio(web.url, "token").of(7)
+    items = [ShortlistItem(f"i{number}", {"text": "a"}) for number in range(20)]
+    web.answers["/api/projects/7/import"] = picky(web, {"i3", "i16"})
+    refused = import_items(studio, pool, items, Imported(labels=5))
+    assert refused is not None
+    assert refused.ids == ("i3", "i16") and "a key is expected" in refused.why
+    assert refused_items(pool) == ["i3", "i16"]
+    sent: Any = pool.fact(SENT)
+    assert len(sent["ids"]) == 18 and last_import(pool).labels == 5
+
+    web.answers["/api/projects/7/import"] = picky(web, {item.id for item in items})
+    before = len(web.seen)
+    with pytest.raises(ItemsRefused, match="refuses to import items"):
+        import_items(studio, pool, items, Imported())
+    assert len(web.seen) - before < 60, "what is no item's own fault is not looked for in each"
+    with pytest.raises(ItemsRefused):
+        import_items(studio, pool, items[:1], Imported())
+    assert refused_items(pool) == ["i3", "i16"], "nor remembered of an item that came alone"
+
+
+def test_what_the_interface_shows_is_there_if_only_empty() -> None:
+    row = {"id": 1, "text": None, "more": 2}
+    assert with_keys(row, ["text", "title"]) == {**row, "text": "", "title": ""}
+    assert with_keys(row, ["more"]) is row
+
+
 def test_a_mirror_of_an_earlier_release_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "pool.sqlite"
     Pool(path).close()
@@ -291,3 +341,8 @@ def test_values_become_what_a_task_can_hold() -> None:
     day = datetime.date(2026, 1, 2)
     expected = {"text": "half ?!", "score": None, "list": [1, {"b": True}], "none": None}
     assert cleaned({**row, "day": day}) == {**expected, "day": "2026-01-02"}
+    deep: Any = "a"
+    for _ in range(MOST_DEPTH + 1):
+        deep = [deep]
+    with pytest.raises(TooDeep, match="more than 50 levels"):
+        cleaned(deep)

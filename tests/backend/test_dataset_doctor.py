@@ -120,7 +120,7 @@ def test_columns_that_the_dataset_does_not_have_are_named(place: Place) -> None:
     line = place.lines(XML.replace("$text", "$body"))[3]
     assert line.startswith(
         "wrong columns         The labelling interface shows $body, which none of the 5 items that "
-        "were looked at has; the first has id, text. Label Studio refuses"
+        "were looked at has; the first has id, text. People see nothing there"
     )
     rows = [{"id": 9, "text": "a", "body": "b"}]
     add(place.project, str(lines(place.source, rows)), "id", parse(XML))
