@@ -59,7 +59,7 @@ def healthy_project(bench: Bench) -> int:
 def look(bench: Bench, project: int) -> None:
     """Have the backend look at a project, and wait until a look has ended."""
     before = last_look(bench, project)
-    body = {"action": "X", "project": {"id": project}}
+    body = {"action": "PROJECT_UPDATED", "project": {"id": project}}
     address = f"{bench.server.url}/webhook"
     requests.post(address, json=body, auth=bench._auth(), timeout=10).raise_for_status()
     until("the end of a look", lambda: last_look(bench, project) > before)
