@@ -39,13 +39,16 @@ from backend.errors import BackendError
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
 from model.dataset.parts import Item, RowParts
-from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
+from model.dataset.sizes import PART_ITEMS, part_size
 from model.dataset.source import BadDataset, File, Row, Source
 from model.storage.vectors import content_key
-from model.types import Ints, is_of_text
+from model.types import Ints
 
 RENAME = "Name the columns as the labelling interface does, or change it"
 """What to do where it shows columns that rows do not have."""
+
+MOST_SAID = 20
+"""Sentences about what cannot be added: a file may have a million rows without an id."""
 
 Piece = tuple[Source, File]
 """A file, and the source that reads it."""
@@ -68,11 +71,12 @@ class Added:
 @dataclass(frozen=True)
 class TakenIn:
     """What came of taking in what has come since: how many items are new, how many rows were known
-    already, and what cannot be added, in sentences."""
+    already, what cannot be added, the first of it in sentences, and how many such there are."""
 
     new: int
     known: int
     refused: tuple[str, ...]
+    refusals: int
 
 
 def add(
@@ -126,13 +130,16 @@ def take_in(project: Path, config: LabelConfig) -> TakenIn:
         refused.append(
             f"Rows that were sent could not be added after all; what was sent is kept in {kept[0]}"
         )
-    blank = [about_blank(adding.blank, adding.first_blank)] if adding.blank else []
-    return TakenIn(adding.items, adding.known, (*adding.refused, *blank, *refused))
+    if adding.blank:
+        refused.insert(0, about_blank(adding.blank, adding.first_blank))
+    said = (*adding.refused, *refused)
+    return TakenIn(adding.items, adding.known, said, adding.refusals + len(refused))
 
 
 class _Adding:
     """One run. items: how many are new; known: how many rows were known already; blank: how many
-    show nothing. Not strict: what cannot be read is left out, and said in `refused`."""
+    show nothing. Not strict: what cannot be read is left out and counted in `refusals`, and the
+    first of it is said in `refused`."""
 
     def __init__(
         self,
@@ -153,6 +160,7 @@ class _Adding:
         self.items = self.known = self.blank = 0
         self.first_blank = self._keys = ""
         self.refused: list[str] = []
+        self.refusals = 0
         self.troubled: set[str] = set()
         """The files of which something was left out."""
 
@@ -164,7 +172,7 @@ class _Adding:
         for number in self._rows.numbers():
             if number >= self._parts:
                 delete_part(self._project, number)  # of a run that was killed
-        size = PART_ITEMS if is_of_text(self._config.layout) else MEDIA_PART_ITEMS
+        size = part_size(self._config.layout)
         try:
             for items in _batched(self._new_items(pieces, advanced), size):
                 self._rows.write(self._parts, items)
@@ -198,11 +206,11 @@ class _Adding:
         self, pieces: Iterable[Piece], advanced: Callable[[int], object]
     ) -> Iterator[Item]:
         for source, file in pieces:
-            before = len(self.refused) + self.blank
+            before = self.refusals + self.blank
             for items in _batched(self._items_of(source, file), PART_ITEMS):
                 yield from filter(self._shows_something, self._unknown(items))
                 advanced(len(items))
-            if len(self.refused) + self.blank > before:
+            if self.refusals + self.blank > before:
                 self.troubled.add(file.path)
 
     def _items_of(self, source: Source, file: File) -> Iterator[Item]:
@@ -223,7 +231,9 @@ class _Adding:
     def _refuse(self, error: BadDataset) -> None:
         if self._is_strict:
             raise error
-        self.refused.append(str(error))
+        self.refusals += 1
+        if len(self.refused) < MOST_SAID:
+            self.refused.append(str(error))
 
     def _item(self, found: Row, path: str) -> Item:
         try:

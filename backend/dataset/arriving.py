@@ -11,13 +11,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from backend.dataset.record import Record, folder_of, sync_folder, write_whole
+from backend.dataset.record import Record, folder_of, write_whole
 from backend.dataset.rows import TooDeep, cleaned, id_of, listed
 from backend.errors import TooManySent
 from backend.interface.content import parts_of
 from backend.interface.questions import LabelConfig
 from backend.types import Json
 from model.storage.damage import Damaged, json_of
+from model.storage.disk import sync
 
 if TYPE_CHECKING:  # it needs Parquet, which the server does not
     from model.dataset.source import File
@@ -36,18 +37,18 @@ def arriving_of(project: Path) -> Path:
     return folder_of(project) / "arriving"
 
 
-SENT = "POST "
+BY_REQUEST = "POST "
 """What no address of files begins with."""
 
 
 def sent_to(project: Path) -> str:
     """What stands for the address of a dataset whose items are all sent."""
-    return f"{SENT}/pool/{project.name}/items"
+    return f"{BY_REQUEST}/pool/{project.name}/items"
 
 
 def is_sent(record: Record) -> bool:
     """Whether the dataset has no files, because all of its items are sent."""
-    return record.address.startswith(SENT)
+    return record.address.startswith(BY_REQUEST)
 
 
 def sent_files(project: Path) -> list[Path]:
@@ -75,7 +76,7 @@ def keep_sent(project: Path, rows: Sequence[Json]) -> None:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)  # on a full disk it would waste space
-    sync_folder(folder)
+    sync(folder)
 
 
 def keep_aside(path: Path) -> Path:

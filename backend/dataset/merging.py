@@ -21,6 +21,7 @@ from backend.dataset.record import (
     write_record,
 )
 from model.dataset.parts import RowParts, VectorParts
+from model.dataset.sizes import part_file
 from model.storage.store import Store
 
 MOST_SMALL = 32
@@ -58,7 +59,7 @@ def _merged(project: Path, record: Record, size: int) -> Record | None:
     for vectors in _all_vectors(project):
         _merge_vectors(vectors, doomed, record.parts)
     for number in doomed:
-        os.utime(rows_of(project) / f"{number:05d}.parquet")  # it is read on for a while
+        os.utime(part_file(rows_of(project), number))  # it is read on for a while
     merged = replace(
         record,
         parts=record.parts + 1,
@@ -89,7 +90,7 @@ def _delete_gone(project: Path, record: Record) -> None:
     """Delete the files of parts that were merged long ago."""
     there = set(record.numbers)
     for number in RowParts(rows_of(project)).numbers():
-        path = rows_of(project) / f"{number:05d}.parquet"
+        path = part_file(rows_of(project), number)
         if number not in there and path.stat().st_mtime < time.time() - READ_SECONDS:
             delete_part(project, number)
 
@@ -106,7 +107,7 @@ def _with(gaps: tuple[tuple[int, int], ...], doomed: Sequence[int]) -> tuple[tup
 
 
 def _count(project: Path, number: int) -> int:
-    path = rows_of(project) / f"{number:05d}.parquet"
+    path = part_file(rows_of(project), number)
     return _count_as_written(rows_of(project), number, path.stat().st_mtime_ns)
 
 

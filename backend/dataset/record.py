@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 from dataclasses import asdict, astuple, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 
 from backend.errors import DatasetDamaged
 from backend.interface.questions import LabelConfig
-from model.dataset.sizes import ADD_AGAIN, part_numbers
+from model.dataset.sizes import ADD_AGAIN, part_file, part_numbers
 from model.storage.damage import Damaged, json_of
 from model.types import Bools, Ints
 
@@ -55,7 +56,7 @@ class Record:
     last_merged: int = -1
     gaps: tuple[tuple[int, int], ...] = ()
 
-    @property
+    @cached_property
     def numbers(self) -> list[int]:
         """The numbers of the parts, in order."""
         gone = {number for start, stop in self.gaps for number in range(start, stop)}
@@ -198,18 +199,8 @@ def write_record(project: Path, record: Record) -> None:
 
 def delete_part(project: Path, number: int) -> None:
     """Delete the rows and all vectors of a part."""
-    name = f"{number:05d}.parquet"
-    for path in (rows_of(project) / name, *(folder_of(project) / "vectors").glob(f"*/{name}")):
-        path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names of its files on the disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    for folder in (rows_of(project), *(folder_of(project) / "vectors").glob("*")):
+        part_file(folder, number).unlink(missing_ok=True)
 
 
 def write_whole(path: Path, value: Any) -> None:

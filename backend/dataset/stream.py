@@ -61,8 +61,7 @@ class Stream:
 
     def _came(self, now: float, day: int) -> int:
         """How many items came in a day, 0 for the last 24 hours."""
-        hour = now // HOUR - 24 * day
-        return sum(came for one, came, _ in self.hours if hour - 24 < one <= hour)
+        return sum(came for _, came, _ in self._last(now - day * DAY, 24))
 
     def with_part(
         self, now: float, part: int, arrived: int, kept: Sequence[ShortlistItem]
@@ -82,10 +81,10 @@ class Stream:
 
     def in_a_day(self, now: float) -> tuple[int, int]:
         """How many items arrived in the last 24 hours, and how many of them were kept."""
-        last = self._last(now, 24)
-        return sum(one[1] for one in last), sum(one[2] for one in last)
+        return self._came(now, 0), sum(kept for _, _, kept in self._last(now, 24))
 
     def _last(self, now: float, hours: int) -> list[tuple[int, int, int]]:
+        """The last so many hours before a time."""
         return [one for one in self.hours if now // HOUR - hours < one[0] <= now // HOUR]
 
 

@@ -10,7 +10,6 @@ from backend.dataset.arriving import sent_files
 from backend.dataset.record import Record, folder_of, vectors_of
 from backend.dataset.shortlist import ShortlistItem
 from backend.dataset.stream import FILE, Stream, read_stream
-from backend.mirror.pool import Pool
 from backend.project.context import ProjectContext
 from backend.project.item_training import ItemTraining
 from backend.project.status import Arriving
@@ -26,8 +25,8 @@ ITEMS_A_SECOND = 200_000
 class Arrivals:
     """Used by the loop's thread alone."""
 
-    def __init__(self, context: ProjectContext, pool: Pool, training: ItemTraining) -> None:
-        self._folder, self._pool, self._training = context.folder, pool, training
+    def __init__(self, context: ProjectContext, training: ItemTraining) -> None:
+        self._folder, self._training = context.folder, training
         self._looked_at = -math.inf
         """When what has come was asked for last (time.monotonic)."""
         self._stream: Stream | None = None
@@ -59,22 +58,20 @@ class Arrivals:
         if waiting and (encoded is None or waiting[0] in encoded):
             self._training.request_selection(encoder, version)
 
-    def kept(self) -> list[ShortlistItem]:
-        """What is kept for people and never was a task, the oldest first."""
+    def kept(self) -> tuple[ShortlistItem, ...]:
+        """What is kept for people, the oldest first; some of it may be tasks by now."""
         stream = self._read()
-        if stream is None:
-            return []
-        missing = set(self._pool.items.missing([one.id for one in stream.kept]))
-        return [one for one in stream.kept if one.id in missing]
+        return () if stream is None else stream.kept
 
-    def status(self, record: Record) -> Arriving | None:
-        """None where the model chooses from all items alike."""
+    def status(self, record: Record, waiting: int) -> Arriving | None:
+        """None where the model chooses from all items alike. waiting: how many of those that are
+        kept are no tasks yet."""
         stream = self._read()
         if not record.labels_a_day:
             return None
         if stream is None:
             return Arriving(record.labels_a_day)
-        return Arriving(record.labels_a_day, *stream.in_a_day(time.time()), len(self.kept()))
+        return Arriving(record.labels_a_day, *stream.in_a_day(time.time()), waiting)
 
     def _read(self) -> Stream | None:
         path = folder_of(self._folder) / FILE

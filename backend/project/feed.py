@@ -90,7 +90,7 @@ class Feed:
         self._refused_at = -math.inf
         """When Label Studio refused items last (time.monotonic)."""
         self._training = training
-        self._arrivals = Arrivals(context, pool, training)
+        self._arrivals = Arrivals(context, training)
         self._shown: tuple[str, ...] = ()
         """The columns that the labelling interface shows, but for paths and lists."""
         self._covered = ("", 0, 0)
@@ -113,11 +113,13 @@ class Feed:
         state = Supply(len(labelling.answers), labelling.open_tasks, room, batch)
         ranked_with = self._ranked_with(record)
         is_stream = self._is_stream(record)
+        kept: list[ShortlistItem] = []
         if is_stream:
             self._arrivals.select(record, self._versions())
+            kept = self._wanted(self._arrivals.kept())
         if not is_waiting(self._pool, began):
             if is_stream:
-                self._import_kept(state)
+                self._import_kept(kept, state)
             else:
                 self._refill(record, state, ranked_with)
         encoder = self._training.encoder_of_items()
@@ -126,7 +128,7 @@ class Feed:
             self._training.request_items(encoder)
         coverage = self._cover(record, ranked_with[1], state)
         status = self._status(record, labelling, encoded / record.part_count)
-        arriving = self._arrivals.status(record)
+        arriving = self._arrivals.status(record, len(kept))
         waits = self._why_it_waits(status, state)
         return replace(status, waits=waits, coverage=coverage, arriving=arriving)
 
@@ -134,8 +136,8 @@ class Feed:
         """Whether only what arrives is imported. The first tasks come from what is there."""
         return bool(record.labels_a_day and self._pool.items.count())
 
-    def _import_kept(self, state: Supply) -> None:
-        kept, last = self._wanted(self._arrivals.kept()), last_import(self._pool)
+    def _import_kept(self, kept: list[ShortlistItem], state: Supply) -> None:
+        last = last_import(self._pool)
         is_early = time.time() < last.at + PAUSE_SECONDS
         is_refused = time.monotonic() <= self._refused_at + RETRY_SECONDS
         now = kept[: max(0, min(state.room, BATCH))]

@@ -24,8 +24,7 @@ from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.stream import WINDOW, Arrivals, kept
 from model.dataset.ranking import Block
-from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
-from model.types import is_of_text
+from model.dataset.sizes import part_size
 
 
 def take_in_items(job: TakeIn, report: Report) -> Json:
@@ -37,17 +36,16 @@ def take_in_items(job: TakeIn, report: Report) -> Json:
         found = take_in(subject.folder, subject.config)
     except DatasetBusy:  # what has come is taken in later
         return {"new": 0}
-    facts = {"new": found.new, "known": found.known, "refused": len(found.refused)}
-    more = f" (and {len(found.refused) - 1} more)" if len(found.refused) > 1 else ""
+    facts = {"new": found.new, "known": found.known, "refused": found.refusals}
+    more = f" (and {found.refusals - 1:,} more)" if found.refusals > 1 else ""
     return {**facts, "trouble": f"{found.refused[0]}{more}"} if found.refused else facts
 
 
 def _merge(subject: Subject) -> None:
     """Unless something is not judged yet: it would be mixed with what is."""
     record, stream = read_record(subject.folder), read_stream(subject.folder)
-    is_stream = record is not None and record.labels_a_day and stream is not None
-    size = PART_ITEMS if is_of_text(subject.spec.layout) else MEDIA_PART_ITEMS
-    merge_small(subject.folder, size, stream.judged if is_stream and stream else None)
+    judged = stream.judged if stream and record and record.labels_a_day else None
+    merge_small(subject.folder, part_size(subject.spec.layout), judged)
 
 
 def select_arrivals(job: SelectArrivals, report: Report) -> Json:

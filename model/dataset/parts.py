@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from model.dataset.sizes import ADD_AGAIN, PART_ITEMS, part_numbers
+from model.dataset.sizes import ADD_AGAIN, PART_ITEMS, part_file, part_numbers
 from model.storage.damage import Damaged
 from model.types import Floats, Ints
 
@@ -115,7 +115,7 @@ class RowParts:
     def _whole(self, number: int) -> Iterator[Path]:
         """The file of a part. Raises Damaged when it cannot be read in the block: Missing when it
         is not there."""
-        path = _path(self._folder, number)
+        path = part_file(self._folder, number)
         try:
             yield path
         except (pa.ArrowException, OSError) as error:
@@ -124,7 +124,7 @@ class RowParts:
             ) from error
 
     def _path(self, number: int) -> Path:
-        return _path(self._folder, number)
+        return part_file(self._folder, number)
 
 
 class VectorParts:
@@ -148,7 +148,7 @@ class VectorParts:
         )
         # Hardly two numbers are the same: with a dictionary of them, reading takes four times as
         # long.
-        _write(table, _path(self._folder, number), PART_ITEMS, repeats=False)
+        _write(table, part_file(self._folder, number), PART_ITEMS, repeats=False)
 
     def read(self, number: int) -> Floats | None:
         """The vectors (n, d) of a part, float16; None if it is not encoded, or was damaged: it is
@@ -175,7 +175,7 @@ class VectorParts:
         return None if column is None else column.to_pylist()
 
     def _column(self, number: int, name: str) -> pa.ChunkedArray | None:
-        path = _path(self._folder, number)
+        path = part_file(self._folder, number)
         try:
             return parquet.read_table(path, columns=[name])[name]
         except FileNotFoundError:
@@ -189,10 +189,6 @@ class VectorParts:
 def _items(table: pa.Table) -> list[Item]:
     columns = (table[name].to_pylist() for name in ("id", "ticket", "data"))
     return [Item(one, ticket, json.loads(data)) for one, ticket, data in zip(*columns, strict=True)]
-
-
-def _path(folder: Path, number: int) -> Path:
-    return folder / f"{number:05d}.parquet"
 
 
 def _write(table: pa.Table, path: Path, group: int, *, repeats: bool = True) -> None:

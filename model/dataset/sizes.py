@@ -3,6 +3,8 @@ those who need no Parquet to know it."""
 
 from pathlib import Path
 
+from model.types import Layout, is_of_text
+
 PART_ITEMS = 8192
 """Items of a part, at most: a killed run loses the work on one part."""
 
@@ -28,3 +30,13 @@ def parts_with(items: int, record_items: int, parts: int) -> int:
 def part_numbers(folder: Path) -> list[int]:
     """The numbers of the parts whose files are in a folder, in order."""
     return sorted(int(path.stem) for path in folder.glob("*.parquet") if path.stem.isdigit())
+
+
+def part_file(folder: Path, number: int) -> Path:
+    """Where a part is in a folder."""
+    return folder / f"{number:05d}.parquet"
+
+
+def part_size(layout: Layout) -> int:
+    """How many items a part has at most, of which this is read."""
+    return PART_ITEMS if is_of_text(layout) else MEDIA_PART_ITEMS

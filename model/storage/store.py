@@ -13,7 +13,6 @@ Weights are safetensors and facts are JSON; nothing is pickled. What is damaged 
 """
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from safetensors.numpy import load_file, save_file
 
 from model.heads.head import Head
 from model.storage.damage import Damaged, check_arrays, json_of, whole
+from model.storage.disk import sync
 from model.storage.facts import VersionFacts
 from model.storage.heads import NAME as HEAD
 from model.storage.heads import arrays_of, facts_of, head_of
@@ -385,12 +385,12 @@ def written_aside(folder: Path) -> Iterator[Path]:
     try:
         yield aside
         for path in [*aside.rglob("*"), aside]:
-            _sync(path)
+            sync(path)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)  # on a full disk it would waste space
         raise
     aside.rename(folder)
-    _sync(folder.parent)
+    sync(folder.parent)
 
 
 def remove(folder: Path) -> None:
@@ -401,11 +401,3 @@ def remove(folder: Path) -> None:
             shutil.rmtree(doomed)
         folder.rename(doomed)
         shutil.rmtree(doomed)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

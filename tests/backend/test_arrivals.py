@@ -77,7 +77,7 @@ def test_a_watched_address_is_read_as_far_as_it_is_new_and_whole(
     record = add(project, str(folder), "id", CONFIG).record
     lines(folder / "b.jsonl", texts(range(3, 5)))
     assert take_in(project, CONFIG).new == 0, "nobody has asked to watch it"
-    write_record(project, Record(**{**vars(record), "watched": True}))
+    write_record(project, replace(record, watched=True))
     assert take_in(project, CONFIG).new == 2
     assert take_in(project, CONFIG).known == 0, "files that were read are not read again"
 
@@ -140,13 +140,16 @@ def test_a_bad_row_costs_no_other_row_and_is_kept(project: Path, tmp_path: Path)
     folder = tmp_path / "texts"
     lines(folder / "a.jsonl", texts(range(1)))
     record = add(project, str(folder), "id", CONFIG).record
-    write_record(project, Record(**{**vars(record), "watched": True}))
+    write_record(project, replace(record, watched=True))
     (folder / "b.jsonl").write_text('{"id": 8, "text": ' + "[" * 5000)
     (folder / "c.csv").write_text("id,text\n9," + "long " * 40_000)
     (folder / "d.csv").write_text('id,text\n10,"' + "x" * (1 << 25))
     found = take_in(project, CONFIG)
     assert (found.new, ids_in(project)) == (1, ["a", "0", "9"])
-    assert len(found.refused) == 2
+    assert len(found.refused) == found.refusals == 2
+    lines(folder / "e.jsonl", 30 * [{"text": "without an id"}])
+    found = take_in(project, CONFIG)
+    assert (len(found.refused), found.refusals) == (20, 30), "the first are said, all are counted"
 
 
 def test_what_is_sent_is_checked_as_it_will_be_kept() -> None:
@@ -285,7 +288,7 @@ def test_what_arrives_is_judged_once_it_is_encoded_and_what_was_there_is_not(
 
     keep_sent(project, texts(range(5)))
     assert take_in_items(TakeIn(subject), IGNORE) == {"new": 5, "known": 0, "refused": 0}
-    write_record(project, Record(**{**vars(record_in(project)), "labels_a_day": 24 * 40}))
+    write_record(project, replace(record_in(project), labels_a_day=24 * 40))
     assert select()["judged"] == 0
     keep_sent(project, texts(range(5, 205)))
     take_in_items(TakeIn(subject), IGNORE)

@@ -36,7 +36,7 @@ class Place:
     """MODEL_DIR with a project that has a dataset in two parts."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("backend.dataset.adding.PART_ITEMS", 3)
+        monkeypatch.setattr("model.dataset.sizes.PART_ITEMS", 3)
         self.settings = Settings(model_dir=folder / "models")
         self.project, self.source = folder / "models" / "7", folder / "news.jsonl"
         self.project.mkdir(parents=True)

@@ -39,7 +39,7 @@ PART, PARTS = 40, 3
 @pytest.fixture
 def subject(tmp_path: Path, one_layer: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """A project with an encoder and a dataset of three parts."""
-    monkeypatch.setattr("backend.dataset.adding.PART_ITEMS", PART)
+    monkeypatch.setattr("model.dataset.sizes.PART_ITEMS", PART)
     monkeypatch.setattr(items, "TURN_SECONDS", 0.0)
     dataset = tmp_path / "news.csv"
     rows = [f"{n},Text {n} about {'cats' if n % 2 else 'dogs'}\n" for n in range(PARTS * PART)]

@@ -40,7 +40,7 @@ COUNT = 60
 @pytest.fixture
 def subject(tmp_path: Path, one_layer: Path, monkeypatch: pytest.MonkeyPatch) -> Subject:
     """A project with an encoder and a dataset in three parts, two items of which are tasks."""
-    monkeypatch.setattr("backend.dataset.adding.PART_ITEMS", COUNT // 3)
+    monkeypatch.setattr("model.dataset.sizes.PART_ITEMS", COUNT // 3)
     folder = tmp_path / "7"
     folder.mkdir()
     rows = [{"id": f"i{number}", "text": f"Text number {number}"} for number in range(COUNT)]
