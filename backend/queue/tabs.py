@@ -158,7 +158,9 @@ def _ensure_tab(studio: StudioProject, title: str, items: list[Json], shown: Jso
     ours = _titled(tabs, title)
     if ours:
         studio.update_tab(ours[0]["id"], {**ours[0]["data"], **wanted})
-    elif shown is not None and tabs:  # never the first one, which direct links follow
+    elif shown is not None:
+        if not tabs:  # never the first one, which direct links follow
+            ensure_first_tab(studio)
         studio.create_tab({"title": title, **shown, **wanted})
 
 

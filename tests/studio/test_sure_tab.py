@@ -3,6 +3,7 @@
 import pytest
 
 from backend.queue.tabs import (
+    FIRST_TITLE,
     SURE_TITLE,
     ensure_sure_tab,
     is_sure_version,
@@ -59,6 +60,17 @@ def accept(studio: StudioProject, version: str) -> None:
     studio.session.json("POST", "/api/dm/actions", params=params, json=body)
 
 
+def test_it_is_never_the_first_tab(bench: Bench) -> None:
+    """Whose order direct links follow: where a project has no tab, it gets both."""
+    project = bench.connected(stories(30))
+    studio = bench.studio.of(project)
+    until("the first tab", studio.tabs)
+    for tab in studio.tabs():
+        studio.delete_tab(tab["id"])
+    ensure_sure_tab(studio, "3.1")
+    assert [tab["data"]["title"] for tab in studio.tabs()] == [FIRST_TITLE, SURE_TITLE]
+
+
 def test_what_a_person_accepts_there_is_a_label_of_theirs(bench: Bench) -> None:
     project = bench.connected(stories(30))
     studio = bench.studio.of(project)
@@ -68,7 +80,7 @@ def test_what_a_person_accepts_there_is_a_label_of_theirs(bench: Bench) -> None:
     predict(studio, sure_version("3.1"), sure)
     predict(studio, sure_version("13.1"), {task: topics[task] for task in tasks[12:15]})
     predict(studio, "3.12", {task: topics[task] for task in tasks[15:20]})
-    before = [tab["id"] for tab in studio.tabs()]
+    before = [tab["id"] for tab in until("the first tab", studio.tabs)]
     ensure_sure_tab(studio, "3.1")
     assert [tab["id"] for tab in studio.tabs()][:-1] == before
     assert shown(studio) == set(sure), "and not what only contains its name"
