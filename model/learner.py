@@ -1,12 +1,13 @@
 """One fast round without any I/O: labels and vectors in, a head and the next tasks out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.choosing.choice import Choice
+from model.choosing.order import EXPLAINED, NOTHING, Why, order_of, picked_of
 from model.finishing.outlook import Outlook, audited_of, outlook_of, to_certify
 from model.heads.calibration import (
     calibrated,
@@ -46,6 +47,9 @@ LABELS_A_CLASS, MOST_FIRST = 3, 300
 200 labels of BANKING77's 77 intents a tuned encoder and names were right in .64 and .68, an untuned
 one in .63 and .69."""
 
+FEW = 2
+"""A label that so many tasks have is one of which there are few."""
+
 NAMED_SAMPLE, NAMED_CELLS = 2_000, 1 << 21
 """Names are moved towards this many texts of the pool, or fewer with thousands of labels."""
 
@@ -56,10 +60,13 @@ class Outcome:
     ask-first order, and the rows that it learnt from and was measured on.
 
     random_share: the share of the rows that the guard drew at random, without audit tasks.
-    certifying: as many of the first rows are audit tasks that help to prove what the model may
-    label; outlook: what that is; None without a goal or a head.
+    certifying: as many of the first rows, after the picked ones, are audit tasks that help to prove
+    what the model may label; outlook: what that is; None without a goal or a head.
     fitted: the head before its calibration, where the next fit on the same encoder starts; None if
     nothing was fitted. sources: how right the sources of weak labels are.
+    picked: as many of the rows, before those that are certifying, were asked for by people; why:
+    each of the first rows is asked for, see `model.choosing.order`; few: the most probable labels
+    of these rows that FEW tasks or fewer have, each with how many.
     """
 
     head: Head | None
@@ -72,6 +79,9 @@ class Outcome:
     sources: tuple[SourceFigures, ...] = ()
     certifying: int = 0
     outlook: Outlook | None = None
+    picked: int = 0
+    why: tuple[Why, ...] = ()
+    few: dict[str, int] = field(default_factory=dict)
 
 
 def fast_round(
@@ -114,30 +124,46 @@ def _fast_round(
     if fitted is not None:
         head = fixed or _finished(fitted, snapshot, policy.seed, audits, measured)
         metrics = _measure(head, fitted, snapshot, measured, policy.seed)
-    rows, share = Choice(snapshot, policy, head, centre, audits, measured).rows()
-    first, outlook = _finishing(head, snapshot, policy)
-    rows = np.concatenate([first, rows[~np.isin(rows, first)]])[: policy.size]
+    chosen = Choice(snapshot, policy, head, centre, audits, measured).rows()
+    certify, outlook = _finishing(head, snapshot, policy)
+    picked = picked_of(snapshot.picked, snapshot.open, audits)
+    order = order_of(chosen, audits, policy.size, picked, certify)
     sources = figures(whole, judges) if judges else ()
     return Outcome(
-        *(head, rows, training, validation, metrics, share, fitted, sources),
-        certifying=len(first),
+        *(head, order.rows, training, validation, metrics, chosen.share, fitted, sources),
+        certifying=order.certifying,
         outlook=outlook,
+        picked=order.picked,
+        why=order.why,
+        few={} if head is None else _few(head, snapshot, order.rows[:EXPLAINED]),
     )
+
+
+def _few(head: Head, snapshot: Snapshot, rows: Ints) -> dict[str, int]:
+    """The most probable label of each question in these rows, where FEW tasks or fewer have it."""
+    if len(rows) == 0:
+        return {}
+    probs = head.probs(snapshot.vectors[rows])
+    likeliest = {
+        group.start + column
+        for group in head.questions
+        for column in probs[:, group.columns].argmax(axis=1).tolist()
+    }
+    given = {column: int(snapshot.targets[:, column].sum()) for column in sorted(likeliest)}
+    return {head.labels[column]: count for column, count in given.items() if count <= FEW}
 
 
 def _finishing(
     head: Head | None, snapshot: Snapshot, policy: Policy
 ) -> tuple[Ints, Outlook | None]:
-    """The rows to ask for first, and what the model may label by itself."""
-    nothing = np.zeros(0, dtype=np.int64)
+    """The rows that help to prove it, and what the model may label by itself."""
     if head is None or policy.goal is None:
-        return nothing, None
+        return NOTHING, None
     known = audited_of(snapshot, head, policy)
     outlook = outlook_of(head, known, policy.goal)
     if not policy.certify:
-        return nothing, outlook
-    first = to_certify(snapshot, policy, head, known, policy.goal, policy.certify)
-    return first[: policy.size], outlook
+        return NOTHING, outlook
+    return to_certify(snapshot, policy, head, known, policy.goal, policy.certify), outlook
 
 
 def _fit(

@@ -34,7 +34,8 @@ class Snapshot:
     (c, d): the vectors of the labels' names, by the same encoder, zeros for a label without one;
     None: not to be used. sources: what others than people say of the rows. certified (n,): rows
     that were asked for to prove what the model may label, which are audit tasks, too; None: none.
-    tickets (n,): by which numbers the rows are drawn at random; None: by their ids.
+    tickets (n,): by which numbers the rows are drawn at random; None: by their ids. picked: rows
+    that people asked for, in the order in which they are asked; None: none.
     """
 
     ids: Ints
@@ -49,6 +50,7 @@ class Snapshot:
     sources: tuple[Source, ...] = ()
     certified: Bools | None = None
     tickets: Ints | None = None
+    picked: Ints | None = None
 
     @property
     def drawn_by(self) -> Ints:
@@ -163,6 +165,15 @@ def measured_on(snapshot: Snapshot, policy: Policy) -> Bools:
     reached = lots[snapshot.open & reserve].min(initial=policy.audit_share)
     result: Bools = audits & ~(snapshot.certified & (lots >= reached))
     return result
+
+
+def rows_in(ids: Ints, wanted: Ints) -> Ints:
+    """The rows of `ids` (n,) that hold the wanted ones, in the order of these; without those that
+    are not there."""
+    rows = np.flatnonzero(np.isin(ids, wanted))
+    places = {one: place for place, one in enumerate(wanted.tolist())}
+    order = np.argsort([places[one] for one in ids[rows].tolist()])
+    return rows[order.astype(np.int64)]
 
 
 def pool_centre(vectors: Vectors, seed: int) -> Floats:

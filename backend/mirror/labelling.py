@@ -32,7 +32,8 @@ class Labelling:
     (q,): ids of tasks that were asked for to prove what the model may label; effort: what all
     annotations took; finished (f,): ids of the tasks that nobody but the model has annotated, which
     are neither open nor labelled; tickets (n,): the numbers by which the tasks are drawn at random;
-    None: their ids."""
+    None: their ids; picked (p,): ids of the tasks that people asked for, in the order in which they
+    are asked, those that are labelled by now included."""
 
     ids: Ints
     keys: Ints
@@ -52,6 +53,7 @@ class Labelling:
     effort: Effort = field(default_factory=Effort)
     finished: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     tickets: Ints | None = None
+    picked: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def drawn_by(self) -> Ints:

@@ -20,6 +20,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.finished import finished_by
 from backend.mirror.items import Items
 from backend.mirror.labelling import Labelling, Tally
+from backend.mirror.picked import Picks
 from backend.mirror.predictions import Prediction
 from backend.mirror.votes import Votes
 from backend.mirror.weak_labels import WeakLabels, WeakSource
@@ -107,6 +108,7 @@ class Pool:
             self._db.executescript(SCHEMA)
             self._weak = WeakLabels(self._db)
             self.items = Items(self._db)
+            self.picks = Picks(self._db, self.learn_again)
         except sqlite3.Error:
             self._db.close()
             raise
@@ -242,7 +244,7 @@ class Pool:
         """Forget all other tasks. Returns how many were forgotten."""
         gone = [(task,) for task in self.ids() - ids]
         self._db.execute("BEGIN")
-        for table, name in (("task", "id"), ("unsent", "task")):
+        for table, name in (("task", "id"), ("unsent", "task"), ("picked", "task")):
             self._db.executemany(f"DELETE FROM {table} WHERE {name} = ?", gone)
         self._weak.predictions.forget([task for (task,) in gone])
         self._changed(len(gone), len(gone))
@@ -261,7 +263,8 @@ class Pool:
         self._db.execute("COMMIT")
 
     def learn_again(self) -> None:
-        """Make a new order due: the same annotations now come to other labels."""
+        """Make a new order due: the same annotations now come to other labels, or other tasks are
+        asked for first."""
         self._changed(1, 0)
 
     def _changed(self, rows: int, shown: int) -> None:
@@ -386,6 +389,7 @@ class Pool:
             certified=self.certified(),
             finished=np.array(tally.finished, dtype=np.int64),
             tickets=self.items.tickets(ids),
+            picked=self.picks.all(),
         )
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:

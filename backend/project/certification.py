@@ -130,12 +130,14 @@ def look(pool: Pool, settings: Settings, labelling: Labelling, instead: str = ""
 
 def follow(pool: Pool, found: Certification, played: Round) -> Certification:
     """What goes on after a round: what it asks for is remembered, and where it asks for nothing,
-    certification ends."""
+    certification ends, unless tasks that people picked may have left no room for it."""
     if found.now is None:
         return found
     facts = played.version.facts
     if facts.certifying:
-        pool.add_certified(played.version.shortlist[: facts.certifying], time.time())
+        asked = played.version.shortlist[facts.picked_first :][: facts.certifying]
+        pool.add_certified(asked, time.time())
+    if facts.certifying or facts.picked_first:
         return found
     certified.end(pool, _reason(found, played))
     return Certification(found.goal)

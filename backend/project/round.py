@@ -1,12 +1,14 @@
 """One fast round, top to bottom: what is labelled -> head -> shortlist -> version on disk.
 
-A shortlist has tasks as long as any is open. Those that the model can rank come first, then those
-that have no vector yet, and last those that cannot be read, so that Label Studio never runs out of
-our order, after which it would serve at random whatever is left.
+A shortlist has tasks as long as any is open. Those that people asked for come first, then those
+that the model can rank, then those that have no vector yet, and last those that cannot be read, so
+that Label Studio never runs out of our order, after which it would serve at random whatever is
+left.
 """
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -16,9 +18,10 @@ from backend.interface.preannotations import shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
+from backend.project.asked import Asked, asked_of
 from backend.project.unit import Learnt, Setup
 from backend.project.units import unit_of
-from backend.project.unranked import Unranked, unranked_of
+from backend.project.unranked import unranked_of
 from backend.project.versions import least_confidence
 from backend.settings import Settings
 from backend.types import Json
@@ -72,32 +75,34 @@ class FastRounds:
         taught = self._config if settings.label_names else self._config.nameless()
         learnt = unit_of(self._store, taught).learn(labelling, setup, policy)
         unranked = unranked_of(labelling, learnt, policy)
-        if len(learnt.ids) + len(unranked.asked) == 0:
+        if len(learnt.ids) + len(unranked.asked) + len(unranked.picked) == 0:
             return None
-        version = self._version(learnt, labelling, setup, unranked, began)
+        asked = asked_of(labelling, learnt, unranked, setup.size)
+        version = self._version(learnt, labelling, setup, asked, began)
         self._store.save_version(version)
         results = learnt.results(partial(least_confidence, version))
-        results += [[] for _ in unranked.asked]
-        predictions = predictions_of(version, results)
+        of_task = dict(zip(learnt.ids[learnt.outcome.rows].tolist(), results, strict=True))
+        predictions = predictions_of(version, of_task)
         sample = learnt.ids[learnt.sample]
-        return Round(version, predictions, len(unranked.asked), sample, learnt.answers)
+        return Round(version, predictions, asked.unranked, sample, learnt.answers)
 
     @property
     def _strategy(self) -> str:
         return resolve_strategy(self._settings.strategy)
 
     def _version(
-        self, learnt: Learnt, labelling: Labelling, setup: Setup, unranked: Unranked, began: float
+        self, learnt: Learnt, labelling: Labelling, setup: Setup, asked: Asked, began: float
     ) -> Version:
         ids, outcome, config = learnt.ids, learnt.outcome, self._config
         pinned = setup.pinned
+        training = pinned.training if pinned else ids[outcome.training]
         return Version(
             name=next_name(self._store, setup.encoder, setup.taken),
             encoder=setup.encoder,
             head=outcome.head,
-            training=pinned.training if pinned else ids[outcome.training],
+            training=training,
             validation=ids[outcome.validation],
-            shortlist=np.concatenate([ids[outcome.rows], unranked.asked]),
+            shortlist=asked.tasks,
             facts=VersionFacts(
                 created_at=time.time(),
                 strategy=self._strategy,
@@ -107,7 +112,7 @@ class FastRounds:
                 encoded=len(ids),
                 ranked=learnt.ranked,
                 open=labelling.open_tasks,
-                unreadable=unranked.unreadable,
+                unreadable=asked.unreadable,
                 undecided=labelling.undecided,
                 empty=labelling.empty,
                 skipped=labelling.skipped,
@@ -119,9 +124,13 @@ class FastRounds:
                 unanswered=unanswered(labelling, config),
                 seconds=round(time.monotonic() - began, 3),
                 head_of=pinned.name if pinned else None,
-                certifying=outcome.certifying,
+                certifying=asked.certifying,
                 outlook=outcome.outlook.to_json() if outcome.outlook else {},
                 effort=asdict(labelling.effort),
+                picked_first=asked.picked,
+                picked_labels=int(np.isin(training, labelling.picked).sum()),
+                why=asked.why,
+                few=outcome.few,
             ),
             fitted=outcome.fitted,
         )
@@ -148,17 +157,18 @@ def label_set(labels: tuple[str, ...]) -> str:
     return f"{len(labels)} labels, {content_key(json.dumps(labels)):x}"
 
 
-def predictions_of(version: Version, results: list[list[Json]]) -> list[Json]:
-    """One prediction for each task of the shortlist, scored by its rank."""
+def predictions_of(version: Version, results: Mapping[int, list[Json]]) -> list[Json]:
+    """One prediction for each task of the shortlist, scored by its rank. results: by task; without
+    those that have no vector."""
     size = len(version.shortlist)
     return [
         {
             "task": task,
-            "result": result,
+            "result": results.get(task, []),
             "score": shortlist_score(rank, size),
             "model_version": version.name,
         }
-        for rank, (task, result) in enumerate(zip(version.shortlist.tolist(), results, strict=True))
+        for rank, task in enumerate(version.shortlist.tolist())
     ]
 
 

@@ -12,7 +12,7 @@ from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
-from model.snapshot import Policy
+from model.snapshot import Policy, rows_in
 from model.spans.learner import SpanSnapshot, predicted_spans, span_round
 from model.spans.tags import Tokens, counts_of
 from model.storage.store import Store, Version
@@ -106,4 +106,5 @@ def snapshot_of(
         spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
         labels=config.labels,
         tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
+        picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
     )

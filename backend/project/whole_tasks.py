@@ -19,7 +19,7 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.learner import fast_round
-from model.snapshot import Policy, Snapshot
+from model.snapshot import Policy, Snapshot, rows_in
 from model.storage.store import Store, Version
 from model.types import Floats, Ints
 
@@ -111,4 +111,5 @@ def snapshot_of(
         names=name_vectors(store, encoder, config),
         certified=np.isin(ids, labelling.certified) if len(labelling.certified) else None,
         tickets=None if labelling.tickets is None else labelling.tickets[has_vector],
+        picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
     )

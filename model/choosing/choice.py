@@ -43,6 +43,16 @@ ROW_BY_ROW = {"probs", "targets", "nearness"}
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """rows (k,): to ask for, ask-first order; share: of them, audit tasks not counted, that the
+    guard put in; drawn (k,): which of them were drawn at random, without audit tasks."""
+
+    rows: Ints
+    share: float
+    drawn: Bools
+
+
+@dataclass(frozen=True)
 class Choice:
     """All that the choice of the next tasks depends on.
 
@@ -63,17 +73,20 @@ class Choice:
     priority: Callable[[Ints], Floats] | None = None
     cold_labels: int = COLD_LABELS
 
-    def rows(self) -> tuple[Ints, float]:
-        """The rows to ask for, ask-first order, at most `policy.size`; and the share of them that
-        the guard put in (audit tasks not counted)."""
+    def rows(self) -> Chosen:
+        """The rows to ask for, at most `policy.size`."""
         policy, answered = self.policy, len(self.snapshot.answered)
         rng = np.random.default_rng([policy.seed, answered])
         candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
-        chosen, share = self._of_strategy(candidates, rng), self.guarded_share()
+        best, share = self._of_strategy(candidates, rng), self.guarded_share()
+        chosen = best
         if share:
-            chosen = mix(chosen, self._by_lot(candidates), share, policy.size, rng)
+            chosen = mix(best, self._by_lot(candidates), share, policy.size, rng)
+        is_drawn = policy.strategy == "random"
+        drawn = chosen if is_drawn else _put_in(best, chosen)
         reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
-        return interleave(chosen, reserve, policy.audit_share, answered, policy.size), share
+        rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
+        return Chosen(rows, share, np.isin(rows, drawn))
 
     def priorities(self, rows: Ints) -> Floats:
         """How much a label of each of these rows would teach, (n,), as far as each row shows by
@@ -287,6 +300,15 @@ class Choice:
     def _vectors(self, rows: Ints) -> Floats:
         """Centred vectors of unit length."""
         return centred(self.snapshot.vectors[rows], self.centre)
+
+
+def _put_in(best: Ints, mixed: Ints) -> Ints:
+    """Those of the rows that the strategy, whose order is `best`, would not have asked for so
+    early."""
+    places = {row: place for place, row in enumerate(best.tolist())}
+    rows = enumerate(mixed.tolist())
+    later = [row for place, row in rows if places.get(row, len(mixed)) > place]
+    return np.array(later, dtype=np.int64)
 
 
 def _share(head: Head, snapshot: Snapshot, measured: Bools) -> float:

@@ -108,8 +108,7 @@ class Ranking:
         candidates = nearest.and_also(best).and_also(at_random).and_also(reserve)
         if len(candidates) > len(reserve):
             choice = self._choice(self._learnt, candidates)
-            rows, _ = choice.rows()
-            chosen = candidates.take(rows - len(self._learnt.ids))
+            chosen = candidates.take(choice.rows().rows - len(self._learnt.ids))
             first = self._with_nearest(chosen, nearest)
         else:
             both = unseen.and_also(reserve)

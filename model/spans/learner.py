@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from model.choosing.audit import in_reserve
 from model.choosing.choice import Choice
+from model.choosing.order import order_of, picked_of
 from model.heads.calibration import calibrated, fit_calibration
 from model.heads.head import Head, fit_head
 from model.learner import Outcome
@@ -54,7 +55,8 @@ class SpanSnapshot:
 
     ids (n,): task ids; take: rows -> their tokens; open (n,): may be asked for; answered (m,): rows
     whose spans people marked; spans (m): what they marked; labels (c): of spans; tickets (n,): by
-    which numbers the texts are drawn at random, None: by their ids.
+    which numbers the texts are drawn at random, None: by their ids; picked: rows that people asked
+    for, in the order in which they are asked, None: none.
     """
 
     ids: Ints
@@ -64,6 +66,7 @@ class SpanSnapshot:
     spans: Sequence[Sequence[Span]]
     labels: tuple[str, ...]
     tickets: Ints | None = None
+    picked: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,18 @@ def _span_round(
     )
     policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
     ranked = None if overview.priority is None else overview.priority.__getitem__
-    rows, share = Choice(as_labels, policy, None, centre, audits, audits, ranked, COLD_TEXTS).rows()
-    return Outcome(head, rows, training, validation, metrics, share, fitted)
+    chosen = Choice(
+        *(as_labels, policy, None, centre, audits, audits),
+        priority=ranked,
+        cold_labels=COLD_TEXTS,
+    ).rows()
+    picked = picked_of(snapshot.picked, snapshot.open, audits)
+    order = order_of(chosen, audits, policy.size, picked)
+    return Outcome(
+        *(head, order.rows, training, validation, metrics, chosen.share, fitted),
+        picked=order.picked,
+        why=order.why,
+    )
 
 
 def predicted_spans(

@@ -5,6 +5,9 @@ from typing import Any
 
 from model.storage.damage import WrittenLater
 
+LISTS = ("unanswered", "sources", "why")
+"""Facts that are tuples, and lists in meta.json."""
+
 FORMAT = 2
 """Grows when meta.json changes so that older code cannot read it. Release 0.1 wrote no number."""
 
@@ -23,9 +26,13 @@ class VersionFacts:
     labels count, 1 before any label; sources: of weak labels, see
     `model.weak_labels.SourceFigures`; unanswered: questions, of several, that nobody has answered;
     seconds: what the round took; head_of: the pinned version whose head ranks; certifying: as many
-    of the first tasks are asked for to prove what the model may label; outlook: what that is, see
+    of the first tasks, after those that people picked, are asked for to prove what the model may
+    label; outlook: what that is, see
     `model.finishing.outlook.Outlook`, {} where nothing is known; effort: what all annotations took,
-    {} where it was not counted. None: does not apply.
+    {} where it was not counted; picked_first: as many of the first tasks were asked for by people;
+    picked_labels: how many of the labels that the head learnt from are of tasks that people picked;
+    why: each of the first tasks is asked for, see `model.choosing.order.Why`; few: of their most
+    probable labels those that hardly any task has, with how many. None: does not apply.
     """
 
     created_at: float = 0.0
@@ -50,13 +57,17 @@ class VersionFacts:
     certifying: int = 0
     outlook: dict[str, Any] = field(default_factory=dict)
     effort: dict[str, Any] = field(default_factory=dict)
+    picked_first: int = 0
+    picked_labels: int = 0
+    why: tuple[str, ...] = ()
+    few: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written, without what does not apply."""
         # Not asdict, which copies the figures of each of a taxonomy's labels.
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values = {name: value for name, value in values.items() if value is not None}
-        lists = {"unanswered": list(self.unanswered), "sources": list(self.sources)}
+        lists = {name: list(values[name]) for name in LISTS}
         return {"format": FORMAT, **values, **lists}
 
     @classmethod
@@ -70,5 +81,5 @@ class VersionFacts:
         known = {one.name for one in fields(cls)}
         found = {name: value for name, value in values.items() if name in known}
         ranked_alone = {"open": found.get("ranked", 0)}  # up to release 0.2
-        lists = {name: tuple(found.get(name, ())) for name in ("unanswered", "sources")}
+        lists = {name: tuple(found.get(name, ())) for name in LISTS}
         return cls(**{**ranked_alone, **found, **lists})
