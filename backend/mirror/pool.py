@@ -28,6 +28,7 @@ from backend.mirror.weighing import FACT as ANNOTATORS
 from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
+from model.storage.vectors import GONE
 from model.types import Bools, Ints
 
 log = logging.getLogger(__name__)
@@ -263,8 +264,7 @@ class Pool:
         self._db.execute("COMMIT")
 
     def learn_again(self) -> None:
-        """Make a new order due: the same annotations now come to other labels, or other tasks are
-        asked for first."""
+        """Make a new order due: the same annotations now come to another."""
         self._changed(1, 0)
 
     def _changed(self, rows: int, shown: int) -> None:
@@ -302,6 +302,13 @@ class Pool:
     def content_keys(self) -> Ints:
         """The content keys of all tasks that show something."""
         return self._readable()[1]
+
+    def keys_of(self, ids: Ints) -> Ints:
+        """The content keys of these tasks (n,), in their order; GONE of one that shows nothing."""
+        query = """SELECT coalesce(task.key, ?) FROM json_each(?) AS asked
+            LEFT JOIN task ON task.id = asked.value ORDER BY asked.key"""
+        rows = self._db.execute(query, (GONE, json.dumps(ids.tolist())))
+        return np.array(rows.fetchall(), dtype=np.int64).ravel()
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.

@@ -249,6 +249,36 @@ class Service:
             certification.stop(pool)
         loop.wake("project")
 
+    def pick(self, project: int, text_of_ids: str) -> Json:
+        """Have the tasks whose numbers are in this text, with commas between them, labelled next.
+        Returns what became of them, see `backend.project.picking.Picked`. Raises UnknownProject,
+        and BadRequest for what is no list of tasks."""
+        from backend.project import picking  # noqa: PLC0415 (see the class)
+
+        ids = picking.ids_in(text_of_ids)
+        with closing(self._mirror(project)) as pool:
+            found = picking.pick(pool, self.settings, ids)
+        self.loop(project).wake("labels")
+        return found.to_json()
+
+    def stop_picking(self, project: int) -> None:
+        """Go back to the usual order. Raises UnknownProject."""
+        from backend.project import picking  # noqa: PLC0415 (see the class)
+
+        with closing(self._mirror(project)) as pool:
+            picking.stop(pool)
+        self.loop(project).wake("labels")
+
+    def _mirror(self, project: int) -> Pool:
+        """The mirror of a connected project. Raises UnknownProject, and BackendError where nothing
+        of it was read yet."""
+        from backend.project.versions import check_mirror, store_of  # noqa: PLC0415 (see the class)
+
+        self.loop(project)
+        store = store_of(self.settings.model_dir, project)
+        check_mirror(store)
+        return Pool(store.folder / MIRROR)
+
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
         served = self.loop(project).served

@@ -28,6 +28,8 @@ WITH_NAMES = {
     "/status/<int:project>/certify": "/status/7/certify",
     "/status/<int:project>/certify/stop": "/status/7/certify/stop",
     "/status/<int:project>/latest": "/status/7/latest",
+    "/status/<int:project>/pick": "/status/7/pick",
+    "/status/<int:project>/pick/stop": "/status/7/pick/stop",
     "/status/<int:project>/rollback/<version>": "/status/7/rollback/0.1",
 }
 """Routes with names in them, and an example of each."""

@@ -1,13 +1,17 @@
 """What the status page shows of a project besides its state: curve, scores, versions, reasons."""
 
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.folder.past import FILE, past_of
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
 from backend.project.certification import said_elsewhere, seen
 from backend.project.history import Outside, outside_of, reasons
 from backend.project.pin import pinned_name
+from backend.project.reasons import reasons_of
 from backend.project.versions import labels_of_the_lot, least_confidence
 from backend.settings import Settings
 from backend.types import Json
@@ -46,6 +50,8 @@ NOTHING_YET: Json = {
     "can_prove": False,
     "asks_first": False,
     "certified": "",
+    "picked": {"waiting": 0, "labels": 0},
+    "next": [],
     "goals": [],
     "budget": None,
     "versions": [],
@@ -64,6 +70,8 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     `confidence_needed`; reasons: why labelling may stop; finishing: what the model can label by
     itself, see `finishing_of`; can_prove: whether audit labels may be asked for first to prove it;
     asks_first: whether that goes on; certified: how the last time ended, or "";
+    picked: how many of the tasks that people chose wait, and how many labels are of such; next: the
+    next tasks, see `reasons_of`;
     goals: those that are set, each with its state, in a sentence; budget: see `budget_of`;
     versions: newest first; pinned: a version's name, or None. Reads the history, not the versions:
     there may be thousands of them.
@@ -91,10 +99,24 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "can_prove": can_prove(served) and not instead,
         "asks_first": asks_first,
         "certified": certified,
+        **_next(folder, served),
         "goals": goals_of(served, settings, metric, beyond),
         "budget": budget_of(served.version.facts, settings),
         "versions": versions_of(past.newest, served.store, metric),
     }
+
+
+def _next(folder: Path, served: "Served") -> Json:
+    """What is asked for next, and how many tasks people chose."""
+    labels, path = served.version.facts.picked_labels, folder / MIRROR
+    if not path.is_file():  # opening would make it, and the server takes up what has one
+        return {"picked": {"waiting": 0, "labels": labels}, "next": []}
+    with closing(Pool(path)) as pool:
+        waiting = len(pool.picks.waiting())
+        return {
+            "picked": {"waiting": waiting, "labels": labels},
+            "next": reasons_of(served, pool),
+        }
 
 
 def goals_of(

@@ -89,6 +89,18 @@ def stop_certifying(project: int) -> AnyResponse:
     return redirect(f"../../{project}", 303)
 
 
+@pages.post("/status/<int:project>/pick")
+def pick(project: int) -> Response:
+    """Label these next: the form field `tasks` names them, with commas between their numbers."""
+    return jsonify(**_service().pick(project, request.form.get("tasks", "")))
+
+
+@pages.post("/status/<int:project>/pick/stop")
+def stop_picking(project: int) -> AnyResponse:
+    _service().stop_picking(project)
+    return redirect(f"../../{project}", 303)
+
+
 def _coverage(finishing: Json) -> str:
     """The picture of what the model can label by itself; "" where nothing is known of it."""
     if not finishing["curve"]:
