@@ -137,11 +137,10 @@ class _Known:
             sentence = f"unsure between {names} ({shares})" if others else ""
             return float(mine[first]), self._of_question(labels[0], sentence)
         thresholds = self._thresholds[group.columns]
-        place = int(np.abs(mine - thresholds).argmin())
-        share = float(mine[place])
-        sentence = f"unsure whether {self._name(labels[place])} ({share:.2f})"
-        sure = share if share >= thresholds[place] else 1.0 - share
-        return sure, self._of_question(labels[0], sentence)
+        sure = np.where(mine >= thresholds, mine, 1.0 - mine)  # as in model.heads.deciding
+        place = int(sure.argmin())
+        sentence = f"unsure whether {self._name(labels[place])} ({mine[place]:.2f})"
+        return float(sure[place]), self._of_question(labels[0], sentence)
 
     def _asked(self, probs: Floats) -> Iterator[LabelGroup]:
         """The questions that are probably asked."""

@@ -68,6 +68,21 @@ def test_a_version_with_a_head_comes_back_whole(tmp_path: Path, kind: Kind) -> N
     assert loaded.facts == saved.facts
 
 
+def test_what_people_picked_comes_back_with_a_version(tmp_path: Path) -> None:
+    facts = VersionFacts(
+        picked_first=2, picked_labels=3, why=("picked", "picked", "model"), few={"no": 1}
+    )
+    Store(tmp_path).save_version(replace(version("0.1"), facts=facts))
+    assert Store(tmp_path).load_version("0.1").facts == facts
+
+
+def test_of_an_earlier_version_it_is_not_known_why_its_tasks_were_asked_for() -> None:
+    known = VersionFacts(labels=17).to_json()
+    for name in ("picked_first", "picked_labels", "why", "few"):
+        del known[name]
+    assert VersionFacts.from_json(known) == VersionFacts(labels=17)
+
+
 def test_a_version_before_any_label_comes_back_without_a_head(tmp_path: Path) -> None:
     nothing = np.zeros(0, np.int64)
     saved = replace(version("0.1"), training=nothing, validation=nothing)
