@@ -270,14 +270,11 @@ class Service:
         self.loop(project).wake("labels")
 
     def _mirror(self, project: int) -> Pool:
-        """The mirror of a connected project. Raises UnknownProject, and BackendError where nothing
-        of it was read yet."""
-        from backend.project.versions import check_mirror, store_of  # noqa: PLC0415 (see the class)
+        """The mirror of a connected project. Raises UnknownProject."""
+        from backend.project.versions import store_of  # noqa: PLC0415 (see the class)
 
         self.loop(project)
-        store = store_of(self.settings.model_dir, project)
-        check_mirror(store)
-        return Pool(store.folder / MIRROR)
+        return Pool(store_of(self.settings.model_dir, project).folder / MIRROR)
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
