@@ -36,8 +36,8 @@ def asked_of(labelling: Labelling, learnt: Learnt, unranked: Unranked, size: int
     picked = labelling.picked[np.isin(labelling.picked, picked)]
     tasks = np.concatenate([picked, ranked[outcome.picked :], unranked.asked])[:size]
     first = min(len(picked), size)
-    why: tuple[Why, ...] = ("picked",) * first
-    why += outcome.why[outcome.picked :] + unranked.why
+    of_picked: list[Why] = ["picked"] * first
+    why = (*of_picked, *outcome.why[outcome.picked :], *unranked.why)
     return Asked(
         tasks,
         first,
