@@ -23,6 +23,7 @@ from backend.project.feed import Feed
 from backend.project.history import History
 from backend.project.item_training import ItemTraining
 from backend.project.loop import Hint
+from backend.project.map_drawing import MapDrawing
 from backend.project.opening import opened_mirror
 from backend.project.people import names_of, people_in
 from backend.project.pin import pinned_version
@@ -85,6 +86,7 @@ class Turns:
         self._earlier_votes = EarlierVotes(self._store, self._training.beginning)
         asking = ItemTraining(context, self._store, self._training)
         self._feed = Feed(context, self._store, self._pool, self._studio, asking)
+        self._map = MapDrawing(context, self._store, self._pool, self._training)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -161,6 +163,7 @@ class Turns:
             yield from self._fast_round(now, labelling, pinned)
         self._look_after_review(labelling)
         self._request_deep_round(hints, labelling, pinned)
+        self._map.request(now.encoder, now.config)
         if hints & THOROUGH:
             self._clean_up()
 

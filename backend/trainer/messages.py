@@ -18,7 +18,7 @@ from model.dataset.engine import Cluster
 from model.types import EncoderSpec
 
 JobKind = Literal[
-    "base", "embed", "judge", "tune", "review", "encode", "rank", "cover", "take", "select"
+    "base", "embed", "judge", "tune", "review", "draw", "encode", "rank", "cover", "take", "select"
 ]
 
 
@@ -100,6 +100,14 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """Draw a map of the pool from the vectors by `encoder`."""
+
+    subject: Subject
+    encoder: int
+
+
+@dataclass(frozen=True)
 class EncodeItems:
     """Encode the items of the project's dataset that have no vector by `encoder` yet, here or on a
     cluster."""
@@ -164,13 +172,14 @@ class SelectArrivals:
 
 
 AboutItems = EncodeItems | RankItems | CoverItems | TakeIn | SelectArrivals
-Request = AddBase | Embed | Judge | Tune | Review | AboutItems
+Request = AddBase | Embed | Judge | Tune | Review | Draw | AboutItems
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
     "judge": Judge,
     "tune": Tune,
     "review": Review,
+    "draw": Draw,
     "encode": EncodeItems,
     "rank": RankItems,
     "cover": CoverItems,

@@ -27,6 +27,7 @@ from backend.trainer.messages import (
     Answer,
     CoverItems,
     Done,
+    Draw,
     Embed,
     EncodeItems,
     Failed,
@@ -57,6 +58,7 @@ JOBS: dict[type[Request], tuple[str, str]] = {
     Judge: ("judge", "judge_beginning"),
     Tune: ("tune", "tune_encoder"),
     Review: ("review", "review_labels"),
+    Draw: ("draw", "draw_map"),
     EncodeItems: ("items", "encode_items"),
     RankItems: ("items", "rank_items"),
     CoverItems: ("coverage", "cover_items"),
@@ -66,8 +68,9 @@ JOBS: dict[type[Request], tuple[str, str]] = {
 """What is done for each request: a module beside this one, and its function of the request and the
 report, which returns facts for the log."""
 
-OF_DATASETS = (EncodeItems, RankItems, CoverItems, TakeIn, SelectArrivals)
-"""Most projects have no dataset, so what these need is loaded with the first one of them."""
+SELDOM = (Draw, EncodeItems, RankItems, CoverItems, TakeIn, SelectArrivals)
+"""Most projects have no dataset, and nobody looks at their map, so what these need is loaded with
+the first one of each."""
 
 
 def job_of(kind: type[Request]) -> Callable[[Any, Report], Any]:
@@ -140,7 +143,7 @@ def load() -> None:
     """Import what the usual jobs need: now, and not while the first one waits."""
     # What the libraries hold stays. To look for garbage in it meanwhile took a sixth of the time.
     gc.disable()
-    for usual in JOBS.keys() - set(OF_DATASETS):
+    for usual in JOBS.keys() - set(SELDOM):
         job_of(usual)
     gc.freeze()
     gc.enable()

@@ -25,6 +25,7 @@ DOING = {
     "judge": "The encoder of the earlier project is being compared with the pretrained one",
     "tune": "Fine-tuning",
     "review": "Labels are being reviewed",
+    "draw": "The map of the pool is being drawn",
     "encode": "The dataset is being encoded",
     "rank": "The dataset is being ranked",
     "take": "Items that arrived are being added to the dataset",

@@ -1,0 +1,1 @@
+"""A map of the pool: each task a point in the plane, near means alike, and regions with names."""
