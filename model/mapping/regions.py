@@ -20,10 +20,9 @@ LEAST_TEXTS = 3
 
 LEAST_LETTERS = 3
 
-LIFT = 3.0
-"""A telling word stands in so many times as large a share of the region's texts as of the others.
-By the formula alone, words such as "that" and "with" named all five topics of BBC News, and two of
-them with 2."""
+LEAST_LIFT = 1.5
+"""A word that is not so many times as frequent in a region as in the rest of the map does not name
+it."""
 
 WORDS = 3
 """A region is named by so many words at most."""
@@ -68,9 +67,10 @@ def named_regions(
 
     At most `most` groups, by k-means; a text may be "". Words are weighed by class-based TF-IDF
     (Grootendorst 2022, "BERTopic", arXiv:2203.05794), each counted once a text, so that none is
-    there because a single text repeats it. They must also be LIFT times as frequent in the region
-    as in the rest of the map, so a map of one region has no names. Of scripts without spaces, each
-    two neighbouring characters count as a word.
+    there because a single text repeats it, and by the logarithm of how many times as frequent the
+    word is in the region as in the rest of the map: by the formula alone, words such as "that" and
+    "with" named all five topics of BBC News. A map of one region has no names. Of scripts without
+    spaces, each two neighbouring characters count as a word.
     """
     if len(positions) == 0:
         return ()
@@ -132,13 +132,21 @@ class _Told:
     def telling(self, everywhere: "_Told", average: float) -> tuple[str, ...]:
         """The words that tell it from the rest of the map; average: how many words a region has."""
         elsewhere = everywhere.texts - self.texts
+        if elsewhere == 0:
+            return ()
         scores = {}
         for word, count in self.counts.items():
             total = everywhere.counts[word]
-            is_typical = count * elsewhere > LIFT * (total - count) * self.texts
-            if count >= LEAST_TEXTS and is_typical:
-                scores[word] = count * math.log1p(average / total)
+            share, other_share = _share(count, self.texts), _share(total - count, elsewhere)
+            if count >= LEAST_TEXTS and share > LEAST_LIFT * other_share:
+                lift = math.log(share / other_share)
+                scores[word] = count * math.log1p(average / total) * lift
         return tuple(sorted(scores, key=lambda word: (-scores[word], word))[:WORDS])
+
+
+def _share(count: int, texts: int) -> float:
+    """The share of the texts that have a word, more than 0 also where none has."""
+    return (count + 0.5) / (texts + 1.0)
 
 
 def terms_of(text: str) -> Iterator[str]:
