@@ -55,7 +55,8 @@ class Phase:
 
 ANEW = (Phase(250, 12.0), Phase(500, 1.0))
 AGAIN = (Phase(250, 1.0),)
-"""Where most points have places: exaggeration would draw all of them together first."""
+"""Where most points have places: exaggeration would draw all of them together first. In 500
+iterations they moved nearly twice as far, and neighbours were no nearer."""
 
 
 def laid_out(

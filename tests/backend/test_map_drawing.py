@@ -20,7 +20,7 @@ from backend.project.training import Training
 from backend.settings import Settings
 from backend.trainer import draw
 from backend.trainer.draw import draw_map
-from backend.trainer.messages import Draw, kind_of
+from backend.trainer.messages import Draw, kind_of, request_line, request_of
 from backend.trainer.process import TrainerProcess
 from backend.trainer.worker import SELDOM
 from backend.types import Json
@@ -285,5 +285,6 @@ def test_texts_with_spans_have_no_map(project: Project) -> None:
 
 
 def test_people_are_told_that_the_map_is_being_drawn(project: Project) -> None:
+    assert request_of(request_line(3, project.job())) == (3, project.job())
     assert DOING[kind_of(project.job())] == "The map of the pool is being drawn"
     assert Draw in SELDOM, "openTSNE is loaded only where there is a map"
