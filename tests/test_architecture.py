@@ -42,13 +42,17 @@ ROOMS = {
         *("errors", "types", "words", "settings", "interface", "studio"),
         *("mirror", "media", "folder", "dataset", "queue", "trainer"),
     },
+    "explore": {
+        *("errors", "types", "settings", "interface", "studio"),
+        *("mirror", "media", "queue", "project"),
+    },
     "finish": {
         *("errors", "types", "words", "settings", "progress", "interface", "studio"),
         *("mirror", "folder", "dataset", "queue", "project"),
     },
     "web": {
         *("errors", "types", "words", "settings", "logs"),
-        *("interface", "mirror", "folder", "dataset", "queue", "project"),
+        *("interface", "mirror", "folder", "dataset", "queue", "project", "explore"),
     },
     # what people call
     "doctor": {

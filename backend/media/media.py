@@ -98,7 +98,7 @@ class Media:
         self._cache.remove(self._key(reference))
 
     def _key(self, reference: str) -> str:
-        return f"{self._session.url} {reference}"
+        return _cache_key(self._session.url, reference)
 
     def _checked(self, reference: str, whose: Whose) -> Iterator[bytes]:
         """The file's bytes. Raises Unreachable, also for an empty or too large file."""
@@ -180,6 +180,16 @@ class Media:
                 "can be reached from where the backend runs",
                 temporary=True,
             ) from error
+
+
+def cached(folder: Path, url: str, reference: str) -> Path | None:
+    """The file in this folder of fetched media that a reference in a task of the Label Studio at
+    `url` refers to; None if it is not there. Fetches nothing."""
+    return FileCache(folder, 0).find(_cache_key(url.rstrip("/"), reference))
+
+
+def _cache_key(url: str, reference: str) -> str:
+    return f"{url} {reference}"
 
 
 def _is_complete(response: requests.Response) -> bool:

@@ -136,6 +136,11 @@ class ProjectLoop:
             self.wake("beat")
 
     @property
+    def connection(self) -> Connection:
+        """How Label Studio is reached."""
+        return self._connection
+
+    @property
     def has_ended(self) -> bool:
         """Whether the project turned out not to be there: the loop does nothing more."""
         return self._has_begun and not self._thread.is_alive()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backend.errors import BackendError, BadRequest
 from backend.interface.content import Parts, parts_of
 from backend.interface.preannotations import demand_score
 from backend.project.status import Served
@@ -17,8 +18,18 @@ from model.types import EncoderSpec
 
 if TYPE_CHECKING:  # it imports transformers, 4 s and 120 MB that most servers never need
     from model.encoders.joint import JointEncoder
+    from model.types import Floats
 
 log = logging.getLogger(__name__)
+
+MOST_UNKNOWN = 0.5
+"""Words of which a larger share of pieces is unknown to the encoder are not searched for."""
+
+UNKNOWN_WORDS = (
+    "The encoder of this project does not know most of these words, so it cannot say what is "
+    "near them. Search in the language that it was trained on, or set ENCODER to one that reads "
+    "yours"
+)
 
 
 class Predictor:
@@ -51,6 +62,19 @@ class Predictor:
             for result, confidence in (said.get(place, ([], 0.0)) for place in range(len(tasks)))
         ]
 
+    def words(self, served: Served, words: str) -> "Floats":
+        """The vector (d,) of some words, encoded as a task that shows nothing else. Raises
+        BadRequest when the encoder does not know most of them, and BackendError while too many
+        others wait for it."""
+        if not self._places.acquire(blocking=False):
+            raise BackendError("The encoder is busy with other requests; search again in a moment")
+        try:
+            with self._encoding:
+                encoder = self._loaded_encoder(served.store, served.version.encoder)
+                return _vector_of(encoder, words)
+        finally:
+            self._places.release()
+
     def _said(self, served: Served, tasks: Sequence[Json], may_encode: bool) -> dict[int, Said]:
         shown = [parts_of(task.get("data"), served.config) for task in tasks]
         readable = {place: parts for place, parts in enumerate(shown) if parts is not None}
@@ -81,3 +105,11 @@ class Predictor:
             self._encoder = JointEncoder(*wanted)
             self._loaded = wanted
         return self._encoder
+
+
+def _vector_of(encoder: "JointEncoder", words: str) -> "Floats":
+    if encoder.unknown_share(words) > MOST_UNKNOWN:
+        raise BadRequest(UNKNOWN_WORDS)
+    example = tuple(words if medium == "text" else None for medium in encoder.layout)
+    vector: Floats = encoder.encode([example])[0]
+    return vector

@@ -31,6 +31,7 @@ from backend.types import Json
 
 if TYPE_CHECKING:
     from backend.project.predictor import Predictor
+    from model.types import Floats
 
 log = logging.getLogger(__name__)
 
@@ -283,6 +284,15 @@ class Service:
             score = demand_score(0.0)
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
         return self._predictor.predict(served, tasks)
+
+    def encoded(self, project: int, words: str) -> "Floats":
+        """The vector (d,) of some words, by the encoder of the served version. Raises
+        UnknownProject, NotConnected before there is a version, BadRequest for words that the
+        encoder does not know, and BackendError while too many others wait for it."""
+        served = self.loop(project).served
+        if served is None:
+            raise NotConnected("Nothing is encoded yet, so nothing can be searched")
+        return self._predictor.words(served, words)
 
     def notify(self, project: int, event: str, body: Json, secret: object = None) -> None:
         """A webhook event arrived. Label Studio's API is the truth, so the event is only a hint to

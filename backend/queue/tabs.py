@@ -1,5 +1,5 @@
-"""Our tabs in the Data Manager: the first one, in the queue's order, *Review labels*, and *Model is
-sure*."""
+"""Our tabs in the Data Manager: the first one, in the queue's order, *Review labels*, *Model is
+sure*, and *Chosen on the map*."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from backend.types import Json
 FIRST_TITLE = "Label next"
 REVIEW_TITLE = "Review labels"
 SURE_TITLE = "Model is sure"
+CHOSEN_TITLE = "Chosen on the map"
 DEFAULT_TITLES = ("Default", "New Tab")
 ORDERING = ["tasks:predictions_score"]
 BY_ID = ["tasks:id"]
@@ -125,6 +126,17 @@ def ensure_sure_tab(studio: StudioProject, version: str) -> None:
     _ensure_tab(studio, SURE_TITLE, [UNLABELLED, item], WITH_ANSWERS)
 
 
+def ensure_chosen_tab(studio: StudioProject, tasks: list[int]) -> None:
+    """Show these tasks, one or more, in a tab of their own, which is created if there is none."""
+    item = {
+        "filter": "filter:tasks:id",
+        "operator": "in_list",
+        "type": "Number",
+        "value": tasks,
+    }
+    _ensure_tab(studio, CHOSEN_TITLE, [item], SHOWN)
+
+
 def remove_sure_tab(studio: StudioProject) -> None:
     """Delete it, if it is there."""
     for tab in _titled(studio.tabs(), SURE_TITLE):
@@ -132,14 +144,14 @@ def remove_sure_tab(studio: StudioProject) -> None:
 
 
 def remove_tabs(studio: StudioProject) -> list[str]:
-    """Delete *Review labels* and *Model is sure*, and give the first tab, if it is still as we left
-    it, the name and the order that it has in a new project. Returns the titles of the tabs that
-    were changed."""
+    """Delete *Review labels*, *Model is sure* and *Chosen on the map*, and give the first tab, if
+    it is still as we left it, the name and the order that it has in a new project. Returns the
+    titles of the tabs that were changed."""
     changed = []
     for place, tab in enumerate(studio.tabs()):
         data: dict[str, Any] = tab.get("data") or {}
         title = data.get("title")
-        if title in (REVIEW_TITLE, SURE_TITLE):
+        if title in (REVIEW_TITLE, SURE_TITLE, CHOSEN_TITLE):
             studio.delete_tab(tab["id"])
             changed.append(title)
         elif place == 0 and title == FIRST_TITLE and data.get("ordering") == ORDERING:

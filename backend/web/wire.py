@@ -21,6 +21,7 @@ from backend.project.service import Service, project_id
 from backend.queue.webhook import SECRET_HEADER
 from backend.types import Json
 from backend.web import guard
+from backend.web.pages.looking import looking
 from backend.web.pages.routes import pages
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def install(app: Flask, service: Service) -> None:
     app.register_error_handler(Exception, _explain_bug)
     app.register_blueprint(wire)
     app.register_blueprint(pages)
+    app.register_blueprint(looking)
 
 
 @wire.get("/")

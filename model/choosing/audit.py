@@ -9,8 +9,7 @@ import numpy as np
 
 from model.types import Bools, Floats, Ints
 
-SAMPLE_LOT, SPAN_LOT, ENCODING_LOT, SELF_LOT, STREAM_LOT, GUARD_LOT = 1, 2, 3, 4, 5, 6
-MAP_LOT = 7
+SAMPLE_LOT, SPAN_LOT, ENCODING_LOT, SELF_LOT, STREAM_LOT, GUARD_LOT, MAP_LOT = range(1, 8)
 """Added to the seed for other draws: with the reserve's seed its tasks would come first in each."""
 
 

@@ -137,6 +137,12 @@ class JointEncoder:
                 states[rows, columns] = self._forward(self.layout[place], parts)
         return states
 
+    def unknown_share(self, text: str) -> float:
+        """The share of a text's tokens that the text encoder does not know, in [0, 1]; 1 for one
+        that has none, and without a text encoder."""
+        encoder = self._tuned.get("text")
+        return encoder.unknown_share(text) if isinstance(encoder, TextEncoder) else 1.0
+
     def token_places(self, examples: Sequence[Example]) -> list[Ints]:
         """For the layout `tokens`: the places of each example's tokens in its text, (m, 2) each."""
         encoder = self._tuned["tokens"]

@@ -144,6 +144,13 @@ class TextEncoder(TrainableNetwork):
         limits = {"truncation": True, "max_length": self.max_tokens}
         return dict(self.tokenizer(prefixed, **limits, **options))
 
+    def unknown_share(self, text: str) -> float:
+        """The share of a text's tokens that the tokenizer does not know, in [0, 1]; 1 for a text
+        that has none."""
+        tokens = self.tokenizer(_encodable(text), add_special_tokens=False)["input_ids"]
+        unknown = self.tokenizer.unk_token_id
+        return sum(token == unknown for token in tokens) / len(tokens) if tokens else 1.0
+
     def states(
         self, network: nn.Module, tokens: dict[str, list[list[Any]]]
     ) -> tuple[Tensor, Tensor]:

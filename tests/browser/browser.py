@@ -172,6 +172,23 @@ class Browser:
         xpath = f"{curve}//*[name()='polyline' and @class='curve']"
         return len(self.attributes(xpath, "points")[0].split())
 
+    def tasks_found(self) -> list[int]:
+        """The tasks that the page with the map lists."""
+        names = self.driver.find_elements(By.XPATH, "//section[@id='found']//li/p[1]/a")
+        return [int(str(one.get_attribute("textContent")).split()[-1]) for one in names]
+
+    def drag_over(self, xpath: str, left: float, right: float) -> None:
+        """Draw a rectangle around a part of an element's width, and most of its height, with the
+        mouse; `left` and `right`: its sides, as shares of the width."""
+        element = self.driver.find_element(By.XPATH, xpath)
+        width, height = element.size["width"] - 8, 0.96 * element.size["height"]
+        low, high = (width * (share - 0.5) + 1 for share in (left, right))
+        chain = ActionChains(self.driver, duration=50)
+        chain = chain.move_to_element_with_offset(element, low, -height / 2).click_and_hold()
+        for x, y in ((high, -height / 2), (high, height / 2), (low, height / 2)):
+            chain = chain.move_to_element_with_offset(element, x, y)
+        chain.release().perform()
+
     def enter(self, url: str, user: str, password: str) -> None:
         """Type name and password into the window that the browser shows at the address."""
         parts = urlsplit(url)

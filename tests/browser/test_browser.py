@@ -12,10 +12,10 @@ from selenium.webdriver.common.keys import Keys
 from backend.dev import local
 from backend.dev.demo import articles
 from backend.project.versions import SETTLED_BY
-from backend.queue.tabs import SURE_TITLE, ensure_sure_tab, sure_version
+from backend.queue.tabs import CHOSEN_TITLE, SURE_TITLE, ensure_sure_tab, sure_version
 from backend.studio.api import Studio
 from backend.types import Json
-from model.choosing.audit import draw
+from model.choosing.audit import draw, in_reserve
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
 
@@ -148,6 +148,73 @@ def test_what_the_model_is_sure_of_is_accepted_at_once(bench: Bench, browser: Br
     assert answers(bench, news, sure) == [news.topics[task] for task in sure]
     browser.wait("an empty tab", lambda: browser.rows() == [])
     until("the labels", lambda: bench.labels_known(news.project) >= set(sure))
+
+
+def test_what_a_search_finds_is_labelled_next(bench: Bench, browser: Browser) -> None:
+    """Somebody looks at the map, searches it, and has the open tasks that were found asked for
+    before all others."""
+    news = begin(bench, labelled=20)
+    bench.connect(news.project)
+    wait_for_order(bench, news)
+    browser.enter(f"{bench.server.url}/status/{news.project}", USER, PASSWORD)
+    browser.click("//a[contains(., 'a map and a search')]")
+    browser.wait("a map", lambda: browser.read("//*[@id='about']") == "100 tasks.")
+    look_at_both_sizes(browser, "map")
+    browser.type_into("words", "a football club and its players")
+    browser.press(Keys.ENTER)
+    browser.wait_for_text("Tasks nearest to")
+    found = browser.tasks_found()
+    assert len(found) == 50
+    assert [news.topics[task] for task in found[:8]].count("sports") >= 7
+    look_at_both_sizes(browser, "map-search")
+    browser.click("//button[@id='pick']")
+    browser.wait_for_text("tasks are asked for next")
+    browser.keep("map-picked")
+
+    unlabelled = list(news.topics)[20:]
+    expected = [task for task in found if task in unlabelled and not _is_audit(task)]
+    until("them first", lambda: _first(bench, news, len(expected)) == expected)
+    browser.open_data_manager(news.project)
+    browser.label_all_tasks()
+    assert browser.task_shown() == expected[0]
+    browser.open(f"{bench.server.url}/status/{news.project}")
+    browser.wait_for_text("somebody asked for it")
+    look_at_both_sizes(browser, "status-picked")
+
+
+def test_what_a_lasso_holds_is_shown_in_the_data_manager(bench: Bench, browser: Browser) -> None:
+    news = begin(bench, labelled=20)
+    bench.connect(news.project)
+    wait_for_order(bench, news)
+    browser.enter(f"{bench.server.url}/status/{news.project}/map", USER, PASSWORD)
+    browser.wait("a map", lambda: browser.read("//*[@id='about']") == "100 tasks.")
+    browser.click("//button[@id='lasso']")
+    browser.drag_over("//canvas[@id='over']", 0.0, 0.5)
+    browser.wait_for_text("inside the lasso")
+    browser.keep("map-lasso")
+    count = int(browser.read("//section[@id='found']/h2").split()[0])
+    assert 5 <= count <= 95, "a part of the map"
+    listed = browser.tasks_found()
+    assert len(listed) == min(count, 50)
+    browser.click("//button[@id='tab']")
+    browser.wait_for_text(f"The Data Manager shows {count} tasks")
+    studio = bench.studio.of(news.project)
+    (tab,) = (tab for tab in studio.tabs() if tab["data"].get("title") == CHOSEN_TITLE)
+    browser.open_tab(news.project, tab["id"])
+    browser.wait("the tasks", lambda: len(browser.rows()) == min(count, 30))
+    browser.keep("map-lasso-tab")
+    asked = {"project": news.project, "view": tab["id"], "page": 1, "page_size": 100}
+    rows = studio.session.json("GET", "/api/tasks/", params=asked)["tasks"]
+    shown = {row["id"] for row in rows}
+    assert len(shown) == count and shown >= set(listed)
+
+
+def _is_audit(task: int) -> bool:
+    return bool(in_reserve(np.array([task]), 0.25, 0)[0])
+
+
+def _first(bench: Bench, news: News, count: int) -> list[int]:
+    return [int(row["task"]) for row in order(bench.studio, news.project)[:count]]
 
 
 @pytest.fixture

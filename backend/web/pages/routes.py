@@ -42,7 +42,8 @@ def project_page(project: int) -> str:
         report=reported,
         chart=learning_curve(reported["curve"]),
         coverage=_coverage(reported["finishing"]),
-        link=_link(loop),
+        link=link_of(loop),
+        can_look=loop.served is not None and loop.served.config.kind != "spans",
         most_asked=MOST_BUDGET,
         factors=(min(FACTORS.values()), max(FACTORS.values())),
         moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),
@@ -122,7 +123,7 @@ def _report(loop: ProjectLoop) -> Json:
     return {**found, "review": with_names(read_review(folder), loop.status.people)}
 
 
-def _link(loop: ProjectLoop) -> str:
+def link_of(loop: ProjectLoop) -> str:
     """The project's page in Label Studio as browsers reach it; "" while unknown."""
     address = loop.status.studio_address.rstrip("/")
     return f"{address}/projects/{loop.project}/data" if address else ""

@@ -1,0 +1,96 @@
+"""What people ask of a pool that they look at, project by project."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+from backend.errors import BadRequest
+from backend.explore import points, search
+from backend.explore.shown import shown
+from backend.explore.thumbnail import thumbnail
+from backend.explore.view import PoolView, viewed
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
+from backend.project.map_drawing import LOOKED_AT
+from backend.project.service import Service
+from backend.queue.tabs import CHOSEN_TITLE, ensure_chosen_tab
+from backend.studio.api import Studio
+from backend.types import Json
+
+MOST_CHOSEN = 1_000
+"""A Data Manager tab is filled with at most this many tasks: its address names each of them."""
+
+
+class Explorer:
+    """Any thread may use it. Keeps the last view: reading a pool of a million takes seconds, and
+    somebody who looks at one task mostly looks at the next one, too."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._last: tuple[tuple[int, str, int], PoolView] | None = None
+
+    def view(self, project: int) -> PoolView:
+        """The project's pool as it is now. Raises UnknownProject, NotConnected while nothing can be
+        seen, and BadRequest for texts with spans."""
+        served, folder = self._service.loop(project).served, self._folder(project)
+        revision = 0
+        if served is not None:
+            with closing(Pool(folder / MIRROR)) as pool:
+                revision = pool.revision()
+        now = (project, "" if served is None else served.version.name, revision)
+        last = self._last
+        if last is not None and last[0] == now:
+            return last[1]
+        view = viewed(served, folder, self._service.settings)
+        self._last = now, view
+        return view
+
+    def map(self, project: int, question: str) -> Json:
+        """All that is drawn, see `points.as_json`. Has a map drawn where there is none, and drawn
+        again after deep rounds, for a day."""
+        view, folder = self.view(project), self._folder(project)
+        with closing(Pool(folder / MIRROR)) as pool:
+            pool.remember(LOOKED_AT, time.time())
+        found = points.points_of(view, folder)
+        if len(found) < len(view.ids) or found.of is None:
+            self._service.loop(project).wake("vectors")
+        return points.as_json(view, found, question)
+
+    def tasks(self, project: int, tasks: list[int]) -> list[Json]:
+        """What is known of these tasks, see `shown`."""
+        return shown(self.view(project), self._folder(project), tasks)
+
+    def by_words(self, project: int, words: str) -> list[Json]:
+        """The tasks nearest to these words, each as in `tasks` and with its `cosine`."""
+        view = self.view(project)
+        found = search.by_words(view, words, lambda text: self._service.encoded(project, text))
+        return self._with_contents(project, found)
+
+    def like(self, project: int, tasks: list[int]) -> list[Json]:
+        """The same for tasks like these."""
+        return self._with_contents(project, search.like(self.view(project), tasks))
+
+    def thumbnail(self, project: int, task: int, place: int) -> bytes | None:
+        """A small picture of a part of a task as a JPEG, if there is one."""
+        return thumbnail(self.view(project), self._folder(project), task, place)
+
+    def show_in_data_manager(self, project: int, tasks: list[int]) -> str:
+        """Have these tasks shown in a tab of their own. Returns a sentence. Raises StudioError, and
+        BadRequest for no tasks or too many."""
+        if not 1 <= len(tasks) <= MOST_CHOSEN:
+            raise BadRequest(
+                f"{len(tasks):,} tasks cannot be shown in a tab: choose between 1 and "
+                f"{MOST_CHOSEN:,} of them"
+            )
+        one = self._service.loop(project).connection
+        studio = Studio(one.url, one.token, one.spare_token, headers=one.headers)
+        with closing(studio.session):
+            ensure_chosen_tab(studio.of(project), tasks)
+        return f'The Data Manager shows {len(tasks):,} tasks in its tab "{CHOSEN_TITLE}".'
+
+    def _with_contents(self, project: int, found: list[Json]) -> list[Json]:
+        rows = {one["task"]: one for one in self.tasks(project, [row["task"] for row in found])}
+        return [{**rows[row["task"]], **row} for row in found if row["task"] in rows]
+
+    def _folder(self, project: int) -> Path:
+        return self._service.folder(project)

@@ -1,0 +1,64 @@
+"""The tasks that are nearest to what somebody looks for: some words, or what other tasks show."""
+
+import numpy as np
+
+from backend.errors import BadRequest
+from backend.explore.view import Encoded, PoolView
+from backend.types import Json
+from model.choosing.nearest import middle, nearest
+from model.types import Floats, Ints
+
+MOST_FOUND = 50
+MOST_CHARACTERS = 1_000
+MOST_EXAMPLES = 50
+
+NO_WORDS = (
+    "Only texts can be searched by words: the encoder of this project reads no text beside its "
+    "pictures, clips or sounds. Choose a task on the map and press More like this"
+)
+
+
+def by_words(view: PoolView, words: str, encoded: Encoded) -> list[Json]:
+    """The MOST_FOUND tasks nearest to these words, encoded as a task would be: each with `task` and
+    `cosine`, in [-1, 1], the nearest first. Raises BadRequest where nothing can be looked for."""
+    return _found(view, encoded(_checked(view, words)), ())
+
+
+def _checked(view: PoolView, words: str) -> str:
+    words = " ".join(words.split())
+    if not words:
+        raise BadRequest("There are no words to search for: type what the texts should be about")
+    if len(words) > MOST_CHARACTERS:
+        raise BadRequest(
+            f"{len(words):,} characters are too many: a search reads at most {MOST_CHARACTERS:,}. "
+            "A few words or a sentence find more than a whole text; for texts like one that is a "
+            "task here, press More like this"
+        )
+    if "text" not in view.config.layout:
+        raise BadRequest(NO_WORDS)
+    return words
+
+
+def like(view: PoolView, tasks: list[int]) -> list[Json]:
+    """The same for tasks like all of these together, without them. Raises BadRequest when none of
+    them has a vector."""
+    places = view.places(tasks[:MOST_EXAMPLES])
+    if len(places) == 0:
+        raise BadRequest(
+            f"None of the tasks {', '.join(map(str, tasks[:5])) or '(none)'} is encoded, so they "
+            "cannot be compared with others. Choose tasks on the map, or wait a minute"
+        )
+    query = middle(view.vectors[places], view.centre)
+    return _found(view, query, view.ids[places].tolist())
+
+
+def _found(view: PoolView, query: Floats, without: "list[int] | tuple[()]") -> list[Json]:
+    places, cosines = nearest(view.vectors, query, view.centre, MOST_FOUND + len(without))
+    tasks = view.ids[places]
+    kept = ~np.isin(tasks, np.array(without, dtype=np.int64))
+    return _rows(tasks[kept][:MOST_FOUND], cosines[kept])
+
+
+def _rows(tasks: Ints, cosines: Floats) -> list[Json]:
+    pairs = zip(tasks.tolist(), cosines.tolist(), strict=False)
+    return [{"task": task, "cosine": round(cosine, 3)} for task, cosine in pairs]
