@@ -13,12 +13,9 @@ from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.project.map_drawing import LOOKED_AT
 from backend.project.service import Service
-from backend.queue.tabs import CHOSEN_TITLE, ensure_chosen_tab
+from backend.queue.tabs import CHOSEN_TITLE, MOST_CHOSEN, ensure_chosen_tab
 from backend.studio.api import Studio
 from backend.types import Json
-
-MOST_CHOSEN = 1_000
-"""A Data Manager tab is filled with at most this many tasks: its address names each of them."""
 
 
 class Explorer:
@@ -75,18 +72,19 @@ class Explorer:
         return thumbnail(self.view(project), self._folder(project), task, place)
 
     def show_in_data_manager(self, project: int, tasks: list[int]) -> str:
-        """Have these tasks shown in a tab of their own. Returns a sentence. Raises StudioError, and
-        BadRequest for no tasks or too many."""
-        if not 1 <= len(tasks) <= MOST_CHOSEN:
-            raise BadRequest(
-                f"{len(tasks):,} tasks cannot be shown in a tab: choose between 1 and "
-                f"{MOST_CHOSEN:,} of them"
-            )
+        """Have the first MOST_CHOSEN of these tasks shown in a tab of their own. Returns a
+        sentence. Raises StudioError, and BadRequest for no tasks."""
+        if not tasks:
+            raise BadRequest("No task is named, so there is nothing to show: choose some first")
+        some = tasks[:MOST_CHOSEN]
         one = self._service.loop(project).connection
         studio = Studio(one.url, one.token, one.spare_token, headers=one.headers)
-        with closing(studio.session):
-            ensure_chosen_tab(studio.of(project), tasks)
-        return f'The Data Manager shows {len(tasks):,} tasks in its tab "{CHOSEN_TITLE}".'
+        with closing(studio):
+            ensure_chosen_tab(studio.of(project), some)
+        which = f"{len(some):,} task" + ("" if len(some) == 1 else "s")
+        if len(some) < len(tasks):
+            which = f"the first {which} of {len(tasks):,}"
+        return f'The Data Manager shows {which} in its tab "{CHOSEN_TITLE}".'
 
     def _with_contents(self, project: int, found: list[Json]) -> list[Json]:
         rows = {one["task"]: one for one in self.tasks(project, [row["task"] for row in found])}

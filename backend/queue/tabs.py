@@ -10,6 +10,8 @@ FIRST_TITLE = "Label next"
 REVIEW_TITLE = "Review labels"
 SURE_TITLE = "Model is sure"
 CHOSEN_TITLE = "Chosen on the map"
+MOST_CHOSEN = 100
+"""Tasks in that tab: each is one of its filters."""
 DEFAULT_TITLES = ("Default", "New Tab")
 ORDERING = ["tasks:predictions_score"]
 BY_ID = ["tasks:id"]
@@ -127,14 +129,15 @@ def ensure_sure_tab(studio: StudioProject, version: str) -> None:
 
 
 def ensure_chosen_tab(studio: StudioProject, tasks: list[int]) -> None:
-    """Show these tasks, one or more, in a tab of their own, which is created if there is none."""
-    item = {
-        "filter": "filter:tasks:id",
-        "operator": "in_list",
-        "type": "Number",
-        "value": tasks,
-    }
-    _ensure_tab(studio, CHOSEN_TITLE, [item], SHOWN)
+    """Show these tasks, 1 to MOST_CHOSEN, in a tab of their own, which is created if there is none.
+
+    One filter a task: Label Studio's server knows lists of ids, but its page ends at one.
+    """
+    items = [
+        {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}
+        for task in tasks
+    ]
+    _ensure_tab(studio, CHOSEN_TITLE, items, SHOWN, "or")
 
 
 def remove_sure_tab(studio: StudioProject) -> None:
@@ -162,10 +165,16 @@ def remove_tabs(studio: StudioProject) -> list[str]:
     return changed
 
 
-def _ensure_tab(studio: StudioProject, title: str, items: list[Json], shown: Json | None) -> None:
-    """Have the tab of this title show the tasks that pass all filters; what else it shows is left
-    as it is. `shown`: what a new one shows, None: none is created."""
-    wanted = {"filters": {"conjunction": "and", "items": items}}
+def _ensure_tab(
+    studio: StudioProject,
+    title: str,
+    items: list[Json],
+    shown: Json | None,
+    conjunction: str = "and",
+) -> None:
+    """Have the tab of this title show the tasks that pass all filters, or with "or" any of them;
+    what else it shows is left as it is. `shown`: what a new one shows, None: none is created."""
+    wanted = {"filters": {"conjunction": conjunction, "items": items}}
     tabs = studio.tabs()
     ours = _titled(tabs, title)
     if ours:

@@ -200,13 +200,16 @@ def test_what_a_lasso_holds_is_shown_in_the_data_manager(bench: Bench, browser: 
     browser.wait_for_text(f"The Data Manager shows {count} tasks")
     studio = bench.studio.of(news.project)
     (tab,) = (tab for tab in studio.tabs() if tab["data"].get("title") == CHOSEN_TITLE)
-    browser.open_tab(news.project, tab["id"])
-    browser.wait("the tasks", lambda: len(browser.rows()) == min(count, 30))
-    browser.keep("map-lasso-tab")
     asked = {"project": news.project, "view": tab["id"], "page": 1, "page_size": 100}
     rows = studio.session.json("GET", "/api/tasks/", params=asked)["tasks"]
-    shown = {row["id"] for row in rows}
-    assert len(shown) == count and shown >= set(listed)
+    shown = sorted(row["id"] for row in rows)
+    assert len(shown) == count and set(shown) >= set(listed)
+    browser.open_tab(news.project, tab["id"])
+    browser.wait("the tasks", lambda: browser.rows()[:5] == shown[:5])
+    browser.click("//button[contains(., 'Filters')]")
+    browser.press(Keys.ESCAPE)
+    browser.keep("map-lasso-tab")
+    assert browser.rows()[:5] == shown[:5], "whatever the page makes of so many filters"
 
 
 def _is_audit(task: int) -> bool:
