@@ -18,6 +18,7 @@ from model.heads.calibration import (
 from model.heads.head import Head, fit_head, joined
 from model.heads.names import named_head
 from model.heads.thresholds import fit_thresholds
+from model.measuring.fit import f1_of, log_loss_of
 from model.measuring.metrics import measure
 from model.snapshot import (
     Policy,
@@ -50,6 +51,10 @@ one in .63 and .69."""
 FEW = 2
 """A label that so many tasks have is one of which there are few."""
 
+LEAST_MEASURED, MEASURED_CELLS = 200, 1 << 20
+"""The fit to the training labels is measured on this many of them, where these many probabilities
+are fewer: a round is not to wait for a figure."""
+
 NAMED_SAMPLE, NAMED_CELLS = 2_000, 1 << 21
 """Names are moved towards this many texts of the pool, or fewer with thousands of labels."""
 
@@ -66,7 +71,8 @@ class Outcome:
     nothing was fitted. sources: how right the sources of weak labels are.
     picked: as many of the rows, before those that are certifying, were asked for by people; why:
     each of the first rows is asked for, see `model.choosing.order`; few: the most probable labels
-    of these rows that FEW tasks or fewer have, each with how many.
+    of these rows that FEW tasks or fewer have, each with how many. fit: how well the head fits
+    the labels of `train` and `validation`, see `_fit_figures`.
     """
 
     head: Head | None
@@ -82,6 +88,7 @@ class Outcome:
     picked: int = 0
     why: tuple[Why, ...] = ()
     few: dict[str, int] = field(default_factory=dict)
+    fit: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def fast_round(
@@ -136,7 +143,30 @@ def _fast_round(
         picked=order.picked,
         why=order.why,
         few={} if head is None else _few(head, snapshot, order.rows[:EXPLAINED]),
+        fit={}
+        if head is None or fitted is None
+        else _fit_figures(head, fitted, snapshot, audits, measured),
     )
+
+
+def _fit_figures(
+    head: Head, fitted: Head, snapshot: Snapshot, audits: Bools, measured: Bools
+) -> dict[str, dict[str, float]]:
+    """`micro_f1` of the head, and `log_loss` of the head before its calibration, which has seen the
+    audit labels: on the labels that were learnt (`train`) and on the audit labels (`validation`),
+    on some of them where there are many. Without a side that has none."""
+    most = max(LEAST_MEASURED, MEASURED_CELLS // len(head.labels))
+    sides = {"train": ~audits[snapshot.answered], "validation": measured[snapshot.answered]}
+    found = {}
+    for name, which in sides.items():
+        rows = np.flatnonzero(which)[-most:]
+        if len(rows):
+            vectors, targets = snapshot.vectors[snapshot.answered[rows]], snapshot.targets[rows]
+            found[name] = {
+                "micro_f1": f1_of(head, vectors, targets),
+                "log_loss": log_loss_of(fitted, vectors, targets),
+            }
+    return found
 
 
 def _few(head: Head, snapshot: Snapshot, rows: Ints) -> dict[str, int]:

@@ -73,7 +73,8 @@ class History:
         rest = {
             name: facts[name] for name in ("kappa", "open_tasks") if facts.get(name) is not None
         }
-        self._tracker.round(facts["labels"], {"audit": figures, "pool": rest})
+        groups = {"audit": figures, "pool": rest, **played.version.facts.fit}
+        self._tracker.round(facts["labels"], groups)
 
     def close(self) -> None:
         """Close the TensorBoard log; adding a further round opens another."""
@@ -122,6 +123,7 @@ def facts_of(version: Version) -> Json:
             if measured
         },
         **({"coverage": outlook["coverage"]} if outlook else {}),
+        **({"fit": version.facts.fit} if version.facts.fit else {}),
         **spent(version.facts.effort),
     }
 

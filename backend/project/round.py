@@ -131,6 +131,7 @@ class FastRounds:
                 picked_labels=int(np.isin(training, labelling.picked).sum()),
                 why=asked.why,
                 few=outcome.few,
+                fit=outcome.fit,
             ),
             fitted=outcome.fitted,
         )

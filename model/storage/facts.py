@@ -32,7 +32,8 @@ class VersionFacts:
     {} where it was not counted; picked_first: as many of the first tasks were asked for by people;
     picked_labels: how many of the labels that the head learnt from are of tasks that people picked;
     why: each of the first tasks is asked for, see `model.choosing.order.Why`; few: of their most
-    probable labels those that hardly any task has, with how many. None: does not apply.
+    probable labels those that hardly any task has, with how many; fit: how well the head fits the
+    labels, see `model.learner.Outcome`, {} where that is not measured. None: does not apply.
     """
 
     created_at: float = 0.0
@@ -61,6 +62,7 @@ class VersionFacts:
     picked_labels: int = 0
     why: tuple[str, ...] = ()
     few: dict[str, int] = field(default_factory=dict)
+    fit: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As it is written, without what does not apply."""

@@ -22,7 +22,7 @@ from backend.project.status import DatasetStatus, NotLearnt, Status, Unreadable
 from backend.settings import Settings
 from backend.studio.connection import Connection
 from backend.types import Json
-from backend.web.pages.chart import learning_curve
+from backend.web.pages.chart import fit_curves, learning_curve
 from backend.web.wire import install
 from model.measuring.savings import labels_saved
 from model.storage.facts import VersionFacts
@@ -344,6 +344,40 @@ def test_curve_is_drawn_to_scale() -> None:
     assert '<polyline class="curve" points="342.0,120.0 624.0,14.0"/>' in drawn
     assert 'points="342.0,67.0 624.0,14.0 624.0,120.0 342.0,173.0"' in drawn
     assert learning_curve([]) == ""
+
+
+def test_the_fit_is_drawn_to_scale() -> None:
+    points: list[Json] = [
+        {"labels": 50, "train": {"log_loss": 1.0}},
+        {"labels": 100, "train": {"log_loss": 0.5}, "validation": {"log_loss": 1.5}},
+        {"labels": 200, "validation": {"log_loss": 1.0}},
+    ]
+    drawn = fit_curves(points, "log_loss", "Log-loss")
+    # From 0 to 2, the next round number.
+    assert '<polyline class="curve" points="201.0,120.0 342.0,173.0"/>' in drawn
+    assert '<polyline class="curve validation" points="342.0,67.0 624.0,120.0"/>' in drawn
+    assert ">2</text>" in drawn and ">1.5</text>" in drawn
+    assert fit_curves(points[:1], "log_loss", "") == "", "a point is no line"
+    assert fit_curves([], "log_loss", "") == ""
+
+
+def test_the_page_shows_how_well_the_model_fits(client: FlaskClient, folder: Path) -> None:
+    assert "Training and validation" not in client.get("/status/7").text
+    for labels, examples in ((60, 4), (70, 12), (80, 13)):
+        measured = {"accuracy": {**ESTIMATE, "examples": examples}}
+        side = {"micro_f1": 0.75, "log_loss": 0.5}
+        row = {"version": "0.3", "created_at": 1.0, "labels": labels, "open_tasks": 158}
+        known = {"kind": "single", "classes": ["Yes", "No"], "measured": measured}
+        fit = {"fit": {"train": side, "validation": side}}
+        append(folder / "history.jsonl", {**row, **known, **fit})
+    page = client.get("/status/7").text
+    assert "Training and validation" in page and 'aria-label="Log-loss"' in page
+    found = client.get("/status/7.json").get_json()["fit"]
+    assert [(one["labels"], "validation" in one) for one in found] == [
+        (60, False),
+        (70, True),
+        (80, True),
+    ], "a few audit labels say nothing yet"
 
 
 def annotator(person: int, **changed: object) -> Json:

@@ -121,6 +121,9 @@ def test_the_status_page(bench: Bench, browser: Browser) -> None:
     assert browser.drawn_points() == 6, (
         "one for each label from the fifth audit label, the 20th, on"
     )
+    browser.click("//summary[contains(., 'The same in numbers')]")
+    browser.driver.execute_async_script("refresh().then(arguments[0])")
+    browser.find("//details[@open]//th[contains(., 'Promised')]")
     look_at_both_sizes(browser, "status")
 
 

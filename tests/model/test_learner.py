@@ -195,6 +195,22 @@ def test_the_head_knows_what_was_labelled() -> None:
     assert head.probs(everything(snapshot)[40:]).argmax(axis=1).tolist() == [0, 1]
 
 
+def test_the_fit_is_told_of_what_was_learnt_and_of_audit_labels() -> None:
+    """Of labels that contradict each other only those count that are on the side."""
+    snapshot, policy = two_sides(40, 45), Policy("margin", 1, 0.3, 0)
+    outcome = fast_round(snapshot, policy)
+    fit = outcome.fit
+    assert fit["train"]["micro_f1"] == fit["validation"]["micro_f1"] == 1.0
+    assert 0.0 < fit["train"]["log_loss"] < 0.3 and fit["validation"]["log_loss"] < 0.3
+    wrong = snapshot.targets.copy()
+    wrong[outcome.validation] = 1.0 - wrong[outcome.validation]
+    turned = fast_round(replace(snapshot, targets=wrong), policy).fit
+    assert turned["train"] == fit["train"], "the audit labels teach nothing"
+    assert turned["validation"]["micro_f1"] == 0.0 and turned["validation"]["log_loss"] > 1.0
+    assert fast_round(snapshot, replace(policy, audit_share=0.0)).fit.keys() == {"train"}
+    assert fast_round(random_pool(40, 0), policy).fit == {}
+
+
 def test_margin_asks_for_the_task_between_the_sides() -> None:
     snapshot = two_sides(40, 3, 20, 45, 87)
     rows = fast_round(snapshot, Policy("margin", 2, 0.0, 0, guard=False)).rows.tolist()

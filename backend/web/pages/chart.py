@@ -1,6 +1,7 @@
-"""Pictures as SVG, which work offline and without scripts: the learning curve, and what the model
-can label by itself."""
+"""Pictures as SVG, which work offline and without scripts: the learning curve, how well the model
+fits the labels, and what it can label by itself."""
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -29,7 +30,7 @@ def learning_curve(points: Sequence[dict[str, Any]]) -> str:
     last = place(points[-1]["labels"], points[-1]["value"]).split(",")
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Learning curve">'
-        f"{_grid(most)}"
+        f"{_grid(most, 1.0)}"
         f'<polygon class="band" points="{" ".join([*upper, *reversed(lower)])}"/>'
         f'<polyline class="curve" points="{line}"/>'
         f'<circle class="dot" cx="{last[0]}" cy="{last[1]}" r="4"/>'
@@ -37,12 +38,53 @@ def learning_curve(points: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _grid(most: int) -> str:
+FIT_SIDES = {"train": "curve", "validation": "curve validation"}
+"""The sides of a fit -> the classes of their lines."""
+
+
+def fit_curves(points: Sequence[dict[str, Any]], name: str, title: str) -> str:
+    """An <svg> of one figure of the fit over `labels`, a line each for `train` and `validation`;
+    "" where fewer than two points have one. Figures start at 0; `labels` grow."""
+    lines = {
+        side: [(one["labels"], one[side][name]) for one in points if side in one]
+        for side in FIT_SIDES
+    }
+    values = [value for line in lines.values() for _, value in line]
+    if max(map(len, lines.values())) < 2:
+        return ""
+    most, top = max(points[-1]["labels"], 1), _round_up(max(values))
+    drawn = "".join(
+        f'<polyline class="{FIT_SIDES[side]}" points="{_path(line, most, top)}"/>'
+        for side, line in lines.items()
+        if line
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f"{_grid(most, top)}{drawn}</svg>"
+    )
+
+
+def _path(line: Sequence[tuple[int, float]], most: int, top: float) -> str:
+    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    return " ".join(
+        f"{LEFT + wide * labels / most:.1f},{TOP + high * (1.0 - value / top):.1f}"
+        for labels, value in line
+    )
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2 and 4 times a power of ten, so that a quarter of it has few digits."""
+    power = 10.0 ** math.floor(math.log10(max(value, 1e-3)))
+    return next(step * power for step in (1.0, 2.0, 4.0, 10.0) if step * power >= value * 0.999)
+
+
+def _grid(most: int, top: float) -> str:
     parts = []
-    for value in (0.0, 0.25, 0.5, 0.75, 1.0):
-        y = TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - value)
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        y = TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:g}</text>')
+        text = f"{share * top:.3g}"
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{text}</text>')
     for labels in sorted({0, most // 2, most}):
         x = LEFT + (WIDTH - LEFT - RIGHT) * labels / most
         anchor = "end" if labels == most else "middle"  # else a phone cuts it off

@@ -43,6 +43,7 @@ NOTHING_YET: Json = {
     "sources": [],
     "least_confidence": 0.0,
     "curve": [],
+    "fit": [],
     "by_label": {},
     "labels_in_all": 0,
     "reasons": [],
@@ -63,10 +64,10 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     """Everything that the page shows beside the state, ready for JSON.
 
     metric: the name of the metric that the curve shows; curve: rows of `labels`, `value`, `low`,
-    `high`; measured: the metric of the served version, or None; by_label: its precision, recall and
-    support for the SHOWN_LABELS labels with the most support, of all labels (labels_in_all); saved:
-    the least and the most labels that the order saved, or None, see `saved`; sources: of weak
-    labels, see `model.weak_labels.SourceFigures`; least_confidence: see
+    `high`; fit: see `fit_of`; measured: the metric of the served version, or None; by_label: its
+    precision, recall and support for the SHOWN_LABELS labels with the most support, of all labels
+    (labels_in_all); saved: the least and the most labels that the order saved, or None, see
+    `saved`; sources: of weak labels, see `model.weak_labels.SourceFigures`; least_confidence: see
     `confidence_needed`; reasons: why labelling may stop; finishing: what the model can label by
     itself, see `finishing_of`; can_prove: whether audit labels may be asked for first to prove it;
     asks_first: whether that goes on; certified: how the last time ended, or "";
@@ -92,6 +93,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
         "sources": list(served.version.facts.sources),
         "least_confidence": confidence_needed(served),
         "curve": curve_of(past.rows, metric),
+        "fit": fit_of(past.rows),
         "by_label": best_known(measured.get("labels", {})),
         "labels_in_all": len(measured.get("labels", {})),
         "reasons": [one.sentence for one in reasons(past, settings, beyond)],
@@ -178,6 +180,20 @@ def curve_of(rows: list[Json], metric: str) -> list[Json]:
         for row in rows
         if metric in row["measured"] and row["measured"][metric]["examples"] >= LEAST_EXAMPLES
     }
+    return [points[labels] for labels in sorted(points)]
+
+
+def fit_of(rows: list[Json]) -> list[Json]:
+    """Micro-F1 and log-loss on the labels that were learnt (`train`) and on the audit labels
+    (`validation`, from LEAST_EXAMPLES of them on), by the number of labels."""
+    points = {}
+    for row in rows:
+        fit = dict(row.get("fit") or {})
+        examples = min((one["examples"] for one in row["measured"].values()), default=0)
+        if examples < LEAST_EXAMPLES:
+            fit.pop("validation", None)
+        if fit:
+            points[row["labels"]] = {"labels": row["labels"], **fit}
     return [points[labels] for labels in sorted(points)]
 
 

@@ -19,7 +19,7 @@ from backend.mirror.review import read as read_review
 from backend.project.loop import ProjectLoop
 from backend.project.service import Service
 from backend.types import Json
-from backend.web.pages.chart import coverage_curve, learning_curve
+from backend.web.pages.chart import coverage_curve, fit_curves, learning_curve
 from backend.web.pages.people import with_names
 from backend.web.pages.state import exposition, state_of
 from model.measuring.savings import FACTORS
@@ -41,6 +41,10 @@ def project_page(project: int) -> str:
         state=state_of(loop),
         report=reported,
         chart=learning_curve(reported["curve"]),
+        fits=[
+            (title, fit_curves(reported["fit"], name, title))
+            for name, title in (("micro_f1", "Micro-F1"), ("log_loss", "Log-loss"))
+        ],
         coverage=_coverage(reported["finishing"]),
         link=link_of(loop),
         can_look=loop.served is not None and loop.served.config.kind != "spans",
