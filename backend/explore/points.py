@@ -106,6 +106,7 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
         "next": _next(view),
         "regions": regions,
         "is_draft": points.of is None,
+        "reads_text": "text" in view.config.layout,
         "sentence": sentence(view, points),
     }
 

@@ -126,7 +126,7 @@ def test_a_draft_is_there_at_once(client: FlaskClient, folder: Path) -> None:
 def test_what_is_known_of_each_point(client: FlaskClient, served: Served, folder: Path) -> None:
     drawn(served, folder, slice(0, 4))
     found = client.get("/status/7/map.json").get_json()
-    assert not found["is_draft"]
+    assert not found["is_draft"] and found["reads_text"]
     assert numbers(found["ids"], "<i4") == [11, 12, 13, 14], "the fifth is not on the map yet"
     labels = found["labels"]
     assert sorted(labels) == ["Cat", "Dog"], "Cow does not occur"
