@@ -1,10 +1,12 @@
 """What people ask of a pool that they look at, project by project."""
 
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from backend.errors import BadRequest
+from backend.errors import BackendError, BadRequest
 from backend.explore import points, search
 from backend.explore.shown import shown
 from backend.explore.thumbnail import thumbnail
@@ -24,6 +26,8 @@ class Explorer:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._places = threading.BoundedSemaphore(max(1, service.settings.threads // 4))
+        """For requests that take seconds in a large pool: the other threads stay free."""
         self._last: tuple[tuple[int, str, int], PoolView] | None = None
 
     def view(self, project: int) -> PoolView:
@@ -45,13 +49,14 @@ class Explorer:
     def map(self, project: int, question: str) -> Json:
         """All that is drawn, see `points.as_json`. Has a map drawn where there is none, and drawn
         again after deep rounds, for a day."""
-        view, folder = self.view(project), self._folder(project)
-        with closing(Pool(folder / MIRROR)) as pool:
-            pool.remember(LOOKED_AT, time.time())
-        found = points.points_of(view, folder)
-        if len(found) < len(view.ids) or found.of is None:
-            self._service.loop(project).wake("vectors")
-        return points.as_json(view, found, question)
+        with self._place():
+            view, folder = self.view(project), self._folder(project)
+            with closing(Pool(folder / MIRROR)) as pool:
+                pool.remember(LOOKED_AT, time.time())
+            found = points.points_of(view, folder)
+            if len(found) < len(view.ids) or found.of is None:
+                self._service.loop(project).wake("vectors")
+            return points.as_json(view, found, question)
 
     def tasks(self, project: int, tasks: list[int]) -> list[Json]:
         """What is known of these tasks, see `shown`."""
@@ -59,13 +64,15 @@ class Explorer:
 
     def by_words(self, project: int, words: str) -> list[Json]:
         """The tasks nearest to these words, each as in `tasks` and with its `cosine`."""
-        view = self.view(project)
-        found = search.by_words(view, words, lambda text: self._service.encoded(project, text))
-        return self._with_contents(project, found)
+        with self._place():
+            view = self.view(project)
+            found = search.by_words(view, words, lambda text: self._service.encoded(project, text))
+            return self._with_contents(project, found)
 
     def like(self, project: int, tasks: list[int]) -> list[Json]:
         """The same for tasks like these."""
-        return self._with_contents(project, search.like(self.view(project), tasks))
+        with self._place():
+            return self._with_contents(project, search.like(self.view(project), tasks))
 
     def thumbnail(self, project: int, task: int, place: int) -> bytes | None:
         """A small picture of a part of a task as a JPEG, if there is one."""
@@ -85,6 +92,15 @@ class Explorer:
         if len(some) < len(tasks):
             which = f"the first {which} of {len(tasks):,}"
         return f'The Data Manager shows {which} in its tab "{CHOSEN_TITLE}".'
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise BackendError("Too many others look at pools at the moment; try again soon")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _with_contents(self, project: int, found: list[Json]) -> list[Json]:
         rows = {one["task"]: one for one in self.tasks(project, [row["task"] for row in found])}

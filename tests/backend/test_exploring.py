@@ -12,6 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from backend.errors import BackendError
+from backend.explore.explorer import Explorer
 from backend.explore.points import SCALE
 from backend.interface.content import key_of
 from backend.interface.parse import parse
@@ -282,3 +284,15 @@ def test_the_loop_is_woken_to_draw(client: FlaskClient, loop: ProjectLoop) -> No
     woken.clear()
     client.get("/status/7/map.json")
     assert woken == {"vectors"}
+
+
+def test_those_who_look_leave_threads_for_others(folder: Path, loop: ProjectLoop) -> None:
+    settings = Settings(model_dir=folder.parent, label_studio_url=STUDIO, threads=8)
+    service = Service(settings)
+    service._loops[7] = loop
+    explorer = Explorer(service)
+    with explorer._place(), explorer._place():
+        with pytest.raises(BackendError, match="Too many others look at pools"):
+            explorer.map(7, "")
+        assert explorer.tasks(7, [11])[0]["task"] == 11, "what is quick is always answered"
+    assert not explorer.map(7, "")["regions"]
