@@ -48,10 +48,12 @@ class Points:
 
 
 def points_of(view: PoolView, folder: Path) -> Points:
-    """The tasks that have a place on the map of the project in this folder; until one is drawn, a
-    draft by principal components. At most as many as can be shown, drawn at random."""
+    """The tasks that have a place on the map of the project in this folder; where none has, a draft
+    by principal components. At most as many as can be shown, drawn at random."""
     made = load_map(folder)
     points = _draft(view) if made is None else _on(view, made)
+    if len(points) == 0:  # it shows other tasks: these are gone, or show something else by now
+        points = _draft(view)
     labels = 1 if view.head is None else len(view.head.labels)
     most = min(MOST_POINTS, max(LEAST_POINTS, CELLS // labels))
     return points if len(points) <= most else points.take(_drawn(view, points.places, most))
@@ -61,8 +63,7 @@ def _draft(view: PoolView) -> Points:
     places = np.arange(len(view.ids))
     if len(places) > MOST_POINTS:
         places = _drawn(view, places, MOST_POINTS)
-    rows = view.served.store.vectors(view.encoder).view(view.rows[places])
-    return Points(places, principal(rows, view.settings.seed))
+    return Points(places, principal(view.vectors.some(places), view.settings.seed))
 
 
 def _on(view: PoolView, made: Map) -> Points:

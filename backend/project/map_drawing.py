@@ -21,7 +21,8 @@ LOOKED_SECONDS = 24 * 3600.0
 """So long after somebody looked at it the map is kept in step with the pool."""
 
 NEW_TASKS, NEW_SHARE = 20, 0.05
-"""A map is drawn again for at least so many tasks that are not on it, and this share of all."""
+"""A map is drawn again for at least so many points that it lacks, and this share of all that it
+could have; and when it has none."""
 
 
 class MapDrawing:
@@ -63,10 +64,10 @@ class MapDrawing:
         identity, there = drawn
         if identity != self._store.encoders()[encoder].identity:
             return True
-        if len(there) >= MOST_POINTS:
-            return False
-        new = int(np.count_nonzero(~np.isin(known, there)))
-        return new >= max(NEW_TASKS, NEW_SHARE * len(known))
+        contents = np.unique(known)  # each is one point
+        shown = int(np.isin(contents, there).sum())
+        most = min(len(contents), MOST_POINTS)
+        return shown == 0 or most - shown >= max(NEW_TASKS, NEW_SHARE * most)
 
     def _look(self) -> tuple[str, Ints] | None:
         """The map as it is now, which is read only when its file has changed."""

@@ -152,6 +152,20 @@ def test_what_is_known_of_each_point(client: FlaskClient, served: Served, folder
     assert "4 of 5 encoded tasks." in found["sentence"]
 
 
+@pytest.mark.parametrize("points", [0, 3])
+def test_where_the_map_is_of_other_tasks_there_is_a_draft(
+    client: FlaskClient, folder: Path, points: int
+) -> None:
+    """As after a change of what the labelling interface shows."""
+    others = np.arange(points)
+    save_map(folder, Map(others, POSITIONS[:points], 0, "", 0.0, REGIONS))
+    answer = client.get("/status/7/map.json")
+    assert answer.status_code == 200
+    found = answer.get_json()
+    assert found["is_draft"] and found["regions"] == []
+    assert numbers(found["ids"], "<i4") == [11, 12, 13, 14, 15]
+
+
 def test_audit_tasks_and_skipped_ones_are_told_apart(
     client: FlaskClient, loop: ProjectLoop, served: Served, folder: Path
 ) -> None:

@@ -231,12 +231,34 @@ def test_of_a_larger_pool_a_twentieth_must_be_new(project: Project) -> None:
     assert project.is_asked()
 
 
-def test_a_full_map_is_drawn_again_only_for_another_encoder(
+def test_a_full_map_is_drawn_again_when_it_lacks_points_it_could_have(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.project.map_drawing.MOST_POINTS", 60)
     project.keep(range(60))
     assert not project.is_asked()
+    project.keep(range(41))
+    assert not project.is_asked()
+    project.keep(range(40))
+    assert project.is_asked()
+
+
+def test_a_full_map_of_tasks_that_are_gone_is_drawn_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.project.map_drawing.MOST_POINTS", 60)
+    project.keep(range(200, 260))
+    assert project.is_asked()
+
+
+def test_a_map_of_other_tasks_is_drawn_again_however_few_there_are(tmp_path: Path) -> None:
+    """All were replaced, or the labelling interface shows something else of them."""
+    project = Project(tmp_path, 3)
+    with closing(project.pool):
+        project.keep(range(50, 60))
+        assert project.is_asked()
+        project.keep(range(2))
+        assert not project.is_asked()
 
 
 def test_a_map_is_read_again_only_when_its_file_has_changed(project: Project) -> None:
