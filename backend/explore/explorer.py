@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from backend.errors import BackendError, BadRequest
@@ -28,7 +29,7 @@ class Explorer:
         self._service = service
         self._places = threading.BoundedSemaphore(max(1, service.settings.threads // 4))
         """For requests that take seconds in a large pool: the other threads stay free."""
-        self._last: tuple[tuple[int, str, int], PoolView] | None = None
+        self._last: tuple[tuple[int, int], PoolView] | None = None
 
     def view(self, project: int) -> PoolView:
         """The project's pool as it is now. Raises UnknownProject, NotConnected while nothing can be
@@ -38,9 +39,9 @@ class Explorer:
         if served is not None:
             with closing(Pool(folder / MIRROR)) as pool:
                 revision = pool.revision()
-        now = (project, "" if served is None else served.version.name, revision)
-        last = self._last
-        if last is not None and last[0] == now:
+        now, last = (project, revision), self._last
+        # Not by its name: after a new start of the project rows may be others, see Turns.
+        if last is not None and last[0] == now and last[1].served is served:
             return last[1]
         view = viewed(served, folder, self._service.settings)
         self._last = now, view
@@ -66,13 +67,15 @@ class Explorer:
         """The tasks nearest to these words, each as in `tasks` and with its `cosine`."""
         with self._place():
             view = self.view(project)
-            found = search.by_words(view, words, lambda text: self._service.encoded(project, text))
-            return self._with_contents(project, found)
+            # By the view's encoder: another one may be served by now.
+            encoded = partial(self._service.encoded, view.served)
+            return self._with_contents(view, project, search.by_words(view, words, encoded))
 
     def like(self, project: int, tasks: list[int]) -> list[Json]:
         """The same for tasks like these."""
         with self._place():
-            return self._with_contents(project, search.like(self.view(project), tasks))
+            view = self.view(project)
+            return self._with_contents(view, project, search.like(view, tasks))
 
     def thumbnail(self, project: int, task: int, place: int) -> bytes | None:
         """A small picture of a part of a task as a JPEG, if there is one."""
@@ -102,8 +105,9 @@ class Explorer:
         finally:
             self._places.release()
 
-    def _with_contents(self, project: int, found: list[Json]) -> list[Json]:
-        rows = {one["task"]: one for one in self.tasks(project, [row["task"] for row in found])}
+    def _with_contents(self, view: PoolView, project: int, found: list[Json]) -> list[Json]:
+        contents = shown(view, self._folder(project), [row["task"] for row in found])
+        rows = {one["task"]: one for one in contents}
         return [{**rows[row["task"]], **row} for row in found if row["task"] in rows]
 
     def _folder(self, project: int) -> Path:

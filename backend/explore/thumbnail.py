@@ -40,6 +40,8 @@ def thumbnail(view: PoolView, folder: Path, task: int, place: int) -> bytes | No
     layout = view.config.layout
     if not 0 <= place < len(layout) or layout[place] not in READERS:
         return None
+    if not (view.ids == task).any():  # a number of any size comes with the address
+        return None
     with closing(Pool(folder / MIRROR)) as pool:
         (parts,) = pool.parts([task], view.config)
     part, settings = parts[place], view.settings

@@ -112,6 +112,8 @@ def viewed(served: Served | None, folder: Path, settings: Settings) -> PoolView:
     config = served.config
     if config.kind == "spans":
         raise BadRequest(SPANS)
+    if served.version.encoder not in served.store.encoders():  # damaged, and about to be replaced
+        raise NotConnected(NOTHING_YET)
     with closing(Pool(folder / MIRROR)) as pool:
         ids, keys = pool.keys(config, settings.seed)
         labelling = pool.labelling(config, settings.empty_is_none)

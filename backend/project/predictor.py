@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.errors import BackendError, BadRequest
+from backend.errors import BackendError, BadRequest, explained
 from backend.interface.content import Parts, parts_of
 from backend.interface.preannotations import demand_score
 from backend.project.status import Served
 from backend.project.unit import Said
 from backend.project.units import unit_of
 from backend.types import Json
+from model.encoders.errors import NotAnEncoder
 from model.storage.store import Store
 from model.types import EncoderSpec
 
@@ -64,14 +65,16 @@ class Predictor:
 
     def words(self, served: Served, words: str) -> "Floats":
         """The vector (d,) of some words, encoded as a task that shows nothing else. Raises
-        BadRequest when the encoder does not know most of them, and BackendError while too many
-        others wait for it."""
+        BadRequest when the encoder does not know most of them, and BackendError where it cannot be
+        loaded and while too many others wait for it."""
         if not self._places.acquire(blocking=False):
             raise BackendError("The encoder is busy with other requests; search again in a moment")
         try:
             with self._encoding:
                 encoder = self._loaded_encoder(served.store, served.version.encoder)
                 return _vector_of(encoder, words)
+        except NotAnEncoder as error:
+            raise BackendError(explained(error)) from error
         finally:
             self._places.release()
 

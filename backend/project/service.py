@@ -31,6 +31,7 @@ from backend.types import Json
 
 if TYPE_CHECKING:
     from backend.project.predictor import Predictor
+    from backend.project.status import Served
     from model.types import Floats
 
 log = logging.getLogger(__name__)
@@ -285,13 +286,10 @@ class Service:
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
         return self._predictor.predict(served, tasks)
 
-    def encoded(self, project: int, words: str) -> "Floats":
-        """The vector (d,) of some words, by the encoder of the served version. Raises
-        UnknownProject, NotConnected before there is a version, BadRequest for words that the
-        encoder does not know, and BackendError while too many others wait for it."""
-        served = self.loop(project).served
-        if served is None:
-            raise NotConnected("Nothing is encoded yet, so nothing can be searched")
+    def encoded(self, served: "Served", words: str) -> "Floats":
+        """The vector (d,) of some words, by the encoder of this version. Raises BadRequest for
+        words that the encoder does not know, and BackendError where it cannot be loaded and while
+        too many others wait for it."""
         return self._predictor.words(served, words)
 
     def notify(self, project: int, event: str, body: Json, secret: object = None) -> None:

@@ -32,6 +32,7 @@ from model.mapping.regions import Region
 from model.storage.facts import VersionFacts
 from model.storage.maps import Map, save_map
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
+from model.types import Floats
 from tests.backend.test_routes import NoWork
 
 STUDIO = "http://127.0.0.1:9"
@@ -232,6 +233,8 @@ def test_the_first_picture_comes_from_the_cache(client: FlaskClient, folder: Pat
     assert client.get("/status/7/picture/11/0").status_code == 404, "that part is a text"
     assert client.get("/status/7/picture/11/9").status_code == 404
     assert client.get("/status/7/picture/99/1").status_code == 404
+    assert client.get(f"/status/7/picture/{10**30}/1").status_code == 404
+    assert client.get(f"/status/7/picture/11/{10**30}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -254,17 +257,43 @@ def test_a_bad_question_is_explained(
     assert answer.status_code == status and sentence in answer.get_json()["error"]
 
 
-def test_before_there_is_anything_to_see(client: FlaskClient, loop: ProjectLoop) -> None:
+def test_words_are_encoded_as_the_tasks_that_they_are_compared_with(
+    folder: Path, loop: ProjectLoop, served: Served
+) -> None:
+    """Reading a large pool takes seconds, in which a deep round may have another encoder served."""
+    by: list[str] = []
+
+    class Reading(Service):
+        def encoded(self, served: Served, words: str) -> Floats:
+            by.append(served.version.name)
+            later = replace(served.version, name="1.1", encoder=1)
+            loop.status = replace(loop.status, served=replace(served, version=later))
+            return np.array([0.0, 1.0], np.float32)
+
+    service = Reading(Settings(model_dir=folder.parent, label_studio_url=STUDIO))
+    service._loops[7] = loop
+    found = Explorer(service).by_words(7, "woof")
+    assert [one["task"] for one in found] == [13, 15, 14, 12, 11]
+    assert by == ["0.3"]
+
+
+def test_before_there_is_anything_to_see(
+    client: FlaskClient, loop: ProjectLoop, served: Served
+) -> None:
     loop.status = replace(loop.status, served=None)
     for path in ("map.json", "tasks.json?ids=11", "search.json?like=11"):
         answer = client.get(f"/status/7/{path}")
         assert answer.status_code == 503
         assert "Nothing is encoded yet" in answer.get_json()["error"]
+    version = replace(served.version, encoder=1)
+    loop.status = replace(loop.status, served=replace(served, version=version))
+    assert client.get("/status/7/map.json").status_code == 503, "its encoder was damaged"
     assert client.get("/status/7/map").status_code == 200, "the page waits"
     assert client.get("/status/8/map").status_code == 404
 
 
 def test_texts_with_spans_have_no_map(client: FlaskClient, loop: ProjectLoop) -> None:
+    assert client.get("/status/7/map.json").status_code == 200, "before that change"
     served = loop.status.served
     assert served is not None
     spans = parse(

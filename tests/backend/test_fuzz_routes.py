@@ -6,6 +6,7 @@ import logging
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.interface.parse import EXAMPLE, parse
+from backend.mirror.pool import FILE as MIRROR
+from backend.mirror.pool import Pool
 from backend.project.status import Served, Status
 from backend.settings import Settings
 from tests.backend.fuzzing import JSON, STRINGS, many, nested, report, spoilt
 from tests.backend.payloads import PAYLOADS, PREDICT, TASK
 from tests.backend.test_fuzz_data import nearly_right
-from tests.backend.test_routes import served_in, setup_body, task
+from tests.backend.test_routes import TEXTS, served_in, setup_body, task
 from tests.backend.wire import QuietService, Wire, strict_json
 
 WITH_NAMES = {
@@ -28,9 +31,15 @@ WITH_NAMES = {
     "/status/<int:project>/certify": "/status/7/certify",
     "/status/<int:project>/certify/stop": "/status/7/certify/stop",
     "/status/<int:project>/latest": "/status/7/latest",
+    "/status/<int:project>/map": "/status/7/map",
+    "/status/<int:project>/map.json": "/status/7/map.json",
     "/status/<int:project>/pick": "/status/7/pick",
     "/status/<int:project>/pick/stop": "/status/7/pick/stop",
+    "/status/<int:project>/picture/<int:task>/<int:place>": "/status/7/picture/11/0",
     "/status/<int:project>/rollback/<version>": "/status/7/rollback/0.1",
+    "/status/<int:project>/search.json": "/status/7/search.json",
+    "/status/<int:project>/tab": "/status/7/tab",
+    "/status/<int:project>/tasks.json": "/status/7/tasks.json",
 }
 """Routes with names in them, and an example of each."""
 ROUTES = [
@@ -50,7 +59,11 @@ def tried(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A head that reads the first two numbers of the real encoder's vectors."""
-    return served_in(tmp_path_factory.mktemp("models") / "7", dimension=384)
+    folder = tmp_path_factory.mktemp("models") / "7"
+    found = served_in(folder, dimension=384)
+    with closing(Pool(folder / MIRROR)) as pool:
+        pool.update([task(text, 11 + place) for place, text in enumerate(TEXTS)], found.config)
+    return found
 
 
 @pytest.fixture(scope="module")

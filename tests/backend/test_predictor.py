@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.errors import BackendError
 from backend.interface.content import Parts
 from backend.interface.preannotations import demand_score
 from backend.interface.questions import LabelConfig, Question, Source
@@ -48,6 +49,16 @@ def test_the_first_versions_answer_only_what_they_are_sure_of(
     assert [bool(one["result"]) for one in made] == [is_said] * len(TEXTS)
     for one in made:
         assert one["score"] == pytest.approx(demand_score(probability))
+
+
+def test_words_that_no_encoder_can_read_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    served = served_in(tmp_path / "7")
+    nowhere = str(tmp_path / "nowhere")
+    with served.store.new_encoder(1) as aside:
+        write_encoder_meta(aside, EncoderMeta(nowhere, nowhere, 16, 2))
+    here = replace(served, version=replace(served.version, encoder=1))
+    with pytest.raises(BackendError, match=f"^ENCODER={nowhere} is no text encoder"):
+        Predictor(4).words(here, "cats")
 
 
 NAN = float("nan")
