@@ -145,18 +145,27 @@ def _fast_round(
         few={} if head is None else _few(head, snapshot, order.rows[:EXPLAINED]),
         fit={}
         if head is None or fitted is None
-        else _fit_figures(head, fitted, snapshot, audits, measured),
+        else _fit_figures(head, fitted, snapshot, audits, measured, is_fixed=fixed is not None),
     )
 
 
 def _fit_figures(
-    head: Head, fitted: Head, snapshot: Snapshot, audits: Bools, measured: Bools
+    head: Head,
+    fitted: Head,
+    snapshot: Snapshot,
+    audits: Bools,
+    measured: Bools,
+    *,
+    is_fixed: bool,
 ) -> dict[str, dict[str, float]]:
     """`micro_f1` of the head, and `log_loss` of the head before its calibration, which has seen the
     audit labels: on the labels that were learnt (`train`) and on the audit labels (`validation`),
-    on some of them where there are many. Without a side that has none."""
+    on some of them where there are many. Without a side that has none; of a fixed head without
+    `train`, because it may have learnt from fewer."""
     most = max(LEAST_MEASURED, MEASURED_CELLS // len(head.labels))
     sides = {"train": ~audits[snapshot.answered], "validation": measured[snapshot.answered]}
+    if is_fixed:
+        del sides["train"]
     found = {}
     for name, which in sides.items():
         rows = np.flatnonzero(which)[-most:]

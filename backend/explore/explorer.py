@@ -55,7 +55,7 @@ class Explorer:
             with closing(Pool(folder / MIRROR)) as pool:
                 pool.remember(LOOKED_AT, time.time())
             found = points.points_of(view, folder)
-            if len(found) < len(view.ids) or found.of is None:
+            if found.of is None or (len(found) < len(view.ids) and not found.is_sample):
                 self._service.loop(project).wake("vectors")
             return points.as_json(view, found, question)
 

@@ -33,18 +33,20 @@ NONE = -1
 @dataclass(frozen=True)
 class Points:
     """Where tasks are: their places (n,) in the view, and positions (n, 2). of: the map that they
-    are from; None for a draft."""
+    are from; None for a draft. is_sample: whether they are some of those that have a place."""
 
     places: Ints
     positions: Floats
     of: Map | None = None
+    is_sample: bool = False
 
     def __len__(self) -> int:
         return len(self.places)
 
     def take(self, rows: Ints) -> "Points":
         """Some of them."""
-        return replace(self, places=self.places[rows], positions=self.positions[rows])
+        some = self.places[rows], self.positions[rows]
+        return replace(self, places=some[0], positions=some[1], is_sample=True)
 
 
 def points_of(view: PoolView, folder: Path) -> Points:
@@ -119,7 +121,8 @@ def _said(view: PoolView, points: Points, question: Question) -> tuple[Ints, Flo
     head = None if view.head is None else of_question(view.head, question)
     if head is None:
         return said, sure
-    columns = np.array([question.labels.index(label) for label in head.labels])
+    place_of = {label: place for place, label in enumerate(question.labels)}
+    columns = np.array([place_of[label] for label in head.labels])
     step = max(1, (1 << 22) // len(head.labels))
     for start in range(0, len(points), step):
         part = slice(start, start + step)
@@ -197,10 +200,11 @@ def sentence(view: PoolView, points: Points) -> str:
     shown, known = len(points), len(view.ids)
     unread, blank = int(view.labelling.unreadable.sum()), len(view.labelling.blank)
     waiting = len(view.labelling.ids) - unread - known
-    parts = [f"{shown:,} of {known:,} encoded tasks." if shown < known else f"{shown:,} tasks."]
+    tasks = "task" if shown == 1 else "tasks"
+    parts = [f"{shown:,} of {known:,} encoded tasks." if shown < known else f"{shown:,} {tasks}."]
     if points.of is None:
         parts.append("This is a draft; a better map is being drawn.")
-    elif shown < known and len(points.of.keys) >= MOST_POINTS:
+    elif points.is_sample or (shown < known and len(points.of.keys) >= MOST_POINTS):
         parts.append("They are drawn at random, because a map of all would be slow.")
     elif shown < known:
         parts.append("The others get their place when the map is drawn again.")

@@ -167,6 +167,34 @@ def test_where_the_map_is_of_other_tasks_there_is_a_draft(
     assert numbers(found["ids"], "<i4") == [11, 12, 13, 14, 15]
 
 
+def test_one_task_is_a_map(client: FlaskClient, folder: Path) -> None:
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        pool.keep_only({11})
+    found = client.get("/status/7/map.json").get_json()
+    assert numbers(found["ids"], "<i4") == [11] and numbers(found["xy"], "<u2") == [32768, 32768]
+    assert found["sentence"] == "1 task. This is a draft; a better map is being drawn."
+
+
+def test_with_thousands_of_labels_a_part_of_the_map_is_shown(
+    client: FlaskClient,
+    loop: ProjectLoop,
+    served: Served,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backend.explore.points.LEAST_POINTS", 2)
+    monkeypatch.setattr("backend.explore.points.CELLS", 9)
+    drawn(served, folder, slice(0, 5))
+    woken: set[Hint] = loop._hints
+    woken.clear()
+    found = client.get("/status/7/map.json").get_json()
+    assert len(numbers(found["ids"], "<i4")) == 3
+    assert found["sentence"].startswith(
+        "3 of 5 encoded tasks. They are drawn at random, because a map of all would be slow."
+    )
+    assert woken == set(), "another map would show no more"
+
+
 def test_audit_tasks_and_skipped_ones_are_told_apart(
     client: FlaskClient, loop: ProjectLoop, served: Served, folder: Path
 ) -> None:

@@ -209,6 +209,8 @@ def test_the_fit_is_told_of_what_was_learnt_and_of_audit_labels() -> None:
     assert turned["validation"]["micro_f1"] == 0.0 and turned["validation"]["log_loss"] > 1.0
     assert fast_round(snapshot, replace(policy, audit_share=0.0)).fit.keys() == {"train"}
     assert fast_round(random_pool(40, 0), policy).fit == {}
+    pinned = fast_round(snapshot, policy, fixed=outcome.head).fit
+    assert pinned.keys() == {"validation"}, "it has not learnt the labels that came later"
 
 
 def test_margin_asks_for_the_task_between_the_sides() -> None:
