@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS picked (   -- tasks that somebody asked to have label
 );
 """
 
-WAITING = "FROM picked JOIN task ON task.id = picked.task WHERE task.annotations = '[]'"
+OPEN = "FROM picked JOIN task ON task.id = picked.task WHERE task.annotations = '[]'"
 
 
 class Picks:
@@ -36,8 +36,10 @@ class Picks:
         return self._tasks("SELECT task FROM picked ORDER BY place")
 
     def waiting(self) -> Ints:
-        """Those of them that nobody has annotated yet."""
-        return self._tasks(f"SELECT picked.task {WAITING} ORDER BY place")
+        """Those of them that nobody has annotated yet, without those that Label Studio cannot send
+        at the moment."""
+        can_be_sent = "AND picked.task NOT IN (SELECT task FROM unsent)"
+        return self._tasks(f"SELECT picked.task {OPEN} {can_be_sent} ORDER BY place")
 
     def add(self, ids: Ints, at: float) -> None:
         """Have these tasks asked for after those that wait. Asking again for one that was asked for
@@ -50,7 +52,7 @@ class Picks:
 
     def drop_open(self) -> int:
         """Forget those that nobody has annotated. Returns how many they were."""
-        query = f"DELETE FROM picked WHERE task IN (SELECT picked.task {WAITING})"
+        query = f"DELETE FROM picked WHERE task IN (SELECT picked.task {OPEN})"
         with self._changing():
             return self._db.execute(query).rowcount
 

@@ -15,6 +15,8 @@ from backend.errors import (
     UnknownProject,
     UnknownVersion,
     UnsupportedConfig,
+    explained,
+    is_disk_full,
 )
 from backend.interface.parse import parse
 from backend.project.service import Service, project_id
@@ -212,7 +214,9 @@ def _explain_http(error: HTTPException) -> Response:
     return answer
 
 
-def _explain_bug(error: Exception) -> tuple[Response, int]:
+def _explain_bug(error: Exception) -> Response | tuple[Response, int]:
+    if is_disk_full(error):  # what is noted or picked is written at once
+        return explain(BackendError(explained(error)))
     log.exception("%s %s failed", request.method, request.path)
     return jsonify(error=f"The backend has a bug ({type(error).__name__}); see its log"), 500
 

@@ -1,6 +1,7 @@
 """Looking at a pool over HTTP: the map's points, what tasks show, searches, pictures."""
 
 import io
+import sqlite3
 from base64 import b64decode
 from contextlib import closing
 from dataclasses import replace
@@ -348,6 +349,18 @@ def test_a_tab_needs_tasks(client: FlaskClient) -> None:
     assert answer.status_code == 400 and "choose some first" in answer.get_json()["error"]
     cross = {"Sec-Fetch-Site": "cross-site"}
     assert client.post("/status/7/tab", data={"tasks": "11"}, headers=cross).status_code == 403
+
+
+def test_a_full_disk_is_no_bug(client: FlaskClient) -> None:
+    """When somebody looks at a map is written down, and so are picks."""
+
+    def write() -> str:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    client.application.add_url_rule("/write", view_func=write)
+    answer = client.get("/write")
+    assert answer.status_code == 503
+    assert "The disk of MODEL_DIR is full" in answer.get_json()["error"]
 
 
 def test_the_loop_is_woken_to_draw(client: FlaskClient, loop: ProjectLoop) -> None:

@@ -65,6 +65,17 @@ def label(pool: Pool, *which: int) -> None:
     pool.update([task(number, annotation(number, "a")) for number in which], CONFIG)
 
 
+def test_a_task_that_label_studio_cannot_send_does_not_wait(pool: Pool) -> None:
+    """Nobody can open it, so it is not asked for, and another may have its place."""
+    pool.picks.add(tasks(9, 3), 1.0)
+    pool.update([{"id": 9, UNSENT: "it answers 500"}], CONFIG)
+    assert pool.picks.waiting().tolist() == [3]
+    pool.update([task(9)], CONFIG)
+    assert pool.picks.waiting().tolist() == [9, 3]
+    pool.update([{"id": 9, UNSENT: "it answers 500"}], CONFIG)
+    assert pool.picks.drop_open() == 2, "none of them is asked for when it is back"
+
+
 def test_what_was_picked_is_kept_in_its_order_with_what_comes_later_behind(pool: Pool) -> None:
     assert pool.picks.all().tolist() == []
     before = pool.revision()
