@@ -185,7 +185,10 @@ class Media:
 def cached(folder: Path, url: str, reference: str) -> Path | None:
     """The file in this folder of fetched media that a reference in a task of the Label Studio at
     `url` refers to; None if it is not there. Fetches nothing."""
-    return FileCache(folder, 0).find(_cache_key(url.rstrip("/"), reference))
+    try:
+        return FileCache(folder, 0).find(_cache_key(url.rstrip("/"), reference))
+    except UnicodeEncodeError:  # half a character, as of an emoji cut in two: no file has that name
+        return None
 
 
 def _cache_key(url: str, reference: str) -> str:

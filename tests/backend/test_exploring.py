@@ -266,6 +266,19 @@ def test_the_first_picture_comes_from_the_cache(client: FlaskClient, folder: Pat
     assert client.get(f"/status/7/picture/11/{10**30}").status_code == 404
 
 
+def test_half_a_character_is_shown_and_names_no_picture(
+    client: FlaskClient, served: Served, folder: Path
+) -> None:
+    """An emoji that was cut in two, which no file's name holds."""
+    odd = {"id": 30, "data": {"text": "x\ud83d", "image": "/\ud83d.png"}, "annotations": []}
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        pool.update([odd], served.config)
+        key = pool.keys_of(np.array([30]))
+    served.store.vectors(0).append(key, np.ones((1, 2), np.float32))
+    assert client.get("/status/7/tasks.json?ids=30").get_json()["tasks"][0]["text"] == "x\ud83d"
+    assert client.get("/status/7/picture/30/1").status_code == 404
+
+
 @pytest.mark.parametrize(
     ("path", "status", "sentence"),
     [
