@@ -85,7 +85,7 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
     """Everything that the page draws. Raises BadRequest for a question that is not asked.
 
     Columns are packed as little-endian numbers in base64: ids (int32), xy (uint16, x and y in
-    turn), given and said (int16: an index of `labels`, -1 for none; what people and the model say),
+    turn), given and said (int32: an index of `labels`, -1 for none; what people and the model say),
     sure (uint8: the model's confidence, 255 for 1), states (uint8: an index of `states`).
     """
     question = asked(view.config, question_name)
@@ -101,8 +101,8 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
         "states": list(STATES),
         "ids": _packed(view.ids[points.places], "<i4"),
         "xy": _packed(xy, "<u2"),
-        "given": _packed(given, "<i2"),
-        "said": _packed(said, "<i2"),
+        "given": _packed(given, "<i4"),
+        "said": _packed(said, "<i4"),
         "sure": _packed((255 * sure).round(), "u1"),
         "kind": _packed(view.states[points.places], "u1"),
         "audit": _packed(view.are_audits[points.places], "u1"),

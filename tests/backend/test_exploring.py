@@ -134,7 +134,7 @@ def test_what_is_known_of_each_point(client: FlaskClient, served: Served, folder
     assert numbers(found["ids"], "<i4") == [11, 12, 13, 14], "the fifth is not on the map yet"
     labels = found["labels"]
     assert sorted(labels) == ["Cat", "Dog"], "Cow does not occur"
-    given, said = (numbers(found[name], "<i2") for name in ("given", "said"))
+    given, said = (numbers(found[name], "<i4") for name in ("given", "said"))
     assert [labels[one] if one >= 0 else "" for one in given] == ["Cat", "", "Dog", ""]
     assert [labels[one] for one in said] == ["Cat", "Cat", "Dog", "Dog"]
     sure = numbers(found["sure"], "u1")
@@ -214,7 +214,7 @@ def test_without_a_head_nothing_is_said(client: FlaskClient, loop: ProjectLoop) 
     version = replace(served.version, head=None)
     loop.status = replace(loop.status, served=replace(served, version=version))
     found = client.get("/status/7/map.json").get_json()
-    assert set(numbers(found["said"], "<i2")) == {-1} and set(numbers(found["sure"], "u1")) == {0}
+    assert set(numbers(found["said"], "<i4")) == {-1} and set(numbers(found["sure"], "u1")) == {0}
     (one,) = client.get("/status/7/tasks.json?ids=11").get_json()["tasks"]
     assert one["said"] == []
 
