@@ -120,7 +120,7 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         "certifying": 0,
         "outlook": {},
         "effort": {},
-        **{"picked_first": 0, "picked_labels": 0, "why": [], "few": {}},
+        **{"picked_first": 0, "picked_labels": 0, "why": [], "few": {}, "fit": {}},
         "sources": [],
         "seconds": 0.0,
         "training_labels": 10,
