@@ -69,11 +69,8 @@ def _draft(view: PoolView) -> Points:
 
 
 def _on(view: PoolView, made: Map) -> Points:
-    order = np.argsort(made.keys, kind="stable")
-    keys = made.keys[order]
-    found = np.searchsorted(keys, view.keys).clip(max=max(0, len(keys) - 1))
-    there = keys[found] == view.keys if len(keys) else np.zeros(len(view.keys), bool)
-    return Points(np.flatnonzero(there), made.positions[order[found[there]]], made)
+    rows = made.rows(view.keys)
+    return Points(np.flatnonzero(rows >= 0), made.positions[rows[rows >= 0]], made)
 
 
 def _drawn(view: PoolView, places: Ints, most: int) -> Ints:
@@ -86,14 +83,16 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
 
     Columns are packed as little-endian numbers in base64: ids (int32), xy (uint16, x and y in
     turn), given and said (int32: an index of `labels`, -1 for none; what people and the model say),
-    sure (uint8: the model's confidence, 255 for 1), states (uint8: an index of `states`).
+    sure (uint8: the model's confidence, 255 for 1), kind (uint8: an index of `states`), audit
+    (uint8: 1 for an audit task).
     """
     question = asked(view.config, question_name)
     with threadpool_limits(limits=1):
         said, sure = _said(view, points, question)
     given = _given(view, points, question)
     names, (given, said) = _used(question.labels, (given, said))
-    xy, regions = _scaled(points, [names[one] if one >= 0 else "" for one in _best(given, said)])
+    best = np.where(given == NONE, said, given).tolist()
+    xy, regions = _scaled(points, ["" if one == NONE else names[one] for one in best])
     return {
         "question": question.from_name,
         "questions": list(view.config.asked),
@@ -158,11 +157,6 @@ def _used(labels: tuple[str, ...], columns: tuple[Ints, ...]) -> tuple[list[str]
     new = {NONE: NONE, **{place: rank for rank, place in enumerate(order)}}
     found = [np.array([new[one] for one in column.tolist()], dtype=np.int64) for column in columns]
     return [labels[place] for place in order], found
-
-
-def _best(given: Ints, said: Ints) -> list[int]:
-    best: list[int] = np.where(given >= 0, given, said).tolist()
-    return best
 
 
 def _scaled(points: Points, labels: list[str]) -> tuple[Ints, list[Json]]:

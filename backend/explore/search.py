@@ -6,6 +6,7 @@ from backend.errors import BadRequest
 from backend.explore.view import Encoded, PoolView
 from backend.types import Json
 from model.choosing.nearest import middle, nearest
+from model.choosing.order import NOTHING
 from model.types import Floats, Ints
 
 MOST_FOUND = 50
@@ -21,7 +22,7 @@ NO_WORDS = (
 def by_words(view: PoolView, words: str, encoded: Encoded) -> list[Json]:
     """The MOST_FOUND tasks nearest to these words, encoded as a task would be: each with `task` and
     `cosine`, in [-1, 1], the nearest first. Raises BadRequest where nothing can be looked for."""
-    return _found(view, encoded(_checked(view, words)), ())
+    return _found(view, encoded(_checked(view, words)), NOTHING)
 
 
 def _checked(view: PoolView, words: str) -> str:
@@ -48,17 +49,12 @@ def like(view: PoolView, tasks: list[int]) -> list[Json]:
             f"None of the tasks {', '.join(map(str, tasks[:5])) or '(none)'} is encoded, so they "
             "cannot be compared with others. Choose tasks on the map, or wait a minute"
         )
-    query = middle(view.vectors[places], view.centre)
-    return _found(view, query, view.ids[places].tolist())
+    return _found(view, middle(view.vectors[places], view.centre), places)
 
 
-def _found(view: PoolView, query: Floats, without: "list[int] | tuple[()]") -> list[Json]:
+def _found(view: PoolView, query: Floats, without: Ints) -> list[Json]:
+    """The nearest tasks, but for those at the places `without`."""
     places, cosines = nearest(view.vectors, query, view.centre, MOST_FOUND + len(without))
-    tasks = view.ids[places]
-    kept = ~np.isin(tasks, np.array(without, dtype=np.int64))
-    return _rows(tasks[kept][:MOST_FOUND], cosines[kept])
-
-
-def _rows(tasks: Ints, cosines: Floats) -> list[Json]:
-    pairs = zip(tasks.tolist(), cosines.tolist(), strict=False)
+    kept = np.flatnonzero(~np.isin(places, without))[:MOST_FOUND]
+    pairs = zip(view.ids[places[kept]].tolist(), cosines[kept].tolist(), strict=True)
     return [{"task": task, "cosine": round(cosine, 3)} for task, cosine in pairs]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from backend.explore.thumbnail import READERS
 from backend.explore.view import STATES, PoolView
 from backend.interface.content import Parts
 from backend.mirror.pool import FILE as MIRROR
@@ -49,9 +50,7 @@ def pictured(view: PoolView, parts: Parts) -> list[int]:
     """Which parts of a task can be shown as a picture."""
     layout = view.config.layout
     return [
-        place
-        for place, part in enumerate(parts)
-        if part is not None and layout[place] in ("image", "video")
+        place for place, part in enumerate(parts) if part is not None and layout[place] in READERS
     ]
 
 

@@ -32,6 +32,7 @@ READERS: dict[Medium, Callable[[Path], Image.Image]] = {
     "image": lambda path: read_picture(path, seconds=SECONDS),
     "video": _first_frame,
 }
+"""Medium -> how a picture of its files is made."""
 
 
 def thumbnail(view: PoolView, folder: Path, task: int, place: int) -> bytes | None:

@@ -30,6 +30,9 @@ NOTHING_YET = (
     "come back in a minute"
 )
 
+Encoded = Callable[[str], Floats]
+"""Words -> their vector (d,), by the encoder of the served version."""
+
 OPEN, LABELLED, AUDIT, SKIPPED, FINISHED = range(5)
 STATES = ("open", "labelled", "audit label", "skipped or undecided", "labelled by the model")
 """What a task is, by its number in `PoolView.states`."""
@@ -138,7 +141,3 @@ def of_question(head: Head, question: Question) -> Head | None:
     """The part of the head that answers a question; None where it knows none of its labels."""
     known = set(question.labels)
     return next((part for part in head.parts() if known.issuperset(part.labels)), None)
-
-
-Encoded = Callable[[str], Floats]
-"""Words -> their vector (d,), by the encoder of the served version."""

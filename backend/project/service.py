@@ -243,13 +243,10 @@ class Service:
     def stop_certifying(self, project: int) -> None:
         """Go back to the usual order. Raises UnknownProject."""
         from backend.project import certification  # noqa: PLC0415 (see the class)
-        from backend.project.versions import store_of  # noqa: PLC0415
 
-        loop = self.loop(project)
-        store = store_of(self.settings.model_dir, project)
-        with closing(Pool(store.folder / MIRROR)) as pool:
+        with closing(self._mirror(project)) as pool:
             certification.stop(pool)
-        loop.wake("project")
+        self.loop(project).wake("project")
 
     def pick(self, project: int, text_of_ids: str) -> Json:
         """Have the tasks whose numbers are in this text, with commas between them, labelled next.

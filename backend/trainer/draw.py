@@ -58,13 +58,10 @@ def _chosen(keys: Ints, rows: Ints, seed: int) -> Ints:
 def _places_before(before: Map | None, keys: Ints) -> Floats | None:
     """Where what has these keys (n,) was on the map before: (n, 2), NaN for what was not there;
     None where nothing was."""
-    if before is None or not np.isin(keys, before.keys).any():
+    rows = np.full(len(keys), -1) if before is None else before.rows(keys)
+    if before is None or (rows < 0).all():
         return None
-    order = np.argsort(before.keys)
-    nearest = np.searchsorted(before.keys, keys, sorter=order).clip(max=len(order) - 1)
-    places = order[nearest]
-    is_there = before.keys[places] == keys
-    found: Floats = np.where(is_there[:, None], before.positions[places], np.float32(np.nan))
+    found: Floats = np.where(rows[:, None] >= 0, before.positions[rows], np.float32(np.nan))
     return found
 
 

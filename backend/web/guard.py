@@ -8,12 +8,12 @@ from base64 import b64decode
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, jsonify, request
+from flask import Flask, Response, abort, g, jsonify, request
 from werkzeug.sansio.utils import host_is_trusted
 
-from backend.project.service import Service
 from backend.queue.webhook import SECRET_HEADER
 from backend.settings import Settings
+from backend.web.current import current_service
 
 access_log = logging.getLogger("backend.access")
 
@@ -52,7 +52,7 @@ def install(app: Flask) -> None:
 def secret_project() -> int | None:
     """The project whose webhook's secret this request brings, if any."""
     if "secret_project" not in g:
-        g.secret_project = _service().project_of(request.headers.get(SECRET_HEADER))
+        g.secret_project = current_service().project_of(request.headers.get(SECRET_HEADER))
     project: int | None = g.secret_project
     return project
 
@@ -129,7 +129,7 @@ def _brings_items(path: str) -> bool:
 def _check_password() -> Response | None:
     """Basic authentication on every route. Our own webhooks bring their
     secret instead: whoever may read a project's webhooks would read the password there."""
-    settings = _service().settings
+    settings = current_service().settings
     if not settings.basic_auth_user:
         return None
     if request.path == "/webhook" and secret_project() is not None:
@@ -167,7 +167,7 @@ def _is_right(header: str, credentials: Sequence[bytes]) -> bool:
 def _check_host() -> None:
     """Against pages that make their own name lead to us, and then count as ours in the browser."""
     host = _host()
-    if host is not None and not is_allowed(host, allowed_hosts(_service().settings)):
+    if host is not None and not is_allowed(host, allowed_hosts(current_service().settings)):
         name = _name_of(f"//{host}")
         abort(403, f"Set ALLOWED_HOSTS={name} on the backend if it is to be reached by that name")
 
@@ -184,7 +184,7 @@ def _check_site() -> None:
 def _is_ours(origin: str) -> bool:
     """Whether a page from there is ours: from the host that was asked, or from one in the settings,
     whose name a proxy may have changed."""
-    named = named_hosts(_service().settings)
+    named = named_hosts(current_service().settings)
     is_named = bool(named) and "*" not in named and host_is_trusted(_name_of(origin), named)
     try:
         return is_named or urlsplit(origin).netloc == (_host() or "")
@@ -216,8 +216,3 @@ def _log(answer: Response) -> Response:
     spent = 1000 * (time.monotonic() - g.began)
     access_log.debug('"%s" %d %.0f ms', line, answer.status_code, spent)
     return answer
-
-
-def _service() -> Service:
-    service: Service = current_app.extensions["service"]
-    return service

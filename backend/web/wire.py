@@ -6,7 +6,7 @@ Every handler answers at once. Training, encoding and writing happen in the proj
 import logging
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, current_app, jsonify, request
+from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from backend.errors import (
@@ -23,6 +23,7 @@ from backend.project.service import Service, project_id
 from backend.queue.webhook import SECRET_HEADER
 from backend.types import Json
 from backend.web import guard
+from backend.web.current import current_service
 from backend.web.pages.looking import looking
 from backend.web.pages.routes import pages
 
@@ -63,7 +64,7 @@ def health() -> Response:
 @wire.get("/ready")
 def ready() -> tuple[Response, int]:
     """Whether annotators get their tasks in order: 200, or 503 with what is missing."""
-    found = _service().readiness()
+    found = current_service().readiness()
     missing = [name for name, holds in found.items() if not holds]
     if missing:
         return jsonify(ready=False, **found, error=f"Not ready: {', '.join(missing)}"), 503
@@ -75,8 +76,8 @@ def setup() -> Response:
     """Label Studio connects, or checks that we are well. The rest of the setup runs in the loop of
     the project; a labelling interface that we cannot learn from is refused here."""
     body = _body()
-    project = connect(_service(), body)
-    return jsonify(model_version=_service().version_of(project))
+    project = connect(current_service(), body)
+    return jsonify(model_version=current_service().version_of(project))
 
 
 def connect(service: Service, body: Json) -> int:
@@ -98,7 +99,7 @@ def predict() -> Response:
     if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
         raise BadRequest("'tasks' must be a list of tasks")
     project = project_id(body.get("project"))
-    return jsonify(results=_service().predict(project, tasks))
+    return jsonify(results=current_service().predict(project, tasks))
 
 
 @wire.post("/webhook")
@@ -107,12 +108,12 @@ def webhook() -> tuple[Response, int]:
     own = guard.secret_project()
     if own is not None and _is_too_large():
         # It need not be read, because it would only say where to look.
-        _service().notify(own, "ANNOTATION_CREATED", {})
+        current_service().notify(own, "ANNOTATION_CREATED", {})
         return jsonify(status="ok"), 201
     body = _body()
     event = _text(body, "action")
     project = project_id(body.get("project"))
-    _service().notify(project, event, body, secret)
+    current_service().notify(project, event, body, secret)
     return jsonify(status="ok"), 201
 
 
@@ -130,7 +131,7 @@ def items(project: int) -> tuple[Response, int]:
     rows = body if isinstance(body, list) else [body]
     if not rows:
         raise BadRequest("There are no items in the list")
-    answer = _service().take_items(project, rows)
+    answer = current_service().take_items(project, rows)
     return jsonify(answer), 201 if answer["accepted"] else 400
 
 
@@ -138,9 +139,12 @@ def items(project: int) -> tuple[Response, int]:
 def versions() -> Response:
     named = _body().get("project") if request.method == "POST" else request.args.get("project")
     if named is None:  # Label Studio asks so, and passes the answer on to us
-        return jsonify(versions=[_service().identity])
+        return jsonify(versions=[current_service().identity])
     project = project_id(named)
-    return jsonify(versions=_service().versions_of(project), served=_service().version_of(project))
+    return jsonify(
+        versions=current_service().versions_of(project),
+        served=current_service().version_of(project),
+    )
 
 
 @wire.post("/train")
@@ -149,11 +153,6 @@ def train() -> tuple[Response, int]:
         error="Label Studio starts training through /webhook with the action START_TRAINING; press "
         "Start Training in Settings > Model"
     ), 410
-
-
-def _service() -> Service:
-    service: Service = current_app.extensions["service"]
-    return service
 
 
 def _body() -> Json:

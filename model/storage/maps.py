@@ -46,6 +46,15 @@ class Map:
     created_at: float
     regions: tuple[Region, ...]
 
+    def rows(self, keys: Ints) -> Ints:
+        """For each of these content keys its row, or -1 where it has no place."""
+        if len(self.keys) == 0:
+            return np.full(len(keys), -1, dtype=np.int64)
+        order = np.argsort(self.keys, kind="stable")
+        found = order[np.searchsorted(self.keys, keys, sorter=order).clip(max=len(order) - 1)]
+        rows: Ints = np.where(self.keys[found] == keys, found, -1)
+        return rows
+
 
 def save_map(folder: Path, made: Map) -> None:
     """Write it into a project's folder, in place of the one before."""

@@ -158,6 +158,18 @@ class Bench:
         name = self.served(project)
         return None if name == "0.0" else Store(self.models / str(project)).load_version(name)
 
+    def followed(self, project: int) -> Version:
+        """The version that Label Studio follows, once that is the one that the backend serves."""
+        self._until_switched(project)
+        version = self.version(project)
+        assert version is not None
+        return version
+
+    def press(self, project: int, what: str, **form: object) -> requests.Response:
+        """What a button of the status page sends."""
+        url = f"{self.server.url}/status/{project}/{what}"
+        return requests.post(url, data=form, auth=self._auth(), allow_redirects=False, timeout=30)
+
     def labels_known(self, project: int) -> set[int]:
         """Tasks whose labels the served version learnt from or was measured on."""
         version = self.version(project)

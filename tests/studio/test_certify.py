@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 import numpy as np
 import pytest
-import requests
 
 from model.choosing.audit import draw
 from model.storage.store import Version
@@ -21,20 +20,6 @@ BUDGET = 60
 def backend_settings() -> dict[str, object]:
     """A precision that about ten labels prove."""
     return {"deep_rounds": "no", "goal_precision": 0.7, "audit_share": SHARE, "poll_seconds": 1}
-
-
-def press(bench: Bench, project: int, what: str, **form: object) -> requests.Response:
-    """What a button of the status page sends."""
-    url = f"{bench.server.url}/status/{project}/{what}"
-    return requests.post(url, data=form, allow_redirects=False, timeout=30)
-
-
-def served(bench: Bench, project: int) -> Version:
-    """The version that Label Studio follows."""
-    until("the switch", lambda: bench.is_switched(project))
-    version = bench.version(project)
-    assert version is not None
-    return version
 
 
 def lots(tasks: Iterable[int]) -> list[float]:
@@ -56,21 +41,21 @@ def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved
 ) -> None:
     """They only measure, and the figures stay those of a random sample."""
     project = bench.connected(partly_labelled(stories(240), 40))
-    assert served(bench, project).facts.certifying == 0
+    assert bench.followed(project).facts.certifying == 0
     assert bench.state(project)["finishing"]["coverage"] == 0.0, "four audit labels prove nothing"
 
-    assert press(bench, project, "certify", budget=BUDGET).status_code == 303
-    until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
+    assert bench.press(project, "certify", budget=BUDGET).status_code == 303
+    until("the first audit tasks", lambda: bench.followed(project).facts.certifying > 0)
     asked: list[int] = []
     while bench.state(project)["asks_first"] and len(asked) < BUDGET:
         assert "are asked for first" in bench.state(project)["certifying"]
-        version = served(bench, project)
+        version = bench.followed(project)
         first = version.shortlist[: version.facts.certifying]
         assert lots(first) == sorted(lots(first))
         asked.append(label_next(bench, project))
         assert asked[-1] == first[0]
 
-    state, version = bench.state(project), served(bench, project)
+    state, version = bench.state(project), bench.followed(project)
     assert len(asked) >= 5, "nine labels without an error prove .7, and four were there"
     assert state["finishing"]["coverage"] > 0.0
     assert state["certified"].startswith(f"Certification ended after {len(asked)} labels")
@@ -84,8 +69,8 @@ def test_audit_labels_are_asked_for_in_the_order_of_their_lot_until_it_is_proved
 
     for _ in range(3):
         label_next(bench, project)
-    assert served(bench, project).facts.certifying == 0, "the usual order goes on"
-    assert not set(asked) & set(served(bench, project).training)
+    assert bench.followed(project).facts.certifying == 0, "the usual order goes on"
+    assert not set(asked) & set(bench.followed(project).training)
 
 
 def random_sample(version: Version, project: int, bench: Bench) -> int:
@@ -105,10 +90,10 @@ def random_sample(version: Version, project: int, bench: Bench) -> int:
 
 def test_asking_can_be_stopped(bench: Bench) -> None:
     project = bench.connected(partly_labelled(stories(240), 40))
-    assert press(bench, project, "certify", budget=50).status_code == 303
-    until("the first audit tasks", lambda: served(bench, project).facts.certifying > 0)
-    assert press(bench, project, "certify/stop").status_code == 303
-    until("the usual order", lambda: served(bench, project).facts.certifying == 0)
+    assert bench.press(project, "certify", budget=50).status_code == 303
+    until("the first audit tasks", lambda: bench.followed(project).facts.certifying > 0)
+    assert bench.press(project, "certify/stop").status_code == 303
+    until("the usual order", lambda: bench.followed(project).facts.certifying == 0)
     state = bench.state(project)
     assert not state["asks_first"]
     assert "was stopped" in state["certified"]
@@ -123,6 +108,6 @@ def test_a_budget_that_cannot_be(bench: Bench) -> None:
         ({"budget": "1000000000"}, "between 1 and 10000"),
         ({"budget": "-5"}, "'-5' is no number"),
     ):
-        answer = press(bench, project, "certify", **form)
+        answer = bench.press(project, "certify", **form)
         assert (answer.status_code, words in answer.json()["error"]) == (400, True), form
         assert not bench.state(project)["asks_first"]

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import requests
 
 from backend.types import Json
 from model.choosing.audit import in_reserve
@@ -22,20 +21,6 @@ def backend_settings() -> dict[str, object]:
     return {**settings, "guard": False}
 
 
-def press(bench: Bench, project: int, what: str, **form: object) -> requests.Response:
-    """What the page sends."""
-    url = f"{bench.server.url}/status/{project}/{what}"
-    return requests.post(url, data=form, allow_redirects=False, timeout=30)
-
-
-def served(bench: Bench, project: int) -> Version:
-    """The version that Label Studio follows."""
-    until("the switch", lambda: bench.is_switched(project))
-    version = bench.version(project)
-    assert version is not None
-    return version
-
-
 def audits(version: Version) -> set[int]:
     """The audit tasks of the order."""
     return set(version.shortlist[in_reserve(version.shortlist, SHARE, SEED)].tolist())
@@ -48,7 +33,7 @@ def chosen(version: Version, count: int) -> list[int]:
 
 
 def pick(bench: Bench, project: int, tasks: list[int]) -> Json:
-    answer = press(bench, project, "pick", tasks=",".join(map(str, tasks)))
+    answer = bench.press(project, "pick", tasks=",".join(map(str, tasks)))
     assert answer.status_code == 200, answer.text
     found: Json = answer.json()
     return found
@@ -65,7 +50,7 @@ def label_next(bench: Bench, project: int) -> int:
 
 def test_what_people_chose_is_served_first_in_their_order_and_learnt(bench: Bench) -> None:
     project = bench.connected(partly_labelled(stories(60), 20))
-    before = served(bench, project)
+    before = bench.followed(project)
     audit = next(iter(audits(before)))
     wanted = chosen(before, 3)
     labelled = int(before.training[0])
@@ -76,14 +61,14 @@ def test_what_people_chose_is_served_first_in_their_order_and_learnt(bench: Benc
         "3 tasks are asked for next. 1 belongs to the audit reserve, which is drawn at random and "
         "never chosen; 1 is labelled already."
     )
-    until("the picked ones", lambda: served(bench, project).facts.picked_first == 3)
+    until("the picked ones", lambda: bench.followed(project).facts.picked_first == 3)
     said = bench.state(project)
     assert said["picked"] == {"waiting": 3, "labels": 0}
     assert [one["task"] for one in said["next"][:3]] == wanted
     assert {one["sentence"] for one in said["next"][:3]} == {"somebody asked for it"}
 
     assert [label_next(bench, project) for _ in wanted] == wanted
-    version = served(bench, project)
+    version = bench.followed(project)
     assert set(wanted) <= set(version.training)
     assert not set(wanted) & set(version.validation)
     assert (version.facts.picked_first, version.facts.picked_labels) == (0, 3)
@@ -91,17 +76,17 @@ def test_what_people_chose_is_served_first_in_their_order_and_learnt(bench: Benc
     usual = int(version.shortlist[0])
     assert usual not in wanted
     assert label_next(bench, project) == usual
-    assert served(bench, project).facts.picked_labels == 3
+    assert bench.followed(project).facts.picked_labels == 3
 
 
 def test_stopping_gives_the_usual_order_back(bench: Bench) -> None:
     project = bench.connected(partly_labelled(stories(60), 20))
-    before = served(bench, project)
+    before = bench.followed(project)
     wanted = chosen(before, 2)
     pick(bench, project, wanted)
-    until("the picked ones", lambda: served(bench, project).facts.picked_first == 2)
-    assert served(bench, project).shortlist[:2].tolist() == wanted
-    assert press(bench, project, "pick/stop").status_code == 303
-    until("the usual order", lambda: served(bench, project).facts.picked_first == 0)
-    np.testing.assert_array_equal(served(bench, project).shortlist, before.shortlist)
+    until("the picked ones", lambda: bench.followed(project).facts.picked_first == 2)
+    assert bench.followed(project).shortlist[:2].tolist() == wanted
+    assert bench.press(project, "pick/stop").status_code == 303
+    until("the usual order", lambda: bench.followed(project).facts.picked_first == 0)
+    np.testing.assert_array_equal(bench.followed(project).shortlist, before.shortlist)
     assert bench.state(project)["picked"] == {"waiting": 0, "labels": 0}

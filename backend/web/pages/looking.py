@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, current_app, jsonify, render_template, request
 
 from backend.project.picking import ids_in
-from backend.project.service import Service
+from backend.web.current import current_service
 from backend.web.pages.routes import link_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ looking = Blueprint("looking", __name__, template_folder="templates")
 
 @looking.get("/status/<int:project>/map")
 def map_page(project: int) -> str:
-    loop = _service().loop(project)
+    loop = current_service().loop(project)
     title = loop.status.title or f"Project {project}"
     return render_template("map.html", project=project, title=title, link=link_of(loop))
 
@@ -61,11 +61,6 @@ def _explorer() -> "Explorer":
     from backend.explore.explorer import Explorer  # noqa: PLC0415
 
     if "explorer" not in current_app.extensions:
-        current_app.extensions["explorer"] = Explorer(_service())
+        current_app.extensions["explorer"] = Explorer(current_service())
     explorer: Explorer = current_app.extensions["explorer"]
     return explorer
-
-
-def _service() -> Service:
-    service: Service = current_app.extensions["service"]
-    return service

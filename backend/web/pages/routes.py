@@ -5,7 +5,6 @@ from datetime import datetime
 from flask import (
     Blueprint,
     Response,
-    current_app,
     jsonify,
     redirect,
     render_template,
@@ -17,8 +16,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from backend.mirror.certified import MOST_BUDGET
 from backend.mirror.review import read as read_review
 from backend.project.loop import ProjectLoop
-from backend.project.service import Service
 from backend.types import Json
+from backend.web.current import current_service
 from backend.web.pages.chart import coverage_curve, fit_curves, learning_curve
 from backend.web.pages.people import with_names
 from backend.web.pages.state import exposition, state_of
@@ -34,7 +33,7 @@ def projects() -> str:
 
 @pages.get("/status/<int:project>")
 def project_page(project: int) -> str:
-    loop = _service().loop(project)
+    loop = current_service().loop(project)
     reported = _report(loop)
     return render_template(
         "project.html",
@@ -61,48 +60,48 @@ def statuses() -> Response:
 
 @pages.get("/status/<int:project>.json")
 def status(project: int) -> Response:
-    loop = _service().loop(project)
+    loop = current_service().loop(project)
     return jsonify(**state_of(loop), **_report(loop))
 
 
 @pages.get("/metrics")
 def prometheus() -> Response:
-    return Response(exposition(_service()), content_type=CONTENT_TYPE_LATEST)
+    return Response(exposition(current_service()), content_type=CONTENT_TYPE_LATEST)
 
 
 @pages.post("/status/<int:project>/rollback/<version>")
 def rollback(project: int, version: str) -> AnyResponse:
-    _service().pin(project, version)
+    current_service().pin(project, version)
     return redirect(f"../../{project}", 303)
 
 
 @pages.post("/status/<int:project>/latest")
 def latest(project: int) -> AnyResponse:
-    _service().pin(project, None)
+    current_service().pin(project, None)
     return redirect(f"../{project}", 303)
 
 
 @pages.post("/status/<int:project>/certify")
 def certify(project: int) -> AnyResponse:
-    _service().certify(project, request.form.get("budget", ""))
+    current_service().certify(project, request.form.get("budget", ""))
     return redirect(f"../{project}", 303)
 
 
 @pages.post("/status/<int:project>/certify/stop")
 def stop_certifying(project: int) -> AnyResponse:
-    _service().stop_certifying(project)
+    current_service().stop_certifying(project)
     return redirect(f"../../{project}", 303)
 
 
 @pages.post("/status/<int:project>/pick")
 def pick(project: int) -> Response:
     """Label these next: the form field `tasks` names them, with commas between their numbers."""
-    return jsonify(**_service().pick(project, request.form.get("tasks", "")))
+    return jsonify(**current_service().pick(project, request.form.get("tasks", "")))
 
 
 @pages.post("/status/<int:project>/pick/stop")
 def stop_picking(project: int) -> AnyResponse:
-    _service().stop_picking(project)
+    current_service().stop_picking(project)
     return redirect(f"../../{project}", 303)
 
 
@@ -114,7 +113,7 @@ def _coverage(finishing: Json) -> str:
 
 
 def _states() -> list[Json]:
-    return [state_of(loop) for loop in _service().loops()]
+    return [state_of(loop) for loop in current_service().loops()]
 
 
 def _report(loop: ProjectLoop) -> Json:
@@ -122,8 +121,8 @@ def _report(loop: ProjectLoop) -> Json:
     # Not at import: it loads the learning libraries, and the server starts without them.
     from backend.web.pages.report import report  # noqa: PLC0415
 
-    folder = _service().folder(loop.project)
-    found = report(folder, _service().settings, loop.served)
+    folder = current_service().folder(loop.project)
+    found = report(folder, current_service().settings, loop.served)
     return {**found, "review": with_names(read_review(folder), loop.status.people)}
 
 
@@ -131,8 +130,3 @@ def link_of(loop: ProjectLoop) -> str:
     """The project's page in Label Studio as browsers reach it; "" while unknown."""
     address = loop.status.studio_address.rstrip("/")
     return f"{address}/projects/{loop.project}/data" if address else ""
-
-
-def _service() -> Service:
-    service: Service = current_app.extensions["service"]
-    return service
