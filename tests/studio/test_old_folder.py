@@ -78,6 +78,12 @@ def test_the_pinned_version_serves_on_and_without_the_pin_learning_goes_on(bench
     assert version_key(version.name) > version_key(tuned.name)
     assert (version.facts.head_of, len(bench.labels_known(project))) == (None, 31)
     assert list(store.encoders()) == [0, 1], "the old ones are enough"
+    # After the switch, which people wait for.
+    until("the version's line", lambda: history(bench)[-1] == version.name)
+    assert history(bench)[0] == "0.1"
+
+
+def history(bench: Bench) -> list[str]:
+    """The versions that the history names, the oldest first."""
     rows = (bench.models / PROJECT / "history.jsonl").read_text().splitlines()
-    assert json.loads(rows[0])["version"] == "0.1"
-    assert json.loads(rows[-1])["version"] == version.name
+    return [json.loads(row)["version"] for row in rows]
