@@ -233,6 +233,10 @@ class Settings:
         False,
         "Multi-label only: an annotation without any label means 'none of these', not 'no answer'.",
     )
+    count_copies: bool = setting(
+        False,
+        "What people say of a task counts for its near copies, too, which are not asked for then.",
+    )
     keep_predictions_hours: float = setting(
         12.0,
         "Hours that old predictions stay for open pages that show one; after two, 5,000 at most.",

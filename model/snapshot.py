@@ -35,7 +35,8 @@ class Snapshot:
     None: not to be used. sources: what others than people say of the rows. certified (n,): rows
     that were asked for to prove what the model may label, which are audit tasks, too; None: none.
     tickets (n,): by which numbers the rows are drawn at random; None: by their ids. picked: rows
-    that people asked for, in the order in which they are asked; None: none.
+    that people asked for, in the order in which they are asked; None: none. copies (n,): equal
+    numbers for near copies, -1 for what has none; None: nothing has any.
     """
 
     ids: Ints
@@ -51,6 +52,7 @@ class Snapshot:
     certified: Bools | None = None
     tickets: Ints | None = None
     picked: Ints | None = None
+    copies: Ints | None = None
 
     @property
     def drawn_by(self) -> Ints:

@@ -59,6 +59,13 @@ class Explorer:
                 self._service.loop(project).wake("vectors")
             return points.as_json(view, found, question)
 
+    def label(self, project: int, question: str, label: str) -> Json:
+        """What is known of one answer to a question, see `points.one_label`."""
+        with self._place():
+            view = self.view(project)
+            found = points.points_of(view, self._folder(project))
+            return points.one_label(view, found, question, label)
+
     def tasks(self, project: int, tasks: list[int]) -> list[Json]:
         """What is known of these tasks, see `shown`."""
         return shown(self.view(project), self._folder(project), tasks)

@@ -2,12 +2,14 @@
 
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from backend.errors import BadRequest
 from backend.explore.view import STATES, PoolView, asked, of_question
 from backend.interface.questions import Question
 from backend.types import Json
@@ -22,6 +24,9 @@ CELLS = 100_000_000
 """At most this many probabilities are computed for a map: with thousands of labels it shows fewer
 tasks, but never fewer than LEAST_POINTS."""
 LEAST_POINTS = 5_000
+
+MOST_ANSWERS = 1_000
+"""Of a question, that the page offers to colour the map by."""
 
 SCALE = 65_535
 """Positions are whole numbers up to this: enough for any screen, and half the bytes of floats."""
@@ -97,6 +102,7 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
         "question": question.from_name,
         "questions": list(view.config.asked),
         "labels": [question.of_label[name] for name in names],
+        "answers": list(question.answers[:MOST_ANSWERS]),
         "states": list(STATES),
         "ids": _packed(view.ids[points.places], "<i4"),
         "xy": _packed(xy, "<u2"),
@@ -113,6 +119,48 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
     }
 
 
+def one_label(view: PoolView, points: Points, question_name: str, label: str) -> Json:
+    """What is known of one answer of a question. Raises BadRequest for one that there is not.
+
+    Columns as in `as_json`: ids; probability (uint8: the model's, 255 for 1; 0 where it does not
+    know the answer); given (uint8: 1 where people gave the answer, 2 where they gave others only, 0
+    where they did not answer the question).
+    """
+    question = asked(view.config, question_name)
+    name = next((name for name, answer in question.of_label.items() if answer == label), None)
+    if name is None:
+        raise BadRequest(
+            f"{question} has no answer {label[:50]!r}: it may have been renamed. Load the page "
+            "again and choose another"
+        )
+    probability = np.zeros(len(points), np.float32)
+    head = None if view.head is None else of_question(view.head, question)
+    if head is not None and name in head.labels:
+        with threadpool_limits(limits=1):
+            for part in _parts(len(points), len(head.labels)):
+                probs = head.probs(view.vectors[points.places[part]])
+                probability[part] = probs[:, head.labels.index(name)]
+    mine = set(question.labels)
+    given = {
+        task: 1 if name in labels else 2
+        for task in view.labelling.answers
+        for labels in [view.given(task)]
+        if not mine.isdisjoint(labels)
+    }
+    tasks = view.ids[points.places].tolist()
+    return {
+        "ids": _packed(view.ids[points.places], "<i4"),
+        "probability": _packed((255 * probability).round(), "u1"),
+        "given": _packed(np.array([given.get(task, 0) for task in tasks]), "u1"),
+    }
+
+
+def _parts(count: int, labels: int) -> Iterator[slice]:
+    """So many points at a time that their probabilities need little memory."""
+    step = max(1, (1 << 22) // labels)
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
 def _said(view: PoolView, points: Points, question: Question) -> tuple[Ints, Floats]:
     """The label that the model gives each point (n,), as an index of the question's labels, NONE
     where it gives none; and how sure it is, in [0, 1]."""
@@ -122,9 +170,7 @@ def _said(view: PoolView, points: Points, question: Question) -> tuple[Ints, Flo
         return said, sure
     place_of = {label: place for place, label in enumerate(question.labels)}
     columns = np.array([place_of[label] for label in head.labels])
-    step = max(1, (1 << 22) // len(head.labels))
-    for start in range(0, len(points), step):
-        part = slice(start, start + step)
+    for part in _parts(len(points), len(head.labels)):
         probs = head.probs(view.vectors[points.places[part]])
         answers = head.answers(probs)
         best = columns[np.where(answers, probs, -1.0).argmax(axis=1)]

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from backend.explore.thumbnail import READERS
 from backend.explore.view import STATES, PoolView
 from backend.interface.content import Parts
+from backend.interface.questions import labels_in
+from backend.mirror.copied import ALONE
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.types import Json
@@ -25,7 +29,8 @@ MOST_TASKS = 200
 def shown(view: PoolView, folder: Path, tasks: Sequence[int]) -> list[Json]:
     """The first MOST_TASKS of these tasks that have a vector, each with `task`, `text`, `pictures`
     (the places in the layout of what has a picture), `state`, `given` (what people say), `said`
-    (what the model says: pairs of label and probability, the likeliest first) and `audit`."""
+    (what the model says: pairs of label and probability, the likeliest first), `audit`, and what
+    `_copies` says."""
     places = view.places(tasks)[:MOST_TASKS]
     ids = view.ids[places].tolist()
     with closing(Pool(folder / MIRROR)) as pool:
@@ -40,10 +45,27 @@ def shown(view: PoolView, folder: Path, tasks: Sequence[int]) -> list[Json]:
             "state": STATES[states[row]],
             "audit": audits[row],
             "given": view.given(task),
+            **_copies(view, task),
             "said": [] if probs is None else _said(view, probs[row]),
         }
         for row, task in enumerate(ids)
     ]
+
+
+def _copies(view: PoolView, task: int) -> Json:
+    """`copies`: how many near copies the task has; `like`: the task whose answer is proposed for it
+    for that reason, and `proposed`: that answer; None and [] where nothing is."""
+    copied = view.labelling.copied
+    grouping = copied.grouping
+    row = int(np.searchsorted(grouping.ids, task))
+    group = grouping.groups[row]
+    proposal = copied.of_tasks([task]).get(task)
+    is_other = proposal is not None and proposal.task != task
+    return {
+        "copies": 0 if group == ALONE else int((grouping.groups == group).sum()) - 1,
+        "like": proposal.task if proposal is not None and is_other else None,
+        "proposed": list(labels_in(proposal.answer)) if proposal is not None and is_other else [],
+    }
 
 
 def pictured(view: PoolView, parts: Parts) -> list[int]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.errors import BadRequest, NotConnected
 from backend.interface.questions import LabelConfig, Question, labels_in
+from backend.mirror.copied import copied_in
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
@@ -33,8 +34,15 @@ NOTHING_YET = (
 Encoded = Callable[[str], Floats]
 """Words -> their vector (d,), by the encoder of the served version."""
 
-OPEN, LABELLED, AUDIT, SKIPPED, FINISHED = range(5)
-STATES = ("open", "labelled", "audit label", "skipped or undecided", "labelled by the model")
+OPEN, LABELLED, AUDIT, SKIPPED, FINISHED, COUNTED = range(6)
+STATES = (
+    "open",
+    "labelled",
+    "audit label",
+    "skipped or undecided",
+    "labelled by the model",
+    "counts like its near copy",
+)
 """What a task is, by its number in `PoolView.states`."""
 
 
@@ -81,6 +89,7 @@ class PoolView:
         found[labelled] = LABELLED
         found[labelled & self.are_audits] = AUDIT
         found[np.isin(self.ids, known.finished)] = FINISHED
+        found[np.isin(self.ids, known.counted)] = COUNTED
         return found
 
     @cached_property
@@ -120,6 +129,8 @@ def viewed(served: Served | None, folder: Path, settings: Settings) -> PoolView:
     with closing(Pool(folder / MIRROR)) as pool:
         ids, keys = pool.keys(config, settings.seed)
         labelling = pool.labelling(config, settings.empty_is_none)
+    copied = copied_in(folder, labelling)
+    labelling = labelling.with_copies(copied, count=settings.count_copies)
     rows = served.store.vectors(served.version.encoder).rows(keys)
     there = rows >= 0
     if not there.any():

@@ -9,6 +9,7 @@ from backend.dataset.whole import Items, whole_of
 from backend.errors import BackendError
 from backend.finish.files import ITEM, keys_of
 from backend.finish.plan import (
+    About,
     Chosen,
     Left,
     Plan,
@@ -68,8 +69,7 @@ def plan_of_items(
         chosen=chosen,
         config=asked,
         goal=goal,
-        snapshot=whole.snapshot,
-        by_model=whole.by_model,
+        about=About(whole.snapshot, whole.by_model),
         policy=checked_policy(whole.snapshot, chosen.version, pool, settings),
         left=Left(
             unencoded=whole.unencoded,

@@ -3,14 +3,15 @@ tasks, or of a dataset's items, between the model and people. Nothing is read fr
 the labelling interface.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from backend.errors import BackendError
-from backend.interface.questions import LabelConfig
+from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.copied import copied_in
 from backend.mirror.labelling import Labelling
 from backend.mirror.pool import PINNED, Pool
 from backend.project.pin import fitting_version
@@ -72,6 +73,17 @@ class Part:
     standing: Standing
 
 
+@dataclass(frozen=True)
+class About:
+    """What a plan is about: snapshot: with open rows of which something may be written; by_model:
+    which of its rows the model has annotated before: the promise is about these, too; copied: the
+    further tasks that count as labelled, and what people said of a near copy of each."""
+
+    snapshot: Snapshot
+    by_model: Bools
+    copied: Mapping[int, Answer] = field(default_factory=dict)
+
+
 class Plan:
     """What is known before anything is written. The vectors are read when they are needed."""
 
@@ -81,27 +93,29 @@ class Plan:
         chosen: Chosen,
         config: LabelConfig,
         goal: Goal,
-        snapshot: Snapshot,
-        by_model: Bools,
+        about: About,
         policy: Policy,
         left: Left,
         is_of_dataset: bool = False,
     ) -> None:
-        """config: the questions that the head answers; snapshot: with open rows of which something
-        may be written; by_model: which of its rows the model has annotated before: the promise is
-        about these, too; policy: which of the rows are audit tasks; is_of_dataset: whether all this
-        is about the items of a dataset in place of tasks."""
+        """config: the questions that the head answers; policy: which of the rows are audit tasks;
+        is_of_dataset: whether all this is about the items of a dataset in place of tasks."""
+        snapshot, self._copied = about.snapshot, about.copied
         self.chosen, self.config, self.goal = chosen, config, goal
         self.left, self.is_of_dataset = left, is_of_dataset
-        whole = replace(snapshot, open=snapshot.open | by_model)
-        self._vectors, self._writable = snapshot.vectors, np.flatnonzero(snapshot.open)
+        whole = replace(snapshot, open=snapshot.open | about.by_model)
+        is_copied = np.isin(snapshot.ids, np.array(list(self._copied), dtype=np.int64))
+        self.copies = int(is_copied.sum())
+        """How many of `ids` get what people said of a near copy."""
+        writable = np.flatnonzero(snapshot.open | is_copied)
+        self._vectors, self._writable = snapshot.vectors, writable
         self._known = audited_of(whole, chosen.head, policy)
         self.ids: Ints = snapshot.ids[self._writable]
         self.is_audit: Bools = audits_of(whole, policy)[self._writable]
         """Which of them are audit tasks."""
         self.promised_about = int(whole.open.sum())
         """How many tasks the promises and forecasts are about."""
-        self.annotated = self.promised_about - len(self.ids)
+        self.annotated = self.promised_about - int(snapshot.open.sum())
         """How many tasks the model has annotated before."""
         self.audits = len(self._known.audit_lots)
         """Audit labels there are."""
@@ -125,7 +139,17 @@ class Plan:
         head = self.chosen.head
         probs = head.probs(self._vectors[self._writable[places]])
         standing = standing_of(head, probs, self.goal, self.promises)
-        return Part(self.ids[places], probs, standing)
+        part = Part(self.ids[places], probs, standing)
+        self._put_in_copies(part)
+        return part
+
+    def _put_in_copies(self, part: Part) -> None:
+        """What people said of a near copy stands, as surely as if they had said it here."""
+        for row, task in enumerate(part.ids.tolist() if self._copied else []):
+            if task in self._copied:
+                said = [label in self._copied[task] for label in self.chosen.head.labels]
+                part.probs[row] = part.standing.labels[row] = said
+                part.standing.tasks[row] = True
 
     def parts(self, places: Ints) -> Iterator[Part]:
         """The same, a few thousand at a time at most."""
@@ -147,14 +171,21 @@ def plan_of(
     """The plan for a project as its mirror knows it."""
     version, asked = chosen.version, questions_of(chosen, config)
     labelling = pool.labelling(config, settings.empty_is_none)
+    copied = copied_in(store.folder, labelling)
+    labelling = labelling.with_copies(copied, count=settings.count_copies)
+    known = set(chosen.head.labels)
+    counted = {
+        task: proposal.answer
+        for task, proposal in copied.of_tasks(labelling.counted).items()
+        if known.issuperset(proposal.answer) and proposal.answer
+    }
     rows = store.vectors(version.encoder).rows(labelling.keys)
     snapshot = snapshot_of(store, labelling, asked, version.encoder, rows)
     return Plan(
         chosen=chosen,
         config=asked,
         goal=goal,
-        snapshot=snapshot,
-        by_model=np.isin(snapshot.ids, labelling.finished),
+        about=About(snapshot, np.isin(snapshot.ids, labelling.finished), counted),
         policy=checked_policy(snapshot, version, pool, settings),
         left=_left(labelling, rows >= 0, not_answered(config, asked)),
     )

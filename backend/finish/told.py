@@ -15,8 +15,8 @@ share of the open tasks more than the one before."""
 
 def told(plan: Plan, audit_share: float) -> Iterator[str]:
     """The lines of a plan that is made now."""
-    version, of = plan.chosen.version.name, len(plan.ids) + plan.left.tasks
-    stand = int(plan.stands.sum())
+    version, of = plan.chosen.version.name, len(plan.ids) - plan.copies + plan.left.tasks
+    stand = int(plan.stands.sum()) - plan.copies
     goal = plan.goal
     what = "items of the dataset without a label" if plan.is_of_dataset else "open tasks"
     yield (
@@ -25,6 +25,12 @@ def told(plan: Plan, audit_share: float) -> Iterator[str]:
     )
     count = f"{stand:,}" if stand else "none"
     yield f"The model can label {count} of them by itself{_share(stand, of) if stand else ''}"
+    if plan.copies:
+        more = "task counts" if plan.copies == 1 else "tasks count"
+        yield (
+            f"{plan.copies:,} more {more} as labelled, because people labelled a near copy, and "
+            "what they said of it is written"
+        )
     if plan.annotated:
         yield (
             f"{plan.annotated:,} more tasks are annotated by the model already; what is promised "

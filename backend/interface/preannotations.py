@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backend.interface.questions import LabelConfig, Question
+from backend.interface.questions import Answer, LabelConfig, Question
 from backend.types import Json
 from model.heads.deciding import confidence, decisions
 from model.spans.tags import Span
@@ -53,6 +53,16 @@ def results_of(
         for result, region in zip(results, regions, strict=True):
             result.extend([] if region is None else [region])
     return results
+
+
+def results_of_answer(said: Answer, config: LabelConfig) -> list[Json]:
+    """The pre-annotation that says what people said of a whole task."""
+    result = []
+    for question in config.questions:
+        mine = [answer for label, answer in question.of_label.items() if label in said]
+        stated = question.control.stated(mine)
+        result += [_region(question, stated, 1.0)] if stated else []
+    return result
 
 
 def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig
+from backend.mirror.copied import Copied
 from backend.mirror.effort import Effort, Times
 from backend.mirror.votes import Votes, by_people, consensus
 from backend.mirror.weak_labels import WeakSource
@@ -33,7 +34,9 @@ class Labelling:
     annotations took; finished (f,): ids of the tasks that nobody but the model has annotated, which
     are neither open nor labelled; tickets (n,): the numbers by which the tasks are drawn at random;
     None: their ids; picked (p,): ids of the tasks that people asked for, in the order in which they
-    are asked, those that are labelled by now included."""
+    are asked, those that are labelled by now included; copied: near copies among the tasks;
+    counted (g,): ids of the tasks that nobody annotated and that count as labelled like a copy of
+    theirs, which are neither open nor learnt from."""
 
     ids: Ints
     keys: Ints
@@ -54,6 +57,16 @@ class Labelling:
     finished: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     tickets: Ints | None = None
     picked: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    copied: Copied = field(default_factory=Copied)
+    counted: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def with_copies(self, copied: Copied, *, count: bool) -> "Labelling":
+        """The same where near copies are known; `count`: what people said of a task counts for its
+        copies, which are not open any more."""
+        if not count:
+            return replace(self, copied=copied)
+        counts = self.open & copied.proposed
+        return replace(self, copied=copied, open=self.open & ~counts, counted=self.ids[counts])
 
     @property
     def drawn_by(self) -> Ints:

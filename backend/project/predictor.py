@@ -2,13 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backend.errors import BackendError, BadRequest, explained
-from backend.interface.content import Parts, parts_of
-from backend.interface.preannotations import demand_score
+from backend.interface.content import Parts, key_of, parts_of
+from backend.interface.preannotations import demand_score, results_of_answer
+from backend.interface.questions import LabelConfig
 from backend.project.status import Served
 from backend.project.unit import Said
 from backend.project.units import unit_of
@@ -18,6 +21,7 @@ from model.storage.store import Store
 from model.types import EncoderSpec
 
 if TYPE_CHECKING:  # it imports transformers, 4 s and 120 MB that most servers never need
+    from backend.mirror.copied import Copied
     from model.encoders.joint import JointEncoder
     from model.types import Floats
 
@@ -44,13 +48,16 @@ class Predictor:
         self._loaded: tuple[EncoderSpec, Path | None] | None = None
         self._encoder: JointEncoder | None = None
 
-    def predict(self, served: Served, tasks: Sequence[Json]) -> list[Json]:
-        """One prediction a task, in the tasks' order; without result where there is nothing to read
-        or no head yet, and where a text has no vector and too many wait to be encoded. Their scores
-        lie in [0.5, 1], so that none jumps the queue."""
+    def predict(
+        self, served: Served, tasks: Sequence[Json], copied: "Copied | None" = None
+    ) -> list[Json]:
+        """One prediction a task, in the tasks' order: what people said of a near copy, else what
+        the model says; without result where there is nothing to read or no head yet, and where a
+        text has no vector and too many wait to be encoded. Their scores lie in [0.5, 1], so that
+        none jumps the queue."""
         may_encode = self._places.acquire(blocking=False)
         try:
-            said = self._said(served, tasks, may_encode)
+            said = self._said(served, tasks, copied, may_encode)
         finally:
             if may_encode:
                 self._places.release()
@@ -78,12 +85,16 @@ class Predictor:
         finally:
             self._places.release()
 
-    def _said(self, served: Served, tasks: Sequence[Json], may_encode: bool) -> dict[int, Said]:
+    def _said(
+        self, served: Served, tasks: Sequence[Json], copied: "Copied | None", may_encode: bool
+    ) -> dict[int, Said]:
         shown = [parts_of(task.get("data"), served.config) for task in tasks]
         readable = {place: parts for place, parts in enumerate(shown) if parts is not None}
+        by_people = {} if copied is None else _of_copies(readable, copied, served.config)
+        readable = {place: readable[place] for place in readable.keys() - by_people.keys()}
         version = served.version
         if version.head is None or not readable:
-            return {}
+            return by_people
 
         def encode(shown: Sequence[Parts]) -> Any:
             with self._encoding:
@@ -97,7 +108,7 @@ class Predictor:
                 len(readable) - len(said),
                 len(tasks),
             )
-        return said
+        return by_people | said
 
     def _loaded_encoder(self, store: Store, number: int) -> "JointEncoder":
         from model.encoders.joint import JointEncoder  # noqa: PLC0415 (see above)
@@ -108,6 +119,19 @@ class Predictor:
             self._encoder = JointEncoder(*wanted)
             self._loaded = wanted
         return self._encoder
+
+
+def _of_copies(
+    shown: Mapping[int, Parts], copied: "Copied", config: LabelConfig
+) -> dict[int, Said]:
+    """What people said of near copies of what is shown, by the same places."""
+    keys = np.array([key_of(parts) for parts in shown.values()], dtype=np.int64)
+    proposals = zip(shown, copied.of_keys(keys), strict=True)
+    return {
+        place: (results_of_answer(proposal.answer, config), 1.0)
+        for place, proposal in proposals
+        if proposal is not None
+    }
 
 
 def _vector_of(encoder: "JointEncoder", words: str) -> "Floats":

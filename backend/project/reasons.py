@@ -20,6 +20,7 @@ SENTENCES = {
     "certify": "to prove what the model may label",
     "audit": "audit task, drawn at random",
     "random": "drawn at random, because the model still knows little",
+    "copy": "a near copy of another task",
     "unranked": "not encoded yet",
 }
 """Why a task is asked for -> the same in words, where nothing more is known."""

@@ -14,7 +14,7 @@ from functools import partial
 
 import numpy as np
 
-from backend.interface.preannotations import shortlist_score
+from backend.interface.preannotations import results_of_answer, shortlist_score
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
@@ -82,6 +82,10 @@ class FastRounds:
         self._store.save_version(version)
         results = learnt.results(partial(least_confidence, version))
         of_task = dict(zip(learnt.ids[learnt.outcome.rows].tolist(), results, strict=True))
+        of_task |= {
+            task: results_of_answer(proposal.answer, self._config)
+            for task, proposal in labelling.copied.of_tasks(asked.tasks).items()
+        }
         predictions = predictions_of(version, of_task)
         sample = learnt.ids[learnt.sample]
         return Round(version, predictions, asked.unranked, sample, learnt.answers)

@@ -277,11 +277,12 @@ class Service:
 
     def predict(self, project: int, tasks: list[Json]) -> list[Json]:
         """One prediction a task; without results while the project has no version yet."""
-        served = self.loop(project).served
+        loop = self.loop(project)
+        served = loop.served
         if served is None:
             score = demand_score(0.0)
             return [{"result": [], "score": score, "model_version": NOTHING_SERVED} for _ in tasks]
-        return self._predictor.predict(served, tasks)
+        return self._predictor.predict(served, tasks, loop.status.copied)
 
     def encoded(self, served: "Served", words: str) -> "Floats":
         """The vector (d,) of some words, by the encoder of this version. Raises BadRequest for

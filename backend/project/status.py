@@ -11,6 +11,7 @@ from backend.words import roughly
 
 if TYPE_CHECKING:  # they import the learning libraries
     from backend.interface.questions import LabelConfig
+    from backend.mirror.copied import Copied
     from model.storage.facts import VersionFacts
     from model.storage.store import Store, Version
 
@@ -122,7 +123,8 @@ class Status:
     status page alone; beginning: what the project took over from an earlier one, in sentences, or
     ""; certifying: how the proof of what the model may label goes on, or how it ended, or "";
     is_certifying: whether it goes on; dataset: None without one; config: None before the labelling
-    interface was read.
+    interface was read; copied: near copies among the tasks; counted: how many tasks count as
+    labelled because a copy of theirs is.
     """
 
     served: Served | None = None
@@ -140,6 +142,8 @@ class Status:
     dataset: DatasetStatus | None = None
     config: "LabelConfig | None" = None
     people: Mapping[int, str] = field(default_factory=dict, repr=False)
+    copied: "Copied | None" = field(default=None, repr=False)
+    counted: int = 0
 
 
 def what_is_left(facts: "VersionFacts") -> str:

@@ -24,6 +24,7 @@ from backend.project.history import History
 from backend.project.item_training import ItemTraining
 from backend.project.loop import Hint
 from backend.project.map_drawing import MapDrawing
+from backend.project.near_copies import NearCopies
 from backend.project.opening import opened_mirror
 from backend.project.people import names_of, people_in
 from backend.project.pin import pinned_version
@@ -87,6 +88,7 @@ class Turns:
         asking = ItemTraining(context, self._store, self._training)
         self._feed = Feed(context, self._store, self._pool, self._studio, asking)
         self._map = MapDrawing(context, self._store, self._pool, self._training)
+        self._copies = NearCopies(self._store, self._pool, self._training)
         self._status = replace(context.status, studio_address=address)
         self._mend()
         if context.status.served is None and not context.trainer.is_busy_with(self._project):
@@ -134,7 +136,13 @@ class Turns:
         labelling = self._labelling(config)
         lost = not_learnt(labelling)
         log_new_reasons(self._project, self._status.not_learnt, lost)
-        self._status = replace(self._status, open_tasks=labelling.open_tasks, not_learnt=lost)
+        self._status = replace(
+            self._status,
+            open_tasks=labelling.open_tasks,
+            not_learnt=lost,
+            copied=labelling.copied,
+            counted=len(labelling.counted),
+        )
         pinned = pinned_version(self._pool, self._store, config)
         self._elsewhere = certification.said_elsewhere(self._context.folder)
         if not self._elsewhere:  # at once, or the page speaks of a dataset that was taken away
@@ -171,6 +179,8 @@ class Turns:
         """What people have labelled, and what others say."""
         settings = self._settings
         found = self._pool.labelling(config, settings.empty_is_none)
+        copied = self._copies.of(found, config)
+        found = found.with_copies(copied, count=settings.count_copies)
         weak = self._pool.weak_sources(config, settings.weak_fields, settings.empty_is_none)
         return replace(found, weak=weak)
 
@@ -320,6 +330,7 @@ class Turns:
             log.warning("project %d: %s", self._project, nothing)
         self._status = replace(self._status, unreadable=unreadable, nothing_shown=nothing)
         covered = self._training.request_vectors(encoder, keys)
+        self._copies.request(encoder, config, keys)
         names = self._training.names_known(encoder)
         name = pinned.name if pinned else None
         return Ranked(

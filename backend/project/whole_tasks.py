@@ -96,6 +96,7 @@ def snapshot_of(
     """The part of the pool that has vectors, as arrays, and the names of the labels. rows (n,): of
     the labelling's tasks in the store of vectors, -1 where there is none."""
     vectors, has_vector = store.vectors(encoder), rows >= 0
+    groups = labelling.copied.grouping.groups
     ids = labelling.ids[has_vector]
     answered = np.flatnonzero(np.isin(ids, list(labelling.answers)))
     answers = [labelling.answers[task] for task in ids[answered].tolist()]
@@ -112,4 +113,5 @@ def snapshot_of(
         certified=np.isin(ids, labelling.certified) if len(labelling.certified) else None,
         tickets=None if labelling.tickets is None else labelling.tickets[has_vector],
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
+        copies=groups[has_vector] if len(groups) and (groups >= 0).any() else None,
     )

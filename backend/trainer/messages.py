@@ -18,7 +18,18 @@ from model.dataset.engine import Cluster
 from model.types import EncoderSpec
 
 JobKind = Literal[
-    "base", "embed", "judge", "tune", "review", "draw", "encode", "rank", "cover", "take", "select"
+    "base",
+    "embed",
+    "judge",
+    "tune",
+    "review",
+    "draw",
+    "copies",
+    "encode",
+    "rank",
+    "cover",
+    "take",
+    "select",
 ]
 
 
@@ -108,6 +119,14 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class FindCopies:
+    """Look for near copies in the pool, also by the vectors of `encoder` if that was not tuned."""
+
+    subject: Subject
+    encoder: int
+
+
+@dataclass(frozen=True)
 class EncodeItems:
     """Encode the items of the project's dataset that have no vector by `encoder` yet, here or on a
     cluster."""
@@ -172,7 +191,7 @@ class SelectArrivals:
 
 
 AboutItems = EncodeItems | RankItems | CoverItems | TakeIn | SelectArrivals
-Request = AddBase | Embed | Judge | Tune | Review | Draw | AboutItems
+Request = AddBase | Embed | Judge | Tune | Review | Draw | FindCopies | AboutItems
 KINDS: dict[JobKind, type[Request]] = {
     "base": AddBase,
     "embed": Embed,
@@ -180,6 +199,7 @@ KINDS: dict[JobKind, type[Request]] = {
     "tune": Tune,
     "review": Review,
     "draw": Draw,
+    "copies": FindCopies,
     "encode": EncodeItems,
     "rank": RankItems,
     "cover": CoverItems,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from model.choosing.audit import by_lot, interleave, mix
+from model.choosing.copies import held_back
 from model.choosing.guard import FIRST_LABELS, FIRST_SHARE, random_share
 from model.choosing.strategies import STRATEGIES, Strategy
 from model.choosing.synthesis import boundary_points
@@ -45,11 +46,13 @@ ROW_BY_ROW = {"probs", "targets", "nearness"}
 @dataclass(frozen=True)
 class Chosen:
     """rows (k,): to ask for, ask-first order; share: of them, audit tasks not counted, that the
-    guard put in; drawn (k,): which of them were drawn at random, without audit tasks."""
+    guard put in; drawn (k,): which of them were drawn at random, without audit tasks; copies (k,):
+    which of them are near copies of others, and come last."""
 
     rows: Ints
     share: float
     drawn: Bools
+    copies: Bools
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,20 @@ class Choice:
         """The rows to ask for, at most `policy.size`."""
         policy, answered = self.policy, len(self.snapshot.answered)
         rng = np.random.default_rng([policy.seed, answered])
-        candidates = np.flatnonzero(self.snapshot.open & ~self.audits)
+        snapshot = self.snapshot
+        held = held_back(snapshot.copies, snapshot.open, snapshot.answered, self.audits)
+        candidates = np.flatnonzero(snapshot.open & ~self.audits & ~held)
         best, share = self._of_strategy(candidates, rng), self.guarded_share()
         chosen = best
         if share:
             chosen = mix(best, self._by_lot(candidates), share, policy.size, rng)
         is_drawn = policy.strategy == "random"
         drawn = chosen if is_drawn else _put_in(best, chosen)
-        reserve = self._by_lot(np.flatnonzero(self.snapshot.open & self.audits))
+        reserve = self._by_lot(np.flatnonzero(snapshot.open & self.audits))
         rows = interleave(chosen, reserve, policy.audit_share, answered, policy.size)
-        return Chosen(rows, share, np.isin(rows, drawn))
+        if len(rows) < policy.size and held.any():
+            rows = np.concatenate([rows, self._by_lot(np.flatnonzero(held))])[: policy.size]
+        return Chosen(rows, share, np.isin(rows, drawn), held[rows])
 
     def priorities(self, rows: Ints) -> Floats:
         """How much a label of each of these rows would teach, (n,), as far as each row shows by

@@ -10,10 +10,10 @@ import numpy as np
 from model.choosing.choice import Chosen
 from model.types import Bools, Ints
 
-Why = Literal["picked", "certify", "audit", "random", "model", "unranked"]
+Why = Literal["picked", "certify", "audit", "random", "model", "copy", "unranked"]
 """Why a task is asked for: somebody asked for it; it helps to prove what the model may label; it is
-an audit task; it was drawn at random in place of the strategy's choice; the strategy chose it; it
-has no vector yet."""
+an audit task; it was drawn at random in place of the strategy's choice; the strategy chose it; all
+others but near copies are asked for before it; it has no vector yet."""
 
 EXPLAINED = 20
 """Of so many of the first tasks it is kept why they are asked for."""
@@ -59,10 +59,13 @@ def order_of(
 
 def _reasons(rows: Ints, picked: int, first: int, chosen: Chosen, audits: Bools) -> Iterator[Why]:
     drawn = set(chosen.rows[chosen.drawn].tolist())
+    copies = set(chosen.rows[chosen.copies].tolist())
     for place, row in enumerate(rows.tolist()):
         if place < first:
             yield "picked" if place < picked else "certify"
         elif audits[row]:
             yield "audit"
+        elif row in copies:
+            yield "copy"
         else:
             yield "random" if row in drawn else "model"

@@ -30,6 +30,7 @@ from backend.types import Json
 from backend.web.wire import install
 from model.heads.head import Head
 from model.mapping.regions import Region
+from model.storage.copies import Copies, save_copies
 from model.storage.facts import VersionFacts
 from model.storage.maps import Map, save_map
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
@@ -393,3 +394,33 @@ def test_those_who_look_leave_threads_for_others(folder: Path, loop: ProjectLoop
             explorer.map(7, "")
         assert explorer.tasks(7, [11])[0]["task"] == 11, "what is quick is always answered"
     assert not explorer.map(7, "")["regions"]
+
+
+def test_what_is_known_of_one_label(client: FlaskClient) -> None:
+    found = client.get("/status/7/label.json?question=label&label=Dog").get_json()
+    assert numbers(found["ids"], "<i4") == [11, 12, 13, 14, 15]
+    assert numbers(found["given"], "u1") == [2, 0, 1, 0, 0], "nobody answered the skipped one"
+    dog = 1 / (np.exp(4) + 1 + np.exp(-4)), np.exp(4) / (np.exp(4) + 1 + np.exp(-4))
+    probability = numbers(found["probability"], "u1")
+    assert [probability[0], probability[2]] == [round(255 * one) for one in dog]
+    assert client.get("/status/7/map.json").get_json()["answers"] == ["Cat", "Dog", "Cow"]
+
+
+def test_a_label_that_there_is_not(client: FlaskClient) -> None:
+    for query in ("", "?label=Bird", "?question=label&label=" + "x" * 1000):
+        answer = client.get(f"/status/7/label.json{query}")
+        assert answer.status_code == 400
+        assert "has no answer" in answer.get_json()["error"]
+
+
+def test_what_is_known_of_near_copies(client: FlaskClient, served: Served, folder: Path) -> None:
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        _, keys = pool.keys(served.config, 0)
+    members = np.sort(keys[[0, 1, 3]])
+    save_copies(folder, Copies(members, np.full(3, keys[0])))
+    found = client.get("/status/7/tasks.json?ids=11,12,13").get_json()["tasks"]
+    assert [(one["copies"], one["like"], one["proposed"]) for one in found] == [
+        (2, None, []),
+        (2, 11, ["Cat"]),
+        (0, None, []),
+    ]

@@ -39,6 +39,7 @@ WITH_NAMES = {
     "/status/<int:project>/rollback/<version>": "/status/7/rollback/0.1",
     "/status/<int:project>/search.json": "/status/7/search.json",
     "/status/<int:project>/tab": "/status/7/tab",
+    "/status/<int:project>/label.json": "/status/7/label.json",
     "/status/<int:project>/tasks.json": "/status/7/tasks.json",
 }
 """Routes with names in them, and an example of each."""

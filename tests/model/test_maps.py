@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from model.mapping.regions import Region
-from model.storage.maps import FACTS, FILE, FORMAT, Map, load_map, save_map
+from model.storage.arrays_file import FACTS
+from model.storage.maps import FILE, FORMAT, Map, load_map, save_map
 
 MADE = Map(
     keys=np.array([-5, 2**62, 7], np.int64),

@@ -17,7 +17,12 @@ from tests.model.test_learner import open_rows, random_pool, two_sides
 from tests.model.test_span_learner import pool
 
 AUDITS = np.isin(np.arange(20), [7, 17])
-CHOSEN = Chosen(np.array([3, 7, 4, 5, 6]), 0.5, np.array([False, False, True, False, False]))
+CHOSEN = Chosen(
+    np.array([3, 7, 4, 5, 6]),
+    0.5,
+    np.array([False, False, True, False, False]),
+    np.zeros(5, np.bool_),
+)
 
 
 def rows(*which: int) -> Ints:
@@ -61,7 +66,7 @@ def test_without_either_the_order_is_the_strategys() -> None:
 
 def test_only_of_the_first_tasks_it_is_kept_why() -> None:
     many = np.arange(50)
-    order = order_of(Chosen(many, 0.0, many < 0), many < 0, 50)
+    order = order_of(Chosen(many, 0.0, many < 0, many < 0), many < 0, 50)
     assert order.why == ("model",) * EXPLAINED
 
 

@@ -26,6 +26,12 @@ def map_points(project: int) -> Response:
     return jsonify(_explorer().map(project, request.args.get("question", "")))
 
 
+@looking.get("/status/<int:project>/label.json")
+def one_label(project: int) -> Response:
+    question, label = request.args.get("question", ""), request.args.get("label", "")
+    return jsonify(_explorer().label(project, question, label))
+
+
 @looking.get("/status/<int:project>/tasks.json")
 def tasks(project: int) -> Response:
     return jsonify(tasks=_explorer().tasks(project, ids_in(request.args.get("ids", ""))))

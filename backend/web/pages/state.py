@@ -14,6 +14,7 @@ from backend.project.progress import Activity
 from backend.project.service import Service
 from backend.project.status import DatasetStatus, Served, Status, what_is_left
 from backend.types import Json
+from backend.web.pages.copies import copies_of
 from model.measuring.stopping import DEFAULT_METRIC
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ DOING = {
     "tune": "Fine-tuning",
     "review": "Labels are being reviewed",
     "draw": "The map of the pool is being drawn",
+    "copies": "Near copies are being looked for",
     "encode": "The dataset is being encoded",
     "rank": "The dataset is being ranked",
     "take": "Items that arrived are being added to the dataset",
@@ -58,10 +60,10 @@ def state_of(loop: ProjectLoop) -> Json:
     sentences, or None; certifying: how the proof of what the model may label goes on, or how it
     ended, or None; is_certifying: whether it goes on; dataset: the pool outside of Label Studio, or
     None; coverage: the share of the open tasks, or of the dataset's items, that the model can label
-    by itself, or None; trouble: what is wrong and how to fix it, or None; training_trouble: why
-    the trainer's last job failed, or None; reading: the share of the tasks that has been read while
-    they are read from Label Studio for the first time, or None; activity: what the trainer is
-    doing, with the share that is done, or None.
+    by itself, or None; near_copies: see `copies_of`; trouble: what is wrong and how to fix it, or
+    None; training_trouble: why the trainer's last job failed, or None; reading: the share of the
+    tasks that has been read while they are read from Label Studio for the first time, or None;
+    activity: what the trainer is doing, with the share that is done, or None.
     """
     status, activity = loop.status, loop.progress.activity
     served, unreadable = status.served, status.unreadable
@@ -84,6 +86,7 @@ def state_of(loop: ProjectLoop) -> Json:
         "dataset": _dataset(status.dataset),
         "is_certifying": status.is_certifying,
         "coverage": _coverage(status),
+        "near_copies": copies_of(status),
         "sentence": sentence_of(served, activity, status.reading),
         "trouble": loop.trouble,
         "training_trouble": loop.progress.trouble,
