@@ -4,6 +4,7 @@ cost where they are not known?
     python -m tests.benchmarks.copies agreement TRAIN.jsonl.gz ... [--encoder NAME]
     python -m tests.benchmarks.copies cost [--points 100000]
     python -m tests.benchmarks.copies labels TRAIN.jsonl.gz ... [--encoder NAME]
+    python -m tests.benchmarks.copies pictures PICTURES.tar --encoder FOLDER
 
 `agreement`: of at most 5,000 texts of each set, all pairs that are equal after cleaning, and all
 pairs whose cosine falls into each range: how many there are, which share of them has exactly the
@@ -12,22 +13,28 @@ memory for made vectors of which a fifth are near copies, and the share of their
 found. `labels`: of a pool of 200 texts, each in six forms, how many different texts are among the
 first labels in the default order, and how well the head does on the rest of the set (micro-F1),
 with copies that are known and with copies that are not; means of SEEDS draws and their standard
-errors. Prints a JSON line each.
+errors. `pictures`: of 600 pictures and copies of 40 of them in each of four forms, the share of the
+copies whose cosine with the original is at least NEAR, and the highest cosine of two others. Prints
+a JSON line each.
 """
 
+import io
 import json
+import tarfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from model.choosing.copies import NEAR, cleaned, near_pairs
 from model.corpus import Corpus, read
+from model.encoders.images import ImageEncoder
 from model.encoders.text import BUNDLED, TextEncoder
 from model.heads.head import Head, centred
 from model.learner import DEFAULT_STRATEGY, fast_round
@@ -39,6 +46,7 @@ TEXTS, TOKENS = 5_000, 128
 RANGES = (0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.99, 1.01)
 DIMENSION, COPIED = 384, 0.2
 SEEDS, COPIED_TEXTS, TESTED, STEP, MOST = 5, 200, 1_000, 25, 100
+PICTURES, COPIED_PICTURES = 600, 40
 COUNTS = range(STEP, MOST + 1, STEP)
 
 
@@ -161,18 +169,59 @@ def labels_needed(path: Path, encoder: str) -> dict[str, object]:
     return rows
 
 
+def compressed(picture: Image.Image) -> Image.Image:
+    packed = io.BytesIO()
+    picture.save(packed, "JPEG", quality=60)
+    return Image.open(packed).convert("RGB")
+
+
+def cropped(picture: Image.Image) -> Image.Image:
+    width, height = picture.size
+    return picture.crop((1, 1, width - 1, height - 1)).resize((width, height))
+
+
+PICTURE_FORMS: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "resized": lambda one: one.resize((2 * one.width, 2 * one.height)),
+    "compressed": compressed,
+    "cropped": cropped,
+    "mirrored": ImageOps.mirror,
+}
+
+
+def pictures(path: Path, encoder: str) -> dict[str, object]:
+    with tarfile.open(path) as archive:
+        members = sorted((one for one in archive if one.isfile()), key=lambda one: one.name)
+        chosen = np.random.default_rng(0).permutation(len(members))[:PICTURES]
+        files = [archive.extractfile(members[row]) for row in chosen.tolist()]
+        shown = [Image.open(file).convert("RGB") for file in files if file is not None]
+    copied = shown[:COPIED_PICTURES]
+    copies = [make(one) for make in PICTURE_FORMS.values() for one in copied]
+    vectors = ImageEncoder(encoder).encode([*shown, *copies])
+    directions = centred(vectors, pool_centre(vectors, 0))
+    cosines = directions @ directions[: len(shown)].T
+    found: dict[str, object] = {"pictures": len(shown)}
+    for place, name in enumerate(PICTURE_FORMS):
+        first = len(shown) + place * len(copied)
+        mine = np.diagonal(cosines[first : first + len(copied)])
+        found[name] = [round(float((mine >= NEAR).mean()), 3), round(float(np.median(mine)), 3)]
+    found["others"] = round(float(np.triu(cosines[: len(shown)], 1).max()), 3)
+    return found
+
+
+MEASURED = {"agreement": agreement, "labels": labels_needed, "pictures": pictures}
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("agreement", "cost", "labels"))
+    parser.add_argument("what", choices=("cost", *MEASURED))
     parser.add_argument("corpora", type=Path, nargs="*")
     parser.add_argument("--encoder", default=BUNDLED)
     parser.add_argument("--points", type=int, default=100_000)
     arguments = parser.parse_args()
     if arguments.what == "cost":
         print(json.dumps(cost(arguments.points)), flush=True)
-    measured = labels_needed if arguments.what == "labels" else agreement
     for path in arguments.corpora:
-        print(json.dumps(measured(path, arguments.encoder)), flush=True)
+        print(json.dumps(MEASURED[arguments.what](path, arguments.encoder)), flush=True)
 
 
 if __name__ == "__main__":
