@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
 from backend.explore.thumbnail import READERS
 from backend.explore.view import STATES, PoolView
 from backend.interface.content import Parts
 from backend.interface.questions import labels_in
-from backend.mirror.copied import ALONE
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.types import Json
@@ -56,13 +53,11 @@ def _copies(view: PoolView, task: int) -> Json:
     """`copies`: how many near copies the task has; `like`: the task whose answer is proposed for it
     for that reason, and `proposed`: that answer; None and [] where nothing is."""
     copied = view.labelling.copied
-    grouping = copied.grouping
-    row = int(np.searchsorted(grouping.ids, task))
-    group = grouping.groups[row]
+    (row,) = copied.grouping.rows([task]).tolist()
     proposal = copied.of_tasks([task]).get(task)
     is_other = proposal is not None and proposal.task != task
     return {
-        "copies": 0 if group == ALONE else int((grouping.groups == group).sum()) - 1,
+        "copies": copied.grouping.size(row) - 1,
         "like": proposal.task if proposal is not None and is_other else None,
         "proposed": list(labels_in(proposal.answer)) if proposal is not None and is_other else [],
     }

@@ -45,11 +45,31 @@ class Grouping:
         return self.copies.groups(self.keys)
 
     @cached_property
+    def _counted(self) -> tuple[Ints, Ints]:
+        """The number of each task's group (n,), and how many tasks each group has."""
+        _, numbers, counts = np.unique(self.leaders, return_inverse=True, return_counts=True)
+        return numbers, counts
+
+    @cached_property
     def groups(self) -> Ints:
         """The number (n,) of each task's group, ALONE for what has no copy."""
-        _, numbers, counts = np.unique(self.leaders, return_inverse=True, return_counts=True)
+        numbers, counts = self._counted
         found: Ints = np.where(counts[numbers] > 1, numbers, ALONE)
         return found
+
+    def rows(self, tasks: Ints | Sequence[int]) -> Ints:
+        """Where these tasks are among `ids`, without those that are not, in their order."""
+        wanted = np.asarray(tasks, dtype=np.int64)
+        if len(self.ids) == 0:
+            return wanted[:0]
+        found = np.searchsorted(self.ids, wanted).clip(max=len(self.ids) - 1)
+        here: Ints = found[self.ids[found] == wanted]
+        return here
+
+    def size(self, row: int) -> int:
+        """How many tasks there are in the group of the task in this row."""
+        numbers, counts = self._counted
+        return int(counts[numbers[row]])
 
     @cached_property
     def tasks(self) -> int:
@@ -110,11 +130,13 @@ class Copied:
     def of_tasks(self, tasks: Ints | Sequence[int]) -> dict[int, Proposal]:
         """What is proposed for these tasks, without those for which nothing is."""
         grouping = self.grouping
-        rows = np.flatnonzero(np.isin(grouping.ids, tasks) & self.proposed)
+        rows = grouping.rows(tasks)
+        rows = rows[grouping.groups[rows] != ALONE]
         leaders = grouping.leaders[rows].tolist()
         return {
             task: self.proposals[leader]
             for task, leader in zip(grouping.ids[rows].tolist(), leaders, strict=True)
+            if leader in self.proposals
         }
 
 

@@ -62,10 +62,10 @@ class Labelling:
 
     def with_copies(self, copied: Copied, *, count: bool) -> "Labelling":
         """The same where near copies are known; `count`: what people said of a task counts for its
-        copies, which are not open any more."""
+        copies, which are not open any more unless people asked for them."""
         if not count:
             return replace(self, copied=copied)
-        counts = self.open & copied.proposed
+        counts = self.open & copied.proposed & ~np.isin(self.ids, self.picked)
         return replace(self, copied=copied, open=self.open & ~counts, counted=self.ids[counts])
 
     @property

@@ -199,6 +199,8 @@ def test_copies_count_where_that_is_wanted(project: Project) -> None:
     counted = labelling.with_copies(copied, count=True)
     assert (counted.open_tasks, counted.counted.tolist()) == (3, [12])
     assert counted.answers == labelling.answers, "nothing is learnt from it"
+    asked_for = replace(labelling, picked=np.array([12])).with_copies(copied, count=True)
+    assert (asked_for.open_tasks, asked_for.counted.tolist()) == (4, [])
 
 
 def test_an_answer_as_a_pre_annotation() -> None:
