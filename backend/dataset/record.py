@@ -15,7 +15,7 @@ shortlist.json         the items to import next
 import json
 import os
 import shutil
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,7 @@ def _written_tickets(project: Path) -> Ints | None:
 def reads_of(config: LabelConfig) -> str:
     """Identifies what is read of each item: the columns that the labelling interface shows, and
     how."""
-    return json.dumps([astuple(source) for source in config.sources])
+    return json.dumps([source.identity() for source in config.sources])
 
 
 def read_reads(project: Path) -> str | None:

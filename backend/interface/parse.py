@@ -15,10 +15,12 @@ from backend.interface.conditions import (
 )
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.control import Asked
-from backend.interface.questions import LabelConfig, Question, SourceKind
-from backend.interface.shown import TAGS, sources_of, why_unread
+from backend.interface.objects import OBJECTS
+from backend.interface.questions import LabelConfig, Question
+from backend.interface.shown import read_object, sources_of
 from backend.interface.tree import tree_of
 from backend.words import joined
+from model.types import Medium
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
@@ -30,14 +32,14 @@ def _supported() -> str:
     """The control tags, and the object tags that they can refer to."""
     over: dict[tuple[str, ...], list[str]] = {}
     for tag, control in CONTROLS.items():
-        over.setdefault(control.objects or tuple(TAGS), []).append(f"<{tag}>")
+        over.setdefault(control.objects or tuple(OBJECTS), []).append(f"<{tag}>")
     return ", and ".join(
         f"{joined(tags, 'and')} for {joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
     )
 
 
-UNREAD: tuple[SourceKind, ...] = ("track",)
+UNREAD: tuple[Medium, ...] = ("track",)
 """What is left out unless it is asked for."""
 RELATIONS = "Relations"
 """Asks for relations between spans, without a toName."""
@@ -60,9 +62,9 @@ Way = tuple[Element, ...]
 
 
 def parse(
-    xml: str, ignored: Collection[SourceKind] = UNREAD, aliases: Mapping[str, str] | None = None
+    xml: str, ignored: Collection[Medium] = UNREAD, aliases: Mapping[str, str] | None = None
 ) -> LabelConfig:
-    """Parse a labelling interface; sources of the `ignored` kinds are left out.
+    """Parse a labelling interface; sources of the `ignored` media are left out.
 
     aliases: former names of labels -> the names that they have now. What cannot be learnt of
     several questions is left out. Raises UnsupportedConfig if there is nothing to learn.
@@ -80,7 +82,8 @@ def parse(
         raise _nothing_learnt(root, refused)
     sources = sources_of(root, learnt[0].target, ignored)
     if learnt[0].question.kind == "spans":
-        sources = (replace(sources[0], kind="tokens"),)
+        marked = sources[0].shown.marked() or sources[0].shown
+        sources = (replace(sources[0], shown=marked),)
     questions = _with_aliases(_with_prefixes(learnt), aliases or {})
     names = {question.from_name for question in questions}
     others = {way[-1].get("name", "") for way in _controls(root)} - names
@@ -170,7 +173,7 @@ def _with_aliases(
     )
 
 
-def _question(root: Element, way: Way, ignored: Collection[SourceKind]) -> Parsed:
+def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
     """What a control tag asks. Raises UnsupportedConfig if it cannot be learnt."""
     element = way[-1]
     if element.tag == RELATIONS:
@@ -241,13 +244,14 @@ def _check_answers(element: Element, asked: Asked) -> None:
         )
 
 
-def _check_readable(which: str, target: Element, ignored: Collection[SourceKind]) -> None:
+def _check_readable(which: str, target: Element, ignored: Collection[Medium]) -> None:
     """Raises UnsupportedConfig if the object tag of a question cannot be read."""
-    problem = why_unread(target)
-    if problem is not None:
-        reason, advice = problem
-        raise UnsupportedConfig(reason, f"{which} asks about it. {advice} {ADVICE}")
-    if TAGS[target.tag] in ignored:
+    try:
+        shown = read_object(target)
+    except UnsupportedConfig as error:
+        advice = f"{which} asks about it. {error.advice} {ADVICE}"
+        raise UnsupportedConfig(error.reason, advice) from None
+    if shown.medium in ignored:
         raise UnsupportedConfig(
             f"<{target.tag}> is not read by this backend",
             "The backend's setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",

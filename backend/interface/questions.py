@@ -1,21 +1,18 @@
 """What a project asks: questions with their labels, and the data that tasks show."""
 
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any
 
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called, Control
-from backend.interface.values import Encoding, Repeat, is_filled_in_by_pages, keys_in
+from backend.interface.objects.object_tag import ObjectTag
+from backend.interface.values import Repeat, is_filled_in_by_pages, keys_in
 from model.spans.tags import Span, tag_names
-from model.types import Condition, Kind, LabelGroup, Layout
+from model.types import Condition, Kind, LabelGroup, Layout, Medium
 
-SourceKind = Literal["text", "tokens", "html", "image", "video", "audio", "track"]
-"""`tokens`: a text in which each character's position matters; `track`: the sound of a clip."""
-MEDIA: tuple[SourceKind, ...] = ("image", "video", "audio", "track")
-"""What tasks hold the addresses of."""
 MOST_NAMED_NODES = 1_000
 """Of a taxonomy with more nodes, only those that annotators used are learnt, whatever their names:
 a head for all of them would slow down each round."""
@@ -26,13 +23,22 @@ Answer = tuple[str | Span, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """What annotators see: the `value` of a tag, filled in with the task's data, as a text,
-    picture, clip or sound. encoding: of texts; repeat: the <Repeater> around the tag, if any."""
+    """What annotators see: an object tag, and its `value`, which is filled in with the task's data.
+    repeat: the <Repeater> around the tag, if any."""
 
-    kind: SourceKind
+    shown: ObjectTag
     value: str
-    encoding: Encoding = "none"
     repeat: Repeat | None = None
+
+    @property
+    def medium(self) -> Medium:
+        """What an encoder reads of it."""
+        return self.shown.medium
+
+    def identity(self) -> tuple[object, ...]:
+        """What is read in another way has another one. It is stored."""
+        kind, *others = self.shown.identity()
+        return (kind, self.value, *others, astuple(self.repeat) if self.repeat else None)
 
     @property
     def keys(self) -> list[str]:
@@ -203,11 +209,9 @@ class LabelConfig:
     def layout(self) -> Layout:
         """What an encoder reads of a task: all texts together, then each picture, clip and sound;
         after a clip its sound, where that is read."""
-        kinds = [source.kind for source in self.sources]
-        if "tokens" in kinds:
-            return ("tokens",)
-        media = (kind for kind in kinds if kind in MEDIA)
-        return (*(("text",) if "text" in kinds or "html" in kinds else ()), *media)
+        media = [source.medium for source in self.sources]
+        texts: Layout = ("text",) if "text" in media else ()
+        return (*texts, *(medium for medium in media if medium != "text"))
 
 
 def labels_in(answer: Answer) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """Which encoder the settings name for what a project shows."""
 
-from backend.interface.questions import SourceKind
 from backend.settings import Settings
-from model.types import EncoderSpec, Layout
+from model.types import EncoderSpec, Layout, Medium
 
 NONE = "none"
 """In place of an encoder's name: what it would read is left out."""
@@ -16,9 +15,9 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     return EncoderSpec(layout, text, image, settings.max_tokens, audio)
 
 
-def ignored_by(settings: Settings) -> tuple[SourceKind, ...]:
+def ignored_by(settings: Settings) -> tuple[Medium, ...]:
     """The media that nothing reads by these settings."""
-    ignored: list[SourceKind] = []
+    ignored: list[Medium] = []
     if settings.image_encoder == NONE:
         ignored += ["image", "video"]
     if settings.audio_encoder == NONE:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from backend.interface.parse import parse
-from backend.interface.questions import LabelConfig, SourceKind
+from backend.interface.questions import LabelConfig
 from backend.media.access import Access
 from backend.types import Json
 from model.dataset.engine import Cluster
-from model.types import EncoderSpec
+from model.types import EncoderSpec, Medium
 
 JobKind = Literal[
     "base",
@@ -45,7 +45,7 @@ class Subject:
 
     folder: Path
     interface: str
-    ignored: tuple[SourceKind, ...]
+    ignored: tuple[Medium, ...]
     spec: EncoderSpec
     access: Access
     seed: int

@@ -10,6 +10,7 @@ from backend.interface.answers import ReadResult, answer_of, read_result
 from backend.interface.controls.labels import Labels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.parse import parse
 from backend.interface.preannotations import (
     Needed,
@@ -26,9 +27,9 @@ from model.heads.head import Head
 from model.spans.tags import Span
 from model.types import Condition, LabelGroup
 
-SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source("text", "$text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), (Source(Text(), "$text"),))
 MULTIPLE = LabelConfig(
-    (Question("c", "t", "multiple", ("a", "b", "x")),), (Source("text", "$text"),)
+    (Question("c", "t", "multiple", ("a", "b", "x")),), (Source(Text(), "$text"),)
 )
 
 
@@ -463,7 +464,7 @@ def test_what_is_less_probable_than_asked_is_left_to_people() -> None:
 
 
 MARKS = Question("c", "t", "spans", ("who", "where"), Labels())
-SPANS = LabelConfig((MARKS,), (Source("tokens", "$text"),))
+SPANS = LabelConfig((MARKS,), (Source(MarkedText(), "$text"),))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.questions import Answer, LabelConfig, Question, Source
 from backend.mirror.votes import Votes
 from backend.mirror.weighing import Person
@@ -14,7 +15,7 @@ from backend.trainer.second import is_comparable, second_opinions
 from backend.trainer.told import Told
 from model.measuring.review import REPEATS
 
-TEXT = (Source("text", "$text"),)
+TEXT = (Source(Text(), "$text"),)
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), TEXT)
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), TEXT)
 GOOD, FAIR, POOR = 1, 2, 3
@@ -159,7 +160,9 @@ def test_new_tasks_are_compared_only_where_one_label_is_all_that_is_asked() -> N
 
 def test_spans_are_left_out() -> None:
     """Who differs about them is listed all the same; see backend.trainer.disagreement."""
-    spans = LabelConfig((Question("e", "t", "spans", ("P",), Labels()),), (Source("tokens", "$t"),))
+    spans = LabelConfig(
+        (Question("e", "t", "spans", ("P",), Labels()),), (Source(MarkedText(), "$t"),)
+    )
     nothing: list[Answer] = [(), ()]
     some = {1: Votes(nothing, (), [GOOD, POOR])}
     assert panels(voted(some), [], spans) == []

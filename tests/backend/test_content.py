@@ -5,21 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.interface.content import key_of, parts_of
-from backend.interface.questions import LabelConfig, Question, Source, SourceKind
+from backend.interface.objects.hypertext import HyperText
+from backend.interface.objects.image import Image
+from backend.interface.objects.media import Video
+from backend.interface.objects.object_tag import ObjectTag
+from backend.interface.objects.text import Text
+from backend.interface.questions import LabelConfig, Question, Source
 from backend.interface.values import Encoding, Repeat
 from model.storage.vectors import content_key
 
 
-def showing(*sources: tuple[SourceKind, str]) -> LabelConfig:
+def showing(*sources: tuple[ObjectTag, str]) -> LabelConfig:
     return LabelConfig(
         (Question("c", "t", "single", ("a", "b")),),
         tuple(Source(one[0], f"${one[1]}") for one in sources),
     )
 
 
-TEXT = showing(("text", "text"))
-HTML = showing(("html", "text"))
-POST = showing(("image", "photo"), ("text", "title"), ("video", "clip"), ("html", "body"))
+TEXT = showing((Text(), "text"))
+HTML = showing((HyperText(), "text"))
+POST = showing((Image(), "photo"), (Text(), "title"), (Video(), "clip"), (HyperText(), "body"))
 
 
 DEEP: object = "deep"
@@ -81,12 +86,12 @@ MAIL = {
 )
 def test_a_value_is_filled_in_as_on_label_studios_pages(value: str, text: str | None) -> None:
     """A flat key comes before a path; a task that has nothing for any variable shows nothing."""
-    shown = LabelConfig(TEXT.questions, (Source("text", value),))
+    shown = LabelConfig(TEXT.questions, (Source(Text(), value),))
     assert parts_of(MAIL, shown) == (None if text is None else (text,))
 
 
 def test_what_is_repeated_for_a_list_is_read_item_by_item() -> None:
-    source = Source("text", "$items[{{idx}}].body", repeat=Repeat("$items", "{{idx}}"))
+    source = Source(Text(), "$items[{{idx}}].body", repeat=Repeat("$items", "{{idx}}"))
     shown = LabelConfig(TEXT.questions, (source,))
     assert parts_of(MAIL, shown) == ("one\ntwo",)
     assert parts_of({"items": "no list"}, shown) is None
@@ -102,7 +107,7 @@ def test_what_is_repeated_for_a_list_is_read_item_by_item() -> None:
     ],
 )
 def test_encoded_texts_are_decoded(encoding: Encoding, code: str, text: str | None) -> None:
-    shown = LabelConfig(TEXT.questions, (Source("text", "$text", encoding),))
+    shown = LabelConfig(TEXT.questions, (Source(Text(encoding), "$text"),))
     assert parts_of({"text": code}, shown) == (None if text is None else (text,))
 
 

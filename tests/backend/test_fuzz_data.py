@@ -16,24 +16,26 @@ from backend.interface.answers import answer_of
 from backend.interface.content import parts_of
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.hypertext import HyperText
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.parse import EXAMPLE, parse
 from backend.interface.questions import LabelConfig, Question, Source, labels_in, spans_in
 from backend.mirror.pool import Pool
 from backend.types import Json
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
 
-SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
-MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "$text"),))
-HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("html", "$text"),))
+SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source(Text(), "$text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source(Text(), "$text"),))
+HTML = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source(HyperText(), "$text"),))
 SEVERAL = LabelConfig(
     (
         Question("c", "t", "single", ("a", "b"), prefix="c: "),
         Question("d", "t", "multiple", ("a", "b"), prefix="d: "),
     ),
-    (Source("text", "$text"),),
+    (Source(Text(), "$text"),),
 )
 SPANS = LabelConfig(
-    (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source("tokens", "$text"),)
+    (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source(MarkedText(), "$text"),)
 )
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 

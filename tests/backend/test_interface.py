@@ -8,6 +8,8 @@ from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.objects.hypertext import HyperText
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.parse import ADVICE, EXAMPLE, NOTHING_ASKED, parse
 from backend.interface.questions import (
     MOST_NAMED_NODES,
@@ -32,7 +34,7 @@ def test_the_example_that_we_advise_is_supported() -> None:
     called = {"Yes": Called(("Yes",)), "No": Called(("No",))}
     assert parse(EXAMPLE) == LabelConfig(
         (Question("label", "text", "single", ("Yes", "No"), called=called),),
-        (Source("text", "$text"),),
+        (Source(Text(), "$text"),),
     )
 
 
@@ -54,7 +56,7 @@ def test_nested_layout_aliases_and_any_data_key() -> None:
     called = {"good": Called(("Very good",)), "bad": Called(("bad",))}
     assert parse(xml) == LabelConfig(
         (Question("q", "page", "multiple", ("good", "bad"), called=called),),
-        (Source("html", "$my_html"),),
+        (Source(HyperText(), "$my_html"),),
     )
 
 
@@ -346,10 +348,10 @@ def test_everything_that_a_task_shows_is_read() -> None:
         f"{config().removeprefix('<View>')}"
     )
     assert found.sources == (
-        Source("text", "$text"),
-        Source("text", "$title"),
-        Source("text", "By $meta.author"),
-        Source("text", "$notes[{{i}}].body", repeat=Repeat("$notes", "{{i}}")),
+        Source(Text(), "$text"),
+        Source(Text(), "$title"),
+        Source(Text(), "By $meta.author"),
+        Source(Text(), "$notes[{{i}}].body", repeat=Repeat("$notes", "{{i}}")),
     )
 
 
@@ -364,7 +366,7 @@ def test_spans_are_read_token_by_token() -> None:
     assert (found.kind, found.labels) == ("spans", ("Who", "where"))
     assert found.questions[0].called == {}, "a span's label is no name of its text"
     assert found.head_labels == ("O", "B-Who", "I-Who", "B-where", "I-where")
-    assert (found.sources, found.layout) == ((Source("tokens", "$text"),), ("tokens",))
+    assert (found.sources, found.layout) == ((Source(MarkedText(), "$text"),), ("tokens",))
     first, second = Span(3, 5, "where"), Span(9, 12, "Who")
     assert found.in_order({second, first, Span(3, 5, "gone")}) == (first, second)
 

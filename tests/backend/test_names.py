@@ -8,7 +8,11 @@ import pytest
 from backend.interface import names
 from backend.interface.controls.control import Called
 from backend.interface.names import keys_of, names_of, spoken_name, unnamed
-from backend.interface.questions import LabelConfig, Question, Source, SourceKind
+from backend.interface.objects.hypertext import HyperText
+from backend.interface.objects.image import Image
+from backend.interface.objects.object_tag import ObjectTag
+from backend.interface.objects.text import Text
+from backend.interface.questions import LabelConfig, Question, Source
 from backend.project.name_vectors import name_vectors, rows_of
 from model.storage.store import EncoderMeta, Store, write_encoder_meta
 from model.storage.vectors import content_key
@@ -20,8 +24,8 @@ CALLED = {
 }
 
 
-def asking(*kinds: SourceKind) -> LabelConfig:
-    sources = tuple(Source(kind, f"${kind}") for kind in kinds)
+def asking(*kinds: ObjectTag) -> LabelConfig:
+    sources = tuple(Source(kind, f"${kind.kind}") for kind in kinds)
     return LabelConfig((Question("c", "t", "single", tuple(CALLED), called=CALLED),), sources)
 
 
@@ -42,24 +46,24 @@ def test_a_name_is_read_as_words(called: Called, text: str) -> None:
 
 
 def test_a_name_is_an_example_that_shows_nothing_else() -> None:
-    assert names_of(asking("text")) == {
+    assert names_of(asking(Text())) == {
         "good": ("very good: praise without a but",),
         "bad": ("bad",),
     }
-    beside_a_picture = names_of(asking("image", "html"))
+    beside_a_picture = names_of(asking(Image(), HyperText()))
     assert beside_a_picture["bad"] == ("bad", None)
-    assert names_of(asking("image")) == {}, "nothing there that words can be compared with"
-    assert keys_of(names_of(asking("text")).values())[1] == content_key("bad")
+    assert names_of(asking(Image())) == {}, "nothing there that words can be compared with"
+    assert keys_of(names_of(asking(Text())).values())[1] == content_key("bad")
 
 
 def test_names_that_say_nothing_are_known() -> None:
-    assert unnamed(asking("text")) == ["7"]
-    assert unnamed(asking("image")) == [], "no name is read there"
-    assert unnamed(asking("text").nameless()) == []
+    assert unnamed(asking(Text())) == ["7"]
+    assert unnamed(asking(Image())) == [], "no name is read there"
+    assert unnamed(asking(Text()).nameless()) == []
 
 
 def test_vectors_stand_in_the_order_of_the_labels(tmp_path: Path) -> None:
-    store, config = Store(tmp_path), asking("text")
+    store, config = Store(tmp_path), asking(Text())
     with store.new_encoder(0) as folder:
         write_encoder_meta(folder, EncoderMeta("none", "none", 16, 2))
     assert name_vectors(store, 0, config) is None
@@ -74,4 +78,4 @@ def test_vectors_stand_in_the_order_of_the_labels(tmp_path: Path) -> None:
 
 def test_of_very_many_labels_the_first_have_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "MOST_NAMES", 1)
-    assert [*names_of(asking("text"))] == ["good"]
+    assert [*names_of(asking(Text()))] == ["good"]

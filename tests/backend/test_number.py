@@ -6,6 +6,7 @@ import pytest
 from backend.errors import UnsupportedConfig
 from backend.interface.answers import answer_of
 from backend.interface.controls.number import Number
+from backend.interface.objects.text import Text
 from backend.interface.parse import parse
 from backend.interface.preannotations import results_of
 from backend.interface.questions import Answer, LabelConfig, Question, Source
@@ -25,7 +26,7 @@ def test_the_steps_are_labels_in_an_order() -> None:
     answers = ("1", "2", "3", "4", "5")
     assert (
         LabelConfig(
-            (Question("grade", "text", "ordered", answers, Number()),), (Source("text", "$text"),)
+            (Question("grade", "text", "ordered", answers, Number()),), (Source(Text(), "$text"),)
         )
         == GRADE
     )

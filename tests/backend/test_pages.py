@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from backend.dataset.broken import Broken
 from backend.dataset.disk import Shortage
+from backend.interface.objects.image import Image
 from backend.mirror.review import write
 from backend.project.history import append
 from backend.project.loop import ProjectLoop
@@ -174,7 +175,7 @@ def test_labels_saved_are_estimated_from_a_hundred_labels_on(
     assert f"<b>{saved[0]} to {saved[1]}</b>labels saved (estimate)" in client.get("/status/7").text
     assert "1.4 to 3.4 times as many labels" in client.get("/status/7").text
     config = loop.served.config
-    pictures = replace(config, sources=(replace(config.sources[0], kind="image"),))
+    pictures = replace(config, sources=(replace(config.sources[0], shown=Image()),))
     loop.status = replace(loop.status, served=replace(loop.served, config=pictures))
     assert "labels saved" not in client.get("/status/7").text, "the public sets are of texts"
 

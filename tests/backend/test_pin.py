@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.interface.objects.text import Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import PINNED, Pool
 from backend.project.pin import pinned_name, pinned_version
@@ -16,7 +17,7 @@ from model.types import Kind
 
 
 def asking(kind: Kind, *answers: str) -> LabelConfig:
-    return LabelConfig((Question("c", "t", kind, answers),), (Source("text", "$text"),))
+    return LabelConfig((Question("c", "t", kind, answers),), (Source(Text(), "$text"),))
 
 
 CONFIG = asking("single", "cats", "dogs")

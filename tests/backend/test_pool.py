@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import SPAN_REACH, UNREAD, NothingShown, Pool
 from backend.project.unlearnt import sentence_on
 from backend.types import UNSENT, Json
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
-MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source("text", "$text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source(Text(), "$text"),))
+MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b")),), (Source(Text(), "$text"),))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_tasks_that_show_nothing_are_counted(pool: Pool) -> None:
         "1 of 2 tasks have nothing under `text`; the first of them, task 4, has the keys `Text` "
         "and `n`"
     )
-    other = replace(CONFIG, sources=(Source("text", "$Text"),))
+    other = replace(CONFIG, sources=(Source(Text(), "$Text"),))
     pool.rekey(other)
     assert pool.nothing_shown() == NothingShown(1, 2, first=1, keys=("text",))
 
@@ -159,7 +160,7 @@ def test_an_empty_result_may_mean_none_of_these(pool: Pool) -> None:
 def test_a_task_that_cannot_be_sent_is_named_and_nothing_else(pool: Pool) -> None:
     """It counts as a task, or all would be read again at each look; nobody can open it, so it must
     not be ranked."""
-    other = LabelConfig(CONFIG.questions, (Source("text", "$title"),))
+    other = LabelConfig(CONFIG.questions, (Source(Text(), "$title"),))
     pool.update([task(1), task(2, annotation(1, "a"))], CONFIG)
     assert pool.update([{"id": 2, UNSENT: "why"}, {"id": 3, UNSENT: "why not"}], CONFIG) == 2
     assert pool.update([{"id": 2, UNSENT: "why"}], CONFIG) == 0
@@ -230,13 +231,15 @@ def test_deleted_tasks_and_annotations_disappear(pool: Pool) -> None:
 def test_a_changed_data_key_reads_the_texts_again(pool: Pool) -> None:
     pool.update([{"id": 1, "data": {"text": "one", "title": "two"}, "annotations": []}], CONFIG)
     before = pool.keys(CONFIG, 0)[1].tolist()
-    other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$title"),))
+    other = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source(Text(), "$title"),))
     pool.rekey(other)
     assert pool.keys(CONFIG, 0)[1].tolist() != before
     assert pool.parts([1, 2], other) == [("two",), (None,)]
 
 
-SPANS = LabelConfig((Question("c", "t", "spans", ("a",), Labels()),), (Source("tokens", "$text"),))
+SPANS = LabelConfig(
+    (Question("c", "t", "spans", ("a",), Labels()),), (Source(MarkedText(), "$text"),)
+)
 
 
 def test_a_text_without_spans_is_an_answer(pool: Pool) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from backend.errors import BackendError
 from backend.interface.content import Parts
+from backend.interface.objects.text import Text
 from backend.interface.preannotations import demand_score
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.project.predictor import Predictor
@@ -82,7 +83,7 @@ def test_a_text_with_tokens_that_are_no_numbers_gets_no_answer(
     tmp_path: Path, has_room: bool
 ) -> None:
     """Nor does it on a full disk, where nothing is kept."""
-    store, config = Store(tmp_path), LabelConfig((MARKED,), (Source("text", "$text"),))
+    store, config = Store(tmp_path), LabelConfig((MARKED,), (Source(Text(), "$text"),))
     with store.new_encoder(0) as aside:
         write_encoder_meta(aside, EncoderMeta("tuned", "base", 16, 2, layout=("tokens",)))
     if not has_room:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.text import MarkedText, Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.review import read, write
 from backend.trainer.disagreement import disagreement
@@ -14,7 +15,7 @@ from backend.trainer.unit import unit_of
 from backend.trainer.whole_tasks import doubted
 from model.spans.tags import Span, Tokens
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source("text", "$text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("a", "b")),), (Source(Text(), "$text"),))
 
 
 def test_annotators_who_differ_are_reported_with_labels_and_tasks() -> None:
@@ -55,7 +56,7 @@ BOTH = LabelConfig(
         Question("one", "t", "single", ("a", "b"), prefix="one: "),
         Question("two", "t", "single", ("a", "b"), prefix="two: "),
     ),
-    (Source("text", "$text"),),
+    (Source(Text(), "$text"),),
 )
 
 
@@ -120,7 +121,7 @@ def test_spans_marked_only_by_people_or_only_by_the_model_are_reported() -> None
 
 def test_annotators_who_mark_differently_are_reported_with_labels_only() -> None:
     question = Question("e", "t", "spans", ("Person", "Place"), Labels())
-    config = LabelConfig((question,), (Source("tokens", "$text"),))
+    config = LabelConfig((question,), (Source(MarkedText(), "$text"),))
     votes: dict[int, list[tuple[Span, ...]]] = {
         1: [
             (Span(0, 3, "Person"), Span(4, 8, "Place")),

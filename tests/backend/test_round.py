@@ -9,6 +9,7 @@ import pytest
 from backend.interface.controls.control import Called
 from backend.interface.controls.rating import Rating
 from backend.interface.names import keys_of, names_of
+from backend.interface.objects.text import Text
 from backend.interface.questions import Answer, LabelConfig, Question, Source
 from backend.mirror.labelling import Labelling
 from backend.project.round import FastRounds, Round
@@ -20,7 +21,7 @@ from model.heads.head import Head
 from model.storage.store import EncoderMeta, Store, Version, write_encoder_meta
 from model.types import Bools, Floats, Ints
 
-CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source("text", "$text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", ("east", "north")),), (Source(Text(), "$text"),))
 TASKS, LABELLED = np.arange(1000, 1200), 60
 SETTINGS = Settings(guard=False, strategy="margin", shortlist=5)
 

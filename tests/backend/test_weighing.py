@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.interface.objects.text import Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.labelling import UNDECIDED
 from backend.mirror.pool import Pool
@@ -13,7 +14,7 @@ from backend.mirror.votes import Votes, consensus
 from backend.mirror.weighing import EQUAL, FACT, Voted, Weights, decisions_on, weights_from
 from backend.types import Json
 
-TEXT = (Source("text", "$text"),)
+TEXT = (Source(Text(), "$text"),)
 SINGLE = LabelConfig((Question("c", "t", "single", ("a", "b", "x")),), TEXT)
 MULTIPLE = LabelConfig((Question("c", "t", "multiple", ("a", "b", "x")),), TEXT)
 BOTH = LabelConfig(

@@ -23,6 +23,7 @@ from safetensors.numpy import save_file
 
 from backend.folder.damage import mended
 from backend.folder.leftovers import delete_leftovers
+from backend.interface.objects.text import Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
 from backend.project.history import History
@@ -39,7 +40,7 @@ from model.tracking import Tracker
 
 DIMENSION, LABELS, STEPS, IN_STUDIO = 64, 5, 500, 100
 NAMES = tuple(f"label {number}" for number in range(LABELS))
-CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "$text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source(Text(), "$text"),))
 
 
 def task(number: int, *, labelled: bool) -> Json:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.interface.objects.text import Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import Pool
 from backend.project.round import FastRounds
@@ -26,7 +27,7 @@ from model.storage.store import EncoderMeta, Store, write_encoder_meta
 
 DIMENSION, LABELS, LABELLED, PART = 384, 10, 300, 50_000
 NAMES = tuple(f"label {number}" for number in range(LABELS))
-CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source("text", "$text"),))
+CONFIG = LabelConfig((Question("c", "t", "single", NAMES),), (Source(Text(), "$text"),))
 
 
 def task(number: int, *, labelled: bool) -> Json:

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from backend.interface.controls.taxonomy import Taxonomy
+from backend.interface.objects.text import Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.targets import given_labels, targets_of
 from model.learner import DEFAULT_STRATEGY, fast_round
@@ -33,7 +34,7 @@ def question() -> LabelConfig:
             paths.append((f"{root}", f"{branch}"))
             paths += [(f"{root}", f"{branch}", f"{leaf}") for leaf in range(LEAVES)]
     labels = tuple(" / ".join(path) for path in paths)
-    shown = (Source("text", "$text"),)
+    shown = (Source(Text(), "$text"),)
     nodes = dict(zip(labels, paths, strict=True))
     return LabelConfig((Question("c", "t", "multiple", labels, Taxonomy(nodes)),), shown)
 
