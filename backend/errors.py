@@ -12,7 +12,9 @@ from model.types import Medium
 ENCODER_SETTINGS: dict[Medium, str] = {
     "text": "ENCODER",
     "tokens": "ENCODER",
+    "document": "ENCODER",
     "image": "IMAGE_ENCODER",
+    "images": "IMAGE_ENCODER",
     "video": "IMAGE_ENCODER",
     "audio": "AUDIO_ENCODER",
     "track": "AUDIO_ENCODER",

@@ -46,8 +46,11 @@ class LabelGroup:
         return slice(self.start, self.stop)
 
 
-Medium = Literal["text", "tokens", "image", "video", "audio", "track"]
-"""`tokens`: a text, read token by token; `track`: the sound of a clip."""
+Medium = Literal["text", "tokens", "document", "image", "images", "video", "audio", "track"]
+"""`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
+pictures, read as one; `track`: the sound of a clip."""
+READ_AS: dict[Medium, Medium] = {"document": "text"}
+"""Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
 
@@ -66,9 +69,14 @@ class EncoderSpec:
 
     def network_of(self, medium: Medium) -> str:
         """The name of the network that reads this medium."""
-        if medium in ("text", "tokens"):
+        if medium in ("text", "tokens", "document"):
             return self.text
         return self.audio if medium in ("audio", "track") else self.image
+
+
+def reads_text(layout: Layout) -> bool:
+    """Whether texts as wholes are read, in a task or in a file: what words can be compared with."""
+    return any(READ_AS.get(medium, medium) == "text" for medium in layout)
 
 
 def is_of_text(layout: Layout) -> bool:

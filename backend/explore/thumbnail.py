@@ -9,11 +9,12 @@ from pathlib import Path
 from PIL import Image
 
 from backend.explore.view import PoolView
+from backend.interface.objects.image import addresses
 from backend.media.media import cached
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from model.media.clips import read_clip
-from model.media.files import UnreadableMedia
+from model.media.errors import UnreadableMedia
 from model.media.pictures import read_picture
 from model.types import Medium
 
@@ -30,14 +31,15 @@ def _first_frame(path: Path) -> Image.Image:
 
 READERS: dict[Medium, Callable[[Path], Image.Image]] = {
     "image": lambda path: read_picture(path, seconds=SECONDS),
+    "images": lambda path: read_picture(path, seconds=SECONDS),
     "video": _first_frame,
 }
 """Medium -> how a picture of its files is made."""
 
 
 def thumbnail(view: PoolView, folder: Path, task: int, place: int) -> bytes | None:
-    """This part of what a task shows as a JPEG; None if it is no picture or clip, if its file is
-    not in the cache any more, and if it cannot be read."""
+    """This part of what a task shows as a JPEG, of several pictures the first; None if it is no
+    picture or clip, if its file is not in the cache any more, and if it cannot be read."""
     layout = view.config.layout
     if not 0 <= place < len(layout) or layout[place] not in READERS:
         return None
@@ -49,7 +51,8 @@ def thumbnail(view: PoolView, folder: Path, task: int, place: int) -> bytes | No
     if part is None:
         return None
     media = settings.model_dir / "media"
-    path = cached(media, settings.label_studio_url, part)
+    first = addresses(part)[0] if layout[place] == "images" else part
+    path = cached(media, settings.label_studio_url, first)
     try:
         return None if path is None else _jpeg(READERS[layout[place]](path))
     except (UnreadableMedia, OSError):

@@ -1,4 +1,4 @@
-"""What a task shows: its text, and the addresses of its pictures, clips and sounds."""
+"""What a task shows: its text, and the addresses of its files, pictures, clips and sounds."""
 
 import json
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from backend.interface.values import filled, repeated
 from model.storage.vectors import content_key
 
 Parts = tuple[str | None, ...]
-"""In the order of the config's layout: the text, or the address of a picture, clip or sound; None
-if the task has none."""
+"""In the order of the config's layout: the text, or the address of a picture, clip or sound, or
+what backend.interface.objects wrote down of a file or of several pictures; None if the task has
+none."""
 
 
 def parts_of(data: object, config: LabelConfig) -> Parts | None:

@@ -13,7 +13,7 @@ from backend.interface.content import Parts, key_of
 from backend.interface.controls.control import Called
 from backend.interface.questions import LabelConfig
 from model.heads.names import readable
-from model.types import Ints
+from model.types import READ_AS, Ints
 
 MOST_NAMES = 10_000
 """At most this many names are encoded, before the first task."""
@@ -32,7 +32,7 @@ def names_of(config: LabelConfig) -> dict[str, Parts]:
     """The first MOST_NAMES labels whose name has words, each with its name in the form of a task
     that shows nothing else. Empty if the layout does not start with text: nothing else can be
     compared with a name."""
-    if config.layout[0] != "text":
+    if not _begins_with_text(config):
         return {}
     missing = (None,) * (len(config.layout) - 1)
     found = ((label, (text, *missing)) for label, text in _texts(config) if text)
@@ -41,9 +41,14 @@ def names_of(config: LabelConfig) -> dict[str, Parts]:
 
 def unnamed(config: LabelConfig) -> list[str]:
     """The labels whose name has no words, if names are read at all."""
-    if config.layout[0] != "text":
+    if not _begins_with_text(config):
         return []
     return [label for label, text in _texts(config) if not text]
+
+
+def _begins_with_text(config: LabelConfig) -> bool:
+    first = config.layout[0]
+    return READ_AS.get(first, first) == "text"
 
 
 def _texts(config: LabelConfig) -> Iterable[tuple[str, str]]:

@@ -194,6 +194,10 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
     _check_asked_of_tasks(way, which)
     asked = control.parse(element)
     _check_answers(element, asked)
+    if asked.kind == "spans" and read_object(target).marked() is None:
+        raise UnsupportedConfig(
+            f"{which} marks spans in a file, not in the task", f"They are not learnt. {ADVICE}"
+        )
     question = Question(
         from_name=element.get("name", ""),
         to_name=element.get("toName", ""),

@@ -73,4 +73,4 @@ def _value(element: Element) -> str:
     if len(element):
         inner += "".join(tostring(child, encoding="unicode") for child in element)
         inner = inner if SHOWN[element.tag].has_inner_tags else ""
-    return inner.strip() or (element.get("value") or "").strip()
+    return inner.strip() or (element.get("valueList") or element.get("value") or "").strip()

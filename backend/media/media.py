@@ -85,13 +85,16 @@ class Media:
     def close(self) -> None:
         self._http.close()
 
-    def fetch(self, reference: str, whose: Whose) -> Path:
+    def fetch(self, reference: str, whose: Whose, *, may_be_a_page: bool = False) -> Path:
         """The file that is referred to; we assume that a reference always means the same content.
 
+        may_be_a_page: whether a web page is what is wanted, and not what a server says instead.
         Raises Unreachable, and OSError when the disk is full.
         """
         key = self._key(reference)
-        return self._cache.find(key) or self._cache.add(key, self._checked(reference, whose))
+        return self._cache.find(key) or self._cache.add(
+            key, self._checked(reference, whose, may_be_a_page)
+        )
 
     def forget(self, reference: str) -> None:
         """Fetch it again next time: the cached file is damaged."""
@@ -100,11 +103,13 @@ class Media:
     def _key(self, reference: str) -> str:
         return _cache_key(self._session.url, reference)
 
-    def _checked(self, reference: str, whose: Whose) -> Iterator[bytes]:
+    def _checked(self, reference: str, whose: Whose, may_be_a_page: bool) -> Iterator[bytes]:
         """The file's bytes. Raises Unreachable, also for an empty or too large file."""
         is_inline = reference[:5].lower() == "data:"
         total = 0
-        for chunk in _inline(reference) if is_inline else self._download(reference, whose):
+        for chunk in (
+            _inline(reference) if is_inline else self._download(reference, whose, may_be_a_page)
+        ):
             total += len(chunk)
             self._refuse_if_too_large(total)
             yield chunk
@@ -118,10 +123,11 @@ class Media:
                 f"The file is larger than {allowed:g} MB. Replace it with a smaller one"
             )
 
-    def _download(self, reference: str, whose: Whose) -> Iterator[bytes]:
+    def _download(self, reference: str, whose: Whose, may_be_a_page: bool) -> Iterator[bytes]:
         deadline = time.monotonic() + self._limits.seconds
         with self._open(self._places.named(reference.strip(), whose), deadline) as response:
-            if response.headers.get("Content-Type", "").startswith("text/html"):
+            is_page = response.headers.get("Content-Type", "").startswith("text/html")
+            if is_page and not may_be_a_page:
                 raise Unreachable(
                     "The link leads to a web page, not to the file: use the file's own link"
                 )

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from PIL.Image import Image
 
 from backend.errors import explained, is_disk_full, is_out_of_memory
 from backend.interface.content import Parts
+from backend.interface.objects import file_in
+from backend.interface.objects.image import addresses
 from backend.media.access import Access
 from backend.media.media import Media, MediaLimits
 from backend.media.places import Unreachable, Whose
@@ -15,8 +18,9 @@ from backend.media.record import ReadingRecord
 from backend.studio.session import Session
 from model.encoders.joint import Example, JointEncoder, Part
 from model.encoders.read_once import ReadOnce
+from model.encoders.text import CHARACTERS_PER_TOKEN
 from model.media.clips import read_clip
-from model.media.files import UnreadableMedia
+from model.media.errors import UnreadableMedia
 from model.media.pictures import read_picture
 from model.media.sounds import read_sound
 from model.storage.states import StateStore
@@ -25,6 +29,10 @@ from model.storage.vectors import content_key
 from model.types import EncoderSpec, Floats, Medium, is_of_text
 
 Decoded = TypeVar("Decoded")
+
+
+KEPT_DOCUMENTS = 2_000
+"""Some 1,500 characters each, with the default MAX_TOKENS."""
 
 
 class CannotRead(Exception):
@@ -50,8 +58,12 @@ class Reader:
         """`encoder`: the one that `spec` names, pretrained or fine-tuned; `store`: None to keep
         nothing of clips and sounds; `record` names each task with media while it is read."""
         self._layout, self._rate, self._record = spec.layout, encoder.rate, record
+        self._characters = spec.max_tokens * CHARACTERS_PER_TOKEN
+        self._documents: dict[str, str] = {}
+        """The texts of the files that were read last: a deep round reads each several times."""
         names: dict[Medium, str] = {
             "video": spec.image,
+            "images": spec.image,
             "audio": spec.audio,
             "track": spec.audio,
         }
@@ -111,8 +123,38 @@ class Reader:
             return part
         if medium == "image":
             return self._decoded(part, whose, read_picture)
-        key, decode = content_key(part), self._decoders[medium]
+        if medium == "document":
+            return self._document(part, whose)
+        key = content_key(part)
+        if medium == "images":
+            return self._once.states(medium, key, lambda: self._pictures(part, whose))
+        decode = self._decoders[medium]
         return self._once.states(medium, key, lambda: self._decoded(part, whose, decode))
+
+    def _document(self, part: str, whose: Whose) -> str:
+        if part not in self._documents:
+            file = file_in(part)
+
+            def text(path: Path) -> str:
+                with path.open("rb") as opened:
+                    return file.text(opened, self._characters)
+
+            found = self._decoded(file.address, whose, text, may_be_a_page=file.may_be_a_page)
+            if len(self._documents) >= KEPT_DOCUMENTS:
+                self._documents.clear()
+            self._documents[part] = found
+        return self._documents[part]
+
+    def _pictures(self, part: str, whose: Whose) -> list[Image]:
+        found = []
+        every = addresses(part)
+        for number, address in enumerate(every, start=1):
+            try:
+                found.append(self._decoded(address, whose, read_picture))
+            except UnreadableMedia as error:
+                reason = f"picture {number} of the {len(every)} that are read: {error}"
+                raise UnreadableMedia(reason) from error
+        return found
 
     def _track(self, path: Path) -> Floats:
         """Of a clip. One that has no sound, or none that can be read, is as one that is silent."""
@@ -124,10 +166,17 @@ class Reader:
     def _sound(self, path: Path) -> Floats:
         return read_sound(path, self._rate)
 
-    def _decoded(self, part: str, whose: Whose, decode: Callable[[Path], Decoded]) -> Decoded:
-        path = self._media.fetch(part, whose)
+    def _decoded(
+        self,
+        address: str,
+        whose: Whose,
+        decode: Callable[[Path], Decoded],
+        *,
+        may_be_a_page: bool = False,
+    ) -> Decoded:
+        path = self._media.fetch(address, whose, may_be_a_page=may_be_a_page)
         try:
             return decode(path)
         except UnreadableMedia:
-            self._media.forget(part)  # so that a repaired file is fetched again
+            self._media.forget(address)  # so that a repaired file is fetched again
             raise

@@ -9,8 +9,8 @@ NONE = "none"
 
 def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
-    text = settings.encoder if {"text", "tokens"} & set(layout) else ""
-    image = settings.image_encoder if {"image", "video"} & set(layout) else ""
+    text = settings.encoder if {"text", "tokens", "document"} & set(layout) else ""
+    image = settings.image_encoder if {"image", "images", "video"} & set(layout) else ""
     audio = settings.audio_encoder if {"audio", "track"} & set(layout) else ""
     return EncoderSpec(layout, text, image, settings.max_tokens, audio)
 
@@ -19,7 +19,7 @@ def ignored_by(settings: Settings) -> tuple[Medium, ...]:
     """The media that nothing reads by these settings."""
     ignored: list[Medium] = []
     if settings.image_encoder == NONE:
-        ignored += ["image", "video"]
+        ignored += ["image", "images", "video"]
     if settings.audio_encoder == NONE:
         ignored += ["audio"]
     if settings.audio_encoder == NONE or not settings.clip_sound:
@@ -28,6 +28,7 @@ def ignored_by(settings: Settings) -> tuple[Medium, ...]:
 
 
 def is_tunable(layout: Layout) -> bool:
-    """Whether deep rounds teach the encoder anything: sounds alone take too long for that. Networks
-    of texts and pictures are tuned, and of clips single frames are learnt from."""
-    return set(layout) != {"audio"}
+    """Whether deep rounds teach the encoder anything: sounds, and several pictures a task, take too
+    long for that where they are alone. Networks of texts and pictures are tuned, and of clips
+    single frames are learnt from."""
+    return not set(layout) <= {"audio", "images"}

@@ -18,7 +18,7 @@ from backend.project.units import unit_of
 from backend.types import Json
 from model.encoders.errors import NotAnEncoder
 from model.storage.store import Store
-from model.types import EncoderSpec
+from model.types import READ_AS, EncoderSpec
 
 if TYPE_CHECKING:  # it imports transformers, 4 s and 120 MB that most servers never need
     from backend.mirror.copied import Copied
@@ -137,6 +137,7 @@ def _of_copies(
 def _vector_of(encoder: "JointEncoder", words: str) -> "Floats":
     if encoder.unknown_share(words) > MOST_UNKNOWN:
         raise BadRequest(UNKNOWN_WORDS)
-    example = tuple(words if medium == "text" else None for medium in encoder.layout)
+    read_as = (READ_AS.get(medium, medium) for medium in encoder.layout)
+    example = tuple(words if medium == "text" else None for medium in read_as)
     vector: Floats = encoder.encode([example])[0]
     return vector

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 READS: dict[Medium, str] = {
     "text": "texts as wholes",
     "tokens": "texts in which spans are marked",
+    "document": "the texts of files",
     "image": "pictures",
+    "images": "several pictures a task",
     "video": "clips",
     "audio": "sounds",
     "track": "the sound of clips",

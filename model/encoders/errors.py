@@ -9,7 +9,9 @@ from model.types import Medium
 KINDS: dict[Medium, str] = {
     "text": "text",
     "tokens": "text",
+    "document": "text",
     "image": "image",
+    "images": "image",
     "video": "image",
     "audio": "audio",
     "track": "audio",

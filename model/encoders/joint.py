@@ -17,7 +17,7 @@ from model.encoders.sounds import SoundEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.media.sounds import RATE
-from model.types import EncoderSpec, Floats, Ints, Medium
+from model.types import READ_AS, EncoderSpec, Floats, Ints, Medium
 
 TUNED: dict[Medium, Callable[[str, int], TunedEncoder]] = {
     "text": TextEncoder,
@@ -29,6 +29,7 @@ tune these networks."""
 
 FROZEN: dict[Medium, Callable[[str, FrameHead | None], FrozenEncoder]] = {
     "video": lambda name, head: ClipEncoder(ImageEncoder(name), head),
+    "images": lambda name, head: ClipEncoder(ImageEncoder(name)),
     "audio": lambda name, head: SoundEncoder(name),
     "track": lambda name, head: SoundEncoder(name),
 }
@@ -58,6 +59,7 @@ class JointEncoder:
         Raises NotAnEncoder.
         """
         self.layout = spec.layout
+        self._readers = [READ_AS.get(medium, medium) for medium in spec.layout]
         self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
         self._tuned = {
             medium: make(
@@ -65,7 +67,7 @@ class JointEncoder:
                 spec.max_tokens,
             )
             for medium, make in TUNED.items()
-            if medium in spec.layout
+            if medium in self._readers
         }
         networks: dict[str, nn.Module] = {
             medium: encoder.network for medium, encoder in self._tuned.items()
@@ -110,7 +112,7 @@ class JointEncoder:
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
-                found[rows, columns] = self._encode(self.layout[place], parts)
+                found[rows, columns] = self._encode(self._readers[place], parts)
         return unit(found)
 
     def pool(self, examples: Sequence[Example]) -> Floats:
@@ -134,7 +136,7 @@ class JointEncoder:
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
-                states[rows, columns] = self._forward(self.layout[place], parts)
+                states[rows, columns] = self._forward(self._readers[place], parts)
         return states
 
     def unknown_share(self, text: str) -> float:
@@ -175,13 +177,13 @@ class JointEncoder:
 
     def _alone(self) -> TunedEncoder | None:
         """The encoder of the only part, for layouts of one text or picture."""
-        return self._tuned.get(self.layout[0]) if len(self.layout) == 1 else None
+        return self._tuned.get(self._readers[0]) if len(self.layout) == 1 else None
 
     def _of(self, medium: Medium) -> TunedEncoder | FrozenEncoder:
         return self.frozen.get(medium) or self._tuned[medium]
 
     def _widths(self) -> list[int]:
-        return [self._of(medium).dimension for medium in self.layout]
+        return [self._of(medium).dimension for medium in self._readers]
 
     def _columns(self) -> list[slice]:
         """The columns of each part's vectors."""

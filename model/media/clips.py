@@ -13,7 +13,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image
 
-from model.media.files import UnreadableMedia, opened, refuse_disguise
+from model.media.errors import UnreadableMedia
+from model.media.files import opened, refuse_disguise
 from model.media.pictures import check_size, reduced
 from model.types import Floats
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
+from model.media.errors import UnreadableMedia
+
 HEAD = 512
 DISGUISES = {
     rb"(<!--.*?-->\s*)?<(!doctype html|html|head|body|script)\b": (
@@ -16,10 +18,6 @@ DISGUISES = {
     rb"\{\s*\"|\[\s*[\{\"]": "a JSON message instead of a {kind}",
 }
 """Pattern of a file's beginning -> why it is refused."""
-
-
-class UnreadableMedia(ValueError):
-    """A media file that cannot be read; its text says what is wrong with it, in plain words."""
 
 
 def refuse_disguise(path: Path, kind: str) -> None:

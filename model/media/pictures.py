@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from model.media.files import UnreadableMedia, refuse_disguise
+from model.media.errors import UnreadableMedia
+from model.media.files import refuse_disguise
 
 SHORTER_SIDE, LONGER_SIDE = 256, 1024
 """Pixels; encoders read 224 or so of each."""

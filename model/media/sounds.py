@@ -13,7 +13,8 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from model.media.files import UnreadableMedia, opened, refuse_disguise
+from model.media.errors import UnreadableMedia
+from model.media.files import opened, refuse_disguise
 from model.types import Floats
 
 RATE = 16_000

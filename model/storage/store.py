@@ -41,7 +41,12 @@ NUMBER = re.compile(r"\d+")
 LAST, STAMP = "last", "encoder"
 """The files that hold the last encoder's number, and whose vectors are in a folder."""
 FOLDERS = ("encoders", "vectors", "versions")
-STATE_FOLDERS: dict[Medium, str] = {"video": "frames", "audio": "sounds", "track": "sounds"}
+STATE_FOLDERS: dict[Medium, str] = {
+    "video": "frames",
+    "images": "frames",
+    "audio": "sounds",
+    "track": "sounds",
+}
 """Media whose networks stay frozen -> the name of the folder of their states."""
 HERE = "."
 """As the source in an encoder's meta: its weights are in its own folder."""

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[object, str]] = {
     "Paragraphs": (SAID, "Ann: Hi!\nBo: How are you?"),
     "Table": ({"Name": "Max", "age": 7.0}, "age: 7\nName: Max"),
     "Chat": ([{"role": "user", "content": "Hi!"}], "user: Hi!"),
+    "Pdf": (" /data/1.pdf ", '["pdf", "/data/1.pdf"]'),
     "Image": (" /data/1.png ", "/data/1.png"),
     "Video": ("/data/1.mp4", "/data/1.mp4"),
     "Audio": ("/data/1.wav", "/data/1.wav"),

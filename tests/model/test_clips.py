@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from model.media.clips import FRAMES, MAX_SECONDS, read_clip
-from model.media.files import UnreadableMedia
+from model.media.errors import UnreadableMedia
 from model.media.pictures import SHORTER_SIDE
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"

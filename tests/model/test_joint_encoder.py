@@ -34,8 +34,8 @@ def networks(one_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Netwo
 
 
 def load(networks: Networks, *layout: Medium, folder: Path | None = None) -> JointEncoder:
-    text = networks.texts if "text" in layout else ""
-    image = networks.images if {"image", "video"} & set(layout) else ""
+    text = networks.texts if {"text", "document"} & set(layout) else ""
+    image = networks.images if {"image", "images", "video"} & set(layout) else ""
     return JointEncoder(EncoderSpec(layout, text, image, 32), folder)
 
 
@@ -44,6 +44,30 @@ def test_a_layout_of_one_part_is_that_part_and_nothing_more(networks: Networks) 
     assert np.array_equal(texts, TextEncoder(networks.texts, 32).encode(["one", "two three"]))
     pictures = load(networks, "image").encode([(RED,), (BLUE,)])
     assert np.array_equal(pictures, ImageEncoder(networks.images).encode([RED, BLUE]))
+
+
+def test_texts_in_files_are_read_by_the_network_of_texts(
+    networks: Networks, tmp_path: Path
+) -> None:
+    """One network, which is tuned and saved once."""
+    alone = load(networks, "document").encode([("one",)])
+    assert np.array_equal(alone, load(networks, "text").encode([("one",)]))
+    encoder = load(networks, "text", "document")
+    texts, documents = np.hsplit(encoder.encode([("one", "one"), (None, "one")]), 2)
+    assert texts[0] == pytest.approx(documents[0], abs=1e-5)
+    assert not texts[1].any() and documents[1] == pytest.approx(alone[0], abs=1e-5)
+    encoder.save(tmp_path)
+    again = load(networks, "text", "document", folder=tmp_path)
+    assert np.array_equal(again.encode([("one", None)]), encoder.encode([("one", None)]))
+
+
+def test_several_pictures_are_as_the_frames_of_a_clip(networks: Networks) -> None:
+    encoder = load(networks, "images")
+    assert not encoder.is_tunable
+    states = encoder.frozen["images"].read([RED, BLUE])
+    assert encoder.encode([(states,)])[0] == pytest.approx(
+        load(networks, "video").encode([(states,)])[0]
+    )
 
 
 def test_parts_stand_side_by_side_with_the_same_weight_and_zeros_for_what_is_missing(

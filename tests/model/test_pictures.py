@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.media.files import UnreadableMedia
+from model.media.errors import UnreadableMedia
 from model.media.pictures import SHORTER_SIDE, read_picture
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)

@@ -11,7 +11,7 @@ import pytest
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from model.media.files import UnreadableMedia
+from model.media.errors import UnreadableMedia
 from model.media.sounds import MAX_SECONDS, RATE, read_sound
 from model.types import Floats
 

@@ -1,14 +1,25 @@
 """<HyperText>: the words of a page."""
 
 from dataclasses import dataclass
+from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 import lxml.etree
 import lxml.html
 
-from backend.interface.objects.object_tag import ObjectTag, one_line, refuse_addresses
+from backend.interface.objects.document import Document
+from backend.interface.objects.object_tag import (
+    ObjectTag,
+    is_behind_an_address,
+    one_line,
+    refuse_lists,
+)
 from backend.interface.objects.text import code_of, encoding_of
 from backend.interface.values import Encoding
+from model.media.texts import read_text
+
+MOST_OF_A_PAGE = 1_000_000
+"""Characters of a file, most of which are tags and scripts."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +31,15 @@ class HyperText(ObjectTag):
 
     @classmethod
     def parse(cls, element: Element) -> ObjectTag:
-        refuse_addresses(element)
-        return cls(encoding_of(element))
+        refuse_lists(element)
+        return Document(cls()) if is_behind_an_address(element) else cls(encoding_of(element))
 
     def read(self, value: object) -> str | None:
         page = code_of(value, self.encoding)
         return one_line(without_tags(page)) or None if page and page.strip() else None
+
+    def read_file(self, file: BinaryIO, most: int) -> str | None:
+        return self.read(read_text(file, MOST_OF_A_PAGE))
 
 
 def without_tags(html: str) -> str:

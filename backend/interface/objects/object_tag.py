@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 from xml.etree.ElementTree import Element
 
 from backend.errors import UnsupportedConfig
 from backend.interface.values import text_of
+from model.media.texts import read_text, refuse_page
 from model.types import Medium
 
 MOST_CHARACTERS = 100_000
@@ -34,7 +35,7 @@ class ObjectTag(ABC):
     def parse(cls, element: Element) -> "ObjectTag":
         """What the tag shows. Raises UnsupportedConfig for what only this tag refuses; its `value`
         is checked for all tags in backend.interface.shown."""
-        refuse_addresses(element)
+        refuse_lists(element)
         return cls()
 
     @abstractmethod
@@ -42,6 +43,12 @@ class ObjectTag(ABC):
         """From what a task has in the tag's place, of any JSON type, to what is read of it: a text,
         or the address of a file. None if it shows nothing. Takes milliseconds at most, however
         large the value is: it is called in the process that answers people."""
+
+    def read_file(self, file: BinaryIO, most: int) -> str | None:
+        """The same of a file in which this stands; at least the first `most` characters, which are
+        what is read of it. The trainer alone does this. Raises UnreadableMedia."""
+        refuse_page(file, "text")
+        return self.read(read_text(file, most))
 
     def parts(self) -> "tuple[ObjectTag, ...]":
         """What is read of it, if that is more than one medium."""
@@ -58,24 +65,27 @@ class ObjectTag(ABC):
         return (self.kind, *(astuple(self) or ("none",)))
 
 
-def refuse_addresses(element: Element) -> None:
-    """Raises UnsupportedConfig where the tag shows what is not in the task itself."""
-    if element.get("valueType", "text") == "url":
-        raise UnsupportedConfig(f"<{element.tag} valueType=url> is not supported", IN_THE_TASK)
-    refuse_lists(element)
+def is_behind_an_address(element: Element) -> bool:
+    """Whether a task holds the address of what a tag shows, and not that itself."""
+    return element.get("valueType") == "url"
 
 
 def refuse_lists(element: Element) -> None:
-    """Raises UnsupportedConfig where the tag takes its data from a list or from a program."""
-    if element.get("resolver"):
-        raise UnsupportedConfig(f"<{element.tag} resolver=...> is not supported", IN_THE_TASK)
+    """Raises UnsupportedConfig where a tag takes its data from a list of addresses or a program."""
+    refuse_resolver(element)
     if element.get("valueList"):
         raise UnsupportedConfig(
-            f"<{element.tag} valueList=...> is not read", "Only <Image> shows lists of addresses."
+            f"<{element.tag} valueList=...> is not read", "Only an <Image> shows a list of files."
         )
 
 
-IN_THE_TASK = "The text must be in the task itself."
+def refuse_resolver(element: Element) -> None:
+    """Raises UnsupportedConfig where a program is to find what a tag shows."""
+    if element.get("resolver"):
+        raise UnsupportedConfig(
+            f"<{element.tag} resolver=...> is not supported",
+            "The text must be in the task itself, or in a file.",
+        )
 
 
 def one_line(text: str) -> str:

@@ -1,10 +1,16 @@
-"""<Text>: a text, which stands in the task."""
+"""<Text>: a text."""
 
 from dataclasses import dataclass
 from typing import ClassVar, cast, get_args
 from xml.etree.ElementTree import Element
 
-from backend.interface.objects.object_tag import ObjectTag, one_line, refuse_addresses
+from backend.interface.objects.document import Document
+from backend.interface.objects.object_tag import (
+    ObjectTag,
+    is_behind_an_address,
+    one_line,
+    refuse_lists,
+)
 from backend.interface.values import Encoding, decoded, text_of
 from model.types import Medium
 
@@ -19,8 +25,8 @@ class Text(ObjectTag):
 
     @classmethod
     def parse(cls, element: Element) -> ObjectTag:
-        refuse_addresses(element)
-        return cls(encoding_of(element))
+        refuse_lists(element)
+        return Document(cls()) if is_behind_an_address(element) else cls(encoding_of(element))
 
     def read(self, value: object) -> str | None:
         text = text_of(value) if self.encoding == "none" else code_of(value, self.encoding)
