@@ -42,15 +42,15 @@ def read_pdf(file: BinaryIO, most: int, *, seconds: float = MAX_READ_SECONDS) ->
     pages: list[str] = []
     try:
         for page in _pages(file, time.monotonic() + seconds):
-            pages.append(page)
+            pages.append(" ".join(page.split()))  # many files have each word on a line of its own
             if sum(map(len, pages)) >= most:
                 break
     except UnreadableMedia:
         raise
     except DAMAGED as error:
         raise UnreadableMedia("not a PDF, or one that is damaged or cut off") from error
-    text = "\n".join(pages)[:most]
-    if not text.strip():
+    text = "\n".join(filter(None, pages))[:most]
+    if not text:
         raise UnreadableMedia(
             f"there is no text on its first {MAX_PAGES} pages: they may be scanned, and writing in "
             "pictures is not read"

@@ -18,7 +18,7 @@ def read(content: bytes, most: int = 10_000) -> str:
 
 
 def test_pages_are_read_one_after_the_other_up_to_what_is_asked_for() -> None:
-    assert read(pdf(["One two", "", "three"])) == "One two\n\nthree"
+    assert read(pdf(["One two", "", "three"])) == "One two\nthree"
     assert read(pdf(["One two", "three"]), most=9) == "One two\nt"
 
 

@@ -14,6 +14,7 @@ import yaml
 from backend.errors import UnsupportedConfig
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
+from backend.types import Json
 
 PAGE = Path(__file__).parents[2] / "docs" / "templates.md"
 HEAD = "| Template | Learnt | Left to people |"
@@ -30,10 +31,25 @@ def rows_in_page() -> list[str]:
     return [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("|")]
 
 
-def _rows(environment: Path) -> Iterator[str]:
+def configs_of(label_studio: str) -> dict[str, str]:
+    """The labelling interfaces of its templates by their titles."""
+    folder = _folder(Path(label_studio).resolve().parents[1])
+    return {str(one["title"]): str(one["config"]) for one in _templates(folder)}
+
+
+def _folder(environment: Path) -> Path:
     (folder,) = environment.glob("lib/python*/site-packages/label_studio/annotation_templates")
+    return folder
+
+
+def _templates(folder: Path) -> list[Json]:
+    return [yaml.safe_load(path.read_text("utf-8")) for path in folder.rglob("config.yml")]
+
+
+def _rows(environment: Path) -> Iterator[str]:
+    folder = _folder(environment)
     groups = (folder / "groups.txt").read_text("utf-8").splitlines()
-    found = [yaml.safe_load(path.read_text("utf-8")) for path in folder.rglob("config.yml")]
+    found = _templates(folder)
     for one in sorted(found, key=lambda one: (groups.index(one["group"]), one["title"])):
         yield f"| {one['group']}: {one['title']} | {' | '.join(_cells(one['config']))} |"
 
