@@ -24,7 +24,7 @@ from tests.benchmarks.media import write_clip
 from tests.model.test_clips import REAL
 from tests.model.test_sound_encoder import wav2vec2
 from tests.model.test_sounds import tone, write_wave
-from tests.studio.bench import Bench, choices, partly_labelled, until
+from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 CHOICES = "".join(f'<Choice value="{colour}"/>' for colour in COLOURS)
@@ -254,3 +254,80 @@ def test_uploaded_sounds_are_learnt(bench: Bench, tmp_path: Path) -> None:
     task = bench.studio.of(project).next_task()
     assert task is not None
     assert task["predictions"][0]["result"][0]["type"] == "choices"
+
+
+PAGES = PICTURES.replace('value="$image"', 'valueList="$pages"')
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_several_pictures_a_task_are_learnt(bench: Bench, files: Web) -> None:
+    rng = np.random.default_rng(0)
+    tasks: list[Json] = []
+    for number in range(SETTLED_BY + 9):
+        colour = list(COLOURS)[number % 3]
+        names = [f"/page-{number}-{page}.png" for page in range(1 + number % 4)]
+        files.answers |= {name: Answer(picture(colour, rng)) for name in names}
+        tasks.append({"pages": [files.url + name for name in names], "colour": colour})
+    lacking: Json = {
+        "pages": [files.url + "/page-0-0.png", files.url + "/gone.png"],
+        "colour": "red",
+    }
+    found = partly_labelled(
+        [*tasks, lacking], SETTLED_BY, lambda task: choices([str(task["colour"])])
+    )
+    project = bench.project(found, PAGES)
+    bench.connect(project)
+    until("all whose pictures are there in the order", lambda: bench.ranks(project) == 9)
+    (unread,) = bench.state(project)["unreadable_tasks"]
+    assert "404" in unread["reason"]
+    truth = {task["id"]: task["data"]["colour"] for task in bench.studio.of(project).tasks()}
+
+    def said() -> dict[int, str]:
+        served = bench.served(project)
+        rows = bench.studio.of(project).predictions()
+        mine = [row for row in rows if row["model_version"] == served and row["result"]]
+        return {row["task"]: row["result"][0]["value"]["choices"][0] for row in mine}
+
+    until("pre-annotations", lambda: len(said()) >= 9)
+    assert sum(truth[task] == colour for task, colour in said().items()) >= 8
+
+
+FILED = (
+    '<View><Text name="text" value="$file" valueType="url"/>'
+    '<HyperText name="page" value="$page" valueType="url"/>'
+    '<Paragraphs name="said" value="$said" valueType="url"/>'
+    '<Choices name="topic" toName="text" required="true">'
+    + "".join(f'<Choice value="{topic}"/>' for topic in TOPICS)
+    + "</Choices></View>"
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_texts_in_files_are_learnt_and_tune_the_encoder(bench: Bench, files: Web) -> None:
+    """The page and the dialogue are those of Label Studio's own examples."""
+    tasks: list[Json] = []
+    for number, story in enumerate(stories(SETTLED_BY + 9)):
+        files.answers[f"/story-{number}.txt"] = Answer(story["story"].encode())
+        page = "/static/samples/hypertext.html" if number % 2 else ""
+        said = "/static/samples/paragraphs.json" if number % 3 else ""
+        address = f"{files.url}/story-{number}.txt"
+        tasks.append({**story, "file": address, "page": page, "said": said})
+    files.answers["/login.txt"] = Answer(b"<!doctype html><html>Log in")
+    wrong = ["/gone.txt", "/login.txt"]
+    nothing = {"page": "", "said": "", "topic": "tech"}
+    tasks += [{**nothing, "file": files.url + name} for name in wrong]
+    project = bench.project(partly_labelled(tasks, SETTLED_BY), FILED)
+    bench.connect(project)
+    until("all readable ones in the order", lambda: bench.ranks(project) == 9)
+    reasons = [one["reason"] for one in bench.state(project)["unreadable_tasks"]]
+    assert len(reasons) == 2 and "404" in reasons[0] and "HTML page" in reasons[1]
+    version = bench.until_tuned(project)
+    encoder = Store(bench.models / str(project)).encoders()[version.encoder]
+    assert encoder.layout == ("document", "document", "document")
+    assert version.head is not None
+    predicted = [
+        row["result"][0]["value"]["choices"][0]
+        for row in bench.studio.of(project).predictions()
+        if row["model_version"] == version.name and row["result"]
+    ]
+    assert len(predicted) >= 9 and set(predicted) <= set(TOPICS)
