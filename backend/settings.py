@@ -77,7 +77,9 @@ class Settings:
         "Hosts besides Label Studio that media may come from, such as cdn.example.org,*.abc.net.",
     )
     media_mb: int = setting(
-        100, "Pictures, clips and sounds larger than this many megabytes are not read.", least=1
+        100,
+        "Pictures, clips, sounds and documents larger than this many megabytes are not read.",
+        least=1,
     )
     media_cache_mb: int = setting(
         2000, "Fetched media are kept up to this many megabytes in all.", advanced=True, least=0

@@ -33,6 +33,16 @@ def labelling_interface(seen: Observation) -> Finding:
             "pages fill in keys of Latin letters, digits and _ only",
             "Rename the key in the data and in Settings > Labeling Interface",
         )
+    if config.unshown:
+        tag, instead = next(iter(config.unshown.items()))
+        return Finding(
+            "interface",
+            "hint",
+            f"The free Label Studio does not show <{tag}>: annotators see an error in its place, "
+            "and all that they can save is empty",
+            f"Write {instead} in Settings > Labeling Interface, unless this is Label Studio "
+            "Enterprise",
+        )
     if config.left_out:
         return Finding(
             "interface",

@@ -120,6 +120,12 @@ class LabelConfig:
         """The values that Label Studio's pages do not fill in, so that annotators see `$文本`."""
         return tuple(one.value for one in self.sources if not is_filled_in_by_pages(one.value))
 
+    @property
+    def unshown(self) -> dict[str, str]:
+        """The tags that the pages of the free Label Studio do not know, and what shows the same."""
+        shown = (one.shown for one in self.sources)
+        return {tag.tag: tag.instead for tag in shown if tag.instead}
+
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels of all questions, in order."""

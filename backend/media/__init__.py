@@ -1,1 +1,1 @@
-"""The pictures, clips and sounds that tasks refer to: fetched, cached, decoded."""
+"""The pictures, clips, sounds and documents that tasks refer to: fetched, cached, decoded."""

@@ -58,6 +58,14 @@ def log_limits(project: int, config: LabelConfig, *, names_are_read: bool) -> No
             project,
             value,
         )
+    for tag, instead in config.unshown.items():
+        log.warning(
+            "project %d: the free Label Studio does not show <%s>: annotators see an error in its "
+            "place. Write %s, unless this is Label Studio Enterprise",
+            project,
+            tag,
+            instead,
+        )
     found = unnamed(config) if names_are_read else []
     if found:
         log.info(

@@ -1,4 +1,4 @@
-"""One vector for all that an example consists of: its text, its pictures, clips and sounds."""
+"""One vector for all that an example consists of: its texts, its pictures, clips and sounds."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,7 +40,8 @@ BATCH = 32
 """Examples of several parts read at once."""
 
 Part = str | Image | Floats
-"""A text, a picture, or the states (f, d) of a clip or a sound, see `JointEncoder.frozen`."""
+"""A text, a picture, or the states (f, d) of a clip, of several pictures or of a sound, see
+`JointEncoder.frozen`."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 

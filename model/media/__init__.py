@@ -1,1 +1,1 @@
-"""Files of pictures, clips and sounds to arrays."""
+"""Files of pictures, clips and sounds to arrays, and documents to texts."""

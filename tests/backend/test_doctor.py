@@ -481,6 +481,13 @@ def test_keys_that_annotators_do_not_see_are_told() -> None:
     assert one.sentence.startswith("Annotators see $文本 and not the data under it")
 
 
+def test_a_tag_that_annotators_do_not_see_is_told() -> None:
+    """Label Studio accepts the interface, and its page then shows an error."""
+    (one,) = unwell(**in_project(label_config=CONFIG.replace("<Text", "<Chat")))
+    assert one.sentence.startswith("The free Label Studio does not show <Chat>")
+    assert 'Write <Paragraphs nameKey="role" textKey="content"> in' in one.fix
+
+
 def test_a_fault_is_named_once() -> None:
     """One cause, one line: a reader fixes the first and is not sent after its consequences."""
     assert [each.name for each in unwell(webhook_refusal=LOCAL)] == ["local webhooks"]

@@ -181,6 +181,7 @@ def test_questions_about_a_chat_are_learnt_and_its_messages_are_not() -> None:
     )
     assert [one.from_name for one in config.questions] == ["stars"]
     assert config.left_out == ("Chat 'chat' is not learnt",)
+    assert config.unshown == {"Chat": '<Paragraphs nameKey="role" textKey="content">'}
     with pytest.raises(UnsupportedConfig, match="Chat 'chat' is not learnt"):
         parse('<View><Chat name="chat" value="$chat" toName="chat"/></View>')
 

@@ -15,6 +15,7 @@ class Chat(ObjectTag):
 
     tag = "Chat"
     kind = "chat"
+    instead = '<Paragraphs nameKey="role" textKey="content">'
 
     def read(self, value: object) -> str | None:
         return lines(_messages(value)) if isinstance(value, list) else None

@@ -24,12 +24,14 @@ class ObjectTag(ABC):
 
     tag: in the labelling interface, "" for what none stands for; kind: what it is called on disk;
     medium: what an encoder reads of it. has_inner_tags: whether tags that stand in it are shown.
+    instead: what shows the same, where the pages of the free Label Studio do not know the tag.
     """
 
     tag: ClassVar[str] = ""
     kind: ClassVar[str]
     medium: ClassVar[Medium] = "text"
     has_inner_tags: ClassVar[bool] = False
+    instead: ClassVar[str] = ""
 
     @classmethod
     def parse(cls, element: Element) -> "ObjectTag":

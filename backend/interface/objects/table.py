@@ -15,6 +15,9 @@ from backend.interface.objects.object_tag import (
     words_in,
 )
 
+MOST_COLUMNS = 100
+"""Of a row."""
+
 
 @dataclass(frozen=True)
 class Table(ObjectTag):
@@ -57,7 +60,11 @@ def _rows(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for row in islice(value, MOST_ENTRIES):
             is_object = isinstance(row, Mapping)
-            yield ", ".join(_entries(islice(row.items(), 100))) if is_object else words_in(row)
+            yield (
+                ", ".join(_entries(islice(row.items(), MOST_COLUMNS)))
+                if is_object
+                else words_in(row)
+            )
 
 
 def _entries(entries: Iterable[tuple[object, object]]) -> Iterator[str]:
