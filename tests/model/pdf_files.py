@@ -26,11 +26,11 @@ def pdf(pages: Sequence[str]) -> bytes:
             "/Resources<</Font<</F1 3 0 R>>>>>>"
         )
         objects.append(f"<</Length {len(drawn)}>>stream\n{drawn}\nendstream")
-    made, places = b"%PDF-1.4\n", []
+    made, places = bytearray(b"%PDF-1.4\n"), []
     for number, content in enumerate(objects, start=1):
         places.append(len(made))
         made += f"{number} 0 obj{content}endobj\n".encode("latin-1")
     table = "".join(f"{place:010} 00000 n \n" for place in places)
     count = len(objects) + 1
     end = f"xref\n0 {count}\n0000000000 65535 f \n{table}trailer<</Size {count}/Root 1 0 R>>\n"
-    return made + f"{end}startxref\n{len(made)}\n%%EOF".encode()
+    return bytes(made) + f"{end}startxref\n{len(made)}\n%%EOF".encode()

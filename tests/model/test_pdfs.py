@@ -57,6 +57,12 @@ def test_why_a_file_has_no_text(content: bytes, reason: str) -> None:
         read(content)
 
 
+def test_a_page_that_would_take_minutes_is_refused() -> None:
+    page = "a) Tj (" * 200_000
+    with pytest.raises(UnreadableMedia, match="it takes more memory or time to read"):
+        read(pdf([page]))
+
+
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 0.95])
 def test_a_file_that_is_cut_off_is_read_or_refused(share: float) -> None:
     whole = pdf([f"Page {number}" for number in range(9)])
