@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from pypdf import PdfReader, apply_configuration
+from pypdf import Configuration, PdfReader, apply_configuration
 from pypdf.errors import DependencyError, LimitReachedError, PyPdfError
 
 from model.media.errors import UnreadableMedia
@@ -16,18 +16,18 @@ MAX_PAGES = 50
 MAX_READ_SECONDS = 20.0
 """Wall-clock time for one file."""
 MOST_BYTES = 10_000_000
-LIMITS = {
-    "zlib_maximum_output_length": MOST_BYTES,
-    "lzw_maximum_output_length": MOST_BYTES,
-    "run_length_maximum_output_length": MOST_BYTES,
-    "array_based_stream_maximum_output_length": MOST_BYTES,
-    "stream_decoding_work_maximum_length": 3 * MOST_BYTES,
-    "stream_parsing_work_maximum_count": 300_000,
-    "xform_maximum_invocations_per_extraction": 1_000,
-    "page_tree_maximum_entries": 20_000,
-    "jbig2dec_binary": None,
-    "disable_legacy_handling": True,
-}
+LIMITS = Configuration(
+    zlib_maximum_output_length=MOST_BYTES,
+    lzw_maximum_output_length=MOST_BYTES,
+    run_length_maximum_output_length=MOST_BYTES,
+    array_based_stream_maximum_output_length=MOST_BYTES,
+    stream_decoding_work_maximum_length=3 * MOST_BYTES,
+    stream_parsing_work_maximum_count=300_000,
+    xform_maximum_invocations_per_extraction=1_000,
+    page_tree_maximum_entries=20_000,
+    jbig2dec_binary=None,
+    disable_legacy_handling=True,
+)
 """Bytes that a compressed part may become, and the like, so that a page of a bomb takes seconds and
 not minutes. No other program is started."""
 DAMAGED = (
@@ -55,7 +55,7 @@ def read_pdf(file: BinaryIO, most: int, *, seconds: float = MAX_READ_SECONDS) ->
     """
     refuse_page(file, "PDF")
     try:
-        with apply_configuration(**LIMITS):
+        with apply_configuration(LIMITS):
             text = "\n".join(_enough(_pages(file, time.monotonic() + seconds), most))[:most]
     except UnreadableMedia:
         raise
