@@ -1,23 +1,30 @@
 """What single tasks show, and what is known of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 from backend.explore.thumbnail import READERS
 from backend.explore.view import STATES, PoolView
 from backend.interface.content import Parts
+from backend.interface.objects import file_in
 from backend.interface.questions import labels_in
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.types import Json
-from model.types import Floats
+from model.types import Floats, Medium
 
 SHOWN_CHARACTERS = 400
 """Of a text."""
 
 SHOWN_LABELS = 5
 """Of what the model says of a task, the likeliest."""
+
+WORDS: dict[Medium, Callable[[str], str]] = {
+    "text": lambda text: text,
+    "document": lambda part: file_in(part).address,
+}
+"""Medium -> what is shown of a part in words."""
 
 MOST_TASKS = 200
 """In one answer."""
@@ -73,7 +80,8 @@ def pictured(view: PoolView, parts: Parts) -> list[int]:
 
 def _text(view: PoolView, parts: Parts) -> str:
     layout = view.config.layout
-    texts = [part for place, part in enumerate(parts) if part and layout[place] == "text"]
+    shown = [(layout[place], part) for place, part in enumerate(parts) if part]
+    texts = [WORDS[medium](part) for medium, part in shown if medium in WORDS]
     text = texts[0] if texts else ""
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rstrip() + "…"
 

@@ -267,6 +267,28 @@ def test_the_first_picture_comes_from_the_cache(client: FlaskClient, folder: Pat
     assert client.get(f"/status/7/picture/11/{10**30}").status_code == 404
 
 
+def test_of_files_the_address_is_shown_and_of_several_pictures_the_first(
+    client: FlaskClient, served: Served, loop: ProjectLoop, folder: Path
+) -> None:
+    shown = '<Pdf name="o" value="$pdf"/><Image name="pages" valueList="$pages"/>'
+    choices = '<Choices name="c" toName="o"><Choice value="Cat"/><Choice value="Dog"/></Choices>'
+    config = parse(f"<View>{shown}{choices}</View>")
+    data = {"pdf": "/data/1.pdf", "pages": ["/data/upload/0.png", "/data/upload/1.png"]}
+    with closing(Pool(folder / "pool.sqlite")) as pool:
+        pool.update([{"id": 30, "data": data, "annotations": []}], config)
+        _, keys = pool.keys(config, 0)
+    served.store.vectors(0).append(keys, np.ones((len(keys), 2), np.float32))
+    loop.status = replace(loop.status, served=replace(served, config=config), config=config)
+    (one,) = client.get("/status/7/tasks.json?ids=30").get_json()["tasks"]
+    assert (one["text"], one["pictures"]) == ("/data/1.pdf", [1])
+    packed = io.BytesIO()
+    Image.new("RGB", (64, 40), "red").save(packed, "PNG")
+    cache = FileCache(folder.parent / "media", 1 << 20)
+    cache.add(f"{STUDIO} /data/upload/0.png", [packed.getvalue()])
+    assert client.get("/status/7/picture/30/1").content_type == "image/jpeg"
+    assert client.get("/status/7/picture/30/0").status_code == 404
+
+
 def test_half_a_character_is_shown_and_names_no_picture(
     client: FlaskClient, served: Served, folder: Path
 ) -> None:
