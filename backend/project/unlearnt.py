@@ -83,10 +83,13 @@ def sentence_on(nothing: NothingShown | None, config: LabelConfig) -> str:
     something."""
     if nothing is None:
         return ""
-    wanted = _listed([key for source in config.sources for key in source.keys], "or")
+    keys = [key for source in config.sources for key in source.keys]
+    wanted = _listed(keys, "or")
+    is_there = not set(keys).isdisjoint(nothing.keys)
+    what = "nothing that can be read" if is_there else "nothing"
     has = f"has the keys {_listed(nothing.keys, 'and')}" if nothing.keys else "has no data"
     return (
-        f"{nothing.tasks} of {nothing.of} tasks have nothing under {wanted}; the first of them, "
+        f"{nothing.tasks} of {nothing.of} tasks have {what} under {wanted}; the first of them, "
         f"task {nothing.first}, {has}"
     )
 

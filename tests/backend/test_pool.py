@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.paragraphs import Paragraphs
 from backend.interface.objects.text import MarkedText, Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.pool import SPAN_REACH, UNREAD, NothingShown, Pool
@@ -51,6 +52,15 @@ def test_tasks_that_show_nothing_are_counted(pool: Pool) -> None:
         "1 of 2 tasks have nothing under `text`; the first of them, task 4, has the keys `Text` "
         "and `n`"
     )
+    dialogues = replace(CONFIG, sources=(Source(Paragraphs(), "$text"),))
+    pool.update([{"id": 3, "data": {"text": "no list"}, "annotations": []}], dialogues)
+    pool.keep_only({1, 3})
+    assert sentence_on(pool.nothing_shown(), dialogues) == (
+        "1 of 2 tasks have nothing that can be read under `text`; the first of them, task 3, has "
+        "the keys `text`"
+    )
+    pool.keep_only({1})
+    pool.update([{"id": 4, "data": {"Text": "some text", "n": 1}, "annotations": []}], CONFIG)
     other = replace(CONFIG, sources=(Source(Text(), "$Text"),))
     pool.rekey(other)
     assert pool.nothing_shown() == NothingShown(1, 2, first=1, keys=("text",))
