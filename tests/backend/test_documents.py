@@ -108,6 +108,12 @@ def test_a_document_is_read_by_the_encoder_of_texts() -> None:
     assert names_of(parse(PDF)) == {"yes": ("yes",), "no": ("no",)}
 
 
+def test_a_header_shows_what_stands_in_the_task() -> None:
+    """Label Studio's page knows no valueType there."""
+    header = '<Header value="$title" valueType="url"/><Text name="o" value="$text"/>'
+    assert parse(about(header)).layout == ("text",)
+
+
 def test_spans_in_a_file_are_not_learnt() -> None:
     xml = '<View><Labels name="l" toName="o"><Label value="A"/></Labels>'
     with pytest.raises(UnsupportedConfig, match="Labels 'l' marks spans in a file"):

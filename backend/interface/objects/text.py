@@ -26,7 +26,9 @@ class Text(ObjectTag):
     @classmethod
     def parse(cls, element: Element) -> ObjectTag:
         refuse_lists(element)
-        return Document(cls()) if is_behind_an_address(element) else cls(encoding_of(element))
+        if element.tag == cls.tag and is_behind_an_address(element):
+            return Document(cls())
+        return cls(encoding_of(element))
 
     def read(self, value: object) -> str | None:
         text = text_of(value) if self.encoding == "none" else code_of(value, self.encoding)
