@@ -1,18 +1,22 @@
 """What each object tag shows of a task: data of the right form, and of all others."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 
-from backend.errors import UnsupportedConfig
+from backend.errors import ENCODER_SETTINGS, UnsupportedConfig
 from backend.interface.content import key_of, parts_of
 from backend.interface.objects import ALSO_SHOWN, OBJECTS
 from backend.interface.objects.object_tag import MOST_CHARACTERS, MOST_ENTRIES, words_in
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
+from backend.project.transfer import READS
 from backend.types import Json
+from model.encoders.errors import KINDS
+from model.encoders.joint import FROZEN, TUNED
+from model.types import READ_AS, Medium
 from tests.backend.fuzzing import JSON
 
 SAID = [{"author": "Ann", "text": "Hi!"}, {"author": "Bo", "text": " How\n are you? "}]
@@ -190,15 +194,25 @@ def test_what_is_stored_of_an_interface_stays_the_same() -> None:
     """Datasets would be encoded again."""
     xml = (
         '<View><Text name="t" value="$t"/><HyperText name="h" value="$h" encoding="base64"/>'
-        '<Image name="i" value="$i"/><Paragraphs name="p" value="$p"/><Table name="d" value="$d"/>'
+        '<Image name="i" value="$i"/><Video name="v" value="$v"/><Audio name="a" value="$a"/>'
+        '<Paragraphs name="p" value="$p"/><Table name="d" value="$d"/>'
         '<Repeater on="$r" indexFlag="{{i}}"><Text name="x" value="$r[{{i}}]"/></Repeater>'
         '<Choices name="c" toName="t"><Choice value="a"/><Choice value="b"/></Choices></View>'
     )
-    assert json.dumps([source.identity() for source in parse(xml).sources]) == (
+    assert json.dumps([source.identity() for source in parse(xml, ignored=()).sources]) == (
         '[["text", "$t", "none", null], ["html", "$h", "base64", null], '
-        '["image", "$i", "none", null], ["paragraphs", "$p", "author", "text", null], '
+        '["image", "$i", "none", null], ["video", "$v", "none", null], '
+        '["track", "$v", "none", null], ["audio", "$a", "none", null], '
+        '["paragraphs", "$p", "author", "text", null], '
         '["table", "$d", "none", null], ["text", "$r[{{i}}]", "none", ["$r", "{{i}}"]]]'
     )
+
+
+def test_every_medium_has_its_words_and_its_encoder() -> None:
+    media = set(get_args(Medium))
+    assert set(READS) == set(ENCODER_SETTINGS) == set(KINDS) == media
+    assert {*TUNED, *FROZEN, *READ_AS} == media
+    assert {one.medium for one in OBJECTS.values()} <= media
 
 
 def test_a_task_keeps_its_content_key() -> None:
