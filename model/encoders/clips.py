@@ -1,6 +1,7 @@
 """Clip encoder: an image network's states for the frames of a clip -> one vector a clip."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from model.encoders.frame_head import FrameHead, fit_frame_head
 from model.encoders.images import ImageEncoder, unit
+from model.encoders.motion import WEIGHT, is_about_motion, trends
 from model.types import Floats
 
 Clip = Sequence[Image.Image]
@@ -16,7 +18,8 @@ Clip = Sequence[Image.Image]
 
 class ClipEncoder:
     """Clips to unit-length vectors of `dimension`: `clip_vectors`, followed with the same weight by
-    the scores of the model of single frames that `learn` fits.
+    the scores of the model of single frames that `learn` fits and, where labels are about motion,
+    by `trends`.
 
     The image network is never tuned, so a clip's states (`read`) are the same for all encoders made
     with it and need to be computed only once.
@@ -28,8 +31,11 @@ class ClipEncoder:
 
     @property
     def dimension(self) -> int:
-        """The width of its vectors: 2 * d, plus one for each label that `learn` has fitted."""
-        return 2 * self.state_dimension + (0 if self._head is None else len(self._head.bias))
+        """The width of its vectors: 2 * d, plus one for each label that `learn` has fitted, and d
+        if it found that labels are about motion."""
+        if self._head is None:
+            return 2 * self.state_dimension
+        return (3 if self._head.motion > 0 else 2) * self.state_dimension + len(self._head.bias)
 
     @property
     def state_dimension(self) -> int:
@@ -46,12 +52,23 @@ class ClipEncoder:
         pooled = clip_vectors(states, lengths)
         if self._head is None:
             return pooled
-        return unit(np.hstack([pooled, unit(self._head.scores(states, lengths))]))
+        parts = [pooled, unit(self._head.scores(states, lengths))]
+        if self._head.motion > 0:
+            parts.append(self._head.motion * trends(states, lengths))
+        return unit(np.hstack(parts))
 
     def learn(self, clips: Sequence[Floats], targets: Floats) -> None:
         """Fit a model of single frames to clips' states, (f, d) each, and labels (n, c), see
-        model.encoders.frame_head. All vectors are longer from then on."""
-        self._head = fit_frame_head(*self._joined(clips), targets)
+        model.encoders.frame_head, and find out whether these are about motion. All vectors are
+        longer from then on."""
+        states, lengths = self._joined(clips)
+        head = fit_frame_head(states, lengths, targets)
+        if head is not None:
+            still = clip_vectors(states, lengths)
+            moving = unit(np.hstack([still, WEIGHT * trends(states, lengths)]))
+            if is_about_motion(still, moving, targets):
+                head = replace(head, motion=np.full(1, WEIGHT, np.float32))
+        self._head = head
 
     def save(self, folder: Path) -> None:
         """Write the model of single frames into a folder, for `load_frame_head`."""

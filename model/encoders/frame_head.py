@@ -7,7 +7,7 @@ Object Detection"). Pooled vectors cannot: they mix what one frame shows with al
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +32,15 @@ class FrameHead:
     """A logistic model of single frames for c labels.
 
     weights (d, c), bias (c,); centre (d,): the mean vector of a frame; middle (c,): the mean score
-    of a clip.
+    of a clip. motion (1,): how much what moves counts in a clip's vector, 0 for not at all; see
+    model.encoders.motion.
     """
 
     weights: Floats
     bias: Floats
     centre: Floats
     middle: Floats
+    motion: Floats = field(default_factory=lambda: np.zeros(1, np.float32))
 
     def scores(self, frames: Floats, lengths: Sequence[int]) -> Floats:
         """Frames' vectors (sum of lengths, d), clip after clip, to scores of clips (n, c), float32:

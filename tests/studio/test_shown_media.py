@@ -18,6 +18,8 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 from backend.dev import local
 from backend.project.versions import SETTLED_BY
 from backend.types import Json
+from model.encoders.frame_head import load_frame_head
+from model.encoders.motion import WEIGHT
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip
@@ -226,6 +228,39 @@ def test_clips_beside_titles_are_learnt_frame_by_frame(
     clips = sorted(urlsplit(str(task["clip"])).path for task in tasks)
     fetched = sorted(one.path for one in files.seen if one.path in clips)
     assert fetched == clips, "each clip is fetched once"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_movements_are_learnt(bench: Bench, files: Web, tmp_path: Path) -> None:
+    """A square grows or shrinks: each frame of one kind is a frame of the other, too."""
+    rng = np.random.default_rng(0)
+    tasks: list[Json] = []
+    for number in range(48):
+        kind, sizes = ("red", range(4, 24, 4)) if number % 2 else ("blue", range(20, 0, -4))
+        frames = []
+        for size in sizes:
+            pixels = rng.normal(60.0, 10.0, (24, 24, 3))
+            left = (24 - size) // 2
+            pixels[left : left + size, left : left + size] += 150.0
+            frames.append(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
+        file = tmp_path / f"{number}.mp4"
+        write_clip(file, frames)
+        tasks.append({"clip": served(files, file), "title": "Clip", "is": kind})
+    known = partly_labelled(tasks, 36, lambda task: choices([task["is"]]))
+    project = bench.connected(known, CLIPS)
+    version = bench.until_tuned(project)
+    store = Store(bench.models / str(project))
+    learnt = load_frame_head(store.encoder_folder(version.encoder))
+    assert learnt is not None
+    assert learnt.motion.tolist() == [WEIGHT]
+    is_known = {task["id"]: task["data"]["is"] for task in bench.studio.of(project).tasks()}
+    said = {
+        row["task"]: [one for region in row["result"] for one in region["value"]["choices"]]
+        for row in bench.studio.of(project).predictions()
+        if row["model_version"] == version.name
+    }
+    assert len(said) == 12
+    assert sum(said[task] == [is_known[task]] for task in said) >= 10
 
 
 def served(files: Web, path: Path) -> str:
