@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Regex, Tokenizer, normalizers, processors
 from torch import nn
@@ -39,6 +40,7 @@ PROBLEM_TYPES: dict[Kind, str | None] = {
     "ordered": "single_label_classification",
     "multiple": "multi_label_classification",
     "spans": None,
+    "pair": "regression",
 }
 """The setting by which the pipeline applies softmax or sigmoid."""
 
@@ -55,14 +57,19 @@ ANSWERS: dict[Kind, str] = {
     "multiple": "Gives each text any number of labels. Each has a probability of its own; those "
     "that reach their threshold are the answer.",
     "spans": "Marks spans of each text: where they begin and end, and their label.",
+    "pair": "Gives each text a score. Of two texts the one with the higher score is the better, "
+    "with the probability 1 / (1 + exp(lower - higher)).",
 }
 OPTIONS: dict[Kind, str] = {
     "single": ", truncation=True",
     "ordered": ", truncation=True, top_k=None",
     "multiple": ", truncation=True, top_k=None",
     "spans": ', aggregation_strategy="simple"',
+    "pair": ', truncation=True, function_to_apply="none"',
 }
 """The pipeline's options, after the folder."""
+
+TITLES: dict[Kind, str] = {"spans": "Named spans", "pair": "Which of two texts is better"}
 
 CARD = """\
 ---
@@ -143,6 +150,7 @@ def check(encoder: TextEncoder, head: Head) -> None:
 @torch.no_grad()
 def classifier(encoder: TextEncoder, head: Head) -> Any:
     """Encoder, pooling and head as one transformers model, in float32."""
+    head = _scoring(head) if head.kind == "pair" else head
     of_spans = head.kind == "spans"
     kind = AutoModelForTokenClassification if of_spans else AutoModelForSequenceClassification
     with torch.random.fork_rng(devices=[]):  # the random weights are all overwritten
@@ -159,6 +167,13 @@ def classifier(encoder: TextEncoder, head: Head) -> Any:
     else:
         _write_head(model.classifier.dense, model.classifier.out_proj, head)
     return model.eval()
+
+
+def _scoring(head: Head) -> Head:
+    """The head of a pair as one of single texts, whose only label is their score."""
+    first, second = head.weights.T
+    weights = (first - second)[:, None]
+    return Head("pair", ("score",), weights, np.zeros(1, np.float32), head.centre)
 
 
 def _config(encoder: TextEncoder, head: Head) -> Any:
@@ -261,7 +276,7 @@ def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
     of_spans = head.kind == "spans"
     return CARD.format(
         task="token-classification" if of_spans else "text-classification",
-        title="Named spans" if of_spans else "Text classifier",
+        title=TITLES.get(head.kind, "Text classifier"),
         answer=ANSWERS[head.kind],
         options=OPTIONS[head.kind],
         max_tokens=max_tokens,
@@ -271,6 +286,8 @@ def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
 
 
 def _labels(head: Head) -> str:
+    if head.kind == "pair":
+        return _table(("label", "meaning"), [("score", "the higher, the better")])
     if head.kind in EXCLUSIVE:
         return _table(("label",), [(label,) for label in head.labels])
     if head.kind == "spans":

@@ -59,6 +59,11 @@ class Snapshot:
         """The number (n,) by which each row is drawn at random."""
         return self.ids if self.tickets is None else self.tickets
 
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it is of the kind `pair`, which is asked beside no other."""
+        return self.kind == "pair"
+
     def parts(self) -> list["Snapshot"]:
         """Each question on its own, with the rows that answer it."""
         return self._parts

@@ -7,12 +7,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["single", "ordered", "multiple", "spans"]
+Kind = Literal["single", "ordered", "multiple", "spans", "pair"]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
 model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
-a text, for which each token has exactly one tag, see model.spans.tags."""
+a text, for which each token has exactly one tag, see model.spans.tags; `pair`: which of two things
+is chosen, the first or the second label, from vectors that change their sign where the two change
+places."""
 
-EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered")
+EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair")
 """The kinds with exactly one label an example."""
 
 
@@ -46,13 +48,15 @@ class LabelGroup:
         return slice(self.start, self.stop)
 
 
-Medium = Literal["text", "tokens", "document", "image", "images", "video", "audio", "track"]
+Medium = Literal["text", "tokens", "document", "image", "images", "video", "audio", "track", "pair"]
 """`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `track`: the sound of a clip."""
+pictures, read as one; `track`: the sound of a clip; `pair`: nothing that is read, see `Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
-"""What an example consists of, in this order; any part of it may be missing. `tokens` is alone."""
+"""What an example consists of, in this order; any part of it may be missing. `tokens` is alone.
+After `pair` come the parts of one thing and those of another, which are compared, and where both
+are texts perhaps a text that is shown beside them; examples have None in its place."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,30 @@ def reads_text(layout: Layout) -> bool:
 
 
 def is_of_text(layout: Layout) -> bool:
-    """Whether examples consist of a text only."""
-    return layout in (("text",), ("tokens",))
+    """Whether examples consist of a text only, or of two that are compared."""
+    return layout in (("text",), ("tokens",)) or set(layout) == {"pair", "text"}
+
+
+def is_of_pairs(layout: Layout) -> bool:
+    """Whether examples consist of two things that are compared."""
+    return layout[:1] == ("pair",)
+
+
+def compared(layout: Layout) -> Layout:
+    """What each of two things that are compared consists of; the layout itself of other ones."""
+    return layout[1 : 1 + (len(layout) - 1) // 2] if is_of_pairs(layout) else layout
+
+
+def has_context(layout: Layout) -> bool:
+    """Whether a text is shown beside two things that are compared."""
+    return is_of_pairs(layout) and len(layout) % 2 == 0
+
+
+def in_words(layout: Layout) -> str:
+    """What examples consist of, such as "text and image"."""
+    words = " and ".join(compared(layout))
+    beside = " and a text beside them" if has_context(layout) else ""
+    return f"pairs of {words}{beside}" if is_of_pairs(layout) else words
 
 
 Floats = NDArray[np.floating[Any]]

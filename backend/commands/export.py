@@ -17,7 +17,7 @@ from model.export import check, export
 from model.heads.head import Head
 from model.storage.earlier import Earlier
 from model.storage.store import HERE, EncoderMeta, Store, Version
-from model.types import is_of_text
+from model.types import has_context, in_words, is_of_text
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,8 +58,13 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
         )
     if not is_of_text(meta.spec.layout):
         raise BackendError(
-            f"Version {version.name} reads {' and '.join(meta.spec.layout)}; only versions that "
+            f"Version {version.name} reads {in_words(meta.spec.layout)}; only versions that "
             "read nothing but text can be exported"
+        )
+    if has_context(meta.spec.layout):
+        raise BackendError(
+            f"Version {version.name} reads {in_words(meta.spec.layout)}: which is better depends "
+            "on it, so no text has a score of its own that could be exported"
         )
     try:
         encoder = TextEncoder(

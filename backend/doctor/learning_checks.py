@@ -59,6 +59,7 @@ def _described(config: LabelConfig) -> str:
         "ordered": "one label per task, on an ordered scale",
         "multiple": "several labels per task",
         "spans": "spans of text",
+        "pair": "which of two things is chosen",
     }[config.kind]
     if len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"

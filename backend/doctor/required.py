@@ -26,7 +26,11 @@ def optional_controls(xml: str, empty_is_none: bool) -> dict[str, str]:
     """Control tags that are learnt, need an answer and are not required: name -> tag, in the order
     of the XML. Raises UnsupportedConfig."""
     questions = parse(xml).questions
-    asked = {one.from_name for one in questions if not may_be_empty(one.kind, empty_is_none)}
+    asked = {
+        one.from_name
+        for one in questions
+        if one.control.may_be_required and not may_be_empty(one.kind, empty_is_none)
+    }
     tags = tree_of(xml).iter()
     controls = [tag for tag in tags if tag.tag in CONTROLS and tag.get("name", "") in asked]
     return {

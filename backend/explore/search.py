@@ -7,7 +7,7 @@ from backend.explore.view import Encoded, PoolView
 from backend.types import Json
 from model.choosing.nearest import middle, nearest
 from model.choosing.order import NOTHING
-from model.types import Floats, Ints, reads_text
+from model.types import Floats, Ints, is_of_pairs, reads_text
 
 MOST_FOUND = 50
 MOST_CHARACTERS = 1_000
@@ -16,6 +16,12 @@ MOST_EXAMPLES = 50
 NO_WORDS = (
     "Only texts can be searched by words: the encoder of this project reads no text beside its "
     "pictures, clips or sounds. Choose a task on the map and press More like this"
+)
+
+
+NO_PAIRS = (
+    "Words cannot be compared with pairs: the vector of a task is the difference of two things "
+    "here. Choose a task on the map and press More like this"
 )
 
 
@@ -35,6 +41,8 @@ def _checked(view: PoolView, words: str) -> str:
             "A few words or a sentence find more than a whole text; for texts like one that is a "
             "task here, press More like this"
         )
+    if is_of_pairs(view.config.layout):
+        raise BadRequest(NO_PAIRS)
     if not reads_text(view.config.layout):
         raise BadRequest(NO_WORDS)
     return words

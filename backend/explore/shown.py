@@ -12,7 +12,7 @@ from backend.interface.questions import labels_in
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.types import Json
-from model.types import Floats, Medium
+from model.types import Floats, Medium, is_of_pairs
 
 SHOWN_CHARACTERS = 400
 """Of a text."""
@@ -82,7 +82,10 @@ def _text(view: PoolView, parts: Parts) -> str:
     layout = view.config.layout
     shown = [(layout[place], part) for place, part in enumerate(parts) if part]
     texts = [WORDS[medium](part) for medium, part in shown if medium in WORDS]
-    text = texts[0] if texts else ""
+    return " | ".join(map(_cut, texts if is_of_pairs(layout) else texts[:1]))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS].rstrip() + "…"
 
 

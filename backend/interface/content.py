@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from backend.interface.pairs import parts_of_both
 from backend.interface.questions import LabelConfig, Source
 from backend.interface.values import filled, repeated
 from model.storage.vectors import content_key
@@ -17,14 +18,16 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
     """What to read from a task's data; None if there is nothing.
 
     All texts are joined, one per line. Each object tag reads what is in its place: a <Text> takes
-    numbers, booleans and lists as Label Studio's pages do.
+    numbers, booleans and lists as Label Studio's pages do. Two things that are compared are read
+    separately, see `backend.interface.pairs`.
     """
     if not isinstance(data, Mapping):
         return None
-    texts: list[str | None] = []
-    media: list[str | None] = []
-    for source in config.sources:
-        (texts if source.medium == "text" else media).append(_value(data, source))
+    values = [(source, _value(data, source)) for source in config.sources]
+    if config.compares:
+        return parts_of_both(values)
+    texts = [value for source, value in values if source.medium == "text"]
+    media = [value for source, value in values if source.medium != "text"]
     text = "\n".join(filter(None, texts)) or None
     parts = ([text] if texts else []) + media
     return tuple(parts) if any(part is not None for part in parts) else None

@@ -43,6 +43,11 @@ UNREAD: tuple[Medium, ...] = ("track",)
 """What is left out unless it is asked for."""
 RELATIONS = "Relations"
 """Asks for relations between spans, without a toName."""
+WHY_NOT = {
+    "Ranker": "puts the items of a list in an order, and at most two things a task are compared: "
+    "show two of the items in each task, and ask with <Pairwise>",
+}
+"""Why control tags are not learnt that people may expect to be."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 ABOUT_TASKS = f"Only questions about the whole task are learnt. {ADVICE}"
 NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
@@ -50,11 +55,13 @@ NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interfa
 
 @dataclass(frozen=True)
 class Parsed:
-    """A control tag that can be learnt: what it asks, about which object tag, and when."""
+    """A control tag that can be learnt: what it asks, about which object tags, and when. notes:
+    what annotations do not tell, in words."""
 
     question: Question
-    target: Element
+    targets: tuple[Element, ...]
     whens: tuple[When, ...]
+    notes: tuple[str, ...] = ()
 
 
 Way = tuple[Element, ...]
@@ -80,14 +87,16 @@ def parse(
     learnt = _with_what_decides(_learnt_together(found, refused), refused)
     if not learnt:
         raise _nothing_learnt(root, refused)
-    sources = sources_of(root, learnt[0].target, ignored)
+    sources = sources_of(root, learnt[0].targets, ignored)
     if learnt[0].question.kind == "spans":
         marked = sources[0].shown.marked() or sources[0].shown
         sources = (replace(sources[0], shown=marked),)
     questions = _with_aliases(_with_prefixes(learnt), aliases or {})
     names = {question.from_name for question in questions}
     others = {way[-1].get("name", "") for way in _controls(root)} - names
-    return LabelConfig(questions, sources, tuple(one.reason for one in refused), frozenset(others))
+    notes = (note for one in learnt for note in one.notes)
+    left_out = (*(one.reason for one in refused), *notes)
+    return LabelConfig(questions, sources, left_out, frozenset(others))
 
 
 def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
@@ -100,14 +109,39 @@ def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
 
 
 def _learnt_together(found: Sequence[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
-    """Spans need the tokens of one text, all else one vector of everything that is shown."""
+    """Spans need the tokens of one text, a comparison a vector of each of two things, all else one
+    vector of everything that is shown. Between the last two, what is asked first decides."""
     of_tasks = [one for one in found if one.question.kind != "spans"]
-    kept = of_tasks or list(found[:1])
+    kept = _read_alike(of_tasks) or list(found[:1])
     for one in found:
         if one not in kept:
-            reason = f"{one.question} marks spans"
-            refused.append(UnsupportedConfig(reason, f"Spans are learnt alone. {ADVICE}"))
+            refused.append(_why_alone(one, kept[0]))
     return kept
+
+
+def _read_alike(found: Sequence[Parsed]) -> list[Parsed]:
+    """The questions that are learnt from the same vectors as the first. Of several that compare the
+    same tags only the last: a click on one of these is an answer to no other."""
+    if found and len(found[0].targets) == 2:
+        return [one for one in found if one.targets == found[0].targets][-1:]
+    return [one for one in found if len(one.targets) == 1]
+
+
+def _why_alone(one: Parsed, kept: Parsed) -> UnsupportedConfig:
+    """Why a question is not learnt together with one that is."""
+    advice = "Of these, what is asked first is learnt."
+    if one.question.kind == "spans":
+        reason, advice = f"{one.question} marks spans", "Spans are learnt alone."
+    elif one.targets == kept.targets:
+        reason = f"{one.question} compares the same tags as {kept.question}"
+        advice = "Label Studio's page saves answers to the last one of these only."
+    elif len(one.targets) == len(kept.targets):
+        reason = f"{one.question} does not compare the same tags as {kept.question}"
+    elif len(one.targets) == 2:
+        reason = f"{one.question} compares two tags, and {kept.question} asks about whole tasks"
+    else:
+        reason = f"{one.question} asks about whole tasks, and {kept.question} compares two tags"
+    return UnsupportedConfig(reason, f"{advice} {ADVICE}")
 
 
 def _with_what_decides(found: list[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
@@ -183,14 +217,17 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
         raise UnsupportedConfig(
             f"A {element.tag} tag has no name", f"Its answers are saved under it. {ADVICE}"
         )
-    target = _target(root, element)
-    control = CONTROLS.get(element.tag)
+    targets = _targets(root, element)
+    target, control = targets[0], CONTROLS.get(element.tag)
     if control is None or (control.objects and target.tag not in control.objects):
         reason = f"{which} over <{target.tag}> is not learnt"
-        raise UnsupportedConfig(
-            reason if target is not element else f"{which} is not learnt", ADVICE
-        )
-    _check_readable(which, target, ignored)
+        reason = reason if target is not element else f"{which} is not learnt"
+        if element.tag in WHY_NOT:
+            reason = f"{which} {WHY_NOT[element.tag]}"
+        raise UnsupportedConfig(reason, ADVICE)
+    for shown in targets:
+        _check_readable(which, shown, ignored)
+    _check_alike(which, targets)
     _check_asked_of_tasks(way, which)
     asked = control.parse(element)
     _check_answers(element, asked)
@@ -200,13 +237,17 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
         )
     question = Question(
         from_name=element.get("name", ""),
-        to_name=element.get("toName", ""),
+        to_name=targets[0].get("name", ""),
         kind=asked.kind,
         answers=asked.answers,
         control=asked.control,
         called=dict(zip(asked.answers, asked.called, strict=False)),
     )
-    return Parsed(question, target, whens_of(way))
+    notes = tuple(
+        f"{which} has the choice '{name}' twice, and annotations do not tell the two apart"
+        for name in asked.repeated
+    )
+    return Parsed(question, targets, whens_of(way), notes)
 
 
 def _check_asked_of_tasks(way: Way, which: str) -> None:
@@ -228,10 +269,12 @@ def _check_answers(element: Element, asked: Asked) -> None:
     """Raises UnsupportedConfig if the answers are too few, empty, duplicate or not in the XML."""
     which = f"{element.tag} '{element.get('name', '')}'"
     if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
-        source = element.get("apiUrl") or f"each task's own {element.get('value')}"
+        own = f"each task's own {element.get('value')}, and only those of all tasks are learnt"
+        source = element.get("apiUrl") or own
         raise UnsupportedConfig(
             f"{which} takes its choices from {source}",
-            "Write its <Choice> tags into the labelling interface.",
+            "Write its <Choice> tags into the labelling interface. Which of two things is better "
+            "can be asked with <Pairwise>.",
         )
     answers, control = asked.answers, asked.control
     is_nameless = any(not name for path in asked.paths for name in path)
@@ -262,6 +305,29 @@ def _check_readable(which: str, target: Element, ignored: Collection[Medium]) ->
         )
 
 
+def _check_alike(which: str, targets: Sequence[Element]) -> None:
+    """Raises UnsupportedConfig if two things that are compared are not read by the same encoder."""
+    if len({read_object(one).medium for one in targets}) > 1:
+        raise UnsupportedConfig(
+            f"{which} compares a <{targets[0].tag}> with a <{targets[1].tag}>",
+            f"Only two texts, two pictures, two clips or two sounds can be compared. {ADVICE}",
+        )
+
+
+def _targets(root: Element, control: Element) -> tuple[Element, ...]:
+    """The object tag that a control tag refers to, or the two that it compares."""
+    kind = CONTROLS.get(control.tag)
+    if kind is None or not kind.is_of_two:
+        return (_target(root, control),)
+    names = [name.strip() for name in control.get("toName", "").split(",")]
+    if len(names) != 2 or names[0] == names[1]:
+        raise UnsupportedConfig(
+            f"{control.tag} '{control.get('name')}' does not name the two tags that it compares",
+            f'Write two different names with a comma between them, such as toName="a,b". {ADVICE}',
+        )
+    return tuple(_found(root, control, name) for name in names)
+
+
 def _target(root: Element, control: Element) -> Element:
     """The object tag that a control tag refers to; itself for a tag such as <Chat> that is both."""
     which, wanted = f"{control.tag} '{control.get('name')}'", control.get("toName", "")
@@ -275,7 +341,12 @@ def _target(root: Element, control: Element) -> Element:
             "Label Studio's page saves no answer to such a question. Name one tag: all that a task "
             f"shows is read anyway. {ADVICE}",
         )
-    wanted = wanted.split(",")[0].strip()
+    return _found(root, control, wanted.split(",")[0].strip())
+
+
+def _found(root: Element, control: Element, wanted: str) -> Element:
+    """The tag of this name that a control tag points at."""
+    which = f"{control.tag} '{control.get('name')}'"
     for element in root.iter():
         if element.get("name") == wanted:
             if element is control and control.tag in CONTROLS:

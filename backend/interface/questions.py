@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import astuple, dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, Literal
 
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called, Control
@@ -24,11 +24,13 @@ Answer = tuple[str | Span, ...]
 @dataclass(frozen=True)
 class Source:
     """What annotators see: an object tag, and its `value`, which is filled in with the task's data.
-    repeat: the <Repeater> around the tag, if any."""
+    repeat: the <Repeater> around the tag, if any; side: which of two things that are compared it
+    is, "" for what belongs to neither."""
 
     shown: ObjectTag
     value: str
     repeat: Repeat | None = None
+    side: Literal["", "left", "right"] = ""
 
     @property
     def medium(self) -> Medium:
@@ -38,7 +40,8 @@ class Source:
     def identity(self) -> tuple[object, ...]:
         """What is read in another way has another one. It is stored."""
         kind, *others = self.shown.identity()
-        return (kind, self.value, *others, astuple(self.repeat) if self.repeat else None)
+        repeat = astuple(self.repeat) if self.repeat else None
+        return (kind, self.value, *others, repeat, *((self.side,) if self.side else ()))
 
     @property
     def keys(self) -> list[str]:
@@ -214,10 +217,24 @@ class LabelConfig:
     @property
     def layout(self) -> Layout:
         """What an encoder reads of a task: all texts together, then each picture, clip and sound;
-        after a clip its sound, where that is read."""
-        media = [source.medium for source in self.sources]
-        texts: Layout = ("text",) if "text" in media else ()
-        return (*texts, *(medium for medium in media if medium != "text"))
+        after a clip its sound, where that is read. Of two things that are compared, the same of the
+        first and then of the second, and the texts that are beside them."""
+        if self.compares:
+            own = _layout_of(one.medium for one in self.sources if one.side == "left")
+            beside = _layout_of(one.medium for one in self.sources if not one.side)
+            return ("pair", *own, *own, *beside)
+        return _layout_of(source.medium for source in self.sources)
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is asked which of two things is chosen."""
+        return self.questions[0].kind == "pair"
+
+
+def _layout_of(sources: Iterable[Medium]) -> Layout:
+    media = list(sources)
+    texts: Layout = ("text",) if "text" in media else ()
+    return (*texts, *(medium for medium in media if medium != "text"))
 
 
 def labels_in(answer: Answer) -> tuple[str, ...]:

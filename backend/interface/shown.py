@@ -1,6 +1,6 @@
 """What the object tags of a labelling interface show of each task."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from xml.etree.ElementTree import Element, tostring
 
@@ -16,9 +16,14 @@ FLAG = "{{idx}}"
 """What a <Repeater> replaces by an item's number, unless its indexFlag says otherwise."""
 
 
-def sources_of(root: Element, first: Element, ignored: Collection[Medium]) -> tuple[Source, ...]:
-    """What the first question refers to, then everything else that each task shows."""
-    shown = [_source(first), *_all_sources(root, None)]
+def sources_of(
+    root: Element, targets: Sequence[Element], ignored: Collection[Medium]
+) -> tuple[Source, ...]:
+    """What the first question refers to, then everything else that each task shows. targets: the
+    tag that it names, or the two that it compares."""
+    if len(targets) == 2:
+        return _compared(root, targets, ignored)
+    shown = [_source(targets[0]), *_all_sources(root, None)]
     every = [
         replace(source, shown=part)
         for source in shown
@@ -26,6 +31,22 @@ def sources_of(root: Element, first: Element, ignored: Collection[Medium]) -> tu
         for part in source.shown.parts()
     ]
     return tuple(dict.fromkeys(one for one in every if one.medium not in ignored))
+
+
+def _compared(
+    root: Element, targets: Sequence[Element], ignored: Collection[Medium]
+) -> tuple[Source, ...]:
+    """The two things, then the texts that belong to neither. Beside anything but texts these would
+    say the same of both."""
+    left, right = (sources_of(target, [target], ignored) for target in targets)
+    own = {*left, *right}
+    is_text = left[0].medium == "text"
+    texts = [one for one in _all_sources(root, None) if is_text and one.medium == "text"]
+    return (
+        *(replace(one, side="left") for one in left),
+        *(replace(one, side="right") for one in right),
+        *dict.fromkeys(one for one in texts if one not in own),
+    )
 
 
 def _all_sources(element: Element, repeat: Repeat | None) -> Iterator[Source]:

@@ -1,7 +1,7 @@
 """Which encoder the settings name for what a project shows."""
 
 from backend.settings import Settings
-from model.types import EncoderSpec, Layout, Medium
+from model.types import EncoderSpec, Layout, Medium, is_of_pairs
 
 NONE = "none"
 """In place of an encoder's name: what it would read is left out."""
@@ -30,5 +30,7 @@ def ignored_by(settings: Settings) -> tuple[Medium, ...]:
 def is_tunable(layout: Layout) -> bool:
     """Whether deep rounds teach the encoder anything: sounds, and several pictures a task, take too
     long for that where they are alone. Networks of texts and pictures are tuned, and of clips
-    single frames are learnt from."""
+    single frames are learnt from, but not of pairs of clips."""
+    if is_of_pairs(layout):
+        return not {"text", "document", "image"}.isdisjoint(layout)
     return not set(layout) <= {"audio", "images"}

@@ -11,6 +11,7 @@ from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import PINNED, Pool
 from backend.project.versions import version_of
 from model.storage.store import Store, Version
+from model.types import in_words
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,8 @@ def fitting_version(store: Store, name: str, config: LabelConfig) -> Version:
     layout = store.encoders()[version.encoder].spec.layout
     if layout != config.layout:
         raise BackendError(
-            f"Version {version.name} reads {' and '.join(layout)}, but the labelling interface "
-            f"shows {' and '.join(config.layout)}"
+            f"Version {version.name} reads {in_words(layout)}, but the labelling interface "
+            f"shows {in_words(config.layout)}"
         )
     head = version.head
     learnt = config.of_labels(head.labels) if config.is_learnt_in_parts and head else config

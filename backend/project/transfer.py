@@ -16,7 +16,7 @@ from model.heads.head import Head
 from model.storage.damage import Damaged, WrittenLater
 from model.storage.earlier import META, Earlier, copy_folder, drop_earlier, keep_earlier
 from model.storage.store import Store, version_key
-from model.types import EncoderSpec, Layout, Medium
+from model.types import EncoderSpec, Layout, Medium, compared, has_context, is_of_pairs
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def check_alike(earlier: Earlier, spec: EncoderSpec, project: int) -> None:
             f"{_words(spec.layout)}: it could not read them. Choose an earlier project that shows "
             "the same"
         )
-    for medium in spec.layout:
+    for medium in compared(spec.layout):
         theirs, ours = before.network_of(medium), spec.network_of(medium)
         if theirs != ours:
             name = ENCODER_SETTINGS[medium]
@@ -201,4 +201,6 @@ def _found_in_folder(folder: Path) -> Found:
 
 
 def _words(layout: Layout) -> str:
-    return " and ".join(READS[medium] for medium in layout)
+    words = " and ".join(READS[medium] for medium in compared(layout))
+    beside = " with a text beside them" if has_context(layout) else ""
+    return f"pairs of {words}{beside}" if is_of_pairs(layout) else words

@@ -21,7 +21,7 @@ from model.heads.head import Head
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot, rows_in
 from model.storage.store import Store, Version
-from model.types import Floats, Ints
+from model.types import Floats, Ints, is_of_text
 
 COMPARED_TASKS = 5000
 """Two versions are compared by their answers on at most this many tasks."""
@@ -81,7 +81,7 @@ class WholeTasks:
         known, missing = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
         found = np.zeros((len(shown), vectors.dimension), dtype=np.float16)
         found[known] = vectors.take(rows[known])
-        new = to_encode(missing, encode if self._config.layout == ("text",) else None)
+        new = to_encode(missing, encode if is_of_text(self._config.layout) else None)
         if encode is not None and len(new):
             found[new] = encode([shown[row] for row in new.tolist()])
             keep(vectors, keys[new], found[new])

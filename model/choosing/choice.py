@@ -116,7 +116,7 @@ class Choice:
         everything = np.arange(len(self.snapshot.ids))
         pool = sampled(self.snapshot, everything, POOL_SAMPLE, self.policy.seed)
         mine, all_of_it, learnt = (
-            (self._vectors(some), self._priority(strategy, some, rng))
+            (self._informing(some), self._priority(strategy, some, rng))
             for some in (rows, pool, self._training)
         )
         return taken_alone(*mine, *all_of_it, labelled=learnt[0], labelled_priority=learnt[1])
@@ -217,15 +217,17 @@ class Choice:
     ) -> Ints:
         """The diverse few that the strategy selects from the candidates (n,) by their priority
         (n,)."""
+        wants = signature(strategy.choose).parameters
+        read = self._informing if "labelled_priority" in wants else self._vectors
         known: dict[str, Callable[[], Floats]] = {
-            "labelled": lambda: self._vectors(self._training),
+            "labelled": lambda: read(self._training),
             "labelled_priority": lambda: self._priority(strategy, self._training, rng),
             "nearness": lambda: self._nearness(candidates),
         }
-        wants = signature(strategy.choose).parameters
         more = {name: array() for name, array in known.items() if name in wants}
-        vectors = self._vectors(candidates)
-        return candidates[strategy.choose(priority, vectors, self.policy.size, rng, **more)]
+        return candidates[
+            strategy.choose(priority, read(candidates), self.policy.size, rng, **more)
+        ]
 
     def _priority(self, strategy: Strategy, candidates: Ints, rng: np.random.Generator) -> Floats:
         """How much a label of each candidate would teach. For several questions asked at once: the
@@ -307,6 +309,13 @@ class Choice:
     def _vectors(self, rows: Ints) -> Floats:
         """Centred vectors of unit length."""
         return centred(self.snapshot.vectors[rows], self.centre)
+
+    def _informing(self, rows: Ints) -> Floats:
+        """The same, but of pairs the vectors themselves: two things that are alike teach little,
+        however undecided the model is."""
+        if self.snapshot.is_of_pairs:
+            return np.asarray(self.snapshot.vectors[rows], np.float32)
+        return self._vectors(rows)
 
 
 def _put_in(best: Ints, mixed: Ints) -> Ints:

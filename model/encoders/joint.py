@@ -1,5 +1,6 @@
 """One vector for all that an example consists of: its texts, its pictures, clips and sounds."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +18,17 @@ from model.encoders.sounds import SoundEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.media.sounds import RATE
-from model.types import READ_AS, EncoderSpec, Floats, Ints, Medium
+from model.types import (
+    READ_AS,
+    EncoderSpec,
+    Floats,
+    Ints,
+    Layout,
+    Medium,
+    compared,
+    has_context,
+    is_of_pairs,
+)
 
 TUNED: dict[Medium, Callable[[str, int], TunedEncoder]] = {
     "text": TextEncoder,
@@ -36,6 +47,12 @@ FROZEN: dict[Medium, Callable[[str, FrameHead | None], FrozenEncoder]] = {
 """Medium -> its encoder, from the name of a network and what was learnt about single frames. These
 networks stay as they are, for a batch of clips or sounds would take long."""
 
+ALONG, NEARNESS = 0.5, 3.0
+"""How much the products of a difference with what is beside the two things count, each by itself
+and their sum, as against the difference. With half of ALONG's products and the sum, 200 labels of
+pairs of news beside a third of the topic to choose were right in .73; with the difference alone in
+.49. Where what is beside them does not matter, .87 both."""
+
 BATCH = 32
 """Examples of several parts read at once."""
 
@@ -51,7 +68,9 @@ class JointEncoder:
     with the same weight, zeros for missing parts. Not safe for use by several threads at once.
 
     For a layout of one text or picture it is just that part's encoder. For `tokens`, `encode`
-    returns Tokens instead of vectors.
+    returns Tokens instead of vectors. For two things that are compared, vectors and states are
+    those of the first minus those of the second, of any length; where a text is shown beside them,
+    the products of this difference with that text's vector follow.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -60,7 +79,7 @@ class JointEncoder:
         Raises NotAnEncoder.
         """
         self.layout = spec.layout
-        self._readers = [READ_AS.get(medium, medium) for medium in spec.layout]
+        self._readers = [READ_AS.get(medium, medium) for medium in compared(spec.layout)]
         self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
         self._tuned = {
             medium: make(
@@ -97,7 +116,8 @@ class JointEncoder:
     @property
     def dimension(self) -> int:
         """The width of its vectors. It grows when `clips` learns."""
-        return sum(self._widths())
+        width = sum(self._widths())
+        return 2 * width + 1 if has_context(self.layout) else width
 
     def forget_copy(self) -> None:
         """The weights have changed: no encoder may use a copy of the old ones."""
@@ -105,11 +125,17 @@ class JointEncoder:
             encoder.forget_copy()
 
     def encode(self, examples: Sequence[Example]) -> Floats:
-        """Examples to vectors (n, dimension), float32, unit length."""
+        """Examples to vectors (n, dimension), float32, unit length but for pairs."""
+        if is_of_pairs(self.layout):
+            read = torch.from_numpy(self._vectors(_things(examples, self.layout)))
+            return self._difference(read, examples).numpy()
+        return self._vectors(examples)
+
+    def _vectors(self, examples: Sequence[Example]) -> Floats:
         alone = self._alone()
         if alone is not None:
             return cast(Floats, alone.encode(_firsts(examples)))  # Tokens if the layout is `tokens`
-        found = np.zeros((len(examples), self.dimension), dtype=np.float32)
+        found = np.zeros((len(examples), sum(self._widths())), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
@@ -118,22 +144,33 @@ class JointEncoder:
 
     def pool(self, examples: Sequence[Example]) -> Floats:
         """Examples to pooled states (n, dimension), float32, as `forward` gives them."""
+        if is_of_pairs(self.layout):
+            read = torch.from_numpy(self._pooled(_things(examples, self.layout)))
+            return self._difference(read, examples).numpy()
+        return self._pooled(examples)
+
+    def _pooled(self, examples: Sequence[Example]) -> Floats:
         alone = self._alone()
         if alone is not None:
             return alone.pool(_firsts(examples))
         batches = (examples[start : start + BATCH] for start in range(0, len(examples), BATCH))
         with torch.inference_mode():
-            pooled = [self.forward(batch).cpu().numpy() for batch in batches]
-        return np.concatenate([np.zeros((0, self.dimension), np.float32), *pooled])
+            pooled = [self._states(batch).cpu().numpy() for batch in batches]
+        return np.concatenate([np.zeros((0, sum(self._widths())), np.float32), *pooled])
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
         """One batch to pooled states (n, dimension), with gradients unless they are switched off.
         If there are several parts, each is scaled to unit length. Clips and sounds have no
         gradients."""
+        if is_of_pairs(self.layout):
+            return self._difference(self._states(_things(examples, self.layout)), examples)
+        return self._states(examples)
+
+    def _states(self, examples: Sequence[Example]) -> Tensor:
         alone = self._alone()
         if alone is not None:
             return alone.forward(_firsts(examples))
-        states = torch.zeros((len(examples), self.dimension), device=self.device)
+        states = torch.zeros((len(examples), sum(self._widths())), device=self.device)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
             if rows:
@@ -154,8 +191,9 @@ class JointEncoder:
         return encoder.places(_firsts(examples))
 
     def learn_clips(self, examples: Sequence[Example], targets: Floats) -> None:
-        """Fit the model of single frames in `clips` to the labels (n, c) of whole examples."""
-        if self.clips is None:
+        """Fit the model of single frames in `clips` to the labels (n, c) of whole examples. Of
+        pairs nothing is learnt: labels say which of two clips, not what a frame shows."""
+        if self.clips is None or is_of_pairs(self.layout):
             return
         places = [place for place, medium in enumerate(self.layout) if medium == "video"]
         there = [_there(examples, place) for place in places]
@@ -176,9 +214,23 @@ class JointEncoder:
         """Where the weights of a network are within a folder."""
         return folder / medium if self._has_several else folder
 
+    def _difference(self, read: Tensor, examples: Sequence[Example]) -> Tensor:
+        """The rows of `_things` to differences, (n, dimension). Swapping the two things changes
+        their sign, also of how much nearer the first is than the second to what is beside them."""
+        count = len(examples)
+        if not has_context(self.layout):
+            return read[:count] - read[count:]
+        alike = nn.functional.normalize(read, dim=1)
+        first, second, beside = alike.reshape(3, count, read.shape[1])
+        is_there = [example[-1] is not None for example in examples]
+        beside = beside * torch.tensor(is_there, device=read.device)[:, None]
+        nearer = beside * (first - second)
+        each = ALONG * math.sqrt(read.shape[1]) * nearer
+        return torch.cat([first - second, each, NEARNESS * nearer.sum(dim=1, keepdim=True)], dim=1)
+
     def _alone(self) -> TunedEncoder | None:
         """The encoder of the only part, for layouts of one text or picture."""
-        return self._tuned.get(self._readers[0]) if len(self.layout) == 1 else None
+        return self._tuned.get(self._readers[0]) if len(self._readers) == 1 else None
 
     def _of(self, medium: Medium) -> TunedEncoder | FrozenEncoder:
         return self.frozen.get(medium) or self._tuned[medium]
@@ -203,6 +255,16 @@ class JointEncoder:
 
 def _firsts(examples: Sequence[Example]) -> list[Any]:
     return [example[0] for example in examples]
+
+
+def _things(pairs: Sequence[Example], layout: Layout) -> list[Example]:
+    """The first things of all pairs, then the second ones, and then what is beside them, if that is
+    in the layout: "" where it is missing."""
+    size = len(compared(layout))
+    things = [pair[start : start + size] for start in (1, 1 + size) for pair in pairs]
+    if not has_context(layout):
+        return things
+    return things + [(pair[-1] or "",) for pair in pairs]
 
 
 def _there(examples: Sequence[Example], place: int) -> tuple[list[int], list[Any]]:

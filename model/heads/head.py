@@ -11,15 +11,16 @@ from model.heads.logistic import Evidence, Prior, fit_logistic
 from model.heads.ordered import softening
 from model.types import Bools, Floats, Kind, LabelGroup
 
-L2 = 0.05
+L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": 0.5}
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
 
-CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0}
+CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0, "pair": 0.0}
 """The feature that carries the bias; the smaller, the more the bias is decayed. One label of one
 class moved it so far that all others became rare: BBC News before any label .91 by names, after one
 .84 with 1.0. Accuracy after 10, 25 and 100 random labels beside names: TREC-6 .52, .60 and .73 with
 1.0, .56, .63 and .73 with 0.3; BANKING77 .64, .65 and .68, then .66, .67 and .69. If a text may
-have several labels, the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57)."""
+have several labels, the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57). Of a pair
+neither side is the likelier one before both are read."""
 
 CHUNK = 8192
 """Rows scored at once, so that a pool of millions is never in memory as float32."""
@@ -34,7 +35,9 @@ class Head:
     """A linear classifier on centred, unit-length vectors of dimension d for c labels.
 
     weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
-    into a narrow cone; without its mean, cosines and weights use the whole sphere. thresholds (c,):
+    into a narrow cone; without its mean, cosines and weights use the whole sphere. Where questions
+    are of the kind `pair`, vectors are taken as they are: P(first | v) = P(second | -v), as in the
+    model of Bradley & Terry (1952, doi:10.2307/2334029). thresholds (c,):
     from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
     questions, the labels of each, decided for themselves; () for one question, of this `kind`.
     name_shares (c,): the share of the head of the labels' names in each label's weights, see
@@ -54,6 +57,11 @@ class Head:
     def questions(self) -> tuple[LabelGroup, ...]:
         """The labels of each question, also where there is one."""
         return self.groups or (LabelGroup(self.kind, 0, len(self.labels)),)
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether it is of the kind `pair`, which is asked beside no other."""
+        return self.kind == "pair"
 
     def parts(self) -> list["Head"]:
         """The head of each question."""
@@ -79,7 +87,8 @@ class Head:
         found = np.empty((len(vectors), len(self.labels)), np.float32)
         for start in range(0, len(vectors), CHUNK):
             chunk = found[start : start + CHUNK]
-            np.matmul(centred(vectors[start : start + CHUNK], self.centre), self.weights, out=chunk)
+            some = _read(vectors[start : start + CHUNK], self.centre, is_of_pairs=self.is_of_pairs)
+            np.matmul(some, self.weights, out=chunk)
             chunk += self.bias
         return found
 
@@ -156,6 +165,12 @@ def centred(vectors: Floats, centre: Floats) -> Floats:
     return result
 
 
+def _read(vectors: Floats, centre: Floats, *, is_of_pairs: bool) -> Floats:
+    """What a head multiplies with its weights, (n, d): of pairs the vectors themselves, because of
+    two things that are alike neither is much better."""
+    return np.asarray(vectors, np.float32) if is_of_pairs else centred(vectors, centre)
+
+
 def fit_head(
     vectors: Floats,
     targets: Floats,
@@ -171,7 +186,8 @@ def fit_head(
     targets), one sigmoid a label for `multiple`.
 
     vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
-    label without any example ends at a small probability instead of running off to zero.
+    label without any example ends at a small probability instead of running off to zero. A `pair`
+    has no bias and no centre.
     `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: the
     head of the labels' names, see `model.heads.names`: weights are decayed towards a share of it.
     `evidence`: vectors of further examples and what is known of their labels, see `Evidence`.
@@ -182,9 +198,10 @@ def fit_head(
             raise ValueError("a head needs at least one labelled example, or names of its labels")
         return named
     constant = CONSTANT[kind]
-    features = _features(vectors, centre, constant)
+    centre = np.asarray(np.zeros_like(centre) if kind == "pair" else centre, dtype=np.float32)
+    features = _features(vectors, centre, kind)
     if evidence is not None:
-        evidence = replace(evidence, features=_features(evidence.features, centre, constant))
+        evidence = replace(evidence, features=_features(evidence.features, centre, kind))
     theta: Floats = np.zeros((features.shape[1], targets.shape[1]))
     prior = None if named is None else Prior(_theta(named, constant))
     if prior is not None:
@@ -195,20 +212,21 @@ def fit_head(
         if prior is None or start.name_shares is not None:
             theta[:] = _theta(start, constant)
     wanted = targets @ softening(len(labels)) if kind == "ordered" else targets
-    theta, share = fit_logistic(features, wanted, kind, L2, theta, prior, evidence=evidence)
+    theta, share = fit_logistic(features, wanted, kind, L2[kind], theta, prior, evidence=evidence)
     theta[-1] *= constant
     theta = theta.astype(np.float32)
     shares = None if named is None else np.full(len(labels), share, np.float32)
-    centre = np.asarray(centre, dtype=np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], centre, name_shares=shares)
 
 
-def _features(vectors: Floats, centre: Floats, constant: float) -> Floats:
-    """Centred vectors (n, d) with the constant that carries the bias, (n, d + 1)."""
-    return np.hstack([centred(vectors, centre), np.full((len(vectors), 1), constant, np.float32)])
+def _features(vectors: Floats, centre: Floats, kind: Kind) -> Floats:
+    """What a head of this kind reads of the vectors (n, d), with the constant that carries the
+    bias, (n, d + 1)."""
+    constant = np.full((len(vectors), 1), CONSTANT[kind], np.float32)
+    return np.hstack([_read(vectors, centre, is_of_pairs=kind == "pair"), constant])
 
 
 def _theta(head: Head, constant: float) -> Floats:
     """The head's weights (d + 1, c) of features with this constant at the end, which carries the
-    bias."""
-    return np.vstack([head.weights, head.bias / constant])
+    bias; 0 carries none."""
+    return np.vstack([head.weights, head.bias / constant if constant else head.bias])

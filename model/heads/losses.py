@@ -54,6 +54,7 @@ def _sigmoid_evidence(logits: Floats, evidence: Floats) -> tuple[Floats, Floats]
 EVIDENCE_LOSSES: dict[Kind, Callable[[Floats, Floats], tuple[Floats, Floats]]] = {
     "single": _softmax_evidence,
     "ordered": _softmax_evidence,
+    "pair": _softmax_evidence,
     "multiple": _sigmoid_evidence,
 }
 
@@ -61,5 +62,6 @@ EVIDENCE_LOSSES: dict[Kind, Callable[[Floats, Floats], tuple[Floats, Floats]]] =
 LOSSES: dict[Kind, Callable[[Floats, Floats], LossAndError]] = {
     "single": _softmax_loss,
     "ordered": _softmax_loss,
+    "pair": _softmax_loss,
     "multiple": _sigmoid_loss,
 }

@@ -18,7 +18,7 @@ from model.types import EXCLUSIVE, Floats, Kind
 SCALE = 8.0
 """Logits are this many times the cosines of texts and names."""
 
-STEPS: dict[Kind, int] = {"single": 3, "ordered": 3, "multiple": 1}
+STEPS: dict[Kind, int] = {"single": 3, "ordered": 3, "multiple": 1, "pair": 0}
 """How often the names are moved towards the texts that they stand for. If a text has several
 labels, its clearest one says less."""
 

@@ -45,7 +45,7 @@ GUESSED = 5.0
 LEAST_TELLING = 0.05
 """Silence that says less than this is not looked at."""
 
-MOST_WEIGHT: dict[Kind, float] = {"single": 0.6, "ordered": 0.6, "multiple": 0.2}
+MOST_WEIGHT: dict[Kind, float] = {"single": 0.6, "ordered": 0.6, "multiple": 0.2, "pair": 0.6}
 """An example that only a source without any fault knows weighs this much of one that people have
 labelled. With more, wrong votes are learnt by heart: TREC-6 with 100 random labels .74 without a
 source, .69 with one that is right 70 % of the time if its votes weigh as much as labels, .79 if a

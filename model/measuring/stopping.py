@@ -13,6 +13,7 @@ Metric = Literal["accuracy", "micro_f1", "macro_f1", "sample_f1"]
 DEFAULT_METRIC: dict[Kind, Metric] = {
     "single": "accuracy",
     "ordered": "accuracy",
+    "pair": "accuracy",
     "multiple": "micro_f1",
     "spans": "micro_f1",
 }

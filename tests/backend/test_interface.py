@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
+from backend.interface.answers import answer_of
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called
@@ -115,7 +116,11 @@ def test_each_node_of_a_taxonomy_is_a_label() -> None:
             'apiUrl="https://example.org/tree.json"',
             "Taxonomy 'c' takes its choices from https://example.org/tree.json",
         ),
-        ('value="$tree"', "Taxonomy 'c' takes its choices from each task's own $tree"),
+        (
+            'value="$tree"',
+            "Taxonomy 'c' takes its choices from each task's own $tree, and only those of all "
+            "tasks are learnt",
+        ),
         ('perRegion="true"', "Taxonomy 'c' is asked about a part of the task (perRegion)"),
     ],
 )
@@ -430,7 +435,6 @@ def test_the_advice_names_every_control() -> None:
         ),
         (config('<Choice value="a"/>'), "needs two or more choices"),
         (config('<Choice value="a"/><Choice value=""/>'), "needs two or more choices"),
-        (config('<Choice value="a"/><Choice value="b"/><Choice value="a"/>'), "'a' twice"),
     ],
 )
 def test_the_rest_is_refused_with_a_reason(xml: str, reason: str) -> None:
@@ -439,11 +443,33 @@ def test_the_rest_is_refused_with_a_reason(xml: str, reason: str) -> None:
     assert reason in refused.value.reason
 
 
+def test_a_choice_that_stands_twice_is_learnt_once_and_said() -> None:
+    """Label Studio's page saves the same for both, and a pre-annotation ticks both."""
+    found = parse(config('<Choice value="a"/><Choice value="b"/><Choice value="a"/>'))
+    assert found.labels == ("a", "b")
+    assert found.left_out == (
+        "Choices 'c' has the choice 'a' twice, and annotations do not tell the two apart",
+    )
+    both = {"from_name": "c", "type": "choices", "value": {"choices": ["a", "a"]}}
+    assert answer_of([both], found) == ("a",)
+
+
 def test_a_choice_that_stands_twice_is_found_among_very_many() -> None:
     """The search took minutes once: it compared each choice with each other."""
     choices = "".join(f'<Choice value="{number}"/>' for number in range(30_000))
-    with pytest.raises(UnsupportedConfig, match="has the choice '29999' twice"):
-        parse(config(choices + '<Choice value="29999"/>'))
+    found = parse(config(choices + '<Choice value="29999"/>'))
+    assert len(found.labels) == 30_000
+    assert "has the choice '29999' twice" in found.left_out[0]
+
+
+def test_a_ranker_is_refused_with_what_can_be_asked_instead() -> None:
+    ranker = '<View><List name="l" value="$items"/><Ranker name="rank" toName="l"/></View>'
+    with pytest.raises(UnsupportedConfig) as refused:
+        parse(ranker)
+    assert refused.value.reason == (
+        "Ranker 'rank' puts the items of a list in an order, and at most two things a task are "
+        "compared: show two of the items in each task, and ask with <Pairwise>"
+    )
 
 
 def test_entities_are_not_expanded() -> None:

@@ -216,3 +216,30 @@ def test_an_answer_as_a_pre_annotation() -> None:
         ("b", {"taxonomy": [["p", "q"]]}, 1.0),
     ]
     assert results_of_answer((), config) == []
+
+
+PAIRS = """<View><Pairwise name="p" toName="a,b"/>
+<Text name="a" value="$one"/><Text name="b" value="$two"/></View>"""
+
+
+def test_pairs_are_copies_only_where_both_texts_are(tmp_path: Path) -> None:
+    """Of two things that are alike the difference is next to nothing, whatever they are."""
+    config, store = parse(PAIRS), Store(tmp_path)
+    shown = [("A cat.", "a dog"), ("a cat", "A dog!"), ("a dog", "a cat"), ("x", "x"), ("y", "y")]
+    rows: list[Json] = [
+        {"id": 11 + place, "data": {"one": one, "two": two}, "annotations": []}
+        for place, (one, two) in enumerate(shown)
+    ]
+    with closing(Pool(tmp_path / "pool.sqlite")) as pool:
+        pool.update(rows, config)
+        ids, keys = pool.keys(config, 0)
+        spec = EncoderSpec(config.layout, "none", "", 8)
+        with store.new_encoder(0) as aside:
+            write_encoder_meta(aside, EncoderMeta("none", "none", 8, 3, layout=config.layout))
+        store.vectors(0).append(keys, np.zeros((5, 3), np.float32))
+        store.mark_ready(0)
+        job = FindCopies(subject_of(tmp_path, PAIRS, spec, Settings()), 0)
+        assert find_copies(job, IGNORE) == {"contents": 5, "encoded": 0, "copies": 2}
+        labelling = pool.labelling(config, False)
+        groups = copied_in(tmp_path, labelling).grouping.groups
+    assert ids[groups != ALONE].tolist() == [11, 12]

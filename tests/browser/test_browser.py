@@ -338,6 +338,65 @@ def _saved(bench: Bench, project: int, number: int) -> list[object]:
     ]
 
 
+PREFERRED = (
+    '<View><Header value="Which is about sports?"/>'
+    '<Pairwise name="pw" toName="one,two" selectionStyle="outline: 3px solid green"/>'
+    '<Text name="one" value="$one"/><Text name="two" value="$two"/></View>'
+)
+CHOSEN = "//*[contains(@style, 'outline')]"
+RICH = "contains(@class, 'htx-richtext')"
+OTHER = f"//*[{RICH} and not(ancestor-or-self::*[contains(@style, 'outline')])]"
+
+
+def sporty(task: Json) -> list[Json]:
+    value = {"selected": task["sports"]}
+    return [{"from_name": "pw", "to_name": "pw", "type": "pairwise", "value": value}]
+
+
+def test_the_better_one_of_two_is_marked_and_can_be_changed(bench: Bench, browser: Browser) -> None:
+    """Confirmed, it is saved as it was written; a click on the other side is another answer. Both
+    are learnt."""
+    told = stories(500)
+    by_topic = [
+        [one["story"] for one in told if (one["topic"] == "sports") is it] for it in (True, False)
+    ]
+    tasks = [
+        {"one": a, "two": b, "sports": "left"}
+        if number % 2
+        else {"one": b, "two": a, "sports": "right"}
+        for number, (a, b) in enumerate(zip(*by_topic, strict=False))
+    ][:70]
+    project = bench.connected(partly_labelled(tasks, 60, sporty), PREFERRED)
+    known = {row["id"]: row["data"] for row in bench.studio.of(project).tasks()}
+    browser.open_data_manager(project)
+    browser.label_all_tasks()
+    first = browser.task_shown()
+    sides = {"left": known[first]["one"], "right": known[first]["two"]}
+    assert browser.read(CHOSEN).strip() == sides[known[first]["sports"]].strip()
+    browser.keep("pairwise")
+    browser.submit()
+    second = browser.task_shown()
+    before = browser.read(CHOSEN)
+    browser.click(OTHER)
+    browser.wait("the other one", lambda: browser.read(CHOSEN) != before)
+    browser.keep("pairwise-changed")
+    browser.submit()
+    until("both labels", lambda: bench.labels_known(project) >= {first, second})
+    given = {task: _selected(bench, project, task) for task in (first, second)}
+    assert given == {first: sporty(known[first])[0]["value"], second: _swapped(known[second])}
+
+
+def _selected(bench: Bench, project: int, task: int) -> Json:
+    """What the page saved."""
+    (row,) = bench.studio.of(project).these([task])
+    value: Json = row["annotations"][-1]["result"][0]["value"]
+    return value
+
+
+def _swapped(task: Json) -> Json:
+    return {"selected": "left" if task["sports"] == "right" else "right"}
+
+
 def begin(bench: Bench, labelled: int = 0) -> News:
     """A project with a hundred tasks, the first of them labelled before there was a model."""
     rows = [(f"{text[:500].rsplit(' ', 1)[0]} ...", topic) for text, topic in articles()[:100]]

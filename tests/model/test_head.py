@@ -77,7 +77,7 @@ def test_the_fit_is_logistic_regression_as_scikit_learn_has_it() -> None:
     head = fit_head(vectors, one_hot(classes, 3), "single", ("a", "b", "c"), np.zeros(4))
     constant = np.full((60, 1), CONSTANT["single"])
     features = np.hstack([centred(vectors, np.zeros(4)), constant])
-    judge = LogisticRegression(C=1 / L2, fit_intercept=False, max_iter=1000, tol=1e-8)
+    judge = LogisticRegression(C=1 / L2["single"], fit_intercept=False, max_iter=1000, tol=1e-8)
     expected = judge.fit(features, classes).predict_proba(features)
     np.testing.assert_allclose(head.probs(vectors), expected, atol=0.01)
 

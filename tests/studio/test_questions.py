@@ -162,3 +162,51 @@ def test_a_number_is_learnt_and_pre_annotated(bench: Bench) -> None:
     kept = until("pre-annotated numbers", regions)
     assert {region["type"] for region in kept} == {"number"}
     assert {region["value"]["number"] for region in kept} <= {1, 2, 3, 4, 5}
+
+
+PREFERRED = (
+    '<View><Pairwise name="pw" toName="one,two"/>'
+    '<Text name="one" value="$one"/><Text name="two" value="$two"/></View>'
+)
+
+
+def pairs_of_stories(count: int) -> list[Json]:
+    """Two stories a task, of topics of which one is preferred."""
+    told = stories(4 * count)
+    pairs = zip(told[: 2 * count], told[2 * count :], strict=True)
+    apart = [(a, b) for a, b in pairs if a["topic"] != b["topic"]][:count]
+    return [
+        {"one": a["story"], "two": b["story"], "topics": [a["topic"], b["topic"]]} for a, b in apart
+    ]
+
+
+def preferred(task: Json) -> list[Json]:
+    """As Label Studio's page saves it: to_name is the tag's own name."""
+    first, second = map(TOPICS.index, task["topics"])
+    value = {"selected": "left" if first > second else "right"}
+    return [{"from_name": "pw", "to_name": "pw", "type": "pairwise", "value": value}]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_which_of_two_is_learnt_and_pre_annotated(bench: Bench) -> None:
+    project = bench.connected(partly_labelled(pairs_of_stories(150), 57, preferred), PREFERRED)
+    for _ in range(4):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order
+        bench.studio.annotate(task["id"], preferred(task["data"]))
+        bench.until_learnt(project, task["id"])
+    version = bench.until_tuned(project)
+    assert version.head is not None
+    assert version.head.kind == "pair"
+    assert set(bench.state(project)["by_label"]) == {"left", "right"}
+    data = {task["id"]: task["data"] for task in bench.studio.of(project).tasks()}
+    regions = [
+        (row["task"], region)
+        for row in bench.studio.of(project).predictions()
+        if row["model_version"] == version.name
+        for region in row["result"]
+    ]
+    assert len(regions) > 40
+    assert {region["to_name"] for _, region in regions} == {"one"}
+    right = [region["value"] == preferred(data[task])[0]["value"] for task, region in regions]
+    assert sum(right) / len(right) > 0.75

@@ -3,6 +3,7 @@
 import itertools
 import re
 import threading
+from base64 import b64encode
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from pathlib import Path
@@ -366,3 +367,48 @@ def test_texts_in_files_are_learnt_and_tune_the_encoder(bench: Bench, files: Web
         if row["model_version"] == version.name and row["result"]
     ]
     assert len(predicted) >= 9 and set(predicted) <= set(TOPICS)
+
+
+PAIRS = (
+    '<View><Pairwise name="redder" toName="one,two"/>'
+    '<Image name="one" value="$one"/><Image name="two" value="$two"/></View>'
+)
+
+
+def redder(task: Json) -> list[Json]:
+    """As Label Studio's page saves it."""
+    value = {"selected": task["redder"]}
+    return [{"from_name": "redder", "to_name": "redder", "type": "pairwise", "value": value}]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_which_of_two_pictures_is_learnt_and_pre_annotated(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    tasks: list[Json] = []
+    for number in range(60):
+        red, other = (
+            "data:image/png;base64," + b64encode(picture(colour, rng)).decode()
+            for colour in ("red", "green" if number % 3 else "blue")
+        )
+        side = "left" if number % 2 else "right"
+        one, two = (red, other) if side == "left" else (other, red)
+        tasks.append({"one": one, "two": two, "redder": side})
+    project = bench.connected(partly_labelled(tasks, SETTLED_BY - 2, redder), PAIRS)
+    for _ in range(2):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order
+        bench.studio.annotate(task["id"], redder(task["data"]))
+        bench.until_learnt(project, task["id"])
+    version = bench.until_tuned(project)
+    encoder = Store(bench.models / str(project)).encoders()[version.encoder]
+    assert encoder.layout == ("pair", "image", "image")
+    sides = {task["id"]: task["data"]["redder"] for task in bench.studio.of(project).tasks()}
+    said = {
+        row["task"]: region["value"]["selected"]
+        for row in bench.studio.of(project).predictions()
+        if row["model_version"] == version.name
+        for region in row["result"]
+    }
+    assert len(said) > 5
+    right = sum(side == sides[task] for task, side in said.items())
+    assert right / len(said) > 0.8

@@ -6,6 +6,7 @@ from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Control
 from backend.interface.controls.labels import Labels
 from backend.interface.controls.number import Number
+from backend.interface.controls.pairwise import Pairwise
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
 
@@ -14,6 +15,7 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Taxonomy": Taxonomy,
     "Rating": Rating,
     "Number": Number,
+    "Pairwise": Pairwise,
     "Labels": Labels,
 }
 """Tag -> control, in the order in which messages list them."""

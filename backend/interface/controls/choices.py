@@ -21,12 +21,17 @@ class Choices(Control[str]):
         is_several = element.get("choice", "single").startswith("multiple")
         if element.get("allowNested", "false") == "true":
             return NestedChoices.parse(element) if is_several else NestedChoice.parse(element)
-        choices = list(_offered(element))
+        choices: dict[str, Element] = {}
+        repeated: dict[str, None] = {}
+        for choice in _offered(element):
+            if choices.setdefault(stored(choice), choice) is not choice:
+                repeated[stored(choice)] = None
         return Asked(
             cls(),
             "multiple" if is_several else "single",
-            tuple((stored(choice),) for choice in choices),
-            tuple(map(shown, choices)),
+            tuple((name,) for name in choices),
+            tuple(map(shown, choices.values())),
+            tuple(repeated),
         )
 
     def read(self, value: Mapping[str, object]) -> Iterator[str]:

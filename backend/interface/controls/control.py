@@ -33,7 +33,8 @@ class Control(ABC, Generic[Given]):
     tag: in the labelling interface; type_name: of its results, in JSON. objects: the object tags
     that it may be about, () for all that can be read. fewest: of its answers; needs: the same in
     words. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
-    something, are learnt.
+    something, are learnt. is_of_two: whether it is about two object tags, which it compares.
+    may_be_required: whether Label Studio's page obeys `required` in the tag.
     """
 
     tag: ClassVar[str]
@@ -42,6 +43,8 @@ class Control(ABC, Generic[Given]):
     fewest: ClassVar[int] = 2
     needs: ClassVar[str] = "two or more choices"
     is_learnt_in_parts: ClassVar[bool] = False
+    is_of_two: ClassVar[bool] = False
+    may_be_required: ClassVar[bool] = True
 
     @classmethod
     @abstractmethod
@@ -78,12 +81,14 @@ class Asked:
 
     paths: of each answer the names down to it, a single one but in a taxonomy. called: what
     annotators see of the answers, in the same order; () where that says nothing, as of stars.
+    repeated: answers that the tag offers more than once.
     """
 
     control: Control[Any]
     kind: Kind
     paths: tuple[tuple[str, ...], ...]
     called: tuple[Called, ...] = ()
+    repeated: tuple[str, ...] = ()
 
     @property
     def answers(self) -> tuple[str, ...]:
