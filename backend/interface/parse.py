@@ -307,10 +307,16 @@ def _check_readable(which: str, target: Element, ignored: Collection[Medium]) ->
 
 def _check_alike(which: str, targets: Sequence[Element]) -> None:
     """Raises UnsupportedConfig if two things that are compared are not read by the same encoder."""
-    if len({read_object(one).medium for one in targets}) > 1:
+    media = [read_object(one).medium for one in targets]
+    if len(set(media)) > 1:
+        first, second = (
+            f"<{one.tag}>{' in a file' if medium == 'document' else ''}"
+            for one, medium in zip(targets, media, strict=True)
+        )
         raise UnsupportedConfig(
-            f"{which} compares a <{targets[0].tag}> with a <{targets[1].tag}>",
-            f"Only two texts, two pictures, two clips or two sounds can be compared. {ADVICE}",
+            f"{which} compares a {first} with a {second}",
+            "Only two texts, two texts in files, two pictures, two clips or two sounds can be "
+            f"compared. {ADVICE}",
         )
 
 

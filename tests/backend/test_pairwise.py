@@ -78,6 +78,26 @@ def test_two_things_of_a_kind_are_compared(
     assert parts == (None, "<p>1</p>", "2" if right == "HyperText" else "<p>2</p>")
 
 
+def test_two_texts_in_files_are_compared_and_none_with_a_text_in_the_task() -> None:
+    filed = TEXTS.replace("/>", ' valueType="url"/>')
+    config = parse(f'<View><Text name="p" value="$prompt"/>{PAIR}{filed}</View>')
+    assert config.layout == ("pair", "document", "document")
+    assert is_tunable(config.layout)
+    assert not is_of_text(config.layout)
+    shown = parts_of({"one": "https://a/1.txt", "two": "https://a/2.txt", "prompt": "?"}, config)
+    assert shown is not None and len(shown) == 3
+    mixed = filed.replace(' valueType="url"', "", 1)
+    with pytest.raises(UnsupportedConfig, match="compares a <Text> with a <Text> in a file"):
+        parse(f"<View>{PAIR}{mixed}</View>")
+
+
+def test_a_dataset_is_encoded_again_where_two_texts_are_compared() -> None:
+    alone = Source(Text(), "$one")
+    assert PREFERENCE.sources[2].identity() == Source(Text(), "$prompt").identity()
+    assert alone.identity() == ("text", "$one", "none", None)
+    assert PREFERENCE.sources[0].identity() == (*alone.identity(), "left")
+
+
 def test_a_text_beside_pictures_is_not_read() -> None:
     """It would say the same of both."""
     config = comparing("Image", "Image", '<Text name="p" value="$prompt"/>')
