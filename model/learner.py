@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from model.choosing.choice import Choice
 from model.choosing.order import EXPLAINED, NOTHING, Why, order_of, picked_of
@@ -29,6 +28,7 @@ from model.snapshot import (
     pool_centre,
     sampled,
 )
+from model.threads import one_thread
 from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
 from model.weak_labels import Judged, SourceFigures, evidence_of, figures, judged
 
@@ -107,7 +107,7 @@ def fast_round(
         raise ValueError(f"the fixed head knows {fixed.labels}, the snapshot {snapshot.labels}")
     # These products are small: a second thread costs more than it helps (measured at 1,600 vectors:
     # 0.07 s with one thread, 0.2 to 0.4 s with two), all the more while the trainer uses the cores.
-    with threadpool_limits(limits=1):
+    with one_thread():
         return _fast_round(snapshot, policy, start, fixed)
 
 

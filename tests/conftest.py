@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import logging
 import os
 import re
 from collections import defaultdict
@@ -126,9 +127,18 @@ _processor = Processor()
 # A quarter of the time that it takes to import all tests, and what they import stays.
 gc.disable()
 
+# Of other packages, which come with Selenium and would be loaded with every Hypothesis.
+os.environ.setdefault("HYPOTHESIS_NO_PLUGINS", "1")
+
 
 def pytest_collection_finish() -> None:
+    gc.freeze()  # nor is it looked through after this, most of all at the end
     gc.enable()
+    for name, logger in logging.root.manager.loggerDict.items():
+        # PyTorch has 22 loggers that stand alone. pytest listens to each of these six times in
+        # each test, which takes half of what a short test does.
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
     _processor.since()  # what the imports took is no test's
 
 
@@ -182,6 +192,15 @@ def part_of(nodeid: str, keywords: Container[str]) -> str:
     if is_on_postgresql(nodeid):
         return f"{folder} on PostgreSQL"
     return f"{folder}, slow" if "slow" in keywords else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_fails() -> Iterator[None]:
+    """What this process writes need not be on the disk, which takes a millisecond and more for each
+    of thousands of files. Whether something is written whole is what kills show."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from backend.errors import BadRequest
 from backend.explore.view import STATES, PoolView, asked, of_question
@@ -18,6 +17,7 @@ from model.heads.deciding import confidence
 from model.heads.head import Head
 from model.mapping.draft import principal
 from model.storage.maps import MOST_POINTS, Map, load_map
+from model.threads import one_thread
 from model.types import Bools, Floats, Ints, is_of_pairs, reads_text
 
 CELLS = 100_000_000
@@ -92,7 +92,7 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
     (uint8: 1 for an audit task).
     """
     question = asked(view.config, question_name)
-    with threadpool_limits(limits=1):
+    with one_thread():
         said, sure = _said(view, points, question)
     given = _given(view, points, question)
     names, (given, said) = _used(question.labels, (given, said))
@@ -136,7 +136,7 @@ def one_label(view: PoolView, points: Points, question_name: str, label: str) ->
     probability = np.zeros(len(points), np.float32)
     head = None if view.head is None else of_question(view.head, question)
     if head is not None and name in head.labels:
-        with threadpool_limits(limits=1):
+        with one_thread():
             for part in _parts(len(points), len(head.labels)):
                 probs = head.probs(view.vectors[points.places[part]])
                 probability[part] = probs[:, head.labels.index(name)]

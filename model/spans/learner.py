@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from threadpoolctl import threadpool_limits
 
 from model.choosing.audit import in_reserve
 from model.choosing.choice import Choice
@@ -29,6 +28,7 @@ from model.spans.tags import (
     tag_names,
     tags_of,
 )
+from model.threads import one_thread
 from model.types import Bools, Floats, Ints
 
 CHUNK = 512
@@ -85,7 +85,7 @@ def span_round(
 
     The head (`spans`) gives tokens their tags. `start` and `fixed` as in model.learner.fast_round.
     """
-    with threadpool_limits(limits=1):  # as in model.learner
+    with one_thread():  # as in model.learner
         return _span_round(snapshot, policy, start, fixed)
 
 
@@ -158,7 +158,7 @@ def cross_validated_tags(
     snapshot = SpanSnapshot(rows, tokens.take, rows < 0, rows, spans, labels)
     fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
     probs = np.zeros((len(tokens.states), 2 * len(labels) + 1), dtype=np.float32)
-    with threadpool_limits(limits=1):
+    with one_thread():
         for number in range(FOLDS):
             head = _fit(snapshot, fold != number, None)
             of_tokens = np.repeat(fold == number, np.diff(tokens.bounds))
