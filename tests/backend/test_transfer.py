@@ -59,10 +59,20 @@ from model.storage.store import HERE, EncoderMeta, Store, Version, write_encoder
 from model.types import EncoderSpec, LabelGroup
 from tests.backend.test_trainer import IGNORE, subject_of
 from tests.backend.web import Answer, Web
+from tests.model.test_export import small_encoder
 
 TEXTS = ["The bank raised its rates.", "They won the cup.", "A film about a bank"]
 NONE = np.zeros(0, np.int64)
+DIMENSION = 32
 PICTURES = EXAMPLE.replace("<Text", "<Image")
+
+
+@pytest.fixture(scope="module")
+def one_layer(one_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With random weights and small states instead: these tests copy encoders 150 times."""
+    folder: Path = tmp_path_factory.mktemp("small")
+    small_encoder("bert", folder, TextEncoder(str(one_layer), 32))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +93,13 @@ def settings(tmp_path: Path, one_layer: Path) -> Settings:
 
 def head_of(labels: tuple[str, ...] = ("Sport", "Business")) -> Head:
     rng = np.random.default_rng(0)
-    weights = rng.normal(0.0, 5.0, (384, len(labels))).astype(np.float32)
+    weights = rng.normal(0.0, 5.0, (DIMENSION, len(labels))).astype(np.float32)
     bias = np.zeros(len(labels), np.float32)
-    return Head("single", labels, weights, bias, np.zeros(384, np.float32))
+    return Head("single", labels, weights, bias, np.zeros(DIMENSION, np.float32))
 
 
 def add_encoder(store: Store, settings: Settings, number: int, weights: Path | None) -> None:
-    meta = EncoderMeta(settings.encoder, settings.encoder, settings.max_tokens, 384)
+    meta = EncoderMeta(settings.encoder, settings.encoder, settings.max_tokens, DIMENSION)
     with store.new_encoder(number) as folder:
         if weights is not None:
             shutil.copytree(weights, folder, dirs_exist_ok=True)
