@@ -2,6 +2,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -177,14 +178,15 @@ def test_the_exported_folder_gives_the_probabilities_of_the_newest_version(
 
 
 def test_an_older_version_is_exported_by_its_name(
-    store: Store, command: Command, tmp_path: Path
+    store: Store, command: Command, one_layer: Path, tmp_path: Path
 ) -> None:
-    add_version(store, "0.3", 40, validation={"accuracy": 0.75})
-    add_version(store, "0.4", 50, 60.0)
+    add_encoder(store, 1, replace(META, source=str(one_layer), base=str(one_layer)))
+    add_version(store, "1.3", 40, validation={"accuracy": 0.75})
+    add_version(store, "1.4", 50, 60.0)
     out = tmp_path / "out"
-    assert command("export", "--out", out, "--version", "0.3")[0] == 0
+    assert command("export", "--out", out, "--version", "1.3")[0] == 0
     card = (out / "README.md").read_text("utf-8")
-    assert "| version | 0.3 |" in card
+    assert "| version | 1.3 |" in card
     assert "| training labels | 38 |" in card
     assert "| accuracy | 0.75 |" in card
 
@@ -218,10 +220,12 @@ def test_a_project_without_labels_has_nothing_to_export(
 
 
 def test_an_encoder_of_another_form_is_refused_by_name(
-    store: Store, command: Command, tmp_path: Path
+    store: Store, command: Command, one_layer: Path, tmp_path: Path
 ) -> None:
-    tokenizer = TextEncoder(BUNDLED, 32).tokenizer
-    config = DistilBertConfig(vocab_size=len(tokenizer), dim=384, n_heads=2, n_layers=1)
+    tokenizer = TextEncoder(str(one_layer), 32).tokenizer
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer), dim=384, hidden_dim=8, n_heads=2, n_layers=1
+    )
     DistilBertModel(config).save_pretrained(tmp_path / "distilled")
     tokenizer.save_pretrained(tmp_path / "distilled")
     distilled = str(tmp_path / "distilled")

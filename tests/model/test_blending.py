@@ -31,12 +31,19 @@ def assert_times(encoder: JointEncoder, before: JointEncoder, factor: float) -> 
         torch.testing.assert_close(weight, factor * theirs[name], msg=name)
 
 
+@pytest.fixture(scope="module")
+def small(one_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder: Path = tmp_path_factory.mktemp("small")
+    small_encoder("bert", folder, TextEncoder(str(one_layer), 32))
+    return str(folder)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
 def test_weights_lie_so_far_towards_the_tuned_ones(
-    one_layer: Path, tmp_path: Path, share: float
+    small: str, tmp_path: Path, share: float
 ) -> None:
-    spec = EncoderSpec(("text",), str(one_layer), "", 32)
-    tuned = doubled(TextEncoder(str(one_layer), 32), tmp_path / "tuned")
+    spec = EncoderSpec(("text",), small, "", 32)
+    tuned = doubled(TextEncoder(small, 32), tmp_path / "tuned")
     assert_times(blended(spec, tuned, share), JointEncoder(spec), 1.0 + share)
 
 
@@ -49,11 +56,10 @@ def test_networks_of_pictures_are_blended_too(tmp_path: Path, make: Callable[[Pa
     assert_times(blended(spec, tuned), JointEncoder(spec), 1.5)
 
 
-def test_a_tuned_network_of_another_size_stays_as_it_is(one_layer: Path, tmp_path: Path) -> None:
+def test_a_tuned_network_of_another_size_stays_as_it_is(one_layer: Path, small: str) -> None:
     """The folder that the settings name may hold another network by now."""
     spec = EncoderSpec(("text",), str(one_layer), "", 32)
-    small_encoder("bert", tmp_path / "small", TextEncoder(str(one_layer), 32))
-    kept = blended(spec, tmp_path / "small").network.state_dict()
-    for name, weight in TextEncoder(str(tmp_path / "small"), 32).network.state_dict().items():
+    kept = blended(spec, Path(small)).network.state_dict()
+    for name, weight in TextEncoder(small, 32).network.state_dict().items():
         if not name.startswith("pooler"):  # which is saved with it, but never read
             torch.testing.assert_close(kept[name], weight, rtol=0, atol=0)

@@ -171,8 +171,8 @@ def test_a_bad_file_is_refused_with_the_reason(tmp_path: Path) -> None:
         "no frame can be read: .* cut off": cut_mp4(tmp_path / "secret-3.mp4"),
         "there is no video in it": write_sound(tmp_path / "secret-4.mkv"),
         "damaged, cut off": write_clip(tmp_path / "secret-5.mkv", 0),
-        "more than 10 million pixels; it has 7680 x 4320": write_clip(
-            tmp_path / "secret-6.avi", 0.1, size=(7680, 4320), codec="mjpeg"
+        "more than 10 million pixels; it has 4096 x 2560": write_clip(
+            tmp_path / "secret-6.avi", 0.1, size=(4096, 2560), codec="mjpeg"
         ),
         # A play list would let a file open any other one.
         "of an unknown kind": text(

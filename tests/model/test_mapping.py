@@ -57,7 +57,7 @@ def test_groups_of_vectors_are_groups_of_points() -> None:
 
 
 def test_the_same_seed_gives_the_same_map() -> None:
-    vectors, _ = blobs(150)
+    vectors, _ = blobs(60)
     np.testing.assert_array_equal(drawn(vectors), drawn(vectors))
     np.testing.assert_array_equal(principal(vectors, 0), principal(vectors, 0))
     assert not np.array_equal(drawn(vectors), drawn(vectors, seed=1))
@@ -125,11 +125,11 @@ def test_equal_vectors_lie_side_by_side(count: int) -> None:
 
 
 def test_repeated_vectors_and_those_of_one_number_are_placed() -> None:
-    vectors, _ = blobs(150)
-    vectors[:100] = vectors[0]
+    vectors, _ = blobs(60)
+    vectors[:40] = vectors[0]
     for some in (vectors, vectors[:, :1]):
         found = drawn(some)
-        assert np.isfinite(found).all() and found.shape == (150, 2)
+        assert np.isfinite(found).all() and found.shape == (60, 2)
 
 
 NEWS = ["The match was won by the team", "The market and the company fell", "The film got 2 awards"]
