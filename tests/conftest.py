@@ -18,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from backend.dev import local
 from backend.studio.api import Studio
+from tests.studio.migrated import QUICK as QUICK_STUDIO
 from tests.studio.migrated import migrated
 from tests.studio.postgres import MISSING, programs
 
@@ -233,13 +234,24 @@ def label_studio_ml() -> Path:
 
 
 @pytest.fixture(scope="session")
+def studio_environ() -> Mapping[str, str]:
+    """More variables of Label Studio; tests/benchmarks has others."""
+    return QUICK_STUDIO
+
+
+@pytest.fixture(scope="session")
 def label_studio(
-    label_studio_program: str, database: str, tmp_path_factory: pytest.TempPathFactory
+    label_studio_program: str,
+    database: str,
+    studio_environ: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[local.LocalProcess]:
     folder, port = tmp_path_factory.mktemp("label-studio"), local.free_port()
     with (
         migrated(database, folder, label_studio_program) as environ,
-        local.label_studio(folder, port, label_studio_program, environ) as server,
+        local.label_studio(
+            folder, port, label_studio_program, {**environ, **studio_environ}
+        ) as server,
     ):
         server.wait_until_up()
         yield server

@@ -16,7 +16,8 @@ FOLDER = "label-studio"
 """Below the folder of the server, as local.label_studio has it."""
 
 SQLITE = {"DJANGO_DB": "sqlite"}
-QUICK = {"PYTHONPATH": str(Path(__file__).parent / "collecting_less")}
+QUICK = {"PYTHONPATH": str(Path(__file__).parent / "in_studio")}
+"""Variables of a Label Studio that is only tested, see the module there."""
 
 
 @contextmanager
