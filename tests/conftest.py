@@ -61,15 +61,21 @@ def is_on_postgresql(nodeid: str) -> bool:
     return "postgresql" in re.split(r"[-\[\]]", nodeid.partition("::")[2])
 
 
-TUNED = tuple(
-    f"tests/studio/test_{name}.py" for name in ("annotators", "deep_round", "questions", "transfer")
-)
-"""Modules whose settings are those of `tuned_settings`, and no others: they share a backend."""
+SHARING = {
+    "tuned": ("annotators", "deep_round", "questions", "transfer"),
+    "ordered": ("certify", "copies", "picking", "sure_tab"),
+    "fed": ("dataset", "stream"),
+}
+"""Modules of tests/studio whose backends have the same settings: they share one."""
+
+GROUPS = {
+    f"tests/studio/test_{name}.py": group for group, names in SHARING.items() for name in names
+}
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
     """Several processes share the tests. Those of a module stay together, because they share a
-    backend, and so do the modules of TUNED; all those on PostgreSQL, because they share a server.
+    backend, and so do those of SHARING; all those on PostgreSQL, because they share a server.
 
     By what stands in their names: pytest-xdist's own groups are without effect with pytest 9.2.
     """
@@ -78,7 +84,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
         if is_on_postgresql(nodeid):
             return "postgresql"
         module = nodeid.partition("::")[0]
-        return "tuned" if module in TUNED else module
+        return GROUPS.get(module, module)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -284,6 +290,20 @@ def backend_settings() -> dict[str, object]:
 def tuned_settings(one_layer: Path) -> dict[str, object]:
     """Of a backend that tunes an encoder in seconds."""
     return {"deep_rounds": "yes", "deep_round_first": 20, "encoder": str(one_layer)}
+
+
+@pytest.fixture(scope="session")
+def ordered_settings() -> dict[str, object]:
+    """Of a backend whose order holds all open tasks and no others than the strategy's. About ten
+    labels prove the precision."""
+    order = {"shortlist": 200, "audit_share": 0.1, "guard": False}
+    return {**order, "goal_precision": 0.7}
+
+
+@pytest.fixture(scope="session")
+def fed_settings() -> dict[str, object]:
+    """Of a backend that keeps this many tasks open."""
+    return {"open_tasks": 40}
 
 
 class Backends:

@@ -17,9 +17,8 @@ BUDGET = 60
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    """A precision that about ten labels prove."""
-    return {"deep_rounds": "no", "goal_precision": 0.7, "audit_share": SHARE, "poll_seconds": 1}
+def backend_settings(ordered_settings: dict[str, object]) -> dict[str, object]:
+    return ordered_settings
 
 
 def lots(tasks: Iterable[int]) -> list[float]:

@@ -16,16 +16,9 @@ SHARE, SEED = 0.1, 0
 TEXTS, COPIES = 10, 6
 
 
-SETTINGS: dict[str, object] = {
-    **{"shortlist": 200, "deep_rounds": "no", "audit_share": SHARE, "poll_seconds": 1},
-    "guard": False,
-}
-"""An order that holds all open tasks."""
-
-
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return SETTINGS
+def backend_settings(ordered_settings: dict[str, object]) -> dict[str, object]:
+    return ordered_settings
 
 
 def copies_of(story: Json) -> list[Json]:

@@ -5,7 +5,6 @@ import pytest
 
 from backend.dev import local
 from tests.soak.annotators import sign_up
-from tests.studio import test_copies
 from tests.studio.bench import Bench, until
 from tests.studio.command import command
 from tests.studio.test_copies import COPIES, TEXTS, Copied
@@ -16,8 +15,8 @@ MODEL = "model@example.com"
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {**test_copies.SETTINGS, "count_copies": True}
+def backend_settings(ordered_settings: dict[str, object]) -> dict[str, object]:
+    return {**ordered_settings, "count_copies": True}
 
 
 def finish(bench: Bench, copied: Copied, *words: str) -> str:

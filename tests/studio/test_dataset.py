@@ -31,8 +31,8 @@ BATCH = OPEN_TASKS // 2
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {"open_tasks": OPEN_TASKS}
+def backend_settings(fed_settings: dict[str, object]) -> dict[str, object]:
+    return fed_settings
 
 
 def pool(bench: Bench, *arguments: str) -> tuple[int, str]:

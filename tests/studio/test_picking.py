@@ -15,10 +15,8 @@ SHARE, SEED = 0.1, 0
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    """An order that holds all open tasks."""
-    settings = {"shortlist": 200, "deep_rounds": "no", "audit_share": SHARE, "poll_seconds": 1}
-    return {**settings, "guard": False}
+def backend_settings(ordered_settings: dict[str, object]) -> dict[str, object]:
+    return ordered_settings
 
 
 def audits(version: Version) -> set[int]:

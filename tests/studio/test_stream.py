@@ -17,8 +17,8 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {"open_tasks": 40, "poll_seconds": 2, "deep_rounds": "no"}
+def backend_settings(fed_settings: dict[str, object]) -> dict[str, object]:
+    return fed_settings
 
 
 def send(bench: Bench, project: int, rows: object) -> tuple[int, Json]:

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def backend_settings() -> dict[str, object]:
-    return {"deep_rounds": "no", "poll_seconds": 1, "audit_share": 0.0}
+def backend_settings(ordered_settings: dict[str, object]) -> dict[str, object]:
+    return ordered_settings
 
 
 def predict(studio: StudioProject, version: str, topics: dict[int, str]) -> None:
