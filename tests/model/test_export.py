@@ -137,8 +137,10 @@ def test_every_supported_type_and_pooling_gives_our_probabilities(
     assert_same_probabilities(encoder, head_on(encoder, "multiple"), tmp_path / "out")
 
 
-@pytest.mark.parametrize("model_type", ["bert", "camembert", "roberta", "xlm-roberta"])
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
+@pytest.mark.parametrize(
+    ("model_type", "pooling"),
+    [("bert", "mean"), ("camembert", "cls"), ("roberta", "cls"), ("xlm-roberta", "mean")],
+)
 def test_the_encoder_comes_back_exactly_out_of_the_folder(
     common: TextEncoder, tmp_path: Path, model_type: str, pooling: str
 ) -> None:

@@ -73,6 +73,7 @@ def with_label(snapshot: Snapshot, row: int, label: int) -> Snapshot:
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 cold_and_warm = pytest.mark.parametrize("answered", [0, 1, COLD_LABELS + 20])
+without_and_with_labels = pytest.mark.parametrize("answered", [0, COLD_LABELS + 20])
 
 
 @every_strategy
@@ -87,7 +88,7 @@ def test_a_queue_is_full_open_and_without_repeats(strategy: str, kind: Kind, ans
 
 @every_strategy
 @every_kind
-@cold_and_warm
+@without_and_with_labels
 def test_a_large_queue_holds_the_whole_pool(strategy: str, kind: Kind, answered: int) -> None:
     snapshot = random_pool(80, answered, kind)
     for size in (len(open_rows(snapshot)), 500):
@@ -96,7 +97,7 @@ def test_a_large_queue_holds_the_whole_pool(strategy: str, kind: Kind, answered:
 
 
 @every_strategy
-@cold_and_warm
+@without_and_with_labels
 def test_a_pool_without_open_tasks_gives_an_empty_queue(strategy: str, answered: int) -> None:
     snapshot = random_pool(80, answered)
     closed = replace(snapshot, open=np.zeros(80, np.bool_))
@@ -104,7 +105,7 @@ def test_a_pool_without_open_tasks_gives_an_empty_queue(strategy: str, answered:
 
 
 @every_strategy
-@cold_and_warm
+@without_and_with_labels
 def test_the_same_seed_gives_the_same_queue(strategy: str, answered: int) -> None:
     snapshot, policy = random_pool(120, answered), Policy(strategy, 12, 0.1, 3)
     first, second = fast_round(snapshot, policy), fast_round(snapshot, policy)
