@@ -122,9 +122,14 @@ class Bench:
         self.connect(project)
         count = sum(not task.get("annotations") for task in tasks)
         until("all open tasks in the order", lambda: self.ranks(project) == count, 600)
-        until("the sampling mode", lambda: self.is_ordered(project))
-        self._until_switched(project)
+        until("the order in Label Studio", lambda: self._follows(project))
         return project
+
+    def _follows(self, project: int) -> bool:
+        """Whether Label Studio's queue is the served version, in one look."""
+        described = self.studio.of(project).describe()
+        is_ordered = described["sampling"] == "Uncertainty sampling"
+        return bool(is_ordered and described["model_version"] == self.served(project))
 
     def is_ordered(self, project: int) -> bool:
         return bool(self.studio.of(project).describe()["sampling"] == "Uncertainty sampling")
