@@ -233,18 +233,14 @@ def test_clips_beside_titles_are_learnt_frame_by_frame(
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_movements_are_learnt(bench: Bench, files: Web, tmp_path: Path) -> None:
-    """A square grows or shrinks: each frame of one kind is a frame of the other, too."""
+    """A clip gets brighter or darker: each frame of one kind is a frame of the other, too."""
     rng = np.random.default_rng(0)
     tasks: list[Json] = []
     for number in range(48):
-        kind, sizes = ("red", range(4, 24, 4)) if number % 2 else ("blue", range(20, 0, -4))
-        frames = []
-        for size in sizes:
-            pixels = rng.normal(60.0, 10.0, (24, 24, 3))
-            left = (24 - size) // 2
-            pixels[left : left + size, left : left + size] += 150.0
-            frames.append(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))
-        file = tmp_path / f"{number}.mp4"
+        kind, levels = ("red", range(40, 201, 40)) if number % 2 else ("blue", range(200, 39, -40))
+        pixels = [rng.normal(level, 20.0, (24, 24, 3)) for level in levels]
+        frames = [Image.fromarray(one.clip(0, 255).astype(np.uint8)) for one in pixels]
+        file = tmp_path / f"movement-{number}.mp4"  # other clips are cached by their address
         write_clip(file, frames)
         tasks.append({"clip": served(files, file), "title": "Clip", "is": kind})
     known = partly_labelled(tasks, 36, lambda task: choices([task["is"]]))
