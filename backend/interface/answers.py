@@ -33,14 +33,15 @@ def answer_of(result: object, config: LabelConfig) -> Answer | None:
     return read_result(result, config).answer
 
 
-def read_result(result: object, config: LabelConfig) -> ReadResult:
-    """The answer in the result of one annotation, and what in it is not understood."""
+def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResult:
+    """The answer in the result of one annotation, and what in it is not understood. `text`: what
+    the task shows, where `config.reads_text` asks for it."""
     if not isinstance(result, list):
         return ReadResult(None, ("its result is not a list",))
     given: list[str | Span] = []
     lost: list[str] = []
     for region in result:
-        _read(region, config, given, lost)
+        _read(region, config, given, lost, text)
     if len(given) == 1 and not lost:  # as most are: all annotations are read at each submit
         return ReadResult((given[0],))
     if len(given) > 1:
@@ -48,7 +49,9 @@ def read_result(result: object, config: LabelConfig) -> ReadResult:
     return ReadResult(config.in_order(given) or None, tuple(dict.fromkeys(lost)))
 
 
-def _read(region: object, config: LabelConfig, given: list[str | Span], lost: list[str]) -> None:
+def _read(
+    region: object, config: LabelConfig, given: list[str | Span], lost: list[str], text: str
+) -> None:
     """Add the answers in a region to `given`, and to `lost` why others are none. All annotations
     are read whenever one has come, so nothing is written down that nobody may need."""
     if not isinstance(region, dict):
@@ -62,7 +65,7 @@ def _read(region: object, config: LabelConfig, given: list[str | Span], lost: li
     elif not isinstance(value, dict):
         lost.append(f"an answer to {question} has no value")
     else:
-        _read_value(value, question, config, given, lost)
+        _read_value(value, question, config, given, lost, text)
 
 
 def _read_value(
@@ -71,11 +74,12 @@ def _read_value(
     config: LabelConfig,
     given: list[str | Span],
     lost: list[str],
+    text: str,
 ) -> None:
-    found = list(question.control.read(value))
+    found = list(question.control.read(value, text))
     if not found and _is_given(value, question):
         shown = _cut(_text(value))
-        lost.append(f"an answer to {question} has a form that is not understood: {shown}")
+        lost.append(f"an answer to {question} {question.control.not_read}: {shown}")
     if question.aliases:
         found = question.control.renamed(found, question.aliases)
     for answer in found:

@@ -109,9 +109,11 @@ def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> G
 
 
 def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
-    """Spans of a text, each with its confidence, as pre-annotations."""
+    """Spans of a text, each with its confidence, as pre-annotations; without those of what cannot
+    be marked."""
     (question,) = config.questions
-    return [_region(question, [span], sure, text) for span, sure in found]
+    regions = (_region(question, [span], sure, text) for span, sure in found)
+    return [region for region in regions if region["value"]]
 
 
 def _in_turn(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:

@@ -152,6 +152,11 @@ class LabelConfig:
         return self.questions[0].kind if len(self.questions) == 1 else "multiple"
 
     @cached_property
+    def reads_text(self) -> bool:
+        """Whether annotations can only be read beside what the task shows."""
+        return any(question.control.reads_text for question in self.questions)
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Each label's index in `labels`."""
         return {label: place for place, label in enumerate(self.labels)}

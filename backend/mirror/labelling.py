@@ -101,15 +101,16 @@ class Tally:
         self.finished: list[int] = []
         self._several: dict[int, Votes] = {}
 
-    def add(self, task: int, annotations: list[Json]) -> None:
-        """Count the annotations, one or more, of a task."""
+    def add(self, task: int, annotations: list[Json], text: str = "") -> None:
+        """Count the annotations, one or more, of a task; `text`: what it shows, where
+        `config.reads_text` asks for it."""
         annotations = by_people(annotations)
         if not annotations:
             self.finished.append(task)
             return
         self.began[task] = min(row.get("created_at") or "" for row in annotations)
         self.effort.add(annotations)
-        votes = Votes.read(annotations, self._config, self._empty_is_none)
+        votes = Votes.read(annotations, self._config, self._empty_is_none, text)
         if len(votes.answers) > 1:
             self._several[task] = votes
         elif votes.answers:

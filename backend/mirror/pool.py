@@ -369,13 +369,15 @@ class Pool:
     def labelling(self, config: LabelConfig, empty_is_none: bool) -> Labelling:
         """What is labelled and what is open, under the current labelling interface."""
         ids, keys = self._readable()
-        query = """SELECT id, key, annotations FROM task WHERE annotations != '[]'
+        query = f"""SELECT id, key, annotations, {_data(config)} FROM task WHERE annotations != '[]'
             AND (key IS NOT NULL OR id NOT IN (SELECT task FROM unsent)) ORDER BY id"""
         tally = Tally(config, empty_is_none)
         annotated = []
-        for task, key, packed in self._db.execute(query).fetchall():
-            add = tally.add_blank if key is None else tally.add
-            add(task, json.loads(packed))
+        for task, key, packed, data in self._db.execute(query).fetchall():
+            if key is None:
+                tally.add_blank(task, json.loads(packed))
+            else:
+                tally.add(task, json.loads(packed), _text(data, config))
             annotated.append(task)
         tally.decide(self.fact(ANNOTATORS) or {})
         return Labelling(
@@ -401,10 +403,10 @@ class Pool:
 
     def votes(self, config: LabelConfig, empty_is_none: bool) -> dict[int, Votes]:
         """All answers of annotators, by task."""
-        query = "SELECT id, annotations FROM task WHERE annotations != '[]'"
+        query = f"SELECT id, annotations, {_data(config)} FROM task WHERE annotations != '[]'"
         return {
-            task: Votes.read(json.loads(packed), config, empty_is_none)
-            for task, packed in self._db.execute(query)
+            task: Votes.read(json.loads(packed), config, empty_is_none, _text(data, config))
+            for task, packed, data in self._db.execute(query)
         }
 
     def replace_predictions(self, after: int, up_to: int | None, found: list[Prediction]) -> int:
@@ -485,6 +487,16 @@ def _kept(annotation: Json) -> Json:
 def _key(data: object, config: LabelConfig) -> int | None:
     parts = parts_of(data, config)
     return None if parts is None else key_of(parts)
+
+
+def _data(config: LabelConfig) -> str:
+    """The column with the data of a task, where its annotations cannot be read without."""
+    return "data" if config.reads_text else "NULL"
+
+
+def _text(data: str | None, config: LabelConfig) -> str:
+    parts = None if data is None else parts_of(json.loads(data), config)
+    return (parts and parts[0]) or ""
 
 
 def _packed(value: Any) -> str:

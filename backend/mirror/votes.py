@@ -23,14 +23,17 @@ class Votes:
     people: list[Person] = field(default_factory=list)
 
     @classmethod
-    def read(cls, annotations: list[Json], config: LabelConfig, empty_is_none: bool) -> "Votes":
+    def read(
+        cls, annotations: list[Json], config: LabelConfig, empty_is_none: bool, text: str = ""
+    ) -> "Votes":
+        """`text`: what the task shows, where `config.reads_text` asks for it."""
         answers: list[Answer] = []
         people: list[Person] = []
         lost: dict[str, None] = {}
         for row in by_people(annotations):
             if row["was_cancelled"]:
                 continue
-            found = read_result(row["result"], config)
+            found = read_result(row["result"], config, text)
             lost.update(dict.fromkeys(found.lost))
             answer = found.answer
             if answer is None and row["result"] == [] and may_be_empty(config.kind, empty_is_none):

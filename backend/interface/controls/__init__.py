@@ -7,6 +7,7 @@ from backend.interface.controls.control import Control
 from backend.interface.controls.labels import Labels
 from backend.interface.controls.number import Number
 from backend.interface.controls.pairwise import Pairwise
+from backend.interface.controls.paragraph_labels import ParagraphLabels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
 
@@ -17,5 +18,6 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Number": Number,
     "Pairwise": Pairwise,
     "Labels": Labels,
+    "ParagraphLabels": ParagraphLabels,
 }
 """Tag -> control, in the order in which messages list them."""

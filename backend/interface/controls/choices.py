@@ -34,7 +34,7 @@ class Choices(Control[str]):
             tuple(repeated),
         )
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         given = value.get("choices")
         choices = given if isinstance(given, list) else [given]
         yield from (choice for choice in choices if isinstance(choice, str))

@@ -34,7 +34,9 @@ class Control(ABC, Generic[Given]):
     that it may be about, () for all that can be read. fewest: of its answers; needs: the same in
     words. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
     something, are learnt. is_of_two: whether it is about two object tags, which it compares.
-    may_be_required: whether Label Studio's page obeys `required` in the tag.
+    may_be_required: whether Label Studio's page obeys `required` in the tag. reads_text: whether
+    answers can only be read beside what the task shows; not_read: what is the matter with a value
+    that gives none, in words.
     """
 
     tag: ClassVar[str]
@@ -45,6 +47,8 @@ class Control(ABC, Generic[Given]):
     is_learnt_in_parts: ClassVar[bool] = False
     is_of_two: ClassVar[bool] = False
     may_be_required: ClassVar[bool] = True
+    reads_text: ClassVar[bool] = False
+    not_read: ClassVar[str] = "has a form that is not understood"
 
     @classmethod
     @abstractmethod
@@ -52,14 +56,14 @@ class Control(ABC, Generic[Given]):
         """What the tag asks. Raises UnsupportedConfig for what only this control refuses."""
 
     @abstractmethod
-    def read(self, value: Mapping[str, object]) -> Iterator[Given]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[Given]:
         """The answers in the `value` of a result, whether or not the tag has them; nothing for a
-        value of another form."""
+        value of another form. `text`: what the task shows, where `reads_text` asks for it."""
 
     @abstractmethod
     def write(self, answers: Sequence[Given], text: str = "") -> Json:
-        """The `value` of a result that gives these answers, one or more. `text`: what the task
-        shows, of which a span repeats its piece."""
+        """The `value` of a result that gives these answers, one or more; {} for a span of what
+        cannot be marked. `text`: what the task shows, of which a span repeats its piece."""
 
     def renamed(self, answers: list[Given], aliases: Mapping[str, str]) -> list[Given]:
         """The given answers by the names that they have now; aliases: former names -> names."""

@@ -23,7 +23,7 @@ class Labels(Control[Span]):
     def parse(cls, element: Element) -> Asked:
         return Asked(cls(), "spans", tuple((stored(label),) for label in element.iter("Label")))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[Span]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[Span]:
         start, end = whole_number(value.get("start")), whole_number(value.get("end"))
         labels = value.get("labels")
         if start is not None and end is not None and 0 <= start < end:

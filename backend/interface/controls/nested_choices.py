@@ -23,7 +23,7 @@ class NestedChoices(Taxonomy):
         control = cls({SEPARATOR.join(path): path for path in paths}, is_leaf_only=True)
         return Asked(control, "multiple", paths, tuple(called_in(element)))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         yield from super().read({"taxonomy": value.get("choices")})
 
     def write(self, answers: Sequence[str], text: str = "") -> Json:
@@ -55,7 +55,7 @@ class NestedChoice(Control[str]):
         names = tuple(called for _, called in lowest)
         return Asked(control, "single", tuple(path for path, _ in lowest), names)
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         paths = value.get("choices")
         for path in paths if isinstance(paths, list) else []:
             if isinstance(path, list) and all(isinstance(name, str) for name in path):

@@ -39,7 +39,7 @@ class Number(Control[str]):
         steps = range(int((highest - lowest) / step) + 1)
         return Asked(cls(), "ordered", tuple((_written(lowest + at * step),) for at in steps))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         given = value.get("number")
         # In JSON, true is no number; in Python it is one.
         is_given = isinstance(given, int | float | str) and not isinstance(given, bool)

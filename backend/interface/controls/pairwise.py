@@ -24,7 +24,7 @@ class Pairwise(Control[str]):
     def parse(cls, element: Element) -> Asked:
         return Asked(cls(), "pair", tuple((side,) for side in SIDES))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         given = value.get("selected")
         if isinstance(given, str):
             yield given

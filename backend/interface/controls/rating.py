@@ -21,7 +21,7 @@ class Rating(Control[str]):
         stars = int(highest) if highest.isdecimal() and len(highest) < 4 else 0
         return Asked(cls(), "ordered", tuple((str(star),) for star in range(1, stars + 1)))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         rating = whole_number(value.get("rating"))
         if rating is not None:
             yield str(rating)

@@ -30,7 +30,7 @@ class Taxonomy(Control[str]):
         control = cls(of_answer, element.get("leafsOnly", "false") == "true")
         return Asked(control, "multiple", paths, tuple(called_in(element)))
 
-    def read(self, value: Mapping[str, object]) -> Iterator[str]:
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         """The chosen nodes, and all above them."""
         paths = value.get("taxonomy")
         for path in paths if isinstance(paths, list) else []:
