@@ -50,6 +50,16 @@ WHY_NOT = {
 """Why control tags are not learnt that people may expect to be."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 ABOUT_TASKS = f"Only questions about the whole task are learnt. {ADVICE}"
+OF_A_PAGE = (
+    "where a span lies is counted in the page as a browser builds it, which the backend cannot "
+    "repeat"
+)
+NOT_TOGETHER = {
+    ("HyperTextLabels", "HyperText"): OF_A_PAGE,
+    ("Labels", "HyperText"): OF_A_PAGE,
+    ("Labels", "Paragraphs"): "Label Studio's page marks nothing with it; write <ParagraphLabels>",
+}
+"""A control and an object tag -> why they are not learnt together, where people may wonder."""
 NOTHING_ASKED = f"No {joined(CONTROLS, 'or')} tag found in the labelling interface"
 
 
@@ -220,7 +230,8 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
     targets = _targets(root, element)
     target, control = targets[0], CONTROLS.get(element.tag)
     if control is None or (control.objects and target.tag not in control.objects):
-        reason = f"{which} over <{target.tag}> is not learnt"
+        why = NOT_TOGETHER.get((element.tag, target.tag))
+        reason = f"{which} over <{target.tag}> is not learnt{f': {why}' if why else ''}"
         reason = reason if target is not element else f"{which} is not learnt"
         if element.tag in WHY_NOT:
             reason = f"{which} {WHY_NOT[element.tag]}"

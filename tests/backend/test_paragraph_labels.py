@@ -241,3 +241,12 @@ def test_the_mirror_reads_annotations_beside_the_dialogue(tmp_path: Path) -> Non
     ((reason, tasks),) = labelling.reasons.items()
     assert "marks what the task does not show" in reason and tasks == [7]
     pool.close()
+
+
+def test_it_is_said_why_spans_of_pages_are_not_learnt() -> None:
+    why = "is not learnt: where a span lies is counted in the page as a browser builds it"
+    for tag in ("HyperTextLabels", "Labels"):
+        with pytest.raises(UnsupportedConfig, match=f"{tag} 'label' over <HyperText> {why}"):
+            parse(XML.replace("ParagraphLabels", tag).replace("<Paragraphs", "<HyperText"))
+    with pytest.raises(UnsupportedConfig, match="marks nothing with it; write <ParagraphLabels>"):
+        parse(XML.replace("ParagraphLabels", "Labels"))
