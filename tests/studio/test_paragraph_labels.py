@@ -21,9 +21,13 @@ TURNS = (
 )
 
 
+LABELS = 40
+
+
 @pytest.fixture(scope="module")
 def backend_settings(one_layer: Path) -> dict[str, object]:
-    return {"audit_share": 0.2, "encoder": str(one_layer), "max_tokens": 128}
+    tuned = {"deep_rounds": "yes", "deep_round_first": LABELS, "audit_share": 0.2}
+    return {**tuned, "encoder": str(one_layer), "max_tokens": 128}
 
 
 def dialogue(number: int) -> Json:
@@ -65,13 +69,13 @@ def test_spans_of_dialogues_are_learnt_and_marked_beforehand(
     bench: Bench, label_studio_program: str
 ) -> None:
     interface = configs_of(label_studio_program)[TEMPLATE]
-    tasks = partly_labelled([dialogue(number) for number in range(60)], 40, marked)
+    tasks = partly_labelled([dialogue(number) for number in range(60)], LABELS - 1, marked)
     project = bench.connected(tasks, interface)
     task, is_in_order = bench.next_in_order(project)
     assert is_in_order, "the order is the model's"
     bench.studio.annotate(task["id"], marked(task["data"]))
     bench.until_learnt(project, task["id"])
-    version = bench.followed(project)
+    version = bench.until_tuned(project)
     assert version.head is not None
     assert version.head.labels == ("O", f"B-{GOOD}", f"I-{GOOD}", f"B-{BAD}", f"I-{BAD}")
     assert bench.state(project)["trouble"] is None
