@@ -24,6 +24,9 @@ LEAST_BITS, MOST_BITS = 8, 24
 BESIDE = 32
 """Each vector is compared with so many of those that have the same code."""
 
+PARTNERS = 16
+"""Of each row so many pairs with lower ones are kept: the lowest lead."""
+
 COMPARED_AT_ONCE = 1 << 15
 """Pairs, or vectors, that are in memory at a time."""
 
@@ -52,7 +55,8 @@ def near_pairs(
     advanced: Callable[[float], object] = lambda share: None,
 ) -> Ints:
     """The pairs of rows (p, 2), the lower one first, whose cosine from the centre (d,) is `least`
-    or more, in order; nearly all of them, see MISSED and BESIDE.
+    or more, in order; nearly all of them, see MISSED and BESIDE, but of each row with lower ones
+    at most the PARTNERS lowest: of a hundred thousand copies of one text there are five billion.
 
     Codes of the sides of random hyperplanes on which a vector lies, several for each, so that near
     ones share at least one (Charikar 2002, "Similarity estimation techniques from rounding
@@ -63,12 +67,13 @@ def near_pairs(
     rng = np.random.default_rng(seed)
     planes = rng.standard_normal((tables, vectors.shape[1], bits)).astype(np.float32)
     codes = _codes(vectors, centre, planes)
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    found = np.zeros((0, 2), dtype=np.int64)
     for table, column in enumerate(codes.T):
         pairs = _with_equal_code(column, rng)
-        found.append(pairs[_cosines(vectors, centre, pairs) >= least])
+        pairs = np.concatenate([found, pairs[_cosines(vectors, centre, pairs) >= least]])
+        found = _with_the_lowest(np.unique(pairs, axis=0))
         advanced((table + 1) / tables)
-    return np.unique(np.concatenate(found), axis=0)
+    return found
 
 
 def leaders_of(pairs: Ints, count: int) -> Ints:
@@ -121,13 +126,25 @@ def _codes(vectors: Vectors, centre: Floats, planes: Floats) -> Ints:
     return found
 
 
+def _with_the_lowest(pairs: Ints) -> Ints:
+    """Those of the pairs (p, 2), in order, of which each second row has its PARTNERS lowest
+    ones."""
+    order = np.argsort(pairs[:, 1], kind="stable")
+    second = pairs[order, 1]
+    place = np.arange(len(second)) - np.searchsorted(second, second)
+    kept: Ints = pairs[np.sort(order[place < PARTNERS])]
+    return kept
+
+
 def _with_equal_code(codes: Ints, rng: np.random.Generator) -> Ints:
-    """Pairs of rows (p, 2) with the same code (n,), the lower one first: each row with BESIDE
-    others of the same code at most."""
+    """Pairs of rows (p, 2) with the same code (n,), the lower one first: each row with the lowest
+    one of the same code, which leads where all are copies, and with BESIDE others at most."""
     shuffled = rng.permutation(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
     there = codes[order]
-    found = [np.zeros((0, 2), dtype=np.int64)]
+    _, lowest, mine = np.unique(codes, return_index=True, return_inverse=True)
+    with_lowest = np.stack([lowest[mine], np.arange(len(codes))], axis=1)
+    found = [with_lowest[with_lowest[:, 0] != with_lowest[:, 1]]]
     for distance in range(1, min(BESIDE, len(codes) - 1) + 1):
         first = np.flatnonzero(there[distance:] == there[:-distance])
         if len(first) == 0:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.choosing.choice import Choice
-from model.choosing.copies import NEAR, cleaned, held_back, leaders_of, near_pairs
+from model.choosing.copies import NEAR, PARTNERS, cleaned, held_back, leaders_of, near_pairs
 from model.heads.head import centred
 from model.snapshot import Policy, Snapshot
 from model.storage.copies import FILE, NO_COPIES, Copies, load_copies, save_copies
@@ -54,6 +54,16 @@ def test_near_pairs_are_those_above_the_threshold() -> None:
     assert near_pairs(vectors, centre, 0, advanced=told.append).tolist() == expected
     assert told == sorted(told)
     assert told[-1] == 1.0
+
+
+def test_many_copies_of_one_are_one_group() -> None:
+    """They fell into seven groups, and each had hundreds of pairs in memory."""
+    rng = np.random.default_rng(0)
+    copies = rng.standard_normal(32) + 0.02 * rng.standard_normal((600, 32))
+    vectors = np.concatenate([copies, rng.standard_normal((600, 32))]).astype(np.float32)
+    pairs = near_pairs(vectors, vectors.mean(axis=0), 0)
+    assert (leaders_of(pairs, 1200)[:600] == 0).all()
+    assert np.bincount(pairs[:, 1]).max() == PARTNERS
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 100])
