@@ -11,7 +11,7 @@ from backend.mirror.labelling import Labelling
 from backend.mirror.pool import SHOWN, Pool
 from backend.project.training import RETRY_SECONDS, Training
 from backend.trainer.messages import FindCopies
-from model.storage.copies import FILE, NO_COPIES, load_copies
+from model.storage.copies import FILE, NO_COPIES, load_copies, mark_of
 from model.storage.store import HERE, Store
 from model.types import Ints, is_of_pairs
 
@@ -70,7 +70,7 @@ class NearCopies:
             return False
         contents = np.unique(keys)
         encoded = int((self._store.vectors(encoder).rows(contents) >= 0).sum()) if count else 0
-        is_due = len(contents) > known.contents or encoded > known.encoded
+        is_due = mark_of(contents) != known.mark or encoded > known.encoded
         self._compared = None if is_due else now
         return is_due
 

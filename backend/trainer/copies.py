@@ -14,7 +14,7 @@ from backend.trainer.report import Report
 from backend.types import Json
 from model.choosing.copies import cleaned, leaders_of, near_pairs
 from model.snapshot import pool_centre
-from model.storage.copies import NO_COPIES, Copies, load_copies, save_copies
+from model.storage.copies import NO_COPIES, Copies, load_copies, mark_of, save_copies
 from model.storage.store import HERE, Store
 from model.types import Ints, is_of_pairs
 
@@ -45,7 +45,7 @@ def find_copies(job: FindCopies, report: Report) -> Json:
     leaders = leaders[equal]
     copies, their = _of_several(keys, keys[leaders])
     encoded, seconds = int((rows >= 0).sum()), round(time.monotonic() - began, 3)
-    save_copies(subject.folder, Copies(copies, their, len(keys), encoded, seconds))
+    save_copies(subject.folder, Copies(copies, their, len(keys), encoded, mark_of(keys), seconds))
     return {"contents": len(keys), "encoded": encoded, "copies": len(copies)}
 
 

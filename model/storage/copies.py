@@ -20,12 +20,14 @@ FORMAT = 1
 class Copies:
     """keys (n,): content keys in ascending order, of all that has copies; leaders (n,): the content
     key of the one that each counts with, which may be its own. contents, encoded: how many contents
-    were looked at, how many of them have a vector that was compared; seconds: that this took."""
+    were looked at, how many of them have a vector that was compared; mark: see `mark_of`; seconds:
+    that this took."""
 
     keys: Ints
     leaders: Ints
     contents: int = 0
     encoded: int = 0
+    mark: int = 0
     seconds: float = 0.0
 
     def are_those_of(self, other: "Copies") -> bool:
@@ -42,13 +44,23 @@ class Copies:
         return found
 
 
+def mark_of(keys: Ints) -> int:
+    """A number that tells these content keys (n,), each once, from others; 0 for none."""
+    return int(np.bitwise_xor.reduce(keys, initial=0))
+
+
 NO_COPIES = Copies(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
 def save_copies(folder: Path, found: Copies) -> None:
     """Write it into a project's folder, in place of the one before."""
-    counts = {"contents": found.contents, "encoded": found.encoded, "seconds": found.seconds}
-    facts = {"format": FORMAT, **counts}
+    facts = {
+        "format": FORMAT,
+        "contents": found.contents,
+        "encoded": found.encoded,
+        "mark": found.mark,
+        "seconds": found.seconds,
+    }
     arrays = {"keys": found.keys, "leaders": found.leaders}
     save_arrays(folder / FILE, arrays, facts)
 
@@ -66,5 +78,6 @@ def _made_of(arrays: Arrays, facts: dict[str, Any]) -> Copies:
     return Copies(keys, leaders, *_counts_in(facts))
 
 
-def _counts_in(facts: dict[str, Any]) -> tuple[int, int, float]:
-    return int(facts["contents"]), int(facts["encoded"]), float(facts["seconds"])
+def _counts_in(facts: dict[str, Any]) -> tuple[int, int, int, float]:
+    counts = int(facts["contents"]), int(facts["encoded"]), int(facts["mark"])
+    return *counts, float(facts["seconds"])

@@ -136,6 +136,9 @@ def test_when_the_trainer_looks_again(project: Project) -> None:
     assert not project.is_asked(1), "a tuned encoder compares nothing"
     project.pool.update(tasks("Something new", first=30), CONFIG)
     assert project.is_asked(1)
+    project.found_in(0.0)
+    project.pool.update(tasks("Another text in its place", first=30), CONFIG)
+    assert project.is_asked(1), "as many contents, but not the same ones"
     project.found_in(3600.0 / REST)
     project.pool.update(tasks("Newer still", first=31), CONFIG)
     assert not project.is_asked(), "for an hour it rests"

@@ -125,7 +125,7 @@ def test_copies_come_last_in_the_order(strategy: str) -> None:
 def test_copies_on_disk(tmp_path: Path) -> None:
     assert load_copies(tmp_path) is None
     least = -(2**63) + 1  # further from 9 than a number can say
-    found = Copies(np.array([least, 5, 9]), np.array([9, 5, 9]), 7, 4, 0.5)
+    found = Copies(np.array([least, 5, 9]), np.array([9, 5, 9]), 7, 4, -3, 0.5)
     save_copies(tmp_path, found)
     read = load_copies(tmp_path)
     assert read is not None
