@@ -85,7 +85,15 @@ class Settings:
         2000, "Fetched media are kept up to this many megabytes in all.", advanced=True, least=0
     )
     max_tokens: int = setting(
-        128, "Texts are cut to this many tokens; a larger value reads more and is slower.", least=8
+        128,
+        "Texts are read in windows of this many tokens, which the encoder reads at once.",
+        least=8,
+    )
+    max_windows: int = setting(
+        8,
+        "Of a text longer than MAX_TOKENS, at most this many windows are read; 1 reads only its "
+        "beginning.",
+        least=1,
     )
     transfer_from: str = setting(
         "",

@@ -88,7 +88,7 @@ read = pipeline("{task}", "this/folder"{options})
 read(["one text", "another"])
 ```
 
-Texts are cut to {max_tokens} tokens, as in training.
+Texts are cut to {max_tokens} tokens, {as_in_training}.
 
 ## Labels
 
@@ -120,7 +120,8 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     classifier(encoder, head).save_pretrained(folder)
     _save_tokenizer(tokenizer(encoder, of_spans=head.kind == "spans"), folder)
-    (folder / "README.md").write_text(card(head, encoder.max_tokens, facts), "utf-8")
+    about = card(head, encoder.max_tokens, encoder.windows, facts)
+    (folder / "README.md").write_text(about, "utf-8")
     if origin is not None:
         _write_origin(encoder, origin, folder / ORIGIN)
 
@@ -140,6 +141,12 @@ def check(encoder: TextEncoder, head: Head) -> None:
         raise ValueError(
             f"an encoder of type {model_type} cannot be written as a plain transformers "
             f"classifier; supported are {', '.join(MODEL_TYPES)}"
+        )
+    if encoder.dimension > encoder.state_dimension:
+        raise ValueError(
+            "it reads long texts in windows, and what single windows say is part of its answers, "
+            "which a transformers classifier cannot repeat; set MAX_WINDOWS=1 and export a version "
+            "of the next deep round"
         )
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
@@ -224,7 +231,7 @@ def _write_output(output: nn.Linear, head: Head, slope: float) -> None:
 
 
 def tokenizer(encoder: TextEncoder, *, of_spans: bool) -> PreTrainedTokenizerFast:
-    """The encoder's tokenizer with the steps that `TextEncoder.tokens` applies to a text first."""
+    """The encoder's tokenizer with the steps that `TextEncoder` applies to a text first."""
     own = encoder.tokenizer
     backend = Tokenizer.from_str(own.backend_tokenizer.to_str())
     backend.no_truncation()
@@ -271,7 +278,7 @@ def _save_tokenizer(made: PreTrainedTokenizerFast, folder: Path) -> None:
     config.write_text(json.dumps({**stated, "tokenizer_class": "PreTrainedTokenizerFast"}))
 
 
-def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
+def card(head: Head, max_tokens: int, windows: int, facts: Mapping[str, Any]) -> str:
     """The folder's README: how to load it, what it answers, what it was trained on."""
     of_spans = head.kind == "spans"
     return CARD.format(
@@ -280,9 +287,17 @@ def card(head: Head, max_tokens: int, facts: Mapping[str, Any]) -> str:
         answer=ANSWERS[head.kind],
         options=OPTIONS[head.kind],
         max_tokens=max_tokens,
+        as_in_training=_as_in_training(windows),
         labels=_labels(head),
         numbers=_table(("", ""), list(facts.items())),
     )
+
+
+def _as_in_training(windows: int) -> str:
+    """How what is read of a long text differs from what was read in training."""
+    if windows == 1:
+        return "as in training"
+    return f"while longer ones were read in up to {windows} windows of as many in training"
 
 
 def _labels(head: Head) -> str:

@@ -118,7 +118,13 @@ def parser() -> ArgumentParser:
     add("--pool", type=int, help="use this many random examples of TRAIN (default: all)")
     add("--test-size", type=int, help="use this many random examples of TEST (default: all)")
     add("--encoder", default=BUNDLED, help="folder or hub name (default: %(default)s)")
-    add("--max-tokens", type=int, default=128, help="texts are cut to this (default: %(default)s)")
+    add("--max-tokens", type=int, default=128, help="of a window (default: %(default)s)")
+    add(
+        "--max-windows",
+        type=int,
+        default=8,
+        help="of a longer text so many are read (default: %(default)s)",
+    )
     add(
         "--audit-share", type=float, default=0.1, help="share of audit tasks (default: %(default)s)"
     )
@@ -174,9 +180,9 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
     unknown = sorted(set(names) - set(STRATEGIES))
     if unknown:
         raise BadCorpus(f"unknown strategy {unknown[0]!r}; known: {', '.join(STRATEGIES)}")
-    for name in ("batch", "rounds", "seeds"):
+    for name in ("batch", "rounds", "seeds", "max_windows"):
         if getattr(arguments, name) < 1:
-            raise BadCorpus(f"--{name} must be at least 1")
+            raise BadCorpus(f"--{name.replace('_', '-')} must be at least 1")
     growth = None if arguments.no_deep else arguments.deep_growth
     made = []
     for seed in range(arguments.seeds):
@@ -193,6 +199,7 @@ def plans_of(arguments: Namespace, pool: Corpus) -> list[tuple[str, Plan]]:
                 test_size=arguments.test_size,
                 encoder=arguments.encoder,
                 max_tokens=arguments.max_tokens,
+                max_windows=arguments.max_windows,
                 audit_share=arguments.audit_share,
                 deep_first=arguments.deep_first,
                 deep_growth=growth,

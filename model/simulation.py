@@ -47,6 +47,7 @@ class Plan:
     test_size: int | None
     encoder: str
     max_tokens: int
+    max_windows: int
     audit_share: float
     deep_first: int
     deep_growth: float | None
@@ -158,7 +159,7 @@ class Run:
         plan, began = self._plan, time.monotonic()
         rows = np.array(answered, dtype=np.int64)
         audits = in_reserve(self._ids[rows], plan.audit_share, plan.seed)
-        encoder = TextEncoder(plan.encoder, plan.max_tokens)
+        encoder = self._pretrained()
         deep_round(
             encoder,
             self._examples(rows[~audits]),
@@ -168,6 +169,8 @@ class Run:
             seed=plan.seed,
             observe=lambda step: self._tracker.step(len(answered), step),
         )
+        known = self._pool.take(rows[~audits])
+        encoder.learn_windows(known.texts, known.targets)
         tuned = time.monotonic()
         self._vectors = self._encode(encoder)
         return {"tune": tuned - began, "encode": time.monotonic() - tuned}
@@ -188,6 +191,9 @@ class Run:
             self._vectors = self._encode_untuned()
         return self._vectors
 
+    def _pretrained(self) -> TextEncoder:
+        return TextEncoder(self._plan.encoder, self._plan.max_tokens, self._plan.max_windows)
+
     def _encode(self, encoder: TextEncoder) -> tuple[Floats, Floats, Floats]:
         # float16, as production stores them.
         pool, test = (encoder.encode(part.texts) for part in (self._pool, self._test))
@@ -202,8 +208,8 @@ class Run:
     def _encode_untuned(self) -> tuple[Floats, Floats, Floats]:
         """Kept on disk: all runs start with the same encoder."""
         plan = self._plan
-        encoder = TextEncoder(plan.encoder, plan.max_tokens)
-        reader = f"{content_key(f'{plan.encoder} {plan.max_tokens}'):x}"
+        encoder = self._pretrained()
+        reader = f"{content_key(f'{plan.encoder} {plan.max_tokens} {plan.max_windows}'):x}"
         store = VectorStore(self._folder / "vectors" / reader, encoder.dimension)
         found = []
         for part in (self._pool, self._test):

@@ -1,7 +1,7 @@
 """Names for the arrays that travel between the modules of `model`."""
 
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -62,14 +62,20 @@ are texts perhaps a text that is shown beside them; examples have None in its pl
 @dataclass(frozen=True)
 class EncoderSpec:
     """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
-    pictures and clips, and for sounds ("" where the layout has none). Texts are cut to
-    `max_tokens`."""
+    pictures and clips, and for sounds ("" where the layout has none). Texts are read in up to
+    `windows` windows of `max_tokens` tokens."""
 
     layout: Layout
     text: str
     image: str
     max_tokens: int
     audio: str = ""
+    windows: int = 1
+
+    def is_like(self, other: "EncoderSpec") -> bool:
+        """Whether it is the same but for how much is read of long texts. What is there with another
+        number of windows is used until a deep round makes one with this number."""
+        return replace(self, windows=other.windows) == other
 
     def network_of(self, medium: Medium) -> str:
         """The name of the network that reads this medium."""

@@ -273,6 +273,7 @@ QUICK: dict[str, object] = {
     "poll_seconds": 5,
     "deep_rounds": "no",
     "max_tokens": 32,
+    "max_windows": 1,
     "label_aliases": '{"hard / finance": "hard / business"}',
     "weak_labels": "tags",
 }

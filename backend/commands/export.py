@@ -68,7 +68,7 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
         )
     try:
         encoder = TextEncoder(
-            str(store.tuned_folder(version.encoder) or meta.base), meta.max_tokens
+            str(store.tuned_folder(version.encoder) or meta.base), meta.max_tokens, meta.windows
         )
         check(encoder, head)
     except (OSError, ValueError) as error:

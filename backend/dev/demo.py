@@ -222,7 +222,7 @@ class Demo:
     def _tuned(
         self, chosen: Ints, first: Ints, rest: Ints, settings: Settings, seed: int
     ) -> tuple[Floats, Floats, Floats | None]:
-        encoder = TextEncoder(settings.encoder, settings.max_tokens)
+        encoder = TextEncoder(settings.encoder, settings.max_tokens, settings.max_windows)
         nothing = Examples([], self.targets(first[:0]))
         training = Examples([self.texts[task] for task in first.tolist()], self.targets(first))
         finetune(encoder, training, nothing, "single", seed=seed)

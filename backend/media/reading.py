@@ -32,7 +32,7 @@ Decoded = TypeVar("Decoded")
 
 
 KEPT_DOCUMENTS = 2_000
-"""Some 1,500 characters each, with the default MAX_TOKENS."""
+"""Some 12,000 characters each, with the default MAX_TOKENS and MAX_WINDOWS."""
 
 
 class CannotRead(Exception):
@@ -58,7 +58,7 @@ class Reader:
         """`encoder`: the one that `spec` names, pretrained or fine-tuned; `store`: None to keep
         nothing of clips and sounds; `record` names each task with media while it is read."""
         self._layout, self._rate, self._record = spec.layout, encoder.rate, record
-        self._characters = spec.max_tokens * CHARACTERS_PER_TOKEN
+        self._characters = spec.max_tokens * spec.windows * CHARACTERS_PER_TOKEN
         self._documents: dict[str, str] = {}
         """The texts of the files that were read last: a deep round reads each several times."""
         names: dict[Medium, str] = {

@@ -12,7 +12,8 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     text = settings.encoder if {"text", "tokens", "document"} & set(layout) else ""
     image = settings.image_encoder if {"image", "images", "video"} & set(layout) else ""
     audio = settings.audio_encoder if {"audio", "track"} & set(layout) else ""
-    return EncoderSpec(layout, text, image, settings.max_tokens, audio)
+    windows = settings.max_windows if text else 1
+    return EncoderSpec(layout, text, image, settings.max_tokens, audio, windows)
 
 
 def ignored_by(settings: Settings) -> tuple[Medium, ...]:

@@ -36,7 +36,7 @@ class ItemTraining:
         """The encoder for the items of a dataset, the newest of today's settings; None while there
         is none, and where items are not ranked."""
         known = self._store.encoders().items()
-        fitting = [number for number, meta in known if meta.spec == self._training.spec]
+        fitting = [number for number, meta in known if meta.spec.is_like(self._training.spec)]
         return fitting[-1] if fitting and self.ranks_items else None
 
     def request_items(self, encoder: int) -> None:

@@ -102,7 +102,7 @@ class Training:
         the oldest, whose vectors come while we rank.
         """
         known = self._store.encoders()
-        fitting = [number for number, meta in known.items() if meta.spec == self.spec]
+        fitting = [number for number, meta in known.items() if meta.spec.is_like(self.spec)]
         if not fitting and time.monotonic() > self._base_failed_at + RETRY_SECONDS:
             if not known:
                 self._take_over()
@@ -172,7 +172,7 @@ class Training:
         if not is_tunable(self.spec.layout):
             return
         known = self._store.encoders().values()
-        if all(meta.spec != self.spec for meta in known):
+        if all(not meta.spec.is_like(self.spec) for meta in known):
             return  # the base encoder of other settings or another interface comes first
         first, growth = settings.deep_round_first, settings.deep_round_growth
         tuned = [meta.labels for meta in known if self._asks_the_same(meta)]
@@ -203,7 +203,7 @@ class Training:
         return len(self._config.learnable(given_labels(labelling.answers.values())).labels)
 
     def _asks_the_same(self, meta: EncoderMeta) -> bool:
-        return meta.spec == self.spec and meta.asked in ("", self._asked)
+        return meta.spec.is_like(self.spec) and meta.asked in ("", self._asked)
 
     def request_review(self, encoder: int) -> None:
         """Have the labels looked at once more after the deep round that made this encoder."""

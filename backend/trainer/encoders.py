@@ -110,6 +110,7 @@ def meta_of(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:
         max_tokens=spec.max_tokens,
         dimension=encoder.dimension,
         layout=spec.layout,
+        windows=spec.windows,
     )
 
 

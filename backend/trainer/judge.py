@@ -73,5 +73,5 @@ def compared(labels: int, earlier: Floats, pretrained: Floats) -> Verdict:
 
 def _has_another(store: Store, spec: EncoderSpec) -> bool:
     """Whether there are tuned encoders, or the pretrained one is there already."""
-    known = [meta for meta in store.encoders().values() if meta.spec == spec]
+    known = [meta for meta in store.encoders().values() if meta.spec.is_like(spec)]
     return any(meta.labels or not meta.earlier for meta in known)

@@ -70,6 +70,7 @@ def tune_encoder(job: Tune, report: Report) -> Json:
                 encoder, training, validation, unlabelled, kinds, seed=seed, observe=observe
             )
             found = asdict(result)
+            encoder.learn_windows(training.items, training.targets)
     meta = replace(
         meta_of(spec, encoder),
         source=HERE,

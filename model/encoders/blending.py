@@ -23,6 +23,7 @@ def blended(spec: EncoderSpec, tuned: Path, share: float = SHARE) -> JointEncode
     models", arXiv:2109.01903). share: of the tuned weights, in [0, 1]. Raises NotAnEncoder.
     """
     encoder, pretrained = JointEncoder(spec, tuned), JointEncoder(spec).network.state_dict()
+    encoder.forget_windows()  # it is to be tuned, and what was learnt is of other labels
     weights = encoder.network.state_dict()
     for name, theirs in pretrained.items():
         ours = weights.get(name)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.encoders.frame_head import FrameHead, fit_frame_head
-from model.encoders.images import ImageEncoder, unit
+from model.encoders.images import ImageEncoder
 from model.encoders.motion import WEIGHT, is_about_motion, trends
+from model.encoders.part_head import PartHead, fit_part_head
+from model.encoders.vectors import unit
 from model.types import Floats
 
 Clip = Sequence[Image.Image]
@@ -25,7 +26,7 @@ class ClipEncoder:
     with it and need to be computed only once.
     """
 
-    def __init__(self, images: ImageEncoder, head: FrameHead | None = None) -> None:
+    def __init__(self, images: ImageEncoder, head: PartHead | None = None) -> None:
         self._images = images
         self._head = head
 
@@ -59,10 +60,10 @@ class ClipEncoder:
 
     def learn(self, clips: Sequence[Floats], targets: Floats) -> None:
         """Fit a model of single frames to clips' states, (f, d) each, and labels (n, c), see
-        model.encoders.frame_head, and find out whether these are about motion. All vectors are
+        model.encoders.part_head, and find out whether these are about motion. All vectors are
         longer from then on."""
         states, lengths = self._joined(clips)
-        head = fit_frame_head(states, lengths, targets)
+        head = fit_part_head(states, lengths, targets)
         if head is not None:
             still = clip_vectors(states, lengths)
             moving = unit(np.hstack([still, WEIGHT * trends(states, lengths)]))
@@ -71,7 +72,7 @@ class ClipEncoder:
         self._head = head
 
     def save(self, folder: Path) -> None:
-        """Write the model of single frames into a folder, for `load_frame_head`."""
+        """Write the model of single frames into a folder, for `load_part_head`."""
         if self._head is not None:
             self._head.save(folder)
 

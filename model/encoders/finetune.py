@@ -18,6 +18,8 @@ from model.measuring.metrics import scores
 from model.types import Floats, Ints, Kind, LabelGroup
 
 BATCH = 16
+MOST_ROWS = 8192
+"""Rows of targets in a batch, such as tokens of texts: fewer long texts than BATCH make one."""
 EPOCHS = 6
 MIN_STEPS, MAX_STEPS = 60, 1500
 LEARNING_RATE = 2e-4
@@ -138,7 +140,8 @@ def finetune(
     lengths = training.lengths
     if lengths is None:
         lengths = np.array([length_of(item) for item in training.items])
-    for step, rows in enumerate(islice(_batches(lengths, rng), total), start=1):
+    counts = None if training.bounds is None else np.diff(training.bounds)
+    for step, rows in enumerate(islice(_batches(lengths, rng, counts), total), start=1):
         encoder.forget_copy()  # the step changes the weights, and gradients need its room
         targets = torch.as_tensor(training.targets_of(rows)).to(encoder.device)
         states = encoder.forward([training.items[row] for row in rows])
@@ -278,12 +281,23 @@ def _pace(step: int, total: int) -> float:
     return min(rising, falling, 1.0)
 
 
-def _batches(lengths: Ints, rng: np.random.Generator) -> Iterator[Ints]:
-    """Endless batches, epoch after epoch: items of similar length together, in random order."""
+def _batches(lengths: Ints, rng: np.random.Generator, counts: Ints | None = None) -> Iterator[Ints]:
+    """Endless batches, epoch after epoch: items of similar length together, in random order.
+    counts (n,): their rows of targets, of which a batch has MOST_ROWS at most, or one item."""
     while True:
         order = np.argsort(lengths * rng.uniform(0.7, 1.4, len(lengths)))
         batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-        yield from (batches[place] for place in rng.permutation(len(batches)))
+        for place in rng.permutation(len(batches)):
+            yield from _in_parts(batches[place], counts)
+
+
+def _in_parts(rows: Ints, counts: Ints | None) -> Iterator[Ints]:
+    """A batch, in halves where it has too many rows of targets."""
+    if counts is None or len(rows) == 1 or counts[rows].sum() <= MOST_ROWS:
+        yield rows
+        return
+    yield from _in_parts(rows[: len(rows) // 2], counts)
+    yield from _in_parts(rows[len(rows) // 2 :], counts)
 
 
 def length_of(item: Any) -> int:

@@ -13,6 +13,7 @@ from transformers import AutoImageProcessor, AutoModel
 from model.encoders.errors import UNLOADABLE, NotAnEncoder
 from model.encoders.precision import TrainableNetwork
 from model.encoders.text import quiet_loader
+from model.encoders.vectors import unit
 from model.types import Floats
 
 BATCH = 32
@@ -101,9 +102,3 @@ def _mean_or_first(states: Tensor, network: nn.Module) -> Tensor:
         return states.mean(dim=(2, 3))
     has_class = any("cls_token" in key or "class_" in key for key, _ in network.named_parameters())
     return states[:, 0] if has_class else states.mean(dim=1)
-
-
-def unit(rows: Floats) -> Floats:
-    """Rows (n, d) scaled to unit length; a row of zeros stays."""
-    result: Floats = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return result

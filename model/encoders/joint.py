@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from model.encoders.clips import ClipEncoder
 from model.encoders.encoder import FrozenEncoder, TunedEncoder
-from model.encoders.frame_head import FrameHead, load_frame_head
-from model.encoders.images import ImageEncoder, unit
+from model.encoders.images import ImageEncoder
+from model.encoders.part_head import PartHead, load_part_head
 from model.encoders.sounds import SoundEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
+from model.encoders.vectors import unit
 from model.media.sounds import RATE
 from model.types import (
     READ_AS,
@@ -30,15 +31,15 @@ from model.types import (
     is_of_pairs,
 )
 
-TUNED: dict[Medium, Callable[[str, int], TunedEncoder]] = {
-    "text": TextEncoder,
-    "tokens": TokenEncoder,
-    "image": lambda name, max_tokens: ImageEncoder(name),
+TUNED: dict[Medium, Callable[[str, EncoderSpec], TunedEncoder]] = {
+    "text": lambda name, spec: TextEncoder(name, spec.max_tokens, spec.windows),
+    "tokens": lambda name, spec: TokenEncoder(name, spec.max_tokens, spec.windows),
+    "image": lambda name, spec: ImageEncoder(name),
 }
-"""Medium -> its encoder, from the name of a network and the limit on a text's tokens. Deep rounds
-tune these networks."""
+"""Medium -> its encoder, from the name of a network or a folder, and the limits on texts. Deep
+rounds tune these networks."""
 
-FROZEN: dict[Medium, Callable[[str, FrameHead | None], FrozenEncoder]] = {
+FROZEN: dict[Medium, Callable[[str, PartHead | None], FrozenEncoder]] = {
     "video": lambda name, head: ClipEncoder(ImageEncoder(name), head),
     "images": lambda name, head: ClipEncoder(ImageEncoder(name)),
     "audio": lambda name, head: SoundEncoder(name),
@@ -83,8 +84,7 @@ class JointEncoder:
         self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
         self._tuned = {
             medium: make(
-                spec.network_of(medium) if folder is None else str(self._own(folder, medium)),
-                spec.max_tokens,
+                spec.network_of(medium) if folder is None else str(self._own(folder, medium)), spec
             )
             for medium, make in TUNED.items()
             if medium in self._readers
@@ -94,7 +94,7 @@ class JointEncoder:
         }
         is_alone = len(networks) == 1
         self.network = networks.popitem()[1] if is_alone else nn.ModuleDict(networks)
-        head = None if folder is None else load_frame_head(folder)
+        head = None if folder is None else load_part_head(folder)
         self.frozen = {
             medium: make(spec.network_of(medium), head)
             for medium, make in FROZEN.items()
@@ -115,7 +115,7 @@ class JointEncoder:
 
     @property
     def dimension(self) -> int:
-        """The width of its vectors. It grows when `clips` learns."""
+        """The width of its vectors. It grows when clips or windows are learnt."""
         width = sum(self._widths())
         return 2 * width + 1 if has_context(self.layout) else width
 
@@ -199,6 +199,24 @@ class JointEncoder:
         there = [_there(examples, place) for place in places]
         rows = [row for chosen, _ in there for row in chosen]
         self.clips.learn([clip for _, clips in there for clip in clips], targets[rows])
+
+    def learn_windows(self, examples: Sequence[Example], targets: Floats) -> None:
+        """Fit the model of single windows to the texts of examples and the labels (n, c) of these,
+        where any is long. Of pairs nothing is learnt, as of clips. The networks are not to be
+        tuned after that."""
+        encoder = self._tuned.get("text")
+        if not isinstance(encoder, TextEncoder) or is_of_pairs(self.layout):
+            return
+        places = [place for place, reader in enumerate(self._readers) if reader == "text"]
+        there = [_there(examples, place) for place in places]
+        rows = [row for chosen, _ in there for row in chosen]
+        encoder.learn_windows([text for _, texts in there for text in texts], targets[rows])
+
+    def forget_windows(self) -> None:
+        """Undo `learn_windows`."""
+        encoder = self._tuned.get("text")
+        if isinstance(encoder, TextEncoder):
+            encoder.forget_windows()
 
     def save(self, folder: Path) -> None:
         """Write the tuned networks as plain transformers folders: `folder` itself if the layout has

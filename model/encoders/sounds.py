@@ -11,9 +11,9 @@ from torch import Tensor
 from transformers import AutoFeatureExtractor, AutoModel, SequenceFeatureExtractor
 
 from model.encoders.errors import UNLOADABLE, NotAnEncoder
-from model.encoders.images import unit
 from model.encoders.precision import bf16_pays
 from model.encoders.text import quiet_loader
+from model.encoders.vectors import unit
 from model.types import Floats
 
 MIN_SECONDS = 0.1

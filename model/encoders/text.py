@@ -1,4 +1,4 @@
-"""Text encoder: a transformers model from a folder or hub name, examples -> vectors."""
+"""Text encoder: a transformers model from a folder or hub name, texts -> vectors."""
 
 import json
 import logging
@@ -17,7 +17,9 @@ from transformers.utils import logging as transformers_logging
 from transformers.utils.hub import cached_file
 
 from model.encoders.errors import UNLOADABLE, NotAnEncoder
+from model.encoders.part_head import PartHead, fit_part_head, load_part_head
 from model.encoders.precision import TrainableNetwork
+from model.encoders.vectors import means_of_parts, standardised, unit
 from model.types import Floats, Ints
 
 BUNDLED = "all-MiniLM-L6-v2"
@@ -31,6 +33,9 @@ CHUNK = 8192
 CHARACTERS_PER_TOKEN = 12
 """Texts are cut to this many characters a token before the tokenizer reads them: a text of a
 megabyte then costs no more than a long one."""
+TRAINED_WINDOWS = 2
+"""Windows of a long text from which one training step learns, drawn at random for each step."""
+HEAD_FILE = "windows.safetensors"
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,32 @@ def _file_of(source: str, name: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-class TextEncoder(TrainableNetwork):
-    """Texts to unit-length vectors of `dimension`. Not safe for use by several threads at once."""
+@dataclass(frozen=True)
+class Windows:
+    """Texts as the network reads them: its input for each window, one text after the other, and
+    how many windows each text has (n,), one or more."""
 
-    def __init__(self, name: str, max_tokens: int) -> None:
-        """Load from `name`: BUNDLED, a folder, or a hub name. Raises NotAnEncoder."""
+    tokens: dict[str, list[list[Any]]]
+    lengths: Ints
+
+    def take(self, rows: Ints, lengths: Ints) -> "Windows":
+        """These windows, of which each text has so many."""
+        chosen = {name: [ids[row] for row in rows] for name, ids in self.tokens.items()}
+        return Windows(chosen, lengths)
+
+
+class TextEncoder(TrainableNetwork):
+    """Texts to unit-length vectors of `dimension`. Not safe for use by several threads at once.
+
+    A text of more than `max_tokens` tokens is read in up to `windows` windows of so many, spread
+    evenly over it, and its state is the mean of theirs. A single sentence of it that matters is
+    lost in that mean; so `learn_windows` fits a model of single windows, whose scores then follow
+    with the same weight.
+    """
+
+    def __init__(self, name: str, max_tokens: int, windows: int = 1) -> None:
+        """Load from `name`: BUNDLED, a folder, or a hub name, with the model of single windows that
+        was saved there, if any. Raises NotAnEncoder."""
         source = resolve(name)
         quiet_loader()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -109,7 +135,15 @@ class TextEncoder(TrainableNetwork):
         super().__init__(network.eval(), device)
         self.recipe = read_recipe(source)
         self.max_tokens = min(max_tokens, self._longest())
-        self.dimension = int(self.network.config.hidden_size)
+        # Only fast tokenizers go on where a text is cut.
+        self.windows = windows if self.tokenizer.is_fast else 1
+        self.state_dimension = int(self.network.config.hidden_size)
+        self._head = load_part_head(Path(source), HEAD_FILE)
+
+    @property
+    def dimension(self) -> int:
+        """The width of its vectors. It grows when windows are learnt."""
+        return self.state_dimension + (0 if self._head is None else len(self._head.bias))
 
     def _longest(self) -> int:
         """The most tokens that the network has positions for."""
@@ -117,32 +151,85 @@ class TextEncoder(TrainableNetwork):
         return min(int(self.tokenizer.model_max_length), positions or 1 << 20)
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """Texts to vectors (n, dimension), float32, mean 0 over the dimensions, unit length."""
-        return standardised(self.pool(texts))
+        """Texts to vectors (n, dimension), float32, mean 0 over the dimensions but for the scores
+        of windows, unit length."""
+        return vectors_of_windows(*self.states_of_windows(texts), self._head)
 
     def pool(self, texts: Sequence[str]) -> Floats:
-        """Texts to pooled states (n, dimension), float32: vectors before their normalisation."""
-        pooled = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(texts), CHUNK):
-                tokens = self.tokens(texts[start : start + CHUNK])
-                lengths = [len(ids) for ids in tokens["input_ids"]]
-                for rows in batches_of_similar_length(lengths, BATCH_TOKENS):
-                    batch = {name: [ids[row] for row in rows] for name, ids in tokens.items()}
-                    pooled[start + rows] = self._pooled(self.reader(), batch).cpu().numpy()
-        return pooled
+        """Texts to pooled states (n, state_dimension), float32: vectors before their
+        normalisation."""
+        return means_of_parts(*self.states_of_windows(texts))
 
     def forward(self, texts: Sequence[str]) -> Tensor:
-        """A batch of texts to pooled states (n, dimension), float32, with gradients if enabled."""
-        return self._pooled(self.network, self.tokens(texts))
+        """A batch of texts to pooled states (n, state_dimension), float32, with gradients if
+        enabled; in training of TRAINED_WINDOWS of each text at most."""
+        windows = self.read_in_windows(texts)
+        if self.network.training:
+            windows = _some_of(windows)
+        states = self._pooled(self.network, windows.tokens)
+        if len(states) == len(texts):
+            return states
+        lengths = torch.from_numpy(windows.lengths).to(self.device)
+        text_of = torch.repeat_interleave(lengths)
+        sums = torch.zeros((len(texts), states.shape[1]), device=self.device)
+        return sums.index_add(0, text_of, states) / lengths[:, None]
 
-    def tokens(self, texts: Sequence[str], **options: Any) -> dict[str, list[list[Any]]]:
-        """The network's input for each text, cut to max_tokens and not padded; `options` go to the
-        tokenizer."""
-        limit = self.max_tokens * CHARACTERS_PER_TOKEN
+    def learn_windows(self, texts: Sequence[str], targets: Floats) -> None:
+        """Fit a model of single windows to texts and their labels (n, c) of 0 and 1, see
+        model.encoders.part_head, unless each of them has one window. All vectors are longer from
+        then on, and the network is not to be tuned again."""
+        states, lengths = self.states_of_windows(texts)
+        self._head = None
+        if len(states) > len(texts):
+            self._head = fit_part_head(standardised(states), lengths.tolist(), targets)
+
+    def forget_windows(self) -> None:
+        """Undo `learn_windows`."""
+        self._head = None
+
+    def read_in_windows(
+        self, texts: Sequence[str], *, in_a_row: bool = False, **options: Any
+    ) -> Windows:
+        """The network's input for each text, not padded. in_a_row: of a text with too many windows
+        the first ones, so that there are no gaps. `options` go to the tokenizer."""
+        limit = self.max_tokens * self.windows * CHARACTERS_PER_TOKEN
         prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
-        limits = {"truncation": True, "max_length": self.max_tokens}
-        return dict(self.tokenizer(prefixed, **limits, **options))
+        if self.windows > 1:
+            options["return_overflowing_tokens"] = True
+        tokens = dict(
+            self.tokenizer(prefixed, truncation=True, max_length=self.max_tokens, **options)
+        )
+        text_of = tokens.pop("overflow_to_sample_mapping", None)
+        if text_of is None or len(text_of) == len(texts):
+            return Windows(tokens, np.ones(len(texts), np.int64))
+        counts = np.bincount(text_of, minlength=len(texts)).astype(np.int64)
+        lengths = np.minimum(counts, self.windows)
+        starts = np.cumsum([0, *counts])[:-1]
+        places = [
+            np.arange(length) if in_a_row else spread(count, length)
+            for count, length in zip(counts.tolist(), lengths.tolist(), strict=True)
+        ]
+        rows = np.repeat(starts, lengths) + np.concatenate(places)
+        return Windows(tokens, counts).take(rows, lengths)
+
+    def states_of_windows(self, texts: Sequence[str]) -> tuple[Floats, Ints]:
+        """The states of all windows (w, state_dimension), float32, text after text, and how many
+        each text has (n,)."""
+        states, lengths = [np.zeros((0, self.state_dimension), np.float32)], [np.zeros(0, np.int64)]
+        with torch.inference_mode():
+            for start in range(0, len(texts), CHUNK):
+                windows = self.read_in_windows(texts[start : start + CHUNK])
+                states.append(self._states_of(windows.tokens))
+                lengths.append(windows.lengths)
+        return np.concatenate(states), np.concatenate(lengths)
+
+    def _states_of(self, tokens: dict[str, list[list[Any]]]) -> Floats:
+        counts = [len(ids) for ids in tokens["input_ids"]]
+        pooled = np.zeros((len(counts), self.state_dimension), dtype=np.float32)
+        for rows in batches_of_similar_length(counts, BATCH_TOKENS):
+            batch = {name: [ids[row] for row in rows] for name, ids in tokens.items()}
+            pooled[rows] = self._pooled(self.reader(), batch).cpu().numpy()
+        return pooled
 
     def unknown_share(self, text: str) -> float:
         """The share of a text's tokens that the tokenizer does not know, in [0, 1]; 1 for a text
@@ -175,15 +262,35 @@ class TextEncoder(TrainableNetwork):
         self.network.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
         (folder / RECIPE_FILE).write_text(json.dumps(asdict(self.recipe)))
+        if self._head is not None:
+            self._head.save(folder, HEAD_FILE)
 
 
-def standardised(pooled: Floats) -> Floats:
-    """States (n, d) to vectors (n, d) of mean 0 over the dimensions and unit length."""
-    # The same as layer normalisation up to a constant factor, so that `export` can write it as part
-    # of an ordinary network. The mean is one of d degrees of freedom: dropping it costs nothing.
-    shifted = pooled - pooled.mean(axis=1, keepdims=True)
-    result: Floats = shifted / np.maximum(np.linalg.norm(shifted, axis=1, keepdims=True), 1e-12)
-    return result
+def vectors_of_windows(states: Floats, lengths: Ints, head: PartHead | None) -> Floats:
+    """States of windows (w, d), text after text, of which each has so many (n,), to vectors of
+    texts: (n, d), or (n, d + c) with a model of single windows for c labels."""
+    vectors = standardised(means_of_parts(states, lengths))
+    if head is None:
+        return vectors
+    scores = head.scores(standardised(states), lengths.tolist())
+    return unit(np.hstack([vectors, unit(scores)]))
+
+
+def spread(count: int, chosen: int) -> Ints:
+    """`chosen` of `count` places, in order and evenly spread, the first and the last among them
+    where there are two or more."""
+    places: Ints = np.round(np.linspace(0, count - 1, chosen)).astype(np.int64)
+    return places
+
+
+def _some_of(windows: Windows) -> Windows:
+    """At most TRAINED_WINDOWS of each text, at random."""
+    if (windows.lengths <= TRAINED_WINDOWS).all():
+        return windows
+    lengths = np.minimum(windows.lengths, TRAINED_WINDOWS)
+    starts = np.cumsum([0, *windows.lengths])[:-1]
+    chosen = [torch.randperm(count)[:TRAINED_WINDOWS] for count in windows.lengths.tolist()]
+    return windows.take(np.repeat(starts, lengths) + torch.cat(chosen).numpy(), lengths)
 
 
 def batches_of_similar_length(lengths: Sequence[int], size: int) -> Iterator[Ints]:

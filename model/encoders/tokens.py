@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +13,20 @@ from model.encoders.text import (
     BATCH_TOKENS,
     CHUNK,
     TextEncoder,
+    Windows,
     batches_of_similar_length,
-    standardised,
 )
+from model.encoders.vectors import standardised
 from model.spans.tags import Tokens
 from model.types import Floats, Ints
 
 
 @dataclass(frozen=True)
 class _Read:
-    """A chunk of texts as the network reads them: `tokens` as TextEncoder.tokens gives them;
-    of each text the positions of its own tokens among them, and their places in the text."""
+    """A chunk of texts as the network reads them: of each window the positions of the text's own
+    tokens in it; of each text the places of its tokens."""
 
-    tokens: dict[str, list[list[Any]]]
+    windows: Windows
     positions: list[Ints]
     places: list[Ints]
 
@@ -35,14 +35,14 @@ class TokenEncoder:
     """Texts to Tokens whose states have `dimension`, mean 0 over the dimensions, and unit length.
     Not safe for use by several threads at once.
 
-    A text is read up to `max_tokens`; the rest has no tokens. Special tokens and those of the
-    encoder's prefix are left out, and tokens do not include spaces.
+    A text is read in its first `windows` windows of `max_tokens`; the rest has no tokens. Special
+    tokens and those of the encoder's prefix are left out, and tokens do not include spaces.
     """
 
-    def __init__(self, name: str, max_tokens: int) -> None:
+    def __init__(self, name: str, max_tokens: int, windows: int = 1) -> None:
         """Load from a folder or hub name. Raises NotAnEncoder, also if there is no fast tokenizer:
         only these know the places of tokens in the text."""
-        self._encoder = TextEncoder(name, max_tokens)
+        self._encoder = TextEncoder(name, max_tokens, windows)
         if not self._encoder.tokenizer.is_fast:
             raise NotAnEncoder(
                 name,
@@ -65,7 +65,7 @@ class TokenEncoder:
             read = self._read(texts[start : start + CHUNK])
             states += [standardised(mine).astype(np.float16) for mine in self._states(read)]
             places += read.places
-            counts += [len(positions) for positions in read.positions]
+            counts += [len(places) for places in read.places]
         return Tokens(np.concatenate(states), np.concatenate(places), np.cumsum(counts))
 
     def pool(self, texts: Sequence[str]) -> Floats:
@@ -78,7 +78,7 @@ class TokenEncoder:
     def forward(self, texts: Sequence[str]) -> Tensor:
         """The same for one batch, with gradients unless they are switched off."""
         read = self._read(texts)
-        states, _ = self._encoder.states(self._encoder.network, read.tokens)
+        states, _ = self._encoder.states(self._encoder.network, read.windows.tokens)
         return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
 
     def places(self, texts: Sequence[str]) -> list[Ints]:
@@ -90,12 +90,13 @@ class TokenEncoder:
         self._encoder.save(folder)
 
     def _states(self, read: _Read) -> list[Floats]:
-        """The states (m, dimension) of each text's own tokens, float32."""
+        """The states (m, dimension) of the texts' own tokens in each window, float32."""
         found: list[Floats] = [np.zeros(0)] * len(read.positions)
-        lengths = [len(ids) for ids in read.tokens["input_ids"]]
+        tokens = read.windows.tokens
+        lengths = [len(ids) for ids in tokens["input_ids"]]
         with torch.inference_mode():
             for rows in batches_of_similar_length(lengths, BATCH_TOKENS):
-                batch = {name: [ids[row] for row in rows] for name, ids in read.tokens.items()}
+                batch = {name: [ids[row] for row in rows] for name, ids in tokens.items()}
                 states, _ = self._encoder.states(self._encoder.reader(), batch)
                 for place, row in enumerate(rows.tolist()):
                     mine = states[place, read.positions[row]]
@@ -103,24 +104,29 @@ class TokenEncoder:
         return found
 
     def _read(self, texts: Sequence[str]) -> _Read:
-        tokens = self._encoder.tokens(texts, return_offsets_mapping=True)
+        windows = self._encoder.read_in_windows(texts, in_a_row=True, return_offsets_mapping=True)
+        offsets = windows.tokens.pop("offset_mapping")
         prefix = len(self._encoder.recipe.prefix)
-        found = [
-            _own_tokens(text, np.array(pairs, dtype=np.int64).reshape(-1, 2) - prefix)
-            for text, pairs in zip(texts, tokens.pop("offset_mapping"), strict=True)
-        ]
-        return _Read(tokens, [one[0] for one in found], [one[1] for one in found])
+        positions: list[Ints] = []
+        places: list[Ints] = []
+        ends = np.cumsum(windows.lengths).tolist()
+        for text, end, length in zip(texts, ends, windows.lengths.tolist(), strict=True):
+            of_text = [
+                _own_tokens(text, np.array(pairs, dtype=np.int64).reshape(-1, 2) - prefix)
+                for pairs in offsets[end - length : end]
+            ]
+            if not any(len(mine) for mine, _ in of_text):
+                # One that spans all of it, with the state of the first special token.
+                of_text[0] = (np.zeros(1, np.int64), np.array([[0, len(text)]]))
+            positions += [mine for mine, _ in of_text]
+            places.append(np.concatenate([where for _, where in of_text]))
+        return _Read(windows, positions, places)
 
 
 def _own_tokens(text: str, offsets: Ints) -> tuple[Ints, Ints]:
-    """The positions of the text's own tokens among all tokens, and their places.
-
-    A text without any gets one that spans all of it, with the state of the first special token.
-    """
+    """The positions of the text's own tokens among all tokens of a window, and their places."""
     places = np.array([_without_spaces(text, *pair) for pair in offsets.tolist()], dtype=np.int64)
     positions = np.flatnonzero(places[:, 1] > places[:, 0])
-    if len(positions) == 0:
-        return np.zeros(1, np.int64), np.array([[0, len(text)]])
     return positions, places[positions]
 
 

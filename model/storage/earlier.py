@@ -54,9 +54,9 @@ class Earlier:
         return f"{self.origin}'s encoder {self.encoder}"
 
     def fits(self, spec: EncoderSpec) -> bool:
-        """Whether its encoder reads what this one reads, and was made from the same networks. Texts
-        are then cut as the other one says."""
-        return replace(self.spec, max_tokens=spec.max_tokens) == spec
+        """Whether its encoder reads what this one reads, and was made from the same networks. Of
+        texts as much is read then as the other one says."""
+        return replace(self.spec, max_tokens=spec.max_tokens).is_like(spec)
 
 
 @dataclass(frozen=True)

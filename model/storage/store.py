@@ -76,8 +76,8 @@ class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
     image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
     asked: names what these answered, beside which audit labels; earlier: whose encoder it was made
-    from in place of the pretrained one, in words, or ""; identity: differs from that of any other
-    encoder, "" before it is written."""
+    from in place of the pretrained one, in words, or ""; windows: see EncoderSpec; identity:
+    differs from that of any other encoder, "" before it is written."""
 
     source: str
     base: str
@@ -90,12 +90,14 @@ class EncoderMeta:
     image_base: str = ""
     audio_base: str = ""
     earlier: str = ""
+    windows: int = 1
     identity: str = field(default="", compare=False)
 
     @property
     def spec(self) -> EncoderSpec:
         return EncoderSpec(
-            self.layout, self.base, self.image_base, self.max_tokens, self.audio_base
+            *(self.layout, self.base, self.image_base, self.max_tokens, self.audio_base),
+            windows=self.windows,
         )
 
 

@@ -19,8 +19,9 @@ import numpy as np
 from PIL import Image
 
 from model.encoders.clips import clip_vectors
-from model.encoders.images import ImageEncoder, unit
+from model.encoders.images import ImageEncoder
 from model.encoders.motion import WEIGHT, is_about_motion, trends
+from model.encoders.vectors import unit
 from model.heads.head import fit_head
 from model.measuring.fit import f1_of
 from model.snapshot import pool_centre

@@ -33,8 +33,8 @@ from model.encoders.text import (
     BUNDLED,
     TextEncoder,
     batches_of_similar_length,
-    standardised,
 )
+from model.encoders.vectors import standardised
 from model.heads.head import Head
 from model.heads.names import readable
 from model.learner import fast_round
@@ -96,7 +96,7 @@ class Pool:
 def pieces(encoder: TextEncoder, texts: list[str]) -> tuple[Floats, Ints]:
     """Vectors (n, d) of the texts and of all pieces of the long ones, and the row of the text (n,)
     that each is of, that of the whole text first."""
-    tokens, found, rows = encoder.tokens(texts), [], []
+    tokens, found, rows = encoder.read_in_windows(texts).tokens, [], []
     lengths = [len(ids) for ids in tokens["input_ids"]]
     with torch.inference_mode():
         for batch in batches_of_similar_length(lengths, BATCH_TOKENS):

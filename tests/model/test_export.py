@@ -247,7 +247,7 @@ def test_the_weights_are_float32(small: TextEncoder, tmp_path: Path) -> None:
 
 def test_the_card_tells_labels_thresholds_and_numbers(common: TextEncoder) -> None:
     head = replace(head_on(common, "multiple"), thresholds=np.array([0.5, 0.3125, 0.5]))
-    text = card(head, 32, {"version": "2.13", "training labels": 54})
+    text = card(head, 32, 1, {"version": "2.13", "training labels": 54})
     assert 'pipeline("text-classification", "this/folder", truncation=True, top_k=None)' in text
     assert "32 tokens" in text
     assert "| a | 0.5 |\n| b\\|c | 0.312 |\n| d | 0.5 |" in text
@@ -255,7 +255,7 @@ def test_the_card_tells_labels_thresholds_and_numbers(common: TextEncoder) -> No
 
 
 def test_one_label_a_text_needs_no_thresholds(common: TextEncoder) -> None:
-    text = card(head_on(common, "single"), 32, {})
+    text = card(head_on(common, "single"), 32, 1, {})
     assert "truncation=True)" in text
     assert "threshold" not in text
 
@@ -317,6 +317,6 @@ def test_spans_are_marked_by_the_pipeline_as_by_us(name: str, tmp_path: Path) ->
 
 def test_the_card_of_spans_says_how_to_mark_them(one_layer: Path) -> None:
     head = head_of_spans(TokenEncoder(str(one_layer), 32))
-    text = card(head, 32, {})
+    text = card(head, 32, 1, {})
     assert 'pipeline("token-classification", "this/folder", aggregation_strategy="simple")' in text
     assert "| Person |" in text and "B-Person" not in text

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from model.encoders.clips import ClipEncoder, clip_vectors
-from model.encoders.frame_head import load_frame_head
 from model.encoders.images import ImageEncoder
 from model.encoders.motion import LEAST_CLIPS, WEIGHT, is_about_motion, trends
+from model.encoders.part_head import load_part_head
 from model.types import Floats
 
 D = 6
@@ -57,7 +57,7 @@ def test_what_moves_is_learnt_where_labels_are_about_it(tmp_path: Path) -> None:
     turned = encoder.encode([one[::-1] for one in some])
     np.testing.assert_allclose(turned[:, -D:], -vectors[:, -D:], atol=1e-5)
     encoder.save(tmp_path)
-    again = ClipEncoder(Frames(), load_frame_head(tmp_path))
+    again = ClipEncoder(Frames(), load_part_head(tmp_path))
     np.testing.assert_array_equal(again.encode(some), vectors)
 
 

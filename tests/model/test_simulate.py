@@ -46,9 +46,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def plan(encoder: str, **changed: object) -> Plan:
     words = {"train": "train.jsonl", "test": "test.jsonl", "strategy": "margin", "seed": 0}
     numbers = {"initial": 4, "batch": 4, "rounds": 3, "pool": None, "test_size": None}
-    rules = {"max_tokens": 32, "audit_share": 0.1, "deep_first": 8, "deep_growth": 0.5}
+    deep = {"audit_share": 0.1, "deep_first": 8, "deep_growth": 0.5}
+    read = {"max_tokens": 32, "max_windows": 2}
     switches = {"guard": True, "names": "none", "self_training": False}
-    fixed = {**words, **numbers, **rules, **switches, "encoder": encoder}
+    fixed = {**words, **numbers, **deep, **read, **switches, "encoder": encoder}
     return Plan(**{**fixed, **changed})  # type: ignore[arg-type]
 
 

@@ -30,6 +30,7 @@ LENGTH = 200
 SETTINGS: dict[str, object] = {
     "poll_seconds": 5,
     "max_tokens": 32,
+    "max_windows": 1,
     "shortlist": 100,
     "trainer_timeout_minutes": 0.2,
     "log_level": "DEBUG",

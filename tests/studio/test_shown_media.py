@@ -19,8 +19,8 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
 from backend.dev import local
 from backend.project.versions import SETTLED_BY
 from backend.types import Json
-from model.encoders.frame_head import load_frame_head
 from model.encoders.motion import WEIGHT
+from model.encoders.part_head import load_part_head
 from model.storage.store import Store
 from tests.backend.web import Answer, Web
 from tests.benchmarks.media import write_clip
@@ -247,7 +247,7 @@ def test_movements_are_learnt(bench: Bench, files: Web, tmp_path: Path) -> None:
     project = bench.connected(known, CLIPS)
     version = bench.until_tuned(project)
     store = Store(bench.models / str(project))
-    learnt = load_frame_head(store.encoder_folder(version.encoder))
+    learnt = load_part_head(store.encoder_folder(version.encoder))
     assert learnt is not None
     assert learnt.motion.tolist() == [WEIGHT]
     is_known = {task["id"]: task["data"]["is"] for task in bench.studio.of(project).tasks()}

@@ -12,8 +12,8 @@ from model.media.texts import read_text, refuse_page
 from model.types import Medium
 
 MOST_CHARACTERS = 100_000
-"""Of the text that is made of a dialogue or a table. An encoder reads fewer: with the default
-MAX_TOKENS some 1,500."""
+"""Of the text that is made of a dialogue or a table. An encoder reads fewer: with the
+default MAX_TOKENS and MAX_WINDOWS at most some 12,000."""
 MOST_ENTRIES = 10_000
 """Of a table or a dialogue these are looked at, however many it has."""
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.encoders.frame_head import MOST_LABELS, FrameHead, fit_frame_head, load_frame_head
+from model.encoders.part_head import MOST_LABELS, PartHead, fit_part_head, load_part_head
 from model.heads.head import fit_head
 from model.types import Floats
 
@@ -25,7 +25,7 @@ def clips(n: int, shown: int, seed: int = 0) -> tuple[Floats, list[int], Floats]
 def test_a_clip_shows_what_one_of_its_frames_shows() -> None:
     """With the odds of 1 and 3 for its two frames: p = 1 - 1/2 * 1/4 = 7/8, so the odds are 7."""
     weights = np.log(np.array([[1.0], [3.0]], np.float32))
-    head = FrameHead(weights, np.zeros(1), np.zeros(2), np.log(np.array([2.0])))
+    head = PartHead(weights, np.zeros(1), np.zeros(2), np.log(np.array([2.0])))
     found = head.scores(np.eye(2, dtype=np.float32), [2])
     assert found == pytest.approx(np.log([[7.0 / 2.0]]))
     assert head.scores(np.eye(2, dtype=np.float32), [1, 1])[:, 0] == pytest.approx(
@@ -36,7 +36,7 @@ def test_a_clip_shows_what_one_of_its_frames_shows() -> None:
 
 def test_it_finds_in_other_clips_what_a_moment_shows() -> None:
     frames, lengths, targets = clips(80, 3)
-    head = fit_frame_head(frames, lengths, targets)
+    head = fit_part_head(frames, lengths, targets)
     assert head is not None
     other, counts, truth = clips(200, 3, seed=1)
     scores = head.scores(other, counts)
@@ -53,41 +53,41 @@ def test_it_finds_in_other_clips_what_a_moment_shows() -> None:
 
 def test_scores_of_the_clips_it_learnt_from_are_about_nought_on_average() -> None:
     frames, lengths, targets = clips(60, 2)
-    head = fit_frame_head(frames, lengths, targets)
+    head = fit_part_head(frames, lengths, targets)
     assert head is not None
     assert head.scores(frames, lengths).mean(axis=0) == pytest.approx(np.zeros(2), abs=1e-3)
 
 
 def test_labels_that_no_clip_has_and_rare_ones_of_too_many_stay_out() -> None:
     frames, lengths, targets = clips(60, 3)
-    head = fit_frame_head(frames, lengths, np.hstack([np.zeros((60, 4), np.float32), targets]))
+    head = fit_part_head(frames, lengths, np.hstack([np.zeros((60, 4), np.float32), targets]))
     assert head is not None and head.weights.shape == (D, 3)
     many = np.zeros((60, MOST_LABELS + 2), np.float32)
     many[:, :] = np.arange(60)[:, None] % 2
     many[2:, [0, 1]] = 0.0
-    most = fit_frame_head(frames, lengths, many)
+    most = fit_part_head(frames, lengths, many)
     assert most is not None and len(most.bias) == MOST_LABELS
-    assert fit_frame_head(frames, lengths, np.zeros((60, 2), np.float32)) is None
+    assert fit_part_head(frames, lengths, np.zeros((60, 2), np.float32)) is None
 
 
 def test_labels_that_all_clips_have_do_no_harm() -> None:
     frames, lengths, targets = clips(10, 1)
-    head = fit_frame_head(frames, lengths, np.ones_like(targets))
+    head = fit_part_head(frames, lengths, np.ones_like(targets))
     assert head is not None
     assert np.isfinite(head.scores(frames * 100, lengths)).all()
 
 
 def test_a_clip_without_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one frame"):
-        fit_frame_head(np.ones((2, D), np.float32), [2, 0], np.ones((2, 1), np.float32))
+        fit_part_head(np.ones((2, D), np.float32), [2, 0], np.ones((2, 1), np.float32))
 
 
 def test_it_is_kept(tmp_path: Path) -> None:
-    assert load_frame_head(tmp_path) is None
+    assert load_part_head(tmp_path) is None
     frames, lengths, targets = clips(20, 2)
-    head = fit_frame_head(frames, lengths, targets)
+    head = fit_part_head(frames, lengths, targets)
     assert head is not None
     head.save(tmp_path)
-    again = load_frame_head(tmp_path)
+    again = load_part_head(tmp_path)
     assert again is not None
     assert np.array_equal(again.scores(frames, lengths), head.scores(frames, lengths))

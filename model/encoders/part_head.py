@@ -1,4 +1,5 @@
-"""A model of which labels single frames show, learnt from the labels of whole clips.
+"""A model of which labels single parts show, learnt from the labels of the whole: frames of a clip,
+windows of a long text.
 
 A label is in a clip when one of its frames shows it: the probability that none does is the product
 over the frames (noisy-or; Maron & Lozano-Perez 1998, "A Framework for Multiple-Instance Learning";
@@ -24,12 +25,13 @@ MOST_LABELS = 128
 """Only the most frequent labels of a taxonomy: their scores are part of each clip's vector."""
 RARE = 1e-6
 """The least probability that no frame shows a label, or that one does."""
-FILE = "frames.safetensors"
+FRAMES_FILE = "frames.safetensors"
 
 
 @dataclass(frozen=True)
-class FrameHead:
-    """A logistic model of single frames for c labels.
+class PartHead:
+    """A logistic model of single parts for c labels. Below, clips of frames stand for wholes of any
+    parts.
 
     weights (d, c), bias (c,); centre (d,): the mean vector of a frame; middle (c,): the mean score
     of a clip. motion (1,): how much what moves counts in a clip's vector, 0 for not at all; see
@@ -53,19 +55,19 @@ class FrameHead:
         result: Floats = (pooled - self.middle).astype(np.float32)
         return result
 
-    def save(self, folder: Path) -> None:
-        """Write it into a folder, from which `load_frame_head` reads it."""
+    def save(self, folder: Path, name: str = FRAMES_FILE) -> None:
+        """Write it into a file of this name in a folder, from which `load_part_head` reads it."""
         arrays = {name: np.ascontiguousarray(array) for name, array in vars(self).items()}
-        save_file(arrays, folder / FILE)
+        save_file(arrays, folder / name)
 
 
-def load_frame_head(folder: Path) -> FrameHead | None:
-    """What was saved in the folder, if anything."""
-    file = folder / FILE
-    return FrameHead(**load_file(file)) if file.exists() else None
+def load_part_head(folder: Path, name: str = FRAMES_FILE) -> PartHead | None:
+    """What was saved in the folder under this name, if anything."""
+    file = folder / name
+    return PartHead(**load_file(file)) if file.exists() else None
 
 
-def fit_frame_head(frames: Floats, lengths: Sequence[int], targets: Floats) -> FrameHead | None:
+def fit_part_head(frames: Floats, lengths: Sequence[int], targets: Floats) -> PartHead | None:
     """Fit it by L-BFGS on frames' vectors (sum of lengths, d) and clips' targets (n, c) of 0 and 1;
     None if no clip has a label.
 
@@ -100,7 +102,7 @@ def fit_frame_head(frames: Floats, lengths: Sequence[int], targets: Floats) -> F
     theta = found.x.reshape(start.shape)
     middle = _log_odds(_absent(features @ theta, lengths)).mean(axis=0)
     arrays = (theta[:-1], theta[-1], centre, middle)
-    return FrameHead(*(array.astype(np.float32) for array in arrays))
+    return PartHead(*(array.astype(np.float32) for array in arrays))
 
 
 def _first_bias(wanted: Floats, lengths: Sequence[int]) -> Floats:
