@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 Kind = Literal["single", "ordered", "multiple", "spans", "pair"]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
 model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
-a text, for which each token has exactly one tag, see model.spans.tags; `pair`: which of two things
-is chosen, the first or the second label, from vectors that change their sign where the two change
-places."""
+a text, or pieces of a sound, for which each token has exactly one tag, see model.spans.tags;
+`pair`: which of two things is chosen, the first or the second label, from vectors that change their
+sign where the two change places."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair")
 """The kinds with exactly one label an example."""
@@ -48,13 +48,26 @@ class LabelGroup:
         return slice(self.start, self.stop)
 
 
-Medium = Literal["text", "tokens", "document", "image", "images", "video", "audio", "track", "pair"]
+Medium = Literal[
+    "text",
+    "tokens",
+    "document",
+    "image",
+    "images",
+    "video",
+    "audio",
+    "track",
+    "steps",
+    "pair",
+]
 """`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `track`: the sound of a clip; `pair`: nothing that is read, see `Layout`."""
+pictures, read as one; `track`: the sound of a clip; `steps`: a sound, read step by step in time;
+`pair`: nothing that is read, see `Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
-"""What an example consists of, in this order; any part of it may be missing. `tokens` is alone.
+"""What an example consists of, in this order; any part of it may be missing. What is read token by
+token or step by step is alone.
 After `pair` come the parts of one thing and those of another, which are compared, and where both
 are texts perhaps a text that is shown beside them; examples have None in its place."""
 
@@ -81,7 +94,7 @@ class EncoderSpec:
         """The name of the network that reads this medium."""
         if medium in ("text", "tokens", "document"):
             return self.text
-        return self.audio if medium in ("audio", "track") else self.image
+        return self.audio if medium in ("audio", "track", "steps") else self.image
 
 
 def reads_text(layout: Layout) -> bool:
@@ -92,6 +105,11 @@ def reads_text(layout: Layout) -> bool:
 def is_of_text(layout: Layout) -> bool:
     """Whether examples consist of a text only, or of two that are compared."""
     return layout in (("text",), ("tokens",)) or set(layout) == {"pair", "text"}
+
+
+def is_of_tokens(layout: Layout) -> bool:
+    """Whether an encoder says something of each token of a text, or of each step of a sound."""
+    return layout in (("tokens",), ("steps",))
 
 
 def is_of_pairs(layout: Layout) -> bool:
@@ -109,9 +127,13 @@ def has_context(layout: Layout) -> bool:
     return is_of_pairs(layout) and len(layout) % 2 == 0
 
 
+CALLED: dict[Medium, str] = {"steps": "steps of sounds"}
+"""Media whose names would say nothing to people -> what they are called."""
+
+
 def in_words(layout: Layout) -> str:
     """What examples consist of, such as "text and image"."""
-    words = " and ".join(compared(layout))
+    words = " and ".join(CALLED.get(medium, medium) for medium in compared(layout))
     beside = " and a text beside them" if has_context(layout) else ""
     return f"pairs of {words}{beside}" if is_of_pairs(layout) else words
 

@@ -42,6 +42,9 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
     lost: list[str] = []
     for region in result:
         _read(region, config, given, lost, text)
+    if config.kind == "spans" and len(given) > 1:
+        unlearnt = config.questions[0].control.not_learnt(given)
+        lost += [unlearnt] if unlearnt else []
     if len(given) == 1 and not lost:  # as most are: all annotations are read at each submit
         return ReadResult((given[0],))
     if len(given) > 1:

@@ -13,7 +13,7 @@ from backend.interface.conditions import (
     unmet,
     whens_of,
 )
-from backend.interface.controls import CONTROLS
+from backend.interface.controls import CONTROLS, OVER
 from backend.interface.controls.control import Asked
 from backend.interface.objects import OBJECTS
 from backend.interface.questions import LabelConfig, Question
@@ -32,7 +32,9 @@ def _supported() -> str:
     """The control tags, and the object tags that they can refer to."""
     over: dict[tuple[str, ...], list[str]] = {}
     for tag, control in CONTROLS.items():
-        over.setdefault(control.objects or tuple(OBJECTS), []).append(f"<{tag}>")
+        others = (other for known, other in OVER if known == tag)
+        objects = (*control.objects, *others) or tuple(OBJECTS)
+        over.setdefault(objects, []).append(f"<{tag}>")
     return ", and ".join(
         f"{joined(tags, 'and')} for {joined([f'<{tag}>' for tag in objects], 'and')}"
         for objects, tags in over.items()
@@ -228,7 +230,8 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
             f"A {element.tag} tag has no name", f"Its answers are saved under it. {ADVICE}"
         )
     targets = _targets(root, element)
-    target, control = targets[0], CONTROLS.get(element.tag)
+    target = targets[0]
+    control = OVER.get((element.tag, target.tag)) or CONTROLS.get(element.tag)
     if control is None or (control.objects and target.tag not in control.objects):
         why = NOT_TOGETHER.get((element.tag, target.tag))
         reason = f"{which} over <{target.tag}> is not learnt{f': {why}' if why else ''}"

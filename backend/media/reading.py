@@ -21,6 +21,7 @@ from model.encoders.read_once import ReadOnce
 from model.encoders.text import CHARACTERS_PER_TOKEN
 from model.media.clips import read_clip
 from model.media.errors import UnreadableMedia
+from model.media.limits import MAX_MARKED_SECONDS
 from model.media.pictures import read_picture
 from model.media.sounds import read_sound
 from model.storage.states import StateStore
@@ -66,6 +67,7 @@ class Reader:
             "images": spec.image,
             "audio": spec.audio,
             "track": spec.audio,
+            "steps": spec.audio,
         }
 
         def states_of(medium: Medium, dimension: int) -> StateStore:
@@ -76,6 +78,7 @@ class Reader:
             "video": read_clip,
             "audio": self._sound,
             "track": self._track,
+            "steps": self._marked_sound,
         }
         self._once = ReadOnce(encoder.frozen, None if store is None else states_of)
         self._session = Session(
@@ -165,6 +168,9 @@ class Reader:
 
     def _sound(self, path: Path) -> Floats:
         return read_sound(path, self._rate)
+
+    def _marked_sound(self, path: Path) -> Floats:
+        return read_sound(path, self._rate, most=MAX_MARKED_SECONDS)
 
     def _decoded(
         self,

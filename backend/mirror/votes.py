@@ -5,10 +5,11 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from backend.interface.answers import read_result
-from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty
+from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty, spans_in
 from backend.mirror.weighing import EQUAL, Person, Weights
 from backend.types import Json
 from model.measuring.annotators import chosen
+from model.spans.pieces import agreed_pieces
 from model.spans.tags import Span
 from model.types import EXCLUSIVE, Kind
 
@@ -76,8 +77,12 @@ def consensus(
     votes. With several: each label for which the votes weigh clearly more than those against it,
     else which more than half of the annotators gave; a label that exactly half of them gave leaves
     the task undecided. With several questions, each is decided by those who answered it, unless it
-    follows from an answer of theirs that the others do not share.
+    follows from an answer of theirs that the others do not share. Of pieces of a sound, the
+    stretches that more than half of the annotators marked.
     """
+    if config.kind == "spans" and config.questions[0].control.is_measured:
+        pieces = agreed_pieces([spans_in(vote) for vote in votes])
+        return None if pieces is None else config.in_order(pieces)
     if len(config.questions) == 1:
         weighed = weights.votes(config.questions[0], people)
         agreed = _agreed(votes, config.kind, weighed)

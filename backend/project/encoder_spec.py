@@ -11,7 +11,7 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
     text = settings.encoder if {"text", "tokens", "document"} & set(layout) else ""
     image = settings.image_encoder if {"image", "images", "video"} & set(layout) else ""
-    audio = settings.audio_encoder if {"audio", "track"} & set(layout) else ""
+    audio = settings.audio_encoder if {"audio", "track", "steps"} & set(layout) else ""
     windows = settings.max_windows if text else 1
     return EncoderSpec(layout, text, image, settings.max_tokens, audio, windows)
 
@@ -22,7 +22,7 @@ def ignored_by(settings: Settings) -> tuple[Medium, ...]:
     if settings.image_encoder == NONE:
         ignored += ["image", "images", "video"]
     if settings.audio_encoder == NONE:
-        ignored += ["audio"]
+        ignored += ["audio", "steps"]
     if settings.audio_encoder == NONE or not settings.clip_sound:
         ignored += ["track"]
     return tuple(ignored)
@@ -34,4 +34,4 @@ def is_tunable(layout: Layout) -> bool:
     single frames are learnt from, but not of pairs of clips."""
     if is_of_pairs(layout):
         return not {"text", "document", "image"}.isdisjoint(layout)
-    return not set(layout) <= {"audio", "images"}
+    return not set(layout) <= {"audio", "steps", "images"}

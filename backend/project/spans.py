@@ -1,4 +1,4 @@
-"""Labelled spans of texts: what a round learns from them, and what the model marks itself."""
+"""Labelled spans of texts and sounds: what a round learns, and what the model marks itself."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,9 +14,10 @@ from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy, rows_in
 from model.spans.learner import SpanSnapshot, predicted_spans, span_round
+from model.spans.pieces import RULES, Rules
 from model.spans.tags import Tokens, counts_of
 from model.storage.store import Store, Version
-from model.types import Ints
+from model.types import Ints, is_of_text
 
 COMPARED_TEXTS = 500
 """Two versions are compared by what they find in at most this many texts."""
@@ -35,7 +36,7 @@ class Spans:
         ids, labels = snapshot.ids, self._config.labels
         head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
         if head is not None:
-            marked = predicted_spans(head, snapshot.take(sample), labels)
+            marked = predicted_spans(head, snapshot.take(sample), labels, snapshot.rules)
             answers = counts_of([[span for span, _ in spans] for spans in marked], labels) > 0
 
         def results(_: Needed) -> list[list[Json]]:
@@ -50,17 +51,18 @@ class Spans:
         self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
         """Sure as of the least certain token."""
+        encode = encode if is_of_text(self._config.layout) else None
         rows, tokens = self._tokens(version.encoder, list(shown.values()), encode)
         if len(rows) == 0:
             return {}
         places = [list(shown)[row] for row in rows]
-        surest = head.probs(tokens.states).max(axis=1)
+        surest = head.probs(rules_of(self._config).read(tokens).states).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
         results = self._regions(head, tokens, [shown[place] for place in places])
         return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
     def _regions(self, head: Head, tokens: Tokens, shown: Sequence[Parts]) -> list[list[Json]]:
-        marked = predicted_spans(head, tokens, self._config.labels)
+        marked = predicted_spans(head, tokens, self._config.labels, rules_of(self._config))
         return [
             regions_of(spans, parts[0] or "", self._config)
             for spans, parts in zip(marked, shown, strict=True)
@@ -107,4 +109,10 @@ def snapshot_of(
         labels=config.labels,
         tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
+        rules=rules_of(config),
     )
+
+
+def rules_of(config: LabelConfig) -> Rules:
+    """How spans of what the tasks show are learnt."""
+    return RULES[config.layout[0]]

@@ -74,6 +74,7 @@ class FrozenEncoder(Protocol):
         """One item to the network's states (f, d), float16, such as one a frame."""
         ...
 
-    def encode(self, states: Sequence[Floats], /) -> Floats:
-        """The states of items, (f, d) each, to vectors (n, dimension), float32, unit length."""
+    def encode(self, states: Sequence[Floats], /) -> Floats | Tokens:
+        """The states of items, (f, d) each, to vectors (n, dimension), float32, unit length; an
+        encoder of steps returns their Tokens."""
         ...

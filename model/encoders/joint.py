@@ -15,6 +15,7 @@ from model.encoders.encoder import FrozenEncoder, TunedEncoder
 from model.encoders.images import ImageEncoder
 from model.encoders.part_head import PartHead, load_part_head
 from model.encoders.sounds import SoundEncoder
+from model.encoders.steps import StepEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.encoders.vectors import unit
@@ -44,6 +45,7 @@ FROZEN: dict[Medium, Callable[[str, PartHead | None], FrozenEncoder]] = {
     "images": lambda name, head: ClipEncoder(ImageEncoder(name)),
     "audio": lambda name, head: SoundEncoder(name),
     "track": lambda name, head: SoundEncoder(name),
+    "steps": lambda name, head: StepEncoder(name),
 }
 """Medium -> its encoder, from the name of a network and what was learnt about single frames. These
 networks stay as they are, for a batch of clips or sounds would take long."""
@@ -53,6 +55,9 @@ ALONG, NEARNESS = 0.5, 3.0
 and their sum, as against the difference. With half of ALONG's products and the sum, 200 labels of
 pairs of news beside a third of the topic to choose were right in .73; with the difference alone in
 .49. Where what is beside them does not matter, .87 both."""
+
+HEARING = (SoundEncoder, StepEncoder)
+"""The encoders of sounds."""
 
 BATCH = 32
 """Examples of several parts read at once."""
@@ -68,10 +73,10 @@ class JointEncoder:
     """Examples to unit-length vectors of `dimension`: the vectors of their parts side by side, each
     with the same weight, zeros for missing parts. Not safe for use by several threads at once.
 
-    For a layout of one text or picture it is just that part's encoder. For `tokens`, `encode`
-    returns Tokens instead of vectors. For two things that are compared, vectors and states are
-    those of the first minus those of the second, of any length; where a text is shown beside them,
-    the products of this difference with that text's vector follow.
+    For a layout of one text or picture it is just that part's encoder. For `tokens` and `steps`,
+    `encode` returns Tokens instead of vectors. For two things that are compared, vectors and states
+    are those of the first minus those of the second, of any length; where a text is shown beside
+    them, the products of this difference with that text's vector follow.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -101,10 +106,11 @@ class JointEncoder:
             if medium in spec.layout
         }
         """The encoders of clips and sounds: examples hold the states that these have read."""
-        clips, sounds = self.frozen.get("video"), self.frozen.get("audio", self.frozen.get("track"))
+        clips = self.frozen.get("video")
         self.clips = clips if isinstance(clips, ClipEncoder) else None
         """Of layouts with a clip."""
-        self.rate = sounds.rate if isinstance(sounds, SoundEncoder) else RATE
+        of_sounds = (one for one in self.frozen.values() if isinstance(one, HEARING))
+        self.rate = next((one.rate for one in of_sounds), RATE)
         """Samples a second that sounds must have."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -132,9 +138,9 @@ class JointEncoder:
         return self._vectors(examples)
 
     def _vectors(self, examples: Sequence[Example]) -> Floats:
-        alone = self._alone()
+        alone = self.frozen.get("steps") or self._alone()
         if alone is not None:
-            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens if the layout is `tokens`
+            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens, see `is_of_tokens`
         found = np.zeros((len(examples), sum(self._widths())), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -263,7 +269,7 @@ class JointEncoder:
         return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
     def _encode(self, medium: Medium, parts: list[Any]) -> Floats:
-        return cast(Floats, self._of(medium).encode(parts))  # `tokens` are never beside others
+        return cast(Floats, self._of(medium).encode(parts))  # Tokens are never beside others
 
     def _forward(self, medium: Medium, parts: list[Any]) -> Tensor:
         if medium in self.frozen:

@@ -18,6 +18,7 @@ from model.types import Floats
 
 MIN_SECONDS = 0.1
 """Shorter sounds are padded with silence: some networks need several frames of 25 ms."""
+NO_STATES = "its network gives no hidden states"
 
 
 class SoundEncoder:
@@ -63,22 +64,38 @@ class SoundEncoder:
         nothing = np.zeros((0, self.dimension), np.float32)
         return unit(np.concatenate([nothing, *sounds]).astype(np.float32))
 
+    def states(self, sound: Floats) -> Tensor:
+        """The network's own states for a sound, float32, of most networks (1, steps, dimension).
+        Raises ValueError for a network without hidden states."""
+        kind = torch.bfloat16 if self.low_precision else torch.float32
+        output, _ = self._output(sound, kind)
+        if "last_hidden_state" not in output:
+            raise ValueError(NO_STATES)
+        states: Tensor = output.last_hidden_state.float()
+        return states
+
     def _pooled(self, sound: Floats, kind: torch.dtype) -> Floats:
         """The mean state (dimension,), float32, computed in this dtype."""
+        output, mask = self._output(sound, kind)
+        pooled = output.get("pooler_output")
+        if pooled is None and "last_hidden_state" not in output:
+            raise ValueError(NO_STATES)
+        with torch.inference_mode():
+            if pooled is None:
+                pooled = _mean_over_time(output.last_hidden_state.float(), mask)
+        result: Floats = pooled[0].flatten().float().cpu().numpy()
+        return result
+
+    def _output(self, sound: Floats, kind: torch.dtype) -> tuple[Any, Tensor | None]:
+        """The network's output for a sound, and which of its input is no padding, if that is
+        known."""
         features = {
             name: values.to(self.device, kind if values.is_floating_point() else None)
             for name, values in self._features(sound).items()
         }
         mask = features.pop("attention_mask", None)
         with torch.inference_mode():
-            output = self.network.to(kind)(**features)
-            pooled = output.get("pooler_output")
-            if pooled is None and "last_hidden_state" not in output:
-                raise ValueError("its network gives no hidden states")
-            if pooled is None:
-                pooled = _mean_over_time(output.last_hidden_state.float(), mask)
-        result: Floats = pooled[0].flatten().float().cpu().numpy()
-        return result
+            return self.network.to(kind)(**features), mask
 
     def _features(self, sound: Floats) -> dict[str, Tensor]:
         """What the network reads of one sound, each tensor of shape (1, ...)."""

@@ -15,12 +15,11 @@ from av.container import InputContainer
 
 from model.media.errors import UnreadableMedia
 from model.media.files import opened, refuse_disguise
+from model.media.limits import MAX_SECONDS
 from model.types import Floats
 
 RATE = 16_000
 """Samples a second: what nearly all encoders of speech and sounds read."""
-MAX_SECONDS = 30.0
-"""Only the beginning of a longer sound is read."""
 MAX_READ_SECONDS = 20.0
 """Wall-clock time for one sound."""
 MIN_SOURCE_RATE = 1000
@@ -33,8 +32,14 @@ DEMUXERS = (
 NO_SAMPLE = "no sound can be read: it is empty, damaged, cut off or of an unknown codec"
 
 
-def read_sound(path: Path, rate: int = RATE, *, seconds: float = MAX_READ_SECONDS) -> Floats:
-    """The first MAX_SECONDS of a sound file, or of a video's sound: float32 samples (n,) in
+def read_sound(
+    path: Path,
+    rate: int = RATE,
+    *,
+    seconds: float = MAX_READ_SECONDS,
+    most: float = MAX_SECONDS,
+) -> Floats:
+    """The first `most` seconds of a sound file, or of a video's sound: float32 samples (n,) in
     [-1, 1], `rate` a second, the mean of the channels. From a damaged file, the readable part.
 
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if there is no sound
@@ -45,7 +50,7 @@ def read_sound(path: Path, rate: int = RATE, *, seconds: float = MAX_READ_SECOND
     with opened(path, DEMUXERS, "sound") as container:
         frames = _decoded(container, _audio_stream(container), until)
         try:
-            sound = _beginning(_mono(frames, rate), round(MAX_SECONDS * rate))
+            sound = _beginning(_mono(frames, rate), round(most * rate))
         except av.FFmpegError as error:
             raise UnreadableMedia(NO_SAMPLE) from error
     if not len(sound):

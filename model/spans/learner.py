@@ -16,13 +16,12 @@ from model.learner import Outcome
 from model.measuring.metrics import measure_counts
 from model.measuring.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
+from model.spans.pieces import OF_TEXTS, Rules
 from model.spans.tags import (
     OUTSIDE,
     Span,
     Tokens,
     counts_of,
-    decode,
-    max_token_margin,
     mean_token_margin,
     spans_of_tags,
     tag_names,
@@ -31,11 +30,12 @@ from model.spans.tags import (
 from model.threads import one_thread
 from model.types import Bools, Floats, Ints
 
-CHUNK = 512
-"""Texts whose tokens are in memory at once."""
-
 FITTED = 6000
 """A head is fitted to about this many tokens: all tokens of spans, and some outside of them."""
+
+LEAST_OF_A_SOUND = 8
+"""Steps within pieces that a head is fitted to of each sound, and as many outside, however many
+sounds there are."""
 
 COLD_TEXTS = 5
 """Below this many training texts the order comes from the texts' vectors. A text has dozens of
@@ -46,7 +46,7 @@ STAND_INS = {"variance": "cluster_margin", "query_synthesis": "cluster_margin"}
 """Strategy that needs probabilities or a boundary of whole texts -> the one used instead."""
 
 MEASURES: dict[str, Callable[[Floats, Ints], Floats]] = {"entropy": mean_token_margin}
-"""Strategy -> how much a text would teach; by all others the max token margin."""
+"""Strategy -> how much a text would teach; by all others as its rules say."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SpanSnapshot:
     ids (n,): task ids; take: rows -> their tokens; open (n,): may be asked for; answered (m,): rows
     whose spans people marked; spans (m): what they marked; labels (c): of spans; tickets (n,): by
     which numbers the texts are drawn at random, None: by their ids; picked: rows that people asked
-    for, in the order in which they are asked, None: none.
+    for, in the order in which they are asked, None: none; rules: of what medium the spans are.
     """
 
     ids: Ints
@@ -67,6 +67,11 @@ class SpanSnapshot:
     labels: tuple[str, ...]
     tickets: Ints | None = None
     picked: Ints | None = None
+    rules: Rules = OF_TEXTS
+
+    def read(self, rows: Ints) -> Tokens:
+        """The tokens of these rows as the head reads them."""
+        return self.rules.read(self.take(rows))
 
 
 @dataclass(frozen=True)
@@ -131,17 +136,19 @@ def _span_round(
 
 
 def predicted_spans(
-    head: Head, tokens: Tokens, labels: Sequence[str]
+    head: Head, tokens: Tokens, labels: Sequence[str], rules: Rules = OF_TEXTS
 ) -> list[list[tuple[Span, float]]]:
-    """The spans that the head predicts in each text, and how sure it is of each."""
-    return spans_from_probs(head.probs(tokens.states), tokens, labels)
+    """The spans that the head predicts in each text, and how sure it is of each. tokens: as the
+    encoder gives them."""
+    tokens = rules.read(tokens)
+    return spans_from_probs(head.probs(tokens.states), tokens, labels, rules)
 
 
 def spans_from_probs(
-    probs: Floats, tokens: Tokens, labels: Sequence[str]
+    probs: Floats, tokens: Tokens, labels: Sequence[str], rules: Rules = OF_TEXTS
 ) -> list[list[tuple[Span, float]]]:
     """The same, from the probabilities (t, 2 c + 1) of the tokens' tags."""
-    tags = decode(probs, tokens.bounds)
+    tags = rules.decode(probs, tokens.bounds)
     pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
     return [
         spans_of_tags(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
@@ -150,19 +157,24 @@ def spans_from_probs(
 
 
 def cross_validated_tags(
-    tokens: Tokens, spans: Sequence[Sequence[Span]], labels: tuple[str, ...], seed: int
+    tokens: Tokens,
+    spans: Sequence[Sequence[Span]],
+    labels: tuple[str, ...],
+    seed: int,
+    rules: Rules = OF_TEXTS,
 ) -> Floats:
     """Probabilities (t, 2 c + 1) of the tags of marked texts' tokens, each by a head that was
     fitted to other texts. There are at least FOLDS texts."""
     rows = np.arange(len(tokens))
-    snapshot = SpanSnapshot(rows, tokens.take, rows < 0, rows, spans, labels)
+    snapshot = SpanSnapshot(rows, tokens.take, rows < 0, rows, spans, labels, rules=rules)
+    states = rules.read(tokens).states
     fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
     probs = np.zeros((len(tokens.states), 2 * len(labels) + 1), dtype=np.float32)
     with one_thread():
         for number in range(FOLDS):
             head = _fit(snapshot, fold != number, None)
             of_tokens = np.repeat(fold == number, np.diff(tokens.bounds))
-            probs[of_tokens] = head.probs(tokens.states[of_tokens])
+            probs[of_tokens] = head.probs(states[of_tokens])
     return probs
 
 
@@ -175,14 +187,44 @@ def targets_of(spans: Sequence[Sequence[Span]], tokens: Tokens, labels: Sequence
 
 
 def _fit(snapshot: SpanSnapshot, which: Bools, start: Head | None) -> Head:
-    tokens, targets = _labelled(snapshot, which)
+    states, targets, counts = _to_learn(snapshot, which)
     tags = tag_names(snapshot.labels)
-    centre = tokens.states.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centre = states.mean(axis=0, dtype=np.float64).astype(np.float32)
     before = None if start is None else start.of_labels(tags)
     rows, weights = _thinned(targets)
-    weighted = targets[rows] * weights[:, None]
-    head = fit_head(tokens.states[rows], weighted, "single", tags, centre, start=before)
+    weighted = targets[rows] * (counts[rows] * weights)[:, None]
+    head = fit_head(states[rows], weighted, "single", tags, centre, start=before)
     return replace(head, kind="spans")
+
+
+def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Floats]:
+    """States (m, d) and targets (m, 2 c + 1) of tokens of the answered rows of which `which` is
+    true, and how many tokens each stands for, (m,). Where the rules say so, of each row a sample:
+    the steps of a sound resemble their neighbours, and all of them would fill the memory."""
+    most = snapshot.rules.most
+    if most is None:
+        tokens, targets = _labelled(snapshot, which)
+        return tokens.states, targets, np.ones(len(targets), np.float32)
+    share = max(most // max(1, int(which.sum())), LEAST_OF_A_SOUND)
+    parts = []
+    for place in np.flatnonzero(which).tolist():
+        tokens, targets = _labelled(snapshot, np.arange(len(which)) == place)
+        rows, counts = _sample(targets, share)
+        parts.append((tokens.states[rows], targets[rows], counts))
+    states, targets, counts = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return states, targets, counts
+
+
+def _sample(targets: Floats, share: int) -> tuple[Ints, Floats]:
+    """At most `share` of the tokens within spans, and as many of those outside: their rows, and how
+    many each stands for."""
+    is_outside = targets[:, OUTSIDE] > 0
+    rng, found = np.random.default_rng(0), []
+    for rows in (np.flatnonzero(~is_outside), np.flatnonzero(is_outside)):
+        kept = rows if len(rows) <= share else rng.choice(rows, share, replace=False)
+        found.append((kept, np.full(len(kept), len(rows) / max(1, len(kept)), np.float32)))
+    rows, counts = (np.concatenate(one) for one in zip(*found, strict=True))
+    return rows, counts
 
 
 def _thinned(targets: Floats) -> tuple[Ints, Floats]:
@@ -207,25 +249,29 @@ def _calibrated(head: Head, snapshot: SpanSnapshot, held_out: Bools) -> Head:
 
 def _labelled(snapshot: SpanSnapshot, which: Bools) -> tuple[Tokens, Floats]:
     """Tokens and targets of the answered rows of which `which` (m,) is true."""
-    tokens = snapshot.take(snapshot.answered[which])
+    tokens = snapshot.read(snapshot.answered[which])
     spans = [snapshot.spans[row] for row in np.flatnonzero(which).tolist()]
     return tokens, targets_of(spans, tokens, snapshot.labels)
 
 
 def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
-    """Figures on the audit texts: a span is found when its characters and its label are right."""
+    """Figures on the audit texts: a span is found when it is the same as one that was marked."""
+    rules = snapshot.rules
     tokens = snapshot.take(snapshot.answered[held_out])
     truth = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
-    scored = predicted_spans(head, tokens, snapshot.labels)
+    scored = predicted_spans(head, tokens, snapshot.labels, rules)
     predicted = [{span for span, _ in spans} for spans in scored]
-    hits = [found & marked for found, marked in zip(predicted, truth, strict=True)]
-    exact = np.array([found == marked for found, marked in zip(predicted, truth, strict=True)])
+    hits = [
+        [found for found, _ in rules.same(sorted(mine), sorted(marked))]
+        for mine, marked in zip(predicted, truth, strict=True)
+    ]
     counts = [counts_of(spans, snapshot.labels) for spans in (hits, predicted, truth)]
+    exact = (counts[0] == counts[1]).all(axis=1) & (counts[0] == counts[2]).all(axis=1)
     return measure_counts(exact, counts[0], counts[1], counts[2], snapshot.labels, seed)
 
 
 def _overview(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Overview:
-    measure = MEASURES.get(policy.strategy, max_token_margin)
+    measure = MEASURES.get(policy.strategy, snapshot.rules.priority)
     vectors, priority = [], []
     for tokens in _chunks(snapshot):
         states = tokens.states.astype(np.float32)
@@ -248,5 +294,6 @@ def _means(states: Floats, bounds: Ints) -> Floats:
 
 def _chunks(snapshot: SpanSnapshot) -> Iterator[Tokens]:
     rows = np.arange(len(snapshot.ids))
-    for start in range(0, len(rows), CHUNK):
-        yield snapshot.take(rows[start : start + CHUNK])
+    size = snapshot.rules.chunk
+    for start in range(0, len(rows), size):
+        yield snapshot.read(rows[start : start + size])

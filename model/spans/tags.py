@@ -82,21 +82,27 @@ def tags_of(spans: Iterable[Span], places: Ints, labels: Sequence[str]) -> Ints:
 def decode(probs: Floats, bounds: Ints) -> Ints:
     """The likeliest tags (t,) that make whole spans: an I-x follows a B-x or an I-x.
 
-    probs (t, c): of each token's tags; bounds (n + 1,) of the texts. The Viterbi algorithm, for all
-    texts at once.
+    probs (t, c): of each token's tags; bounds (n + 1,) of the texts.
     """
+    moves = np.where(may_follow(probs.shape[1]), 0.0, -np.inf).astype(np.float32)
+    return best_tags(probs, bounds, moves)
+
+
+def best_tags(probs: Floats, bounds: Ints, moves: Floats) -> Ints:
+    """The likeliest tags (t,), where the step from one tag to another adds `moves` (c, c) to the
+    sum of the logarithms. A text begins as after an O. The Viterbi algorithm, for all texts at
+    once."""
     lengths = np.diff(bounds)
     if len(probs) == 0:
         return np.zeros(0, dtype=np.int64)
     inside = np.arange(lengths.max()) < lengths[:, None]
     scores = np.zeros((*inside.shape, probs.shape[1]), dtype=np.float32)
     scores[inside] = np.log(np.maximum(probs, 1e-12))
-    may_follow = _may_follow(probs.shape[1])
-    best = np.where(may_follow[OUTSIDE], scores[:, 0], -np.inf)  # as after an O
+    best = scores[:, 0] + moves[OUTSIDE]
     came_from = np.zeros((*inside.shape, probs.shape[1]), dtype=np.int64)
     itself = np.arange(probs.shape[1])
     for step in range(1, inside.shape[1]):
-        ways = np.where(may_follow, best[:, :, None], -np.inf)
+        ways = best[:, :, None] + moves
         going_on = inside[:, step, None]
         came_from[:, step] = np.where(going_on, ways.argmax(axis=1), itself)
         best = np.where(going_on, ways.max(axis=1) + scores[:, step], best)
@@ -108,7 +114,7 @@ def decode(probs: Floats, bounds: Ints) -> Ints:
     return tags[inside]
 
 
-def _may_follow(tags: int) -> Bools:
+def may_follow(tags: int) -> Bools:
     """(c, c): whether the second tag may follow the first."""
     first, second = np.arange(tags)[:, None], np.arange(tags)[None, :]
     is_within = (second > OUTSIDE) & (second % 2 == 0)

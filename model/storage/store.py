@@ -34,7 +34,7 @@ from model.storage.heads import arrays_of, facts_of, head_of
 from model.storage.states import StateStore
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
-from model.types import EncoderSpec, Ints, Layout, Medium
+from model.types import EncoderSpec, Ints, Layout, Medium, is_of_tokens
 
 VERSION = re.compile(r"(\d+)\.(\d+)")
 NUMBER = re.compile(r"\d+")
@@ -46,6 +46,7 @@ STATE_FOLDERS: dict[Medium, str] = {
     "images": "frames",
     "audio": "sounds",
     "track": "sounds",
+    "steps": "steps",
 }
 """Media whose networks stay frozen -> the name of the folder of their states."""
 HERE = "."
@@ -268,10 +269,10 @@ class Store:
 
     def _of_examples(self) -> list[VectorStore]:
         known = self.encoders().items()
-        return [self.vectors(number) for number, meta in known if meta.layout != ("tokens",)]
+        return [self.vectors(number) for number, meta in known if not is_of_tokens(meta.layout)]
 
     def tokens(self, number: int) -> TokenStore:
-        """The tokens of texts by encoder `number`, whose layout is `tokens`."""
+        """The tokens of texts or sounds by encoder `number`, which says something of each."""
         meta = self.encoders()[number]
         return TokenStore(self._stamped(number, meta), meta.dimension)
 
@@ -284,8 +285,8 @@ class Store:
 
     def encoded(self, number: int) -> VectorStore | TokenStore:
         """`tokens` or `vectors`, as the encoder's layout needs."""
-        is_of_tokens = self.encoders()[number].layout == ("tokens",)
-        return self.tokens(number) if is_of_tokens else self.vectors(number)
+        layout = self.encoders()[number].layout
+        return self.tokens(number) if is_of_tokens(layout) else self.vectors(number)
 
     def _frozen_folder(self, medium: Medium, name: str) -> Path:
         return self.folder / "vectors" / f"{STATE_FOLDERS[medium]}-{content_key(name):x}"
@@ -327,6 +328,7 @@ class Store:
         left = self.encoders().values()
         kept = {self._frozen_folder("video", meta.image_base) for meta in left}
         kept |= {self._frozen_folder("audio", meta.audio_base) for meta in left}
+        kept |= {self._frozen_folder("steps", meta.audio_base) for meta in left}
         for name in STATE_FOLDERS.values():
             for folder in set((self.folder / "vectors").glob(f"{name}-*")) - kept:
                 remove(folder)

@@ -96,6 +96,11 @@ def test_a_review_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read(tmp_path) == {"encoder": 3, "tasks": []}
 
 
+def marking(*labels: str) -> LabelConfig:
+    question = Question("e", "t", "spans", labels, Labels())
+    return LabelConfig((question,), (Source(MarkedText(), "$text"),))
+
+
 def test_spans_marked_only_by_people_or_only_by_the_model_are_reported() -> None:
     """Each text is a person, a place and nothing, in this order; in one of them they are mixed up,
     in another the person was overlooked."""
@@ -108,14 +113,16 @@ def test_spans_marked_only_by_people_or_only_by_the_model_are_reported() -> None
     spans[5] = [Span(0, 3, "Place"), Span(4, 8, "Place")]
     spans[9] = [Span(4, 8, "Place")]
     ids = list(range(100, 100 + n))
-    found = doubted_spans(ids, [text] * n, tokens, spans, ("Person", "Place"), seed=0)
+    found = doubted_spans(ids, [text] * n, tokens, spans, marking("Person", "Place"), seed=0)
     found_by_task = {one["task"]: (one["given"], one["said"]) for one in found["tasks"]}
     assert found_by_task == {105: (["Place: Ann"], ["Person: Ann"]), 109: ([], ["Person: Ann"])}
     assert found["confusions"] == [
         {"given": "Place", "said": "Person", "count": 1},
         {"given": "", "said": "Person", "count": 1},
     ]
-    few = doubted_spans(ids[:5], [text] * 5, tokens.take(np.arange(5)), spans[:5], ("Person",), 0)
+    few = doubted_spans(
+        ids[:5], [text] * 5, tokens.take(np.arange(5)), spans[:5], marking("Person"), 0
+    )
     assert few == {"tasks": [], "confusions": []}
 
 

@@ -12,7 +12,8 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
 from model.media.errors import UnreadableMedia
-from model.media.sounds import MAX_SECONDS, RATE, read_sound
+from model.media.limits import MAX_SECONDS
+from model.media.sounds import RATE, read_sound
 from model.types import Floats
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backend.interface.controls.audio_labels import AudioLabels
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Control
 from backend.interface.controls.labels import Labels
@@ -21,3 +22,6 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "ParagraphLabels": ParagraphLabels,
 }
 """Tag -> control, in the order in which messages list them."""
+
+OVER: dict[tuple[str, str], type[Control[Any]]] = {("Labels", "Audio"): AudioLabels}
+"""Control and object tag -> the control, where it is another one over this object."""

@@ -32,7 +32,8 @@ class Control(ABC, Generic[Given]):
 
     tag: in the labelling interface; type_name: of its results, in JSON. objects: the object tags
     that it may be about, () for all that can be read. fewest: of its answers; needs: the same in
-    words. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
+    words. is_measured: whether answers are measured, as times are, so that no two people give the
+    same one. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
     something, are learnt. is_of_two: whether it is about two object tags, which it compares.
     may_be_required: whether Label Studio's page obeys `required` in the tag. reads_text: whether
     answers can only be read beside what the task shows; not_read: what is the matter with a value
@@ -48,6 +49,7 @@ class Control(ABC, Generic[Given]):
     is_of_two: ClassVar[bool] = False
     may_be_required: ClassVar[bool] = True
     reads_text: ClassVar[bool] = False
+    is_measured: ClassVar[bool] = False
     not_read: ClassVar[str] = "has a form that is not understood"
 
     @classmethod
@@ -64,6 +66,14 @@ class Control(ABC, Generic[Given]):
     def write(self, answers: Sequence[Given], text: str = "") -> Json:
         """The `value` of a result that gives these answers, one or more; {} for a span of what
         cannot be marked. `text`: what the task shows, of which a span repeats its piece."""
+
+    def not_learnt(self, answers: Sequence[Given]) -> str:
+        """What is not learnt of these answers to one task, in words; "" where all is."""
+        return ""
+
+    def in_words(self, span: Span, text: str) -> str:
+        """What a span marks."""
+        return text[span.start : span.end]
 
     def renamed(self, answers: list[Given], aliases: Mapping[str, str]) -> list[Given]:
         """The given answers by the names that they have now; aliases: former names -> names."""

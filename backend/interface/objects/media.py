@@ -42,3 +42,14 @@ class Audio(File):
     tag = "Audio"
     kind = "audio"
     medium: ClassVar[Medium] = "audio"
+
+    def marked(self) -> ObjectTag:
+        return MarkedAudio()
+
+
+@dataclass(frozen=True)
+class MarkedAudio(File):
+    """A sound in which pieces are marked."""
+
+    kind = "steps"
+    medium: ClassVar[Medium] = "steps"
