@@ -29,7 +29,7 @@ from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
 from model.storage.vectors import GONE
-from model.types import Bools, Ints
+from model.types import Bools, Ints, is_of_text
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ UNREAD = "unread"
 
 SPAN_REACH = 2000
 """The most open texts that are ranked for spans at a time: a round then takes about a second."""
+SOUND_REACH = 500
+"""The same of sounds, whose steps are more, and whose states are longer."""
 
 PINNED = "pinned"
 """The fact that names the version that people rolled back to; see backend.project.pin."""
@@ -312,8 +314,8 @@ class Pool:
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.
-        For spans, whose tokens take much space, those with annotations and SPAN_REACH of the
-        others, drawn at random."""
+        For spans, whose tokens take much space, those with annotations and SPAN_REACH or
+        SOUND_REACH of the others, drawn at random."""
         ids, keys = self._readable()
         unreadable = self._are_unreadable(keys)
         if unreadable.any():
@@ -321,11 +323,12 @@ class Pool:
         if config.kind != "spans":
             return ids, keys
         is_open = ~np.isin(ids, self.annotated())
-        if is_open.sum() <= SPAN_REACH:
+        reach = SPAN_REACH if is_of_text(config.layout) else SOUND_REACH
+        if is_open.sum() <= reach:
             return ids, keys
         # Those with annotations first.
         lots = np.where(is_open, draw(ids, seed + SPAN_LOT), -1)
-        near = np.argsort(lots, kind="stable")[: SPAN_REACH + int((~is_open).sum())]
+        near = np.argsort(lots, kind="stable")[: reach + int((~is_open).sum())]
         return ids[near], keys[near]
 
     def _are_unreadable(self, keys: Ints) -> Bools:

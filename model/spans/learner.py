@@ -187,24 +187,22 @@ def targets_of(spans: Sequence[Sequence[Span]], tokens: Tokens, labels: Sequence
 
 
 def _fit(snapshot: SpanSnapshot, which: Bools, start: Head | None) -> Head:
-    states, targets, counts = _to_learn(snapshot, which)
+    states, targets, counts, centre = _to_learn(snapshot, which)
     tags = tag_names(snapshot.labels)
-    centre = states.mean(axis=0, dtype=np.float64).astype(np.float32)
     before = None if start is None else start.of_labels(tags)
-    rows, weights = _thinned(targets)
-    weighted = targets[rows] * (counts[rows] * weights)[:, None]
-    head = fit_head(states[rows], weighted, "single", tags, centre, start=before)
+    head = fit_head(states, targets * counts[:, None], "single", tags, centre, start=before)
     return replace(head, kind="spans")
 
 
-def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Floats]:
+def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Floats, Floats]:
     """States (m, d) and targets (m, 2 c + 1) of tokens of the answered rows of which `which` is
-    true, and how many tokens each stands for, (m,). Where the rules say so, of each row a sample:
-    the steps of a sound resemble their neighbours, and all of them would fill the memory."""
+    true, how many tokens each stands for, (m,), and the mean state (d,). Where the rules say so, of
+    each row a sample: all the steps of all sounds would fill the memory."""
     most = snapshot.rules.most
     if most is None:
         tokens, targets = _labelled(snapshot, which)
-        return tokens.states, targets, np.ones(len(targets), np.float32)
+        rows, counts = _thinned(targets)
+        return tokens.states[rows], targets[rows], counts, _mean(tokens.states)
     share = max(most // max(1, int(which.sum())), LEAST_OF_A_SOUND)
     parts = []
     for place in np.flatnonzero(which).tolist():
@@ -212,7 +210,12 @@ def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Flo
         rows, counts = _sample(targets, share)
         parts.append((tokens.states[rows], targets[rows], counts))
     states, targets, counts = (np.concatenate(one) for one in zip(*parts, strict=True))
-    return states, targets, counts
+    return states, targets, counts, _mean(states)
+
+
+def _mean(states: Floats) -> Floats:
+    mean: Floats = states.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def _sample(targets: Floats, share: int) -> tuple[Ints, Floats]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import ClassVar
 from xml.etree.ElementTree import Element
 
@@ -54,19 +55,22 @@ class AudioLabels(Control[Span]):
 
     def not_learnt(self, answers: Sequence[Span]) -> str:
         pieces = sorted(answers)
-        return OVERLAPPING if any(map(_overlap, pieces, pieces[1:])) else ""
+        ends = accumulate((one.end for one in pieces), max)
+        others = pairwise(zip(pieces, ends, strict=True))
+        is_overlapping = any(
+            min(end, later.end) - later.start >= STEP for (_, end), (later, _) in others
+        )
+        return OVERLAPPING if is_overlapping else ""
 
     def in_words(self, span: Span, text: str) -> str:
         return f"{span.start / MILLISECONDS:.1f} to {span.end / MILLISECONDS:.1f} s"
 
 
-def _overlap(first: Span, second: Span) -> bool:
-    return min(first.end, second.end) - second.start >= STEP
-
-
 def _milliseconds(seconds: object) -> int | None:
     """What lies before the sound begins or after what is heard of it is cut off; None for what is
     no number."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return None
+    if not -math.inf <= seconds <= math.inf:  # NaN, which JSON as Python reads it may hold
         return None
     return round(MILLISECONDS * min(max(seconds, 0), MAX_MARKED_SECONDS))
