@@ -10,6 +10,7 @@ from backend.errors import UnsupportedConfig
 from backend.interface.parse import parse
 from backend.interface.questions import LabelConfig
 from backend.types import Json
+from model.types import is_of_text
 
 SHOWN = 3
 """Tasks that cannot be read are named up to this many."""
@@ -58,7 +59,7 @@ def _described(config: LabelConfig) -> str:
         "single": "one label per task",
         "ordered": "one label per task, on an ordered scale",
         "multiple": "several labels per task",
-        "spans": "spans of text",
+        "spans": "spans of text" if is_of_text(config.layout) else "pieces of sounds",
         "pair": "which of two things is chosen",
     }[config.kind]
     if len(config.questions) > 1:

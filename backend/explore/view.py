@@ -24,7 +24,8 @@ from model.types import Bools, Floats, Ints
 
 SPANS = (
     "Texts with spans have no map and no search: the model reads their words one by one and has no "
-    "vector of a whole text. Label on; the Data Manager searches texts by their letters"
+    "vector of a whole text, and sounds with marked pieces have none either. Label on; the Data "
+    "Manager searches texts by their letters"
 )
 NOTHING_YET = (
     "Nothing is encoded yet, so there is nothing to see. The status page says what is being done; "

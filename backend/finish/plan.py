@@ -25,7 +25,7 @@ from model.finishing.standing import Standing, standing_of
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, audits_of
 from model.storage.store import Store, Version
-from model.types import Bools, Floats, Ints
+from model.types import Bools, Floats, Ints, is_of_text
 
 CELLS = 1 << 21
 """At most this many probabilities are held at once, so that memory does not grow with the pool."""
@@ -234,10 +234,12 @@ def chosen_version(store: Store, pool: Pool, config: LabelConfig, wanted: str = 
     """The version `wanted`, else the pinned one, else the one that is served. Raises BackendError
     when there is none, or it does not fit the labelling interface any more."""
     if config.kind == "spans":
+        is_text = is_of_text(config.layout)
+        what = "spans of texts" if is_text else "pieces of sounds"
+        instead = ", or export the model: python -m backend export" if is_text else ""
         raise BackendError(
-            "The project marks spans of texts, and these are not given away yet: the promise is "
-            "made for answers about whole tasks. Label on, or export the model: "
-            "python -m backend export"
+            f"The project marks {what}, and these are not given away yet: the promise is made for "
+            f"answers about whole tasks. Label on{instead}"
         )
     name, why = _name(store, pool, wanted)
     try:

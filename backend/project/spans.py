@@ -56,7 +56,8 @@ class Spans:
         if len(rows) == 0:
             return {}
         places = [list(shown)[row] for row in rows]
-        surest = head.probs(rules_of(self._config).read(tokens).states).max(axis=1)
+        rules = rules_of(self._config)
+        surest = rules.sure(head.probs(rules.read(tokens).states)).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
         results = self._regions(head, tokens, [shown[place] for place in places])
         return dict(zip(places, zip(results, confidence, strict=True), strict=True))

@@ -148,10 +148,10 @@ def spans_from_probs(
     probs: Floats, tokens: Tokens, labels: Sequence[str], rules: Rules = OF_TEXTS
 ) -> list[list[tuple[Span, float]]]:
     """The same, from the probabilities (t, 2 c + 1) of the tokens' tags."""
-    tags = rules.decode(probs, tokens.bounds)
+    tags, sure = rules.decode(probs, tokens.bounds), rules.sure(probs)
     pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
     return [
-        spans_of_tags(tags[begin:end], probs[begin:end], tokens.places[begin:end], labels)
+        spans_of_tags(tags[begin:end], sure[begin:end], tokens.places[begin:end], labels)
         for begin, end in pairs
     ]
 

@@ -38,14 +38,16 @@ class Rules:
 
     chunk: examples whose tokens are in memory at once; read: tokens as an encoder gives them to
     those that the head reads; decode: probabilities (t, 2 c + 1) of tags and the examples' bounds
-    (n + 1,) to tags (t,); same: the pairs of a found and a marked span that are the same, each
-    span in at most one; priority: probabilities and bounds to how much each example would teach,
-    (n,); most: tokens to learn from, None for all.
+    (n + 1,) to tags (t,); sure: to the probabilities of which a span shows the least; same: the
+    pairs of a found and a marked span that are the same, each span in at most one; priority:
+    probabilities and bounds to how much each example would teach, (n,); most: tokens to learn from,
+    None for what is usual.
     """
 
     chunk: int
     read: Callable[[Tokens], Tokens]
     decode: Callable[[Floats, Ints], Ints]
+    sure: Callable[[Floats], Floats]
     same: Callable[[Sequence[Span], Sequence[Span]], list[Pair]]
     priority: Callable[[Floats, Ints], Floats]
     most: int | None = None
@@ -53,6 +55,19 @@ class Rules:
 
 def as_they_are(tokens: Tokens) -> Tokens:
     return tokens
+
+
+def of_tags(probs: Floats) -> Floats:
+    """The probabilities (t, 2 c + 1) themselves."""
+    return probs
+
+
+def of_labels(probs: Floats) -> Floats:
+    """The same where B-x and I-x each have the probability of x: nobody can say at which step of a
+    sound a piece begins."""
+    both = probs.copy()
+    both[:, 1::2] = both[:, 2::2] = probs[:, 1::2] + probs[:, 2::2]
+    return both
 
 
 def equal(found: Sequence[Span], marked: Sequence[Span]) -> list[Pair]:
@@ -141,11 +156,9 @@ def with_changes(tokens: Tokens) -> Tokens:
 def smooth(probs: Floats, bounds: Ints) -> Ints:
     """The likeliest tags (t,) of probabilities (t, 2 c + 1) where each change of the label costs
     SWITCH. A piece is divided where a beginning is likelier than that it goes on."""
-    both = probs.copy()
-    both[:, 1::2] = both[:, 2::2] = probs[:, 1::2] + probs[:, 2::2]
     moves = np.where(_is_same(probs.shape[1]), 0.0, -SWITCH)
     moves[~may_follow(probs.shape[1])] = -np.inf
-    tags = best_tags(both, bounds, moves)
+    tags = best_tags(of_labels(probs), bounds, moves)
     inside = np.flatnonzero((tags != OUTSIDE) & (tags % 2 == 0))
     divided = inside[probs[inside, tags[inside] - 1] > 0.5]
     tags[divided] -= 1
@@ -160,7 +173,13 @@ def _is_same(tags: int) -> Bools:
     return result
 
 
-OF_TEXTS = Rules(512, as_they_are, decode, equal, max_token_margin)
-OF_SOUNDS = Rules(16, with_changes, smooth, overlapping, mean_token_margin, most=6000)
+def mean_step_margin(probs: Floats, bounds: Ints) -> Floats:
+    """Priority (n,) of each sound: the mean over its steps of 1 minus the difference between its
+    likeliest two labels, no label being one, in [0, 1]."""
+    return mean_token_margin(np.hstack([probs[:, :1], of_labels(probs)[:, 1::2]]), bounds)
+
+
+OF_TEXTS = Rules(512, as_they_are, decode, of_tags, equal, max_token_margin)
+OF_SOUNDS = Rules(16, with_changes, smooth, of_labels, overlapping, mean_step_margin, most=6000)
 RULES: dict[Medium, Rules] = {"tokens": OF_TEXTS, "steps": OF_SOUNDS}
 """The medium that an encoder reads token by token -> how its spans are learnt."""

@@ -28,7 +28,7 @@ from model.heads.head import Head
 from model.snapshot import Policy
 from model.spans.learner import SpanSnapshot, predicted_spans, span_round
 from model.spans.pieces import OF_SOUNDS, Rules, as_they_are
-from model.spans.tags import Span, Tokens, decode, max_token_margin
+from model.spans.tags import Span, Tokens, decode, max_token_margin, mean_token_margin
 from model.types import Ints
 from tests.model.hearing import EVENTS, log_mel_network, made_sound
 
@@ -44,6 +44,7 @@ ORDERS: dict[str, tuple[str, Rules]] = {
     "random": ("random", OF_SOUNDS),
     "margin": ("margin", OF_SOUNDS),
     "margin, by the maximum": ("margin", replace(OF_SOUNDS, priority=max_token_margin)),
+    "margin, of tags": ("margin", replace(OF_SOUNDS, priority=mean_token_margin)),
     "cluster_margin": ("cluster_margin", OF_SOUNDS),
 }
 

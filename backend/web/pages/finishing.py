@@ -114,7 +114,7 @@ def _why_nothing(served: "Served") -> str:
     if served.config.kind == "spans":
         return (
             "Of spans nothing is promised: the model marks them in advance, and a person looks at "
-            "each text."
+            "each task."
         )
     if served.version.head is None:
         return "Nothing can be said before the first labels: the model knows none yet."
