@@ -18,6 +18,7 @@ ENCODER_SETTINGS: dict[Medium, str] = {
     "video": "IMAGE_ENCODER",
     "audio": "AUDIO_ENCODER",
     "track": "AUDIO_ENCODER",
+    "steps": "AUDIO_ENCODER",
 }
 """Medium -> the setting that names its encoder."""
 

@@ -29,6 +29,7 @@ READS: dict[Medium, str] = {
     "video": "clips",
     "audio": "sounds",
     "track": "the sound of clips",
+    "steps": "sounds in which pieces are marked",
 }
 
 

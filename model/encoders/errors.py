@@ -15,6 +15,7 @@ KINDS: dict[Medium, str] = {
     "video": "image",
     "audio": "audio",
     "track": "audio",
+    "steps": "audio",
 }
 """Which kind of encoder reads each medium."""
 

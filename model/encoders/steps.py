@@ -86,7 +86,7 @@ class StepEncoder:
         """Samples a second that sounds must have."""
         config = self._sounds.network.config
         if config.model_type not in FAMILIES:
-            raise NotAnEncoder(name, "audio", NO_STEPS)
+            raise NotAnEncoder(name, "steps", NO_STEPS)
         self._family = FAMILIES[config.model_type]
         self.dimension = int(self.read(np.zeros(self.rate, np.float32)).shape[1])
 
