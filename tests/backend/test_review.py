@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.interface.controls.audio_labels import AudioLabels
 from backend.interface.controls.labels import Labels
+from backend.interface.objects.media import MarkedAudio
 from backend.interface.objects.text import MarkedText, Text
 from backend.interface.questions import LabelConfig, Question, Source
 from backend.mirror.review import read, write
@@ -144,3 +146,38 @@ def test_annotators_who_mark_differently_are_reported_with_labels_only() -> None
         {"labels": ["", "Person"], "count": 1},
     ]
     assert found["tasks"][1] == {"task": 2, "answers": [["Person 0-3"], []]}
+
+
+def heard(*labels: str) -> LabelConfig:
+    question = Question("e", "a", "spans", labels, AudioLabels())
+    return LabelConfig((question,), (Source(MarkedAudio(), "$audio"),))
+
+
+def test_pieces_of_sounds_that_only_people_or_only_the_model_marked_are_reported() -> None:
+    """Borders that differ a little are no difference. In one sound the piece was overlooked, in
+    another it has the other label."""
+    n, steps = 40, 20
+    label = np.zeros(steps, np.int64)
+    label[3:8], label[11:17] = 1, 2
+    states = np.tile(np.eye(3, dtype=np.float16)[label], (n, 1))
+    begin = 100 * np.arange(steps)
+    places = np.tile(np.stack([begin, begin + 100], axis=1), (n, 1))
+    tokens = Tokens(states, places, steps * np.arange(n + 1))
+    spans = [[Span(330, 790, "Speech"), Span(1080, 1720, "Noise")] for _ in range(n)]
+    spans[5] = [Span(330, 790, "Noise"), Span(1080, 1720, "Noise")]
+    spans[9] = [Span(1080, 1720, "Noise")]
+    ids = list(range(100, 100 + n))
+    found = doubted_spans(ids, [""] * n, tokens, spans, heard("Speech", "Noise"), seed=0)
+    assert {one["task"]: (one["given"], one["said"]) for one in found["tasks"]} == {
+        105: (["Noise: 0.3 to 0.8 s"], ["Speech: 0.3 to 0.8 s"]),
+        109: ([], ["Speech: 0.3 to 0.8 s"]),
+    }
+
+
+def test_people_who_mark_nearly_the_same_piece_do_not_differ() -> None:
+    unit = unit_of(heard("Speech", "Noise"))
+    first = (Span(1000, 2000, "Speech"), Span(3000, 4000, "Noise"))
+    second = (Span(1050, 2100, "Speech"), Span(3000, 4000, "Speech"))
+    assert unit.differences([first, second]) == [("Noise", "Speech")]
+    assert unit.differences([first, first[:1]]) == [("", "Noise")]
+    assert unit.readable(first) == ["Speech: 1.0 to 2.0 s", "Noise: 3.0 to 4.0 s"]

@@ -3,9 +3,10 @@
     python -m tests.benchmarks.segments [--encoder FOLDER]
 
 SOUNDS made sounds of four to eight seconds, in which tones, noises and, rarely, chirps are marked.
-For SEEDS draws, sounds are labelled in the order of the model, BATCH a round, and at random. F1: of pieces of which the label is right and the intersection
-over union .5 or more, on TESTED other sounds. Beside them F1 with single parts of the method left
-out. Prints a JSON line for each number of labels, with standard errors of the means.
+For SEEDS draws, sounds are labelled in the order of the model, BATCH a round, and at random. F1: of
+pieces of which the label is right and the intersection over union .5 or more, on TESTED other
+sounds. Beside them F1 with single parts of the method left out. Prints a JSON line for each number
+of labels, with standard errors of the means.
 
 Without `--encoder` the network is tests.model.hearing.log_mel_network: the figures compare orders
 and parts, and say nothing of how well a trained network hears.
