@@ -13,9 +13,9 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy, rows_in
-from model.spans.learner import SpanSnapshot, predicted_spans, span_round
+from model.spans.learner import SpanSnapshot, predicted_in, predicted_spans, span_round
 from model.spans.pieces import RULES, Rules
-from model.spans.tags import Tokens, counts_of
+from model.spans.tags import Span, Tokens, counts_of
 from model.storage.store import Store, Version
 from model.types import Ints, is_of_text
 
@@ -36,14 +36,14 @@ class Spans:
         ids, labels = snapshot.ids, self._config.labels
         head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
         if head is not None:
-            marked = predicted_spans(head, snapshot.take(sample), labels, snapshot.rules)
+            marked = predicted_in(head, snapshot, sample)
             answers = counts_of([[span for span, _ in spans] for spans in marked], labels) > 0
 
         def results(_: Needed) -> list[list[Json]]:
             if head is None:
                 return [[] for _ in outcome.rows]
             shown = setup.texts(ids[outcome.rows])
-            return self._regions(head, snapshot.take(outcome.rows), shown)
+            return self._regions(predicted_in(head, snapshot, outcome.rows), shown)
 
         return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
 
@@ -51,7 +51,19 @@ class Spans:
         self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
         """Sure as of the least certain token."""
-        encode = encode if is_of_text(self._config.layout) else None
+        if is_of_text(self._config.layout):
+            return self._predicted(version, head, shown, encode)
+        # Of sounds only some fit into memory at once, and reading one takes too long for a request.
+        said: dict[int, Said] = {}
+        places, size = list(shown), rules_of(self._config).chunk
+        for start in range(0, len(places), size):
+            some = {place: shown[place] for place in places[start : start + size]}
+            said |= self._predicted(version, head, some, None)
+        return said
+
+    def _predicted(
+        self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
+    ) -> dict[int, Said]:
         rows, tokens = self._tokens(version.encoder, list(shown.values()), encode)
         if len(rows) == 0:
             return {}
@@ -59,11 +71,13 @@ class Spans:
         rules = rules_of(self._config)
         surest = rules.sure(head.probs(rules.read(tokens).states)).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
-        results = self._regions(head, tokens, [shown[place] for place in places])
+        marked = predicted_spans(head, tokens, self._config.labels, rules)
+        results = self._regions(marked, [shown[place] for place in places])
         return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 
-    def _regions(self, head: Head, tokens: Tokens, shown: Sequence[Parts]) -> list[list[Json]]:
-        marked = predicted_spans(head, tokens, self._config.labels, rules_of(self._config))
+    def _regions(
+        self, marked: Sequence[Sequence[tuple[Span, float]]], shown: Sequence[Parts]
+    ) -> list[list[Json]]:
         return [
             regions_of(spans, parts[0] or "", self._config)
             for spans, parts in zip(marked, shown, strict=True)

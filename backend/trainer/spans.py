@@ -26,7 +26,7 @@ from model.types import Floats, Ints, is_of_text
 
 REVIEWED_TEXTS = 2000
 """Marked texts that are reviewed at most, drawn at random: their tokens stand in memory."""
-REVIEWED_SOUNDS = 200
+REVIEWED_SOUNDS = 50
 """The same of sounds, of which each has up to 1,200 steps."""
 
 

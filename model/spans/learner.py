@@ -144,6 +144,15 @@ def predicted_spans(
     return spans_from_probs(head.probs(tokens.states), tokens, labels, rules)
 
 
+def predicted_in(head: Head, snapshot: SpanSnapshot, rows: Ints) -> list[list[tuple[Span, float]]]:
+    """The same of these rows, of which only some have their tokens in memory at once."""
+    return [
+        spans
+        for some in _in_chunks(rows, snapshot.rules)
+        for spans in predicted_spans(head, snapshot.take(some), snapshot.labels, snapshot.rules)
+    ]
+
+
 def spans_from_probs(
     probs: Floats, tokens: Tokens, labels: Sequence[str], rules: Rules = OF_TEXTS
 ) -> list[list[tuple[Span, float]]]:
@@ -200,13 +209,13 @@ def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Flo
     each row a sample: all the steps of all sounds would fill the memory."""
     most = snapshot.rules.most
     if most is None:
-        tokens, targets = _labelled(snapshot, which)
+        tokens, targets = _labelled(snapshot, np.flatnonzero(which))
         rows, counts = _thinned(targets)
         return tokens.states[rows], targets[rows], counts, _mean(tokens.states)
     share = max(most // max(1, int(which.sum())), LEAST_OF_A_SOUND)
     parts = []
-    for place in np.flatnonzero(which).tolist():
-        tokens, targets = _labelled(snapshot, np.arange(len(which)) == place)
+    for place in np.flatnonzero(which):
+        tokens, targets = _labelled(snapshot, np.array([place]))
         rows, counts = _sample(targets, share)
         parts.append((tokens.states[rows], targets[rows], counts))
     states, targets, counts = (np.concatenate(one) for one in zip(*parts, strict=True))
@@ -246,26 +255,28 @@ def _thinned(targets: Floats) -> tuple[Ints, Floats]:
 def _calibrated(head: Head, snapshot: SpanSnapshot, held_out: Bools) -> Head:
     if not held_out.any():
         return head
-    tokens, targets = _labelled(snapshot, held_out)
-    return calibrated(head, fit_calibration(head.logits(tokens.states), targets, "single"))
+    found = []
+    for some in _in_chunks(np.flatnonzero(held_out), snapshot.rules):
+        tokens, targets = _labelled(snapshot, some)
+        found.append((head.logits(tokens.states), targets))
+    logits, targets = (np.concatenate(one) for one in zip(*found, strict=True))
+    return calibrated(head, fit_calibration(logits, targets, "single"))
 
 
-def _labelled(snapshot: SpanSnapshot, which: Bools) -> tuple[Tokens, Floats]:
-    """Tokens and targets of the answered rows of which `which` (m,) is true."""
-    tokens = snapshot.read(snapshot.answered[which])
-    spans = [snapshot.spans[row] for row in np.flatnonzero(which).tolist()]
+def _labelled(snapshot: SpanSnapshot, places: Ints) -> tuple[Tokens, Floats]:
+    """Tokens and targets of the answered rows at these places."""
+    tokens = snapshot.read(snapshot.answered[places])
+    spans = [snapshot.spans[place] for place in places.tolist()]
     return tokens, targets_of(spans, tokens, snapshot.labels)
 
 
 def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
     """Figures on the audit texts: a span is found when it is the same as one that was marked."""
-    rules = snapshot.rules
-    tokens = snapshot.take(snapshot.answered[held_out])
     truth = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
-    scored = predicted_spans(head, tokens, snapshot.labels, rules)
+    scored = predicted_in(head, snapshot, snapshot.answered[held_out])
     predicted = [{span for span, _ in spans} for spans in scored]
     hits = [
-        [found for found, _ in rules.same(sorted(mine), sorted(marked))]
+        [found for found, _ in snapshot.rules.same(sorted(mine), sorted(marked))]
         for mine, marked in zip(predicted, truth, strict=True)
     ]
     counts = [counts_of(spans, snapshot.labels) for spans in (hits, predicted, truth)]
@@ -296,7 +307,10 @@ def _means(states: Floats, bounds: Ints) -> Floats:
 
 
 def _chunks(snapshot: SpanSnapshot) -> Iterator[Tokens]:
-    rows = np.arange(len(snapshot.ids))
-    size = snapshot.rules.chunk
-    for start in range(0, len(rows), size):
-        yield snapshot.read(rows[start : start + size])
+    for some in _in_chunks(np.arange(len(snapshot.ids)), snapshot.rules):
+        yield snapshot.read(some)
+
+
+def _in_chunks(rows: Ints, rules: Rules) -> Iterator[Ints]:
+    for start in range(0, len(rows), rules.chunk):
+        yield rows[start : start + rules.chunk]
