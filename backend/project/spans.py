@@ -14,7 +14,7 @@ from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy, rows_in
 from model.spans.learner import SpanSnapshot, predicted_in, predicted_spans, span_round
-from model.spans.pieces import RULES, Rules
+from model.spans.pieces import rules_of
 from model.spans.tags import Span, Tokens, counts_of
 from model.storage.store import Store, Version
 from model.types import Ints, is_of_text
@@ -55,7 +55,7 @@ class Spans:
             return self._predicted(version, head, shown, encode)
         # Of sounds only some fit into memory at once, and reading one takes too long for a request.
         said: dict[int, Said] = {}
-        places, size = list(shown), rules_of(self._config).chunk
+        places, size = list(shown), rules_of(self._config.layout).chunk
         for start in range(0, len(places), size):
             some = {place: shown[place] for place in places[start : start + size]}
             said |= self._predicted(version, head, some, None)
@@ -68,7 +68,7 @@ class Spans:
         if len(rows) == 0:
             return {}
         places = [list(shown)[row] for row in rows]
-        rules = rules_of(self._config)
+        rules = rules_of(self._config.layout)
         surest = rules.sure(head.probs(rules.read(tokens).states)).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
         marked = predicted_spans(head, tokens, self._config.labels, rules)
@@ -124,10 +124,5 @@ def snapshot_of(
         labels=config.labels,
         tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
-        rules=rules_of(config),
+        rules=rules_of(config.layout),
     )
-
-
-def rules_of(config: LabelConfig) -> Rules:
-    """How spans of what the tasks show are learnt."""
-    return RULES[config.layout[0]]

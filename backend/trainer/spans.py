@@ -20,7 +20,7 @@ from model.encoders.joint import JointEncoder
 from model.measuring.belief import belief
 from model.measuring.review import FOLDS, LEAST_DOUBT, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
-from model.spans.pieces import RULES, Rules
+from model.spans.pieces import Rules, rules_of
 from model.spans.tags import Span, Tokens, tags_of
 from model.types import Floats, Ints, is_of_text
 
@@ -36,7 +36,7 @@ class Spans:
     def __init__(self, config: LabelConfig) -> None:
         self._labels = config.labels
         self._config = config
-        self._rules = RULES[config.layout[0]]
+        self._rules = rules_of(config.layout)
 
     def examples(
         self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
@@ -115,7 +115,7 @@ def doubted_spans(
     model (`said`) marked. tokens: by the pretrained encoder."""
     if len(ids) < 4 * FOLDS:
         return {"tasks": [], "confusions": []}
-    labels, rules, control = config.labels, RULES[config.layout[0]], config.questions[0].control
+    labels, rules, control = config.labels, rules_of(config.layout), config.questions[0].control
     probs = cross_validated_tags(tokens, spans, labels, seed, rules)
     doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
     tasks: list[Json] = []

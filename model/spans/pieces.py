@@ -19,7 +19,7 @@ from model.spans.tags import (
     may_follow,
     mean_token_margin,
 )
-from model.types import Bools, Floats, Ints, Medium
+from model.types import Bools, Floats, Ints, Layout, Medium
 
 LEAST_OVERLAP = 0.5
 """The intersection over union of a found and a marked piece from which on they are the same."""
@@ -183,3 +183,8 @@ OF_TEXTS = Rules(512, as_they_are, decode, of_tags, equal, max_token_margin)
 OF_SOUNDS = Rules(16, with_changes, smooth, of_labels, overlapping, mean_step_margin, most=6000)
 RULES: dict[Medium, Rules] = {"tokens": OF_TEXTS, "steps": OF_SOUNDS}
 """The medium that an encoder reads token by token -> how its spans are learnt."""
+
+
+def rules_of(layout: Layout) -> Rules:
+    """How spans of what examples consist of are learnt."""
+    return RULES.get(layout[0], OF_TEXTS)
