@@ -92,3 +92,17 @@ def test_what_is_read_step_by_step_is_called_so() -> None:
     assert in_words(("steps",)) == "steps of sounds"
     assert is_of_tokens(("steps",))
     assert not is_of_tokens(("audio",))
+
+
+def test_what_was_heard_is_kept_while_an_encoder_uses_the_network(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for number in (0, 1):
+        with store.new_encoder(number) as folder:
+            meta = EncoderMeta("network", "", 256, 4, layout=("steps",), audio_base="network")
+            write_encoder_meta(folder, meta)
+    key = np.array([7])
+    store.frozen("steps", "network", 4).append(key, [np.ones((3, 4), np.float16)])
+    store.delete_encoder(0)
+    assert store.frozen("steps", "network", 4).rows(key).tolist() == [0]
+    store.delete_encoder(1)
+    assert store.frozen("steps", "network", 4).rows(key).tolist() == [-1]
