@@ -93,6 +93,18 @@ class Outcome:
     fit: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Fit:
+    """What labels teach. snapshot: without the questions of which nothing is known; head, and
+    fitted: the same before its calibration, None if nothing is known at all; sources: as in
+    Outcome."""
+
+    snapshot: Snapshot
+    head: Head | None
+    fitted: Head | None
+    sources: tuple[SourceFigures, ...] = ()
+
+
 def fast_round(
     snapshot: Snapshot, policy: Policy, start: Head | None = None, fixed: Head | None = None
 ) -> Outcome:
@@ -118,28 +130,16 @@ def _fast_round(
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
     centre = pool_centre(snapshot.vectors, policy.seed)
-    if fixed is None:
-        snapshot = snapshot.of_answered(~held_out)
-    fitted = fixed
-    judges: list[Judged] = []
-    whole = snapshot
-    if fixed is None and snapshot.labels:
-        fits = [_fit(part, audits, centre, start, policy.seed) for part in snapshot.parts()]
-        judges = [judges for _, judges in fits]
-        heads = [head for head, _ in fits if head is not None]
-        snapshot = snapshot.of_parts([head is not None for head, _ in fits])
-        fitted = joined(heads, snapshot.groups) if heads else None
-    head, metrics = fixed, {}
-    if fitted is not None:
-        head = fixed or _finished(fitted, snapshot, policy.seed, audits, measured)
+    fit = fit_of(snapshot, (audits, measured), centre, policy.seed, start=start, fixed=fixed)
+    snapshot, head, fitted, metrics = fit.snapshot, fit.head, fit.fitted, {}
+    if head is not None and fitted is not None:
         metrics = _measure(head, fitted, snapshot, measured, policy.seed)
     chosen = Choice(snapshot, policy, head, centre, audits, measured).rows()
     certify, outlook = _finishing(head, snapshot, policy)
     picked = picked_of(snapshot.picked, snapshot.open, audits)
     order = order_of(chosen, audits, policy.size, picked, certify)
-    sources = figures(whole, judges) if judges else ()
     return Outcome(
-        *(head, order.rows, training, validation, metrics, chosen.share, fitted, sources),
+        *(head, order.rows, training, validation, metrics, chosen.share, fitted, fit.sources),
         certifying=order.certifying,
         outlook=outlook,
         picked=order.picked,
@@ -149,6 +149,36 @@ def _fast_round(
         if head is None or fitted is None
         else _fit_figures(head, fitted, snapshot, audits, measured, is_fixed=fixed is not None),
     )
+
+
+def fit_of(
+    snapshot: Snapshot,
+    audited: tuple[Bools, Bools],
+    centre: Floats,
+    seed: int,
+    *,
+    start: Head | None = None,
+    fixed: Head | None = None,
+) -> Fit:
+    """Fit the head on the training labels, names and sources. audited: `audits_of` and
+    `measured_on` the snapshot; centre (d,): of the pool; `start` and `fixed` as in
+    `fast_round`."""
+    audits, measured = audited
+    if fixed is not None:
+        return Fit(snapshot, fixed, fixed)
+    asked = snapshot.of_answered(~audits[snapshot.answered])
+    if not asked.labels:
+        return Fit(asked, None, None)
+    fits = [_fit(part, audits, centre, start, seed) for part in asked.parts()]
+    judges = [judges for _, judges in fits]
+    heads = [head for head, _ in fits if head is not None]
+    known = asked.of_parts([head is not None for head, _ in fits])
+    sources = figures(asked, judges)
+    if not heads:
+        return Fit(known, None, None, sources)
+    fitted = joined(heads, known.groups)
+    head = _finished(fitted, known, seed, audits, measured)
+    return Fit(known, head, fitted, sources)
 
 
 def _fit_figures(
@@ -286,19 +316,26 @@ def _measure(
     `fitted`: the head before its calibration on these very labels, so that each is measured after a
     calibration on other ones. A fixed head is measured as it is, and its error after one more.
     """
+    answers, truth, errors = audited_answers(head, fitted, snapshot, measured, seed)
+    return {**measure(answers, truth, head.labels, seed), **errors} if len(truth) else {}
+
+
+def audited_answers(
+    head: Head, fitted: Head, snapshot: Snapshot, measured: Bools, seed: int
+) -> tuple[Bools, Bools, dict[str, Any]]:
+    """What the head answers, and what people answered, (k, c) each, of the answered rows that are
+    `measured` (n,); and its calibration error, see `_measure`."""
     validation = snapshot.labelled(measured[snapshot.answered])
     truth = validation.targets > 0
-    if len(truth) == 0:
-        return {}
     probs, errors = head.probs(validation.vectors), {}
-    if len(head.labels) <= MOST_CROSS_FITTED:
+    if len(truth) and len(head.labels) <= MOST_CROSS_FITTED:
         crossed, errors["calibration_error"] = _cross_fitted(fitted, snapshot, measured, seed)
         probs = probs if fitted is head else crossed
     answers = head.answers(probs)
     for group in snapshot.groups:
         # A question that was not asked or answered is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
-    return {**measure(answers, truth, head.labels, seed), **errors}
+    return answers, truth, errors
 
 
 def _cross_fitted(

@@ -252,7 +252,7 @@ class Choice:
             for priority, group in zip(found, self.snapshot.groups, strict=True)
         ]
         if not strategy.adds_up:
-            found = [_ranks(priority) / max(len(candidates), 1) for priority in found]
+            found = [ranks(priority) / max(len(candidates), 1) for priority in found]
         result: Floats = np.mean(found, axis=0)
         return result
 
@@ -333,7 +333,7 @@ def _share(head: Head, snapshot: Snapshot, measured: Bools) -> float:
     return random_share(head.probs(labels.vectors), labels.targets > 0)
 
 
-def _ranks(values: Floats) -> Floats:
+def ranks(values: Floats) -> Floats:
     """The rank of each value (n,), 1 for the lowest; equal ones share the mean of their ranks."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Floats = np.cumsum(counts) - (counts - 1) / 2

@@ -42,13 +42,16 @@ class Examples:
 
     lengths (n,): of the items, see `length_of`; if None, each item is read to measure it.
     bounds (n + 1,): if an item has several rows of targets, such as one a token: where the rows of
-    each item begin, and the end.
+    each item begin, and the end. whole (n, k): where items have several rows, the targets of the
+    questions about each item as a whole, which answer `asked`; None: there are none.
     """
 
     items: Sequence[Any]
     targets: Floats
     lengths: Ints | None = None
     bounds: Ints | None = None
+    whole: Floats | None = None
+    asked: tuple[LabelGroup, ...] = ()
 
     def targets_of(self, rows: Ints) -> Floats:
         """The targets of these items, in this order."""
@@ -104,7 +107,9 @@ def finetune(
 
     The loss of a batch is the cross-entropy of a linear head (a label's binary cross-entropy for
     `multiple`; for several questions the sum, each over the examples that answer it) plus CONTRAST
-    times the supervised contrastive loss of its pooled states (not for `spans`). AdamW
+    times the supervised contrastive loss of its pooled states (not for `spans`). Where questions
+    are asked about items as wholes beside `spans`, the same of these is added, of the mean state of
+    each item's rows. AdamW
     with linear warm-up and decay on the upper layers, see `model.encoders.layers`. Early stopping
     on the validation loss, best weights restored; with fewer than MIN_VALIDATION validation labels
     all steps are taken and the last weights stay.
@@ -119,6 +124,7 @@ def finetune(
     labels = training.targets.shape[1]
     groups = (LabelGroup(asked, 0, labels),) if isinstance(asked, str) else asked
     head = nn.Linear(encoder.dimension, labels).to(encoder.device)
+    whole = None if training.whole is None else _WholeItems(encoder, training)
     frozen = frozen_weights(encoder.network)
     for weight in frozen:
         weight.requires_grad_(False)
@@ -127,6 +133,7 @@ def finetune(
         [
             {"params": tuned, "lr": LEARNING_RATE},
             {"params": head.parameters(), "lr": HEAD_LEARNING_RATE},
+            *([] if whole is None else [{"params": whole.parameters(), "lr": HEAD_LEARNING_RATE}]),
         ],
         weight_decay=0.01,
         fused=True,
@@ -137,9 +144,7 @@ def finetune(
     best = _Best()
     losses: list[float] = []
     train_mode(encoder.network)
-    lengths = training.lengths
-    if lengths is None:
-        lengths = np.array([length_of(item) for item in training.items])
+    lengths = _lengths_of(training)
     counts = None if training.bounds is None else np.diff(training.bounds)
     for step, rows in enumerate(islice(_batches(lengths, rng, counts), total), start=1):
         encoder.forget_copy()  # the step changes the weights, and gradients need its room
@@ -149,6 +154,8 @@ def finetune(
         loss = _class_loss(logits, targets, groups)
         if asked != "spans":  # most tokens are outside all spans and have nothing else in common
             loss = loss + CONTRAST * contrastive_loss(states, targets)
+        if whole is not None:
+            loss = loss + whole.loss(states, training, rows)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(tuned, 1.0)
@@ -158,7 +165,7 @@ def finetune(
         answered = {"loss": losses[-1], **_scores(logits.detach(), targets, groups)}
         measured = None
         if step % check_every == 0 and len(validation) >= MIN_VALIDATION:
-            measured = _measure(encoder, head, validation, groups)
+            measured = _measure(encoder, head, validation, groups, whole)
             best.offer(step, measured["loss"], encoder)
         if observe is not None:
             observe(Step(step, total, answered, measured))
@@ -170,6 +177,34 @@ def finetune(
         weight.requires_grad_(True)
     recent = float(np.mean(losses[-CHECK_EVERY:]))
     return Report(len(losses), best.step or len(losses), recent, best.loss)
+
+
+class _WholeItems:
+    """A linear head on the mean state of each item's rows, for the questions about whole items."""
+
+    def __init__(self, encoder: Trainable, training: Examples) -> None:
+        assert training.whole is not None
+        self._head = nn.Linear(encoder.dimension, training.whole.shape[1]).to(encoder.device)
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        return self._head.parameters()
+
+    def loss(
+        self, states: Tensor, examples: Examples, rows: Ints, contrast: float = CONTRAST
+    ) -> Tensor:
+        """Of the items `rows` (b,), whose rows have these states one after the other: the
+        cross-entropy of each question plus `contrast` times the contrastive loss, over the items
+        that answer any."""
+        assert examples.whole is not None and examples.bounds is not None
+        counts = np.diff(examples.bounds)[rows].tolist()
+        means = torch.stack([mine.mean(dim=0) for mine in torch.split(states, counts)])
+        targets = torch.as_tensor(examples.whole[rows], device=states.device)
+        answered = targets.any(dim=1)
+        means, targets = means[answered], targets[answered]
+        if len(means) == 0:
+            return states.sum() * 0.0
+        loss = _class_loss(self._head(means), targets, examples.asked)
+        return loss + contrast * contrastive_loss(means, targets) if contrast else loss
 
 
 def weights_of(encoder: Trainable) -> dict[str, Tensor]:
@@ -252,16 +287,24 @@ def contrastive_loss(states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _measure(
-    encoder: Trainable, head: nn.Linear, validation: Examples, groups: tuple[LabelGroup, ...]
+    encoder: Trainable,
+    head: nn.Linear,
+    validation: Examples,
+    groups: tuple[LabelGroup, ...],
+    whole: _WholeItems | None,
 ) -> dict[str, float]:
-    """The head's mean loss per example and its `scores` on the validation examples."""
+    """The head's mean loss per example, with that of questions about whole items, and its `scores`
+    on the validation examples."""
     encoder.network.eval()
     states = torch.as_tensor(encoder.pool(validation.items), device=encoder.device)
     train_mode(encoder.network)
     targets = torch.as_tensor(validation.targets)
     with torch.inference_mode():
         logits = head(states).cpu()
-    return {"loss": _class_loss(logits, targets, groups).item(), **_scores(logits, targets, groups)}
+        loss = _class_loss(logits, targets, groups).item()
+        if whole is not None:
+            loss += whole.loss(states.cpu(), validation, np.arange(len(validation)), 0.0).item()
+    return {"loss": loss, **_scores(logits, targets, groups)}
 
 
 def _scores(logits: Tensor, targets: Tensor, groups: tuple[LabelGroup, ...]) -> dict[str, float]:
@@ -298,6 +341,12 @@ def _in_parts(rows: Ints, counts: Ints | None) -> Iterator[Ints]:
         return
     yield from _in_parts(rows[: len(rows) // 2], counts)
     yield from _in_parts(rows[len(rows) // 2 :], counts)
+
+
+def _lengths_of(examples: Examples) -> Ints:
+    if examples.lengths is not None:
+        return examples.lengths
+    return np.array([length_of(item) for item in examples.items])
 
 
 def length_of(item: Any) -> int:

@@ -20,7 +20,7 @@ def _holding(condition: Condition, head: Head, probs: Floats) -> Floats:
     """The probability (n,) that one condition holds."""
     none_given = np.ones(len(probs))
     wanted = frozenset(condition.labels)  # of a large taxonomy ten thousand
-    for group in head.groups:
+    for group in head.questions:
         columns = range(group.start, group.stop)
         named = [column for column in columns if head.labels[column] in wanted]
         mine = probs[:, named]

@@ -41,7 +41,9 @@ class Head:
     from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
     questions, the labels of each, decided for themselves; () for one question, of this `kind`.
     name_shares (c,): the share of the head of the labels' names in each label's weights, see
-    `model.heads.names`; None if no names were used. Not stored on disk.
+    `model.heads.names`; None if no names were used. Not stored on disk. whole: of the kind `spans`,
+    the head of the questions about each text as a whole, which reads the mean state of its tokens;
+    None where there are none.
     """
 
     kind: Kind
@@ -52,6 +54,7 @@ class Head:
     thresholds: Floats | None = None
     groups: tuple[LabelGroup, ...] = ()
     name_shares: Floats | None = None
+    whole: "Head | None" = None
 
     @property
     def questions(self) -> tuple[LabelGroup, ...]:

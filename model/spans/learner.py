@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from model.choosing.audit import in_reserve
 from model.choosing.choice import Choice
 from model.choosing.order import order_of, picked_of
 from model.heads.calibration import calibrated, fit_calibration
 from model.heads.head import Head, fit_head
-from model.learner import Outcome
+from model.learner import Outcome, fit_of
 from model.measuring.metrics import measure_counts
 from model.measuring.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
@@ -27,8 +26,9 @@ from model.spans.tags import (
     tag_names,
     tags_of,
 )
+from model.spans.whole import Counted, MakeSnapshot, Priority, Whole, whole_vectors
 from model.threads import one_thread
-from model.types import Bools, Floats, Ints
+from model.types import Bools, Condition, Floats, Ints
 
 FITTED = 6000
 """A head is fitted to about this many tokens: all tokens of spans, and some outside of them."""
@@ -57,6 +57,10 @@ class SpanSnapshot:
     whose spans people marked; spans (m): what they marked; labels (c): of spans; tickets (n,): by
     which numbers the texts are drawn at random, None: by their ids; picked: rows that people asked
     for, in the order in which they are asked, None: none; rules: of what medium the spans are.
+
+    whole: makes a snapshot of the questions about each text as a whole, None: there are none;
+    asked (m,): the answered rows whose spans were asked for, None: all; conditions: on answers to
+    these questions, under which they are.
     """
 
     ids: Ints
@@ -68,10 +72,18 @@ class SpanSnapshot:
     tickets: Ints | None = None
     picked: Ints | None = None
     rules: Rules = OF_TEXTS
+    whole: MakeSnapshot | None = None
+    asked: Bools | None = None
+    conditions: tuple[Condition, ...] = ()
 
     def read(self, rows: Ints) -> Tokens:
         """The tokens of these rows as the head reads them."""
         return self.rules.read(self.take(rows))
+
+    @property
+    def are_asked(self) -> Bools:
+        """`asked` (m,), also where it is None."""
+        return np.ones(len(self.answered), np.bool_) if self.asked is None else self.asked
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,9 @@ def span_round(
 ) -> Outcome:
     """Fit the head on the marked texts that are no audit tasks, and choose the next `policy.size`.
 
-    The head (`spans`) gives tokens their tags. `start` and `fixed` as in model.learner.fast_round.
+    The head (`spans`) gives tokens their tags, and its `whole` answers the questions about whole
+    texts. The figures count the answers to both. `start` and `fixed` as in
+    model.learner.fast_round.
     """
     with one_thread():  # as in model.learner
         return _span_round(snapshot, policy, start, fixed)
@@ -101,14 +115,30 @@ def _span_round(
     audits = in_reserve(tickets, policy.audit_share, policy.seed)
     held_out = audits[snapshot.answered]
     training, validation = snapshot.answered[~held_out], snapshot.answered[held_out]
+    are_asked = snapshot.are_asked
     head, fitted, metrics = fixed, None, {}
-    if fixed is None and len(training):
-        fitted = _fit(snapshot, ~held_out, start)
-        head = _calibrated(fitted, snapshot, held_out)
-    if head is not None and len(validation):
-        metrics = _measure(head, snapshot, held_out, policy.seed)
+    if fixed is None and (are_asked & ~held_out).any():
+        fitted = _fit(snapshot, are_asked & ~held_out, start)
+        head = _calibrated(fitted, snapshot, are_asked & held_out)
     overview = _overview(snapshot, head, policy)
     centre = pool_centre(overview.vectors, policy.seed)
+    whole = None
+    if snapshot.whole is not None and (fixed is None or fixed.whole is not None):
+        fit = fit_of(
+            snapshot.whole(overview.vectors),
+            (audits, audits),
+            centre,
+            policy.seed,
+            start=None if start is None else start.whole,
+            fixed=None if fixed is None else fixed.whole,
+        )
+        whole = Whole(fit, audits, centre)
+    if whole is not None and fixed is None and whole.fit.head is not None:
+        blank = _blank(snapshot, centre)
+        fitted = replace(fitted or blank, whole=whole.fit.fitted)
+        head = replace(head or blank, whole=whole.fit.head)
+    if head is not None and len(validation):
+        metrics = _measure(head, snapshot, held_out, policy.seed, whole)
     as_labels = Snapshot(
         ids=snapshot.ids,
         vectors=overview.vectors,
@@ -120,7 +150,11 @@ def _span_round(
         tickets=snapshot.tickets,
     )
     policy = replace(policy, strategy=STAND_INS.get(policy.strategy, policy.strategy))
-    ranked = None if overview.priority is None else overview.priority.__getitem__
+    ranked: Priority | None = None
+    if overview.priority is not None:
+        ranked = overview.priority.__getitem__
+    if whole is not None:
+        ranked = whole.priority(overview.priority, snapshot.conditions, policy)
     chosen = Choice(
         *(as_labels, policy, None, centre, audits, audits),
         priority=ranked,
@@ -270,40 +304,55 @@ def _labelled(snapshot: SpanSnapshot, places: Ints) -> tuple[Tokens, Floats]:
     return tokens, targets_of(spans, tokens, snapshot.labels)
 
 
-def _measure(head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
+def _blank(snapshot: SpanSnapshot, centre: Floats) -> Head:
+    """A head that finds no spans: none were asked for so far."""
+    tags = tag_names(snapshot.labels)
+    weights, bias = np.zeros((len(centre), len(tags)), np.float32), np.zeros(len(tags), np.float32)
+    return Head("spans", tags, weights, bias, np.asarray(centre, np.float32))
+
+
+def _measure(
+    head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int, whole: Whole | None
+) -> dict[str, Any]:
     """Figures on the audit texts: a span is found when it is the same as one that was marked."""
+    counted = _counted(head, snapshot, held_out)
+    if whole is not None:
+        counted = whole.counted(counted, snapshot.answered[held_out], seed)
+    counts = (counted.hits, counted.claims, counted.truths)
+    return measure_counts(counted.exact, *counts, counted.labels, seed)
+
+
+def _counted(head: Head, snapshot: SpanSnapshot, held_out: Bools) -> Counted:
+    """What is found of the spans of the answered rows of which `held_out` (m,) is true. Where they
+    were not asked for, they are neither right nor wrong."""
     truth = [set(snapshot.spans[row]) for row in np.flatnonzero(held_out).tolist()]
     scored = predicted_in(head, snapshot, snapshot.answered[held_out])
-    predicted = [{span for span, _ in spans} for spans in scored]
+    are_asked = snapshot.are_asked[held_out].tolist()
+    predicted = [
+        {span for span, _ in spans} if is_asked else set()
+        for spans, is_asked in zip(scored, are_asked, strict=True)
+    ]
     hits = [
         [found for found, _ in snapshot.rules.same(sorted(mine), sorted(marked))]
         for mine, marked in zip(predicted, truth, strict=True)
     ]
     counts = [counts_of(spans, snapshot.labels) for spans in (hits, predicted, truth)]
     exact = (counts[0] == counts[1]).all(axis=1) & (counts[0] == counts[2]).all(axis=1)
-    return measure_counts(exact, counts[0], counts[1], counts[2], snapshot.labels, seed)
+    return Counted(snapshot.labels, exact, *counts)
 
 
 def _overview(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Overview:
     measure = MEASURES.get(policy.strategy, snapshot.rules.priority)
     vectors, priority = [], []
-    for tokens in _chunks(snapshot):
-        states = tokens.states.astype(np.float32)
-        vectors.append(_means(states, tokens.bounds))
+    for stored in _chunks(snapshot):
+        tokens = replace(stored, states=stored.states.astype(np.float32))
+        vectors.append(whole_vectors(tokens))
         if head is not None:
-            priority.append(measure(head.probs(states), tokens.bounds))
+            priority.append(measure(head.probs(tokens.states), tokens.bounds))
     return _Overview(
         np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32),
         np.concatenate(priority) if priority else None,
     )
-
-
-def _means(states: Floats, bounds: Ints) -> Floats:
-    """The mean state (n, d) of each text. A sparse product: a tenth of the time of reduceat."""
-    ones = np.ones(len(states), np.float32)
-    texts = csr_array((ones, np.arange(len(states)), bounds), shape=(len(bounds) - 1, len(states)))
-    means: Floats = (texts @ states) / np.diff(bounds)[:, None].astype(np.float32)
-    return means
 
 
 def _chunks(snapshot: SpanSnapshot) -> Iterator[Tokens]:

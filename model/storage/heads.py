@@ -9,24 +9,33 @@ from model.heads.head import Head
 from model.storage.damage import Damaged, check_finite
 from model.types import Kind, LabelGroup
 
+WHOLE = "whole"
+"""Of the head of whole texts: its facts, and before the names of its arrays."""
+
 NAME = "head.safetensors"
 """The file that the arrays of a head are kept in."""
 
 
 def arrays_of(head: Head) -> dict[str, Any]:
-    """weights (d, c), bias (c,), centre (d,), and thresholds (c,) if there are any."""
+    """weights (d, c), bias (c,), centre (d,), and thresholds (c,) if there are any; the same of the
+    head of whole texts, if there is one."""
     arrays = {"weights": head.weights, "bias": head.bias, "centre": head.centre}
     if head.thresholds is not None:
         arrays["thresholds"] = head.thresholds
+    if head.whole is not None:
+        arrays |= {f"{WHOLE}.{name}": array for name, array in arrays_of(head.whole).items()}
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def facts_of(head: Head) -> dict[str, Any]:
-    """`kind`, `classes`, and `groups` where it answers several questions."""
+    """`kind`, `classes`, `groups` where it answers several questions, and `whole`: those of the
+    head of whole texts, if there is one."""
     facts: dict[str, Any] = {"kind": head.kind, "classes": list(head.labels)}
     if head.groups:
         # Not the conditions: they are those of the labelling interface of the day.
         facts["groups"] = [[one.kind, one.start, one.stop] for one in head.groups]
+    if head.whole is not None:
+        facts[WHOLE] = facts_of(head.whole)
     return facts
 
 
@@ -42,4 +51,9 @@ def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
     is_whole = shapes == [(d, c), (c,), (d,)] and (thresholds is None or thresholds.shape == (c,))
     if not is_whole or facts["kind"] not in get_args(Kind):
         raise Damaged(f"its {NAME} does not hold what its facts say")
-    return Head(facts["kind"], labels, *given, thresholds, groups)
+    whole = None
+    if WHOLE in facts:
+        begin = f"{WHOLE}."
+        names = [name for name in arrays if name.startswith(begin)]
+        whole = head_of(facts[WHOLE], {name.removeprefix(begin): arrays[name] for name in names})
+    return Head(facts["kind"], labels, *given, thresholds, groups, whole=whole)
