@@ -148,6 +148,11 @@ def check(encoder: TextEncoder, head: Head) -> None:
             "which a transformers classifier cannot repeat; set MAX_WINDOWS=1 and export a version "
             "of the next deep round"
         )
+    if head.whole is not None:
+        raise ValueError(
+            "it marks spans and answers questions about whole texts; a transformers classifier "
+            "does one of the two"
+        )
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")
     if head.kind in EXCLUSIVE and len(head.labels) == 1:

@@ -62,7 +62,9 @@ def _described(config: LabelConfig) -> str:
         "spans": "spans of text" if is_of_text(config.layout) else "pieces of sounds",
         "pair": "which of two things is chosen",
     }[config.kind]
-    if len(config.questions) > 1:
+    if config.whole is not None:
+        kind = "spans of text, and questions about the whole text"
+    elif len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"
     return f"{len(config.labels)} labels, {kind}"
 

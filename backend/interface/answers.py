@@ -1,9 +1,9 @@
 """From annotations, as Label Studio sends them, to answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from reprlib import Repr
 
-from backend.interface.questions import Answer, LabelConfig, Question
+from backend.interface.questions import Answer, LabelConfig, Question, spans_in
 from backend.types import Json
 from backend.words import shortened
 from model.spans.tags import Span
@@ -42,8 +42,8 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
     lost: list[str] = []
     for region in result:
         _read(region, config, given, lost, text)
-    if config.kind == "spans" and len(given) > 1:
-        unlearnt = config.questions[0].control.not_learnt(given)
+    if config.marking is not None and len(given) > 1:
+        unlearnt = config.marking.control.not_learnt(spans_in(tuple(given)))
         lost += [unlearnt] if unlearnt else []
     if len(given) == 1 and not lost:  # as most are: all annotations are read at each submit
         return ReadResult((given[0],))
@@ -86,13 +86,19 @@ def _read_value(
     if question.aliases:
         found = question.control.renamed(found, question.aliases)
     for answer in found:
-        whole = question.prefix + answer if isinstance(answer, str) else answer
+        whole = _prefixed(answer, question.prefix)
         label = whole if isinstance(whole, str) else whole.label
         if label in config.places:
             given.append(whole)
         else:
             name = label.removeprefix(question.prefix)
             lost.append(f"'{_cut(name)}' is not among the answers of {question}")
+
+
+def _prefixed(answer: str | Span, prefix: str) -> str | Span:
+    if isinstance(answer, str):
+        return prefix + answer
+    return replace(answer, label=prefix + answer.label) if prefix else answer
 
 
 def without_contradictions(

@@ -31,7 +31,7 @@ def spoken_name(called: Called) -> str:
 def names_of(config: LabelConfig) -> dict[str, Parts]:
     """The first MOST_NAMES labels whose name has words, each with its name in the form of a task
     that shows nothing else. Empty if the layout does not start with text: nothing else can be
-    compared with a name."""
+    compared with a name. Not of spans: a token means little without those around it."""
     if not _begins_with_text(config):
         return {}
     missing = (None,) * (len(config.layout) - 1)
@@ -48,12 +48,15 @@ def unnamed(config: LabelConfig) -> list[str]:
 
 def _begins_with_text(config: LabelConfig) -> bool:
     first = config.layout[0]
-    return READ_AS.get(first, first) == "text"
+    is_whole = any(question.kind != "spans" for question in config.questions)
+    return READ_AS.get(first, first) == "text" or (first == "tokens" and is_whole)
 
 
 def _texts(config: LabelConfig) -> Iterable[tuple[str, str]]:
     """Each label that has a name, with the name as the encoder reads it."""
     for question in config.questions:
+        if question.kind == "spans":
+            continue
         for label, answer in question.of_label.items():
             if answer in question.called:
                 yield label, spoken_name(question.called[answer])

@@ -51,6 +51,10 @@ WHY_NOT = {
 }
 """Why control tags are not learnt that people may expect to be."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
+ABOUT_SPANS = (
+    "Of several such tags the first is learnt. Beside questions about whole tasks spans are learnt "
+    "only where tasks show one text and nothing else."
+)
 ABOUT_TASKS = f"Only questions about the whole task are learnt. {ADVICE}"
 OF_A_PAGE = (
     "where a span lies is counted in the page as a browser builds it, which the backend cannot "
@@ -96,11 +100,11 @@ def parse(
             found.append(_question(root, way, ignored))
         except UnsupportedConfig as error:
             refused.append(error)
-    learnt = _with_what_decides(_learnt_together(found, refused), refused)
+    learnt = _with_what_decides(_learnt_together(root, found, refused, ignored), refused)
     if not learnt:
         raise _nothing_learnt(root, refused)
     sources = sources_of(root, learnt[0].targets, ignored)
-    if learnt[0].question.kind == "spans":
+    if any(one.question.kind == "spans" for one in learnt):
         marked = sources[0].shown.marked() or sources[0].shown
         sources = (replace(sources[0], shown=marked),)
     questions = _with_aliases(_with_prefixes(learnt), aliases or {})
@@ -120,11 +124,23 @@ def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
         yield from _controls(child, way)
 
 
-def _learnt_together(found: Sequence[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
+def _learnt_together(
+    root: Element,
+    found: Sequence[Parsed],
+    refused: list[UnsupportedConfig],
+    ignored: Collection[Medium],
+) -> list[Parsed]:
     """Spans need the tokens of one text, a comparison a vector of each of two things, all else one
-    vector of everything that is shown. Between the last two, what is asked first decides."""
+    vector of everything that is shown. Between the last two, what is asked first decides. Where
+    tasks show one text and nothing else, its tokens answer questions about whole tasks, too."""
     of_tasks = [one for one in found if one.question.kind != "spans"]
     kept = _read_alike(of_tasks) or list(found[:1])
+    marking = next((one for one in found if one.question.kind == "spans"), None)
+    if marking is not None and marking not in kept and len(kept[0].targets) == 1:
+        shown = sources_of(root, kept[0].targets, ignored)
+        is_one_text = len(shown) == 1 and shown[0].medium == "text"
+        if is_one_text and shown == sources_of(root, marking.targets, ignored):
+            kept = [one for one in found if one in kept or one is marking]
     for one in found:
         if one not in kept:
             refused.append(_why_alone(one, kept[0]))
@@ -143,7 +159,7 @@ def _why_alone(one: Parsed, kept: Parsed) -> UnsupportedConfig:
     """Why a question is not learnt together with one that is."""
     advice = "Of these, what is asked first is learnt."
     if one.question.kind == "spans":
-        reason, advice = f"{one.question} marks spans", "Spans are learnt alone."
+        reason, advice = f"{one.question} marks spans", ABOUT_SPANS
     elif one.targets == kept.targets:
         reason = f"{one.question} compares the same tags as {kept.question}"
         advice = "Label Studio's page saves answers to the last one of these only."

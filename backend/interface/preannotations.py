@@ -4,6 +4,7 @@ The model makes the decisions; this module writes them down.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,7 +112,12 @@ def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> G
 def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
     """Spans of a text, each with its confidence, as pre-annotations; without those of what cannot
     be marked."""
-    (question,) = config.questions
+    question = config.marking
+    if question is None:
+        return []
+    if question.prefix:
+        of_label = question.of_label
+        found = ((replace(span, label=of_label[span.label]), sure) for span, sure in found)
     regions = (_region(question, [span], sure, text) for span, sure in found)
     return [region for region in regions if region["value"]]
 

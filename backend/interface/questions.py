@@ -18,7 +18,7 @@ MOST_NAMED_NODES = 1_000
 a head for all of them would slow down each round."""
 
 Answer = tuple[str | Span, ...]
-"""What somebody answers: labels, in the config's order, or spans, in the order of the text."""
+"""What somebody answers: labels, in the config's order, then spans, in the order of the text."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Question:
     """What one control tag asks about a task.
 
     `answers` are what Label Studio stores: a choice's alias if it has one. `prefix` precedes them
-    in `labels` if several questions are asked. `control` reads and writes them.
+    in `labels`, and in the labels of spans, if several questions are asked. `control` reads and
+    writes them.
 
     called: what annotators see of each answer; {} if that has no words, as with stars.
     conditions: on the answers to other questions, all of which must hold where it is asked.
@@ -97,6 +98,8 @@ class Question:
     def learnable(self, given: Set[str], named: Set[str] = frozenset()) -> tuple[str, ...]:
         """The labels to learn when some were `given` and the `named` have usable names: in a
         taxonomy exactly these, else all labels as soon as there is one of these."""
+        if self.kind == "spans":
+            return self.labels  # that a text has none is an answer, too
         is_in_parts = self.control.is_learnt_in_parts
         if is_in_parts and len(self.labels) > MOST_NAMED_NODES:
             named = frozenset()
@@ -146,10 +149,29 @@ class LabelConfig:
             left = [one for one in left if one not in ready] if ready else []
         return tuple(found)
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
-        """The kind of all labels together."""
-        return self.questions[0].kind if len(self.questions) == 1 else "multiple"
+        """The kind of all labels together; `spans` where spans are asked for beside others."""
+        if len(self.questions) == 1 or self.marking is not None:
+            return (self.marking or self.questions[0]).kind
+        return "multiple"
+
+    @cached_property
+    def marking(self) -> Question | None:
+        """The question that asks for spans, if any."""
+        return next((one for one in self.questions if one.kind == "spans"), None)
+
+    @cached_property
+    def span_labels(self) -> tuple[str, ...]:
+        """The labels of spans."""
+        return () if self.marking is None else self.marking.labels
+
+    @cached_property
+    def whole(self) -> "LabelConfig | None":
+        """The same with only the questions about whole tasks, where there are any beside the one
+        that asks for spans; None where there are none, or nothing else."""
+        others = tuple(one for one in self.questions if one is not self.marking)
+        return replace(self, questions=others) if self.marking and others else None
 
     @cached_property
     def reads_text(self) -> bool:
@@ -169,14 +191,22 @@ class LabelConfig:
     @property
     def head_labels(self) -> tuple[str, ...]:
         """The classes of a head: the labels, or the tags of tokens."""
-        return tag_names(self.labels) if self.kind == "spans" else self.labels
+        return tag_names(self.span_labels) if self.kind == "spans" else self.labels
+
+    def are_spans_asked(self, answer: Answer) -> bool:
+        """Whether spans are asked for beside this answer about the whole task."""
+        conditions = () if self.marking is None else self.marking.conditions
+        given = set(labels_in(answer)) if conditions else set()
+        return all(condition.holds(given) for condition in conditions)
 
     def in_order(self, given: Iterable[str | Span]) -> Answer:
-        """The given labels that exist, in the order of `labels`; of spans, those with an existing
+        """The given labels that exist, in the order of `labels`; then the spans with an existing
         label, in the order of the text."""
         if self.kind == "spans":
-            spans = sorted(spans_in(tuple(set(given))))
-            return tuple(span for span in spans if span.label in self.places)
+            some = tuple(set(given))
+            spans = [span for span in sorted(spans_in(some)) if span.label in self.places]
+            labels = set(labels_in(some)) & self.places.keys()
+            return (*sorted(labels, key=self.places.__getitem__), *spans)
         return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":

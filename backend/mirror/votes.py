@@ -77,10 +77,10 @@ def consensus(
     votes. With several: each label for which the votes weigh clearly more than those against it,
     else which more than half of the annotators gave; a label that exactly half of them gave leaves
     the task undecided. With several questions, each is decided by those who answered it, unless it
-    follows from an answer of theirs that the others do not share. Of pieces of a sound, the
-    stretches that more than half of the annotators marked.
+    follows from an answer of theirs that the others do not share; undecided spans leave the whole
+    task undecided. Of pieces of a sound, the stretches that more than half of the annotators marked.
     """
-    if config.kind == "spans" and config.questions[0].control.is_measured:
+    if config.marking is not None and config.marking.control.is_measured:
         pieces = agreed_pieces([spans_in(vote) for vote in votes])
         return None if pieces is None else config.in_order(pieces)
     if len(config.questions) == 1:
@@ -88,18 +88,35 @@ def consensus(
         agreed = _agreed(votes, config.kind, weighed)
         return None if agreed is None else config.in_order(agreed)
     if len(votes) == 1:
-        return votes[0] or None
+        return votes[0] if votes[0] or config.marking else None
     decided: list[str | Span] = []
     for question in config.in_turn:
-        answered = [
-            place for place, labels in enumerate(votes) if question.of_label.keys() & set(labels)
-        ]
+        answered = [place for place, vote in enumerate(votes) if _answers(vote, question)]
         theirs = [set(votes[place]) for place in answered]
         if not _is_overruled(question, theirs, set(decided)):
-            mine = [config.in_order(labels & question.of_label.keys()) for labels in theirs]
+            mine = [config.in_order(_given_to(question, vote)) for vote in theirs]
             voters = [people[place] for place in answered] if people else []
-            decided += _agreed(mine, question.kind, weights.votes(question, voters)) or ()
-    return config.in_order(decided) or None
+            agreed = _agreed(mine, question.kind, weights.votes(question, voters))
+            if agreed is None and answered and question.kind == "spans":
+                return None  # without them it would say that there are none
+            decided += agreed or ()
+    return config.in_order(decided) or (() if config.marking else None)
+
+
+def _answers(vote: Answer, question: Question) -> bool:
+    """Whether somebody with this vote answered the question; one who was asked for spans did, also
+    by marking none."""
+    given = set(vote)
+    if question.kind == "spans":
+        return all(condition.holds(given) for condition in question.conditions)
+    return bool(_given_to(question, given))
+
+
+def _given_to(question: Question, vote: Set[str | Span]) -> Set[str | Span]:
+    """The part of a vote that answers one of several questions."""
+    if question.kind == "spans":
+        return {one for one in vote if isinstance(one, Span)}
+    return question.of_label.keys() & vote
 
 
 def _is_overruled(

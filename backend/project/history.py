@@ -93,7 +93,8 @@ class History:
         when the labels are others now."""
         ids, answers, head = played.sample, played.answers, played.version.head
         assert answers is not None and head is not None
-        labels = np.array([content_key(json.dumps(head.labels))])
+        known = head.labels if head.whole is None else head.labels + head.whole.labels
+        labels = np.array([content_key(json.dumps(known))])
         last = past_of(self._path).compared
         before = load_file(self._compared_path) if self._compared_path.exists() else None
         aside = self._compared_path.with_suffix(".unfinished")

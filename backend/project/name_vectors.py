@@ -4,6 +4,8 @@ import numpy as np
 
 from backend.interface.names import keys_of, names_of
 from backend.interface.questions import LabelConfig
+from model.spans.tags import Tokens
+from model.spans.whole import whole_vectors
 from model.storage.store import Store
 from model.types import Floats
 
@@ -13,7 +15,7 @@ def rows_of(store: Store, encoder: int, config: LabelConfig) -> dict[str, int]:
     names = names_of(config)
     if not names:
         return {}
-    rows = store.vectors(encoder).rows(keys_of(names.values())).tolist()
+    rows = store.encoded(encoder).rows(keys_of(names.values())).tolist()
     return {label: row for label, row in zip(names, rows, strict=True) if row >= 0}
 
 
@@ -23,7 +25,10 @@ def name_vectors(store: Store, encoder: int, config: LabelConfig) -> Floats | No
     rows = rows_of(store, encoder, config)
     if not rows:
         return None
-    vectors = store.vectors(encoder)
+    vectors = store.encoded(encoder)
+    read = vectors.take(np.array(list(rows.values())))
     found = np.zeros((len(config.labels), vectors.dimension), np.float32)
-    found[[config.places[label] for label in rows]] = vectors.take(np.array(list(rows.values())))
+    found[[config.places[label] for label in rows]] = (
+        whole_vectors(read) if isinstance(read, Tokens) else read
+    )
     return found

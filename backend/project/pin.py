@@ -10,6 +10,7 @@ from backend.interface.questions import LabelConfig
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import PINNED, Pool
 from backend.project.versions import version_of
+from model.heads.head import Head
 from model.storage.store import Store, Version
 from model.types import in_words
 
@@ -99,13 +100,22 @@ def fitting_version(store: Store, name: str, config: LabelConfig) -> Version:
             f"shows {in_words(config.layout)}"
         )
     head = version.head
-    learnt = config.of_labels(head.labels) if config.is_learnt_in_parts and head else config
-    if head is not None and (head.kind, head.labels) != (learnt.kind, learnt.head_labels):
+    if head is not None and not _fits(head, config):
         raise BackendError(
             f"Version {version.name} knows the labels {_listed(head.labels)} ({head.kind}), but "
             f"the labelling interface has {_listed(config.labels)} ({config.kind})"
         )
     return version
+
+
+def _fits(head: Head, config: LabelConfig) -> bool:
+    """Whether the head answers what the labelling interface asks."""
+    if config.whole is not None:
+        whole = head.whole
+        is_known = whole is None or config.whole.of_labels(whole.labels).labels == whole.labels
+        return is_known and (head.kind, head.labels) == (config.kind, config.head_labels)
+    learnt = config.of_labels(head.labels) if config.is_learnt_in_parts else config
+    return (head.kind, head.labels) == (learnt.kind, learnt.head_labels) and head.whole is None
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from backend.interface.preannotations import results_of_answer, shortlist_score
-from backend.interface.questions import LabelConfig
+from backend.interface.questions import LabelConfig, spans_in
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels
 from backend.project.asked import Asked, asked_of
@@ -146,15 +146,19 @@ def unanswered(labelling: Labelling, config: LabelConfig) -> tuple[str, ...]:
     if len(config.questions) == 1:
         return ()
     answered = given_labels(labelling.answers.values())
+    if config.marking is not None:
+        spans = (span for answer in labelling.answers.values() for span in spans_in(answer))
+        answered |= {span.label for span in spans}
     return tuple(one.from_name for one in config.questions if answered.isdisjoint(one.labels))
 
 
 def names_share(fitted: Head | None) -> float | None:
     """How much of the names of the labels the head holds, 1 before any label; None where names are
     not used."""
-    if fitted is None or fitted.name_shares is None:
+    named = fitted if fitted is None or fitted.whole is None else fitted.whole
+    if named is None or named.name_shares is None:
         return None
-    return round(float(fitted.name_shares.mean()), 2)
+    return round(float(named.name_shares.mean()), 2)
 
 
 def label_set(labels: tuple[str, ...]) -> str:

@@ -1,23 +1,31 @@
-"""Labelled spans of texts and sounds: what a round learns, and what the model marks itself."""
+"""Labelled spans of texts and sounds, and questions about the same texts as wholes: what a round
+learns from them, and what the model marks and answers itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from backend.interface.answers import answer_of
 from backend.interface.content import Parts, key_of
-from backend.interface.preannotations import Needed, regions_of
-from backend.interface.questions import LabelConfig, spans_in
+from backend.interface.preannotations import Needed, confidence_of, regions_of, results_of
+from backend.interface.questions import Answer, LabelConfig, spans_in
 from backend.mirror.labelling import Labelling
+from backend.mirror.targets import given_labels, targets_of
+from backend.project.name_vectors import name_vectors, rows_of
 from backend.project.unit import Encode, Learnt, Said, Setup, keep, to_encode
+from backend.project.versions import least_confidence
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
-from model.snapshot import Policy, rows_in
+from model.snapshot import Policy, Snapshot, rows_in
 from model.spans.learner import SpanSnapshot, predicted_in, predicted_spans, span_round
 from model.spans.pieces import rules_of
 from model.spans.tags import Span, Tokens, counts_of
+from model.spans.whole import MakeSnapshot, whole_vectors
 from model.storage.store import Store, Version
-from model.types import Ints, is_of_text
+from model.types import Bools, Floats, Ints, is_of_text
 
 COMPARED_TEXTS = 500
 """Two versions are compared by what they find in at most this many texts."""
@@ -31,26 +39,27 @@ class Spans:
         self._config = config
 
     def learn(self, labelling: Labelling, setup: Setup, policy: Policy) -> Learnt:
-        snapshot = snapshot_of(self._store, labelling, self._config, setup.encoder)
+        snapshot = snapshot_of(self._store, labelling, self._config, setup)
         outcome = span_round(snapshot, policy, setup.start, setup.fixed)
-        ids, labels = snapshot.ids, self._config.labels
-        head, sample, answers = outcome.head, by_lot(ids, COMPARED_TEXTS, 0), None
+        ids, head = snapshot.ids, outcome.head
+        sample, answers = by_lot(ids, COMPARED_TEXTS, 0), None
         if head is not None:
-            marked = predicted_in(head, snapshot, sample)
-            answers = counts_of([[span for span, _ in spans] for spans in marked], labels) > 0
+            answers = self._answers(head, snapshot, sample)
 
-        def results(_: Needed) -> list[list[Json]]:
+        def results(needed: Needed) -> list[list[Json]]:
             if head is None:
                 return [[] for _ in outcome.rows]
             shown = setup.texts(ids[outcome.rows])
-            return self._regions(predicted_in(head, snapshot, outcome.rows), shown)
+            marked = predicted_in(head, snapshot, outcome.rows)
+            probs = _whole_probs(head, lambda: snapshot.take(outcome.rows))
+            return self._results(head, marked, probs, shown, needed)
 
         return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
 
     def predict(
         self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
     ) -> dict[int, Said]:
-        """Sure as of the least certain token."""
+        """Sure as of the least certain token, and of the least certain answer."""
         if is_of_text(self._config.layout):
             return self._predicted(version, head, shown, encode)
         # Of sounds only some fit into memory at once, and reading one takes too long for a request.
@@ -70,17 +79,47 @@ class Spans:
         places = [list(shown)[row] for row in rows]
         rules = rules_of(self._config.layout)
         surest = rules.sure(head.probs(rules.read(tokens).states)).max(axis=1)
-        confidence = np.minimum.reduceat(surest, tokens.bounds[:-1]).tolist()
-        marked = predicted_spans(head, tokens, self._config.labels, rules)
-        results = self._regions(marked, [shown[place] for place in places])
-        return dict(zip(places, zip(results, confidence, strict=True), strict=True))
+        confidence = np.minimum.reduceat(surest, tokens.bounds[:-1])
+        asked, probs = self._config.whole, _whole_probs(head, lambda: tokens)
+        if asked is not None and head.whole is not None and probs is not None:
+            confidence = np.minimum(confidence, confidence_of(probs, head.whole, asked))
+        marked = predicted_spans(head, tokens, self._config.span_labels, rules)
+        needed = partial(least_confidence, version)
+        results = self._results(head, marked, probs, [shown[place] for place in places], needed)
+        return dict(zip(places, zip(results, confidence.tolist(), strict=True), strict=True))
 
-    def _regions(
-        self, marked: Sequence[Sequence[tuple[Span, float]]], shown: Sequence[Parts]
+    def _answers(self, head: Head, snapshot: SpanSnapshot, rows: Ints) -> Bools:
+        """Which labels (n, c) the head gives each of these texts, also to a span of it."""
+        marked = predicted_in(head, snapshot, rows)
+        spans = [[span for span, _ in one] for one in marked]
+        found: Bools = counts_of(spans, self._config.span_labels) > 0
+        probs = _whole_probs(head, lambda: snapshot.take(rows))
+        if head.whole is None or probs is None:
+            return found
+        return np.hstack([found, head.whole.answers(probs)])
+
+    def _results(
+        self,
+        head: Head,
+        marked: Sequence[Sequence[tuple[Span, float]]],
+        probs: Floats | None,
+        shown: Sequence[Parts],
+        needed: Needed,
     ) -> list[list[Json]]:
-        return [
+        """What is marked in the texts, and their answers, of which these are the probabilities."""
+        regions = [
             regions_of(spans, parts[0] or "", self._config)
             for spans, parts in zip(marked, shown, strict=True)
+        ]
+        asked = self._config.whole
+        if asked is None:
+            return regions
+        answers: list[list[Json]] = [[] for _ in regions]
+        if head.whole is not None and probs is not None:
+            answers = results_of(probs, head.whole, asked, needed)
+        return [
+            answer + (mine if self._config.are_spans_asked(answer_of(answer, asked) or ()) else [])
+            for answer, mine in zip(answers, regions, strict=True)
         ]
 
     def _tokens(
@@ -102,11 +141,16 @@ class Spans:
         return there, known.take(known.rows(keys[there]))
 
 
+def _whole_probs(head: Head, tokens: Callable[[], Tokens]) -> Floats | None:
+    """Of the answers to the questions about whole texts; None where there are none."""
+    return None if head.whole is None else head.whole.probs(whole_vectors(tokens()))
+
+
 def snapshot_of(
-    store: Store, labelling: Labelling, config: LabelConfig, encoder: int
+    store: Store, labelling: Labelling, config: LabelConfig, setup: Setup
 ) -> SpanSnapshot:
     """The part of the pool whose tokens are known."""
-    tokens = store.tokens(encoder)
+    tokens = store.tokens(setup.encoder)
     rows = tokens.rows(labelling.keys)
     has_tokens = rows >= 0
     ids, rows = labelling.ids[has_tokens], rows[has_tokens]
@@ -115,14 +159,59 @@ def snapshot_of(
     def take(places: Ints) -> Tokens:
         return tokens.take(rows[places])
 
-    return SpanSnapshot(
+    answers = [labelling.answers[int(ids[place])] for place in answered]
+    snapshot = SpanSnapshot(
         ids=ids,
         take=take,
         open=labelling.open[has_tokens],
         answered=np.array(answered, dtype=np.int64),
-        spans=[spans_in(labelling.answers[int(ids[place])]) for place in answered],
-        labels=config.labels,
+        spans=[spans_in(answer) for answer in answers],
+        labels=config.span_labels,
         tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
         rules=rules_of(config.layout),
     )
+    marking, whole = config.marking, config.whole
+    if marking is None or whole is None:
+        return snapshot
+    is_asked = np.array([config.are_spans_asked(answer) for answer in answers], dtype=np.bool_)
+    return replace(
+        snapshot,
+        whole=_whole_of(store, snapshot, answers, whole, setup),
+        asked=is_asked if marking.conditions else None,
+        conditions=marking.conditions,
+    )
+
+
+def _whole_of(
+    store: Store,
+    snapshot: SpanSnapshot,
+    answers: Sequence[Answer],
+    config: LabelConfig,
+    setup: Setup,
+) -> MakeSnapshot:
+    """What makes a snapshot of the questions about whole texts. config: with these only."""
+    fixed = setup.fixed
+    names = rows_of(store, setup.encoder, config)
+    asked = config.learnable(given_labels(answers), names.keys())
+    if fixed is not None and fixed.whole is not None:
+        asked = config.of_labels(fixed.whole.labels)
+    targets = targets_of(answers, asked.labels)
+    # Beside spans, a text without any answer to a question does not answer it.
+    answering = targets.any(axis=1) | (len(asked.questions) > 1)
+
+    def made(vectors: Floats) -> Snapshot:
+        return Snapshot(
+            ids=snapshot.ids,
+            vectors=vectors,
+            open=snapshot.open,
+            answered=snapshot.answered[answering],
+            targets=targets[answering],
+            labels=asked.labels,
+            kind=asked.kind,
+            groups=asked.groups,
+            names=name_vectors(store, setup.encoder, asked),
+            tickets=snapshot.tickets,
+        )
+
+    return made

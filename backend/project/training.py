@@ -159,7 +159,7 @@ class Training:
         """How many of the labels' names have a vector by `encoder`."""
         if len(self._name_keys) == 0:
             return 0
-        return int((self._store.vectors(encoder).rows(self._name_keys) >= 0).sum())
+        return int((self._store.encoded(encoder).rows(self._name_keys) >= 0).sum())
 
     def _newest_that_reads_the_same(self) -> int:
         known = self._store.encoders().items()

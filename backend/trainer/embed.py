@@ -129,7 +129,9 @@ def _chunks(ids: Ints, suspects: list[int], size: int, largest: int) -> Iterator
     yield from alone[:, None]
 
 
-def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> None:
+def _embed_names(
+    encoder: JointEncoder, vectors: VectorStore | TokenStore, config: LabelConfig
+) -> None:
     """Encode the names of the labels that have no vector yet."""
     names = list(names_of(config).values())
     keys = keys_of(names)
@@ -137,7 +139,10 @@ def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> No
     _, size = TEXT_CHUNKS
     for start in range(0, len(missing), size):
         rows = missing[start : start + size]
-        encoded = encoder.encode([names[row] for row in rows])
+        encoded: Any = encoder.encode([names[row] for row in rows])
+        if isinstance(vectors, TokenStore):
+            vectors.append(keys[rows], encoded)
+            continue
         broken = broken_rows(encoded.astype(np.float16))
         if len(broken) < len(rows) or vectors.count():  # else the encoder itself is damaged
             encoded[broken] = 0.0  # what a name without a vector counts as: it is not tried again

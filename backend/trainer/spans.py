@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from backend.interface.controls.control import Control
-from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.interface.questions import Answer, LabelConfig, labels_in, spans_in
 from backend.media.contents import TaskContents
+from backend.mirror.targets import targets_of as targets_given
 from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.report import Report
-from backend.trainer.told import Reviewed
+from backend.trainer.told import Reviewed, told_about
+from backend.trainer.whole_tasks import WholeTasks, doubted
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.encoders.finetune import Examples
@@ -22,7 +25,8 @@ from model.measuring.review import FOLDS, LEAST_DOUBT, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
 from model.spans.pieces import Rules, rules_of
 from model.spans.tags import Span, Tokens, tags_of
-from model.types import Floats, Ints, is_of_text
+from model.spans.whole import whole_vectors
+from model.types import Bools, Floats, Ints, LabelGroup, is_of_text
 
 REVIEWED_TEXTS = 2000
 """Marked texts that are reviewed at most, drawn at random: their tokens stand in memory."""
@@ -34,14 +38,16 @@ class Spans:
     """See backend.trainer.unit.TrainingUnit."""
 
     def __init__(self, config: LabelConfig) -> None:
-        self._labels = config.labels
         self._config = config
+        self._labels = config.span_labels
         self._rules = rules_of(config.layout)
+        self._asked = config.whole
+        self._whole = None if config.whole is None else WholeTasks(config.whole)
 
     def examples(
         self, encoder: JointEncoder, shown: TaskContents, answers: Sequence[Answer]
     ) -> Examples:
-        """Texts with the tags of their tokens."""
+        """Texts with the tags of their tokens, and the answers to questions about them."""
         places = encoder.token_places(shown[:])
         tags: list[Ints] = [
             tags_of(spans_in(answer), where, self._labels)
@@ -50,7 +56,20 @@ class Spans:
         bounds = np.cumsum([0, *map(len, tags)])
         wanted = np.concatenate([np.zeros(0, np.int64), *tags])
         targets = np.eye(2 * len(self._labels) + 1, dtype=np.float32)[wanted]
-        return Examples(shown, targets, shown.lengths, bounds)
+        for row in np.flatnonzero(~self._are_marked(answers)):
+            targets[bounds[row] : bounds[row + 1]] = 0.0  # nothing is learnt of their tags
+        examples = Examples(shown, targets, shown.lengths, bounds)
+        if self._asked is None:
+            return examples
+        groups = self._asked.groups
+        if not groups:
+            groups = (LabelGroup(self._asked.kind, 0, len(self._asked.labels)),)
+        given = targets_given(answers, self._asked.labels)
+        return replace(examples, whole=given, asked=groups)
+
+    def _are_marked(self, answers: Sequence[Answer]) -> Bools:
+        """Of which answers (n,) the spans were asked for."""
+        return np.array([self._config.are_spans_asked(one) for one in answers], dtype=np.bool_)
 
     def compared(self, open_ids: Ints, labelled: int, seed: int) -> Ints:
         return open_ids[:0]
@@ -62,8 +81,23 @@ class Spans:
     def doubts(self, encoder: JointEncoder, reviewed: Reviewed, seed: int, _: Report) -> Json:
         texts: list[Any] = [example[0] for example in reviewed.shown]
         tokens: Any = encoder.encode(reviewed.shown)
-        spans = [spans_in(answer) for answer in reviewed.answers]
-        return doubted_spans(reviewed.ids, texts, tokens, spans, self._config, seed)
+        answers, marked = reviewed.answers, np.flatnonzero(self._are_marked(reviewed.answers))
+        found = doubted_spans(
+            [reviewed.ids[row] for row in marked.tolist()],
+            [texts[row] for row in marked.tolist()],
+            tokens if len(marked) == len(tokens) else tokens.take(marked),
+            [spans_in(answers[row]) for row in marked.tolist()],
+            self._config,
+            seed,
+        )
+        if self._asked is None:
+            return found
+        targets = targets_given(answers, self._asked.labels)
+        # Beside spans, a text without any answer to a question does not answer it.
+        rows = np.flatnonzero(targets.any(axis=1) | (len(self._asked.questions) > 1))
+        ids = [reviewed.ids[row] for row in rows.tolist()]
+        told = told_about(ids, whole_vectors(tokens)[rows], targets[rows], self._asked, seed)
+        return _both(found, doubted(told, len(ids)), len(reviewed.ids))
 
     def belief(
         self,
@@ -90,17 +124,36 @@ class Spans:
             for first, second in combinations(marked, 2)
             for pair in _taken_for(*_apart(sorted(first), sorted(second), self._rules))
         }
-        return sorted(found)
+        answering = [answer for answer in answers if labels_in(answer)]
+        others = [] if self._whole is None else self._whole.differences(answering)
+        return sorted(found) + others
 
     def readable(self, answer: Answer) -> list[str]:
         is_text = is_of_text(self._config.layout)
-        control = self._config.questions[0].control
-        return [
+        control = control_of(self._config)
+        spans = [
             f"{span.label} {span.start}-{span.end}"
             if is_text
             else f"{span.label}: {control.in_words(span, '')}"
             for span in spans_in(answer)
         ]
+        return [*labels_in(answer), *spans]
+
+
+def _both(spans: Json, whole: Json, labelled: int) -> Json:
+    """What is doubted of the spans and of the answers about whole texts."""
+    pairs = sorted(spans["confusions"] + whole["confusions"], key=lambda one: -one["count"])
+    return {
+        "tasks": most_doubted(spans["tasks"] + whole["tasks"], labelled),
+        "hard": whole["hard"],
+        "confusions": pairs[:SHOWN_PAIRS],
+    }
+
+
+def control_of(config: LabelConfig) -> Control[Any]:
+    """The control with which people mark."""
+    assert config.marking is not None
+    return config.marking.control
 
 
 def doubted_spans(
@@ -115,7 +168,7 @@ def doubted_spans(
     model (`said`) marked. tokens: by the pretrained encoder."""
     if len(ids) < 4 * FOLDS:
         return {"tasks": [], "confusions": []}
-    labels, rules, control = config.labels, rules_of(config.layout), config.questions[0].control
+    labels, rules, control = config.span_labels, rules_of(config.layout), control_of(config)
     probs = cross_validated_tags(tokens, spans, labels, seed, rules)
     doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
     tasks: list[Json] = []

@@ -303,7 +303,7 @@ def _measure(
         logits = head(states).cpu()
         loss = _class_loss(logits, targets, groups).item()
         if whole is not None:
-            loss += whole.loss(states.cpu(), validation, np.arange(len(validation)), 0.0).item()
+            loss += whole.loss(states, validation, np.arange(len(validation)), 0.0).item()
     return {"loss": loss, **_scores(logits, targets, groups)}
 
 

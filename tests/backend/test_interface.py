@@ -12,6 +12,7 @@ from backend.interface.controls.taxonomy import Taxonomy
 from backend.interface.objects.hypertext import HyperText
 from backend.interface.objects.text import MarkedText, Text
 from backend.interface.parse import ADVICE, EXAMPLE, NOTHING_ASKED, parse
+from backend.interface.preannotations import regions_of
 from backend.interface.questions import (
     MOST_NAMED_NODES,
     LabelConfig,
@@ -376,10 +377,54 @@ def test_spans_are_read_token_by_token() -> None:
     assert found.in_order({second, first, Span(3, 5, "gone")}) == (first, second)
 
 
-def test_beside_other_questions_spans_are_left_to_people() -> None:
-    both = config().replace("</View>", SPANS.removeprefix("<View>").replace('name="t"', 'name="u"'))
-    found = parse(both)
-    assert found.questions == parse(config()).questions
+BOTH = SPANS.replace("</View>", config().removeprefix("<View>"), 1).replace(
+    '<Text name="t" value="$text"/>', "", 1
+)
+
+
+def test_spans_and_questions_about_the_same_text_are_learnt_together() -> None:
+    found = parse(BOTH)
+    assert [one.from_name for one in found.questions] == ["e", "c"]
+    assert (found.kind, found.left_out, found.layout) == ("spans", (), ("tokens",))
+    assert found.labels == ("e: Who", "e: where", "c: a", "c: b")
+    assert found.head_labels == ("O", "B-e: Who", "I-e: Who", "B-e: where", "I-e: where")
+    assert found.whole is not None and found.whole.labels == ("c: a", "c: b")
+    assert (found.whole.kind, found.whole.groups) == ("single", ())
+    assert parse(SPANS).whole is None and parse(config()).whole is None
+
+
+def test_an_annotation_answers_both() -> None:
+    found = parse(BOTH)
+    span = {"from_name": "e", "value": {"start": 3, "end": 5, "labels": ["Who"]}}
+    choice = {"from_name": "c", "value": {"choices": ["b"]}}
+    assert answer_of([span, choice], found) == ("c: b", Span(3, 5, "e: Who"))
+    assert answer_of([span], found) == (Span(3, 5, "e: Who"),)
+    assert answer_of([choice], found) == ("c: b",)
+    written = regions_of([(Span(3, 5, "e: Who"), 0.9)], "so, it is", found)
+    assert written[0]["value"] == {"start": 3, "end": 5, "text": " i", "labels": ["Who"]}
+
+
+def test_spans_may_depend_on_a_choice() -> None:
+    when = '<View visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="a"><Labels'
+    found = parse(BOTH.replace("<Labels", when).replace("</Labels>", "</Labels></View>"))
+    assert found.marking is not None
+    assert found.marking.conditions == (Condition(("c: a",)),)
+    assert found.are_spans_asked(("c: a",)) and not found.are_spans_asked(("c: b",))
+    assert parse(BOTH).are_spans_asked(("c: b",))
+
+
+def test_of_two_tags_for_spans_the_first_is_learnt() -> None:
+    found = parse(
+        BOTH.replace("<Labels", '<Labels name="f" toName="t"><Label value="x"/></Labels><Labels', 1)
+    )
+    assert [one.from_name for one in found.questions] == ["f", "c"]
+    assert found.left_out == ("Labels 'e' marks spans",)
+
+
+@pytest.mark.parametrize("shown", ['<Header value="$title"/>', '<Image name="i" value="$image"/>'])
+def test_beside_anything_else_that_is_shown_spans_are_left_to_people(shown: str) -> None:
+    found = parse(BOTH.replace("<View>", f"<View>{shown}", 1))
+    assert [one.from_name for one in found.questions] == ["c"]
     assert found.left_out == ("Labels 'e' marks spans",)
 
 

@@ -1,5 +1,7 @@
 """Texts of made-up tokens: each is a point on a circle, and some of them are names."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,11 @@ from model.choosing.audit import in_reserve
 from model.choosing.strategies import STRATEGIES
 from model.heads.head import Head
 from model.measuring.review import span_doubts
-from model.snapshot import Policy
+from model.snapshot import Policy, Snapshot
 from model.spans.learner import (
     COLD_TEXTS,
     FITTED,
     SpanSnapshot,
-    _means,
     _thinned,
     cross_validated_tags,
     predicted_spans,
@@ -20,7 +21,8 @@ from model.spans.learner import (
     targets_of,
 )
 from model.spans.tags import Span, Tokens
-from model.types import Ints
+from model.spans.whole import whole_vectors
+from model.types import Condition, Floats, Ints
 
 N, LENGTH = 120, 6
 LABELS = ("name",)
@@ -133,7 +135,8 @@ def test_nothing_to_read_is_nothing_to_ask() -> None:
 
 def test_the_vector_of_a_text_is_its_mean_state() -> None:
     states = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 9.0]], np.float32)
-    np.testing.assert_allclose(_means(states, np.array([0, 2, 3])), [[2.0, 3.0], [5.0, 9.0]])
+    tokens = Tokens(states, np.zeros((3, 2), np.int64), np.array([0, 2, 3]))
+    np.testing.assert_allclose(whole_vectors(tokens), [[2.0, 3.0], [5.0, 9.0]])
 
 
 def test_of_many_tokens_a_part_stands_for_all_that_are_outside() -> None:
@@ -170,3 +173,91 @@ def test_some_of_the_texts_are_taken_as_they_are() -> None:
     assert np.array_equal(found.places, expected.places)
     assert np.array_equal(found.bounds, expected.bounds)
     assert len(tokens.take(rows[:0])) == 0
+
+
+MANY = IS_NAME.sum(axis=1) >= 2
+"""What is asked about each text as a whole: whether it has several names."""
+
+
+def both(answered: int, unanswered: int = 0) -> SpanSnapshot:
+    """The same texts, of which it is also asked whether they have several names, without an answer
+    for the first few."""
+    rows = np.arange(unanswered, answered)
+    targets = np.stack([MANY[rows], ~MANY[rows]], axis=1).astype(np.float32)
+    spans = pool(answered)
+
+    def whole(vectors: Floats) -> Snapshot:
+        return Snapshot(
+            spans.ids, vectors, spans.open, rows, targets, ("q: many", "q: few"), "single"
+        )
+
+    return replace(spans, whole=whole)
+
+
+def test_spans_and_a_question_about_the_text_are_learnt_from_the_same_tokens() -> None:
+    alone, outcome = span_round(pool(60), POLICY), span_round(both(60), POLICY)
+    assert outcome.head is not None and outcome.head.whole is not None and alone.head is not None
+    np.testing.assert_array_equal(outcome.head.weights, alone.head.weights)
+    assert outcome.head.whole.labels == ("q: many", "q: few")
+    rows = np.arange(60, N)
+    said = outcome.head.whole.probs(whole_vectors(take(rows)))[:, 0] > 0.5
+    assert (said == MANY[rows]).mean() > 0.8 > max(MANY.mean(), 1 - MANY.mean())
+    assert outcome.fitted is not None and outcome.fitted.whole is not None
+
+
+def test_the_figures_count_the_answers_to_both() -> None:
+    alone, outcome = span_round(pool(60), POLICY), span_round(both(60), POLICY)
+    assert list(outcome.metrics["labels"]) == ["name", "q: many", "q: few"]
+    assert outcome.metrics["labels"]["name"] == alone.metrics["labels"]["name"]
+    audited = outcome.validation
+    assert outcome.metrics["labels"]["q: many"]["support"] == MANY[audited].sum()
+    assert outcome.metrics["examples"] == len(audited)
+
+
+def test_a_text_without_an_answer_is_neither_right_nor_wrong() -> None:
+    outcome = span_round(both(60, unanswered=40), POLICY)
+    few = [row for row in outcome.validation.tolist() if row >= 40]
+    figures = outcome.metrics["labels"]
+    assert figures["q: many"]["support"] + figures["q: few"]["support"] == len(few)
+    assert outcome.metrics["examples"] == len(outcome.validation) > len(few)
+
+
+def test_what_is_asked_next_depends_on_both() -> None:
+    """Of two texts with the same doubt about spans, the one with the more doubtful answer."""
+    alone, outcome = span_round(pool(60), POLICY), span_round(both(60), POLICY)
+    assert alone.rows.tolist() != outcome.rows.tolist()
+    assert len(set(outcome.rows.tolist())) == POLICY.size
+
+
+def test_without_marked_texts_no_spans_are_found() -> None:
+    """As long as the question about the text has no answer for which spans are asked."""
+    snapshot = replace(both(20), asked=np.zeros(20, np.bool_))
+    outcome = span_round(snapshot, POLICY)
+    assert outcome.head is not None and outcome.head.whole is not None
+    assert not any(predicted_spans(outcome.head, take(np.arange(N)), LABELS))
+
+
+def test_spans_that_were_not_asked_for_teach_nothing() -> None:
+    """Half of the texts have no spans because nobody was asked: the other half alone is learnt."""
+    asked = np.arange(60) % 2 == 0
+    snapshot = both(60)
+    spans = [one if is_asked else [] for one, is_asked in zip(snapshot.spans, asked, strict=True)]
+    condition = Condition(("q: many",))
+    outcome = span_round(
+        replace(snapshot, spans=spans, asked=asked, conditions=(condition,)), POLICY
+    )
+    assert outcome.head is not None
+    rows = np.arange(60, N)
+    said = [{span for span, _ in one} for one in predicted_spans(outcome.head, take(rows), LABELS)]
+    given = [set(spans_of(row)) for row in rows.tolist()]
+    hits = sum(len(mine & theirs) for mine, theirs in zip(said, given, strict=True))
+    assert hits > 0.85 * sum(map(len, given))
+
+
+def test_a_pinned_version_without_answers_to_the_question_stays_so() -> None:
+    fixed = span_round(pool(60), POLICY).head
+    outcome = span_round(both(60), POLICY, fixed=fixed)
+    assert outcome.head is fixed
+    pinned = span_round(both(30), POLICY).head
+    again = span_round(both(60), POLICY, fixed=pinned)
+    assert again.head is pinned and "q: many" in again.metrics["labels"]
