@@ -78,7 +78,7 @@ def consensus(
     else which more than half of the annotators gave; a label that exactly half of them gave leaves
     the task undecided. With several questions, each is decided by those who answered it, unless it
     follows from an answer of theirs that the others do not share; undecided spans leave the whole
-    task undecided. Of pieces of a sound, the stretches that more than half of the annotators marked.
+    task undecided. Of pieces of a sound, the stretches that more than half of them marked.
     """
     if config.marking is not None and config.marking.control.is_measured:
         pieces = agreed_pieces([spans_in(vote) for vote in votes])

@@ -12,7 +12,7 @@ from transformers import pipeline
 from backend.__main__ import main
 from backend.interface.parse import parse
 from backend.types import Json
-from tests.studio.bench import Bench, partly_labelled, stories, until
+from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
 
 INTERFACE = (
     '<View><Labels name="entity" toName="text"><Label value="amount"/><Label value="name"/>'
@@ -116,6 +116,66 @@ def test_spans_are_learnt_marked_beforehand_reviewed_and_exported(
     of_first = {(start, end) for start, end in ours if end <= last}
     assert of_first < ours, "what is behind the first window is marked, too"
     assert len(of_first & {(one["start"], one["end"]) for one in found}) > len(of_first) / 2
+
+
+BOTH = INTERFACE.replace(
+    "</View>",
+    '<Choices name="topic" toName="text" choice="single" required="true">'
+    + "".join(f'<Choice value="{topic}"/>' for topic in TOPICS)
+    + "</Choices></View>",
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_spans_and_the_topic_of_a_text_are_learnt_together(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(story: Json) -> list[Json]:
+        return [*marked(story["story"]), *choices([story["topic"]])]
+
+    known = partly_labelled(stories(170), LABELS - 4, answer)
+    project = bench.connected(known, BOTH)
+    for _ in range(4):
+        task, is_in_order = bench.next_in_order(project)
+        assert is_in_order, "the order is the model's"
+        bench.studio.annotate(task["id"], answer(task["data"]))
+        bench.until_learnt(project, task["id"])
+    version = bench.until_tuned(project)
+    assert version.head is not None and version.head.whole is not None
+    assert version.head.labels == (
+        *("O", "B-entity: amount", "I-entity: amount", "B-entity: name", "I-entity: name"),
+    )
+    assert version.head.whole.labels == tuple(f"topic: {topic}" for topic in TOPICS)
+    measured = version.facts.validation["labels"]
+    assert set(measured) == {"entity: amount", "entity: name", *version.head.whole.labels}
+    tasks = {task["id"]: task["data"] for task in bench.studio.of(project).tasks()}
+    spans = right = topics = 0
+    for prediction in bench.studio.of(project).predictions():
+        if prediction["model_version"] != version.name:
+            continue
+        data = tasks[prediction["task"]]
+        for region in prediction["result"]:
+            if region["type"] == "choices":
+                topics += 1
+                right += region["value"]["choices"] == [data["topic"]]
+            else:
+                spans += 1
+                assert set(region["value"]["labels"]) <= set(PATTERNS)
+    assert topics == 50 and right > 25 and spans > 20
+    asked: Json = {"id": 10**6, "data": {"story": known[-1]["data"]["story"]}}
+    answered = requests.post(
+        f"{bench.server.url}/predict",
+        json={"tasks": [asked], "project": f"{project}.1", "label_config": BOTH},
+        timeout=60,
+    ).json()
+    assert "choices" in {region["type"] for region in answered["results"][0]["result"]}
+    review = until("a review of the labels", lambda: bench.state(project)["review"])
+    assert review["labels"] == LABELS
+    assert bench.state(project)["trouble"] is None
+    words = ["--project", str(project), "--version", version.name, "--out", str(tmp_path / "m")]
+    monkeypatch.setattr(sys, "argv", ["backend", "export", *words])
+    monkeypatch.setenv("MODEL_DIR", str(bench.models))
+    assert main() != 0, "one classifier does one of the two"
 
 
 def export(
