@@ -16,6 +16,7 @@ from model.heads.calibration import (
     fit_calibration,
 )
 from model.heads.head import Head, fit_head, joined
+from model.heads.lists import as_pairs, comparable, width_of
 from model.heads.names import named_head
 from model.heads.thresholds import fit_thresholds
 from model.measuring.fit import f1_of, log_loss_of
@@ -29,7 +30,7 @@ from model.snapshot import (
     sampled,
 )
 from model.threads import one_thread
-from model.types import EXCLUSIVE, Bools, Floats, Ints, LabelGroup
+from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Ints, LabelGroup
 from model.weak_labels import Judged, SourceFigures, evidence_of, figures, judged
 
 DEFAULT_STRATEGY = "variance"
@@ -134,7 +135,7 @@ def _fast_round(
     snapshot, head, fitted, metrics = fit.snapshot, fit.head, fit.fitted, {}
     if head is not None and fitted is not None:
         metrics = _measure(head, fitted, snapshot, measured, policy.seed)
-    chosen = Choice(snapshot, policy, head, centre, audits, measured).rows()
+    chosen = _choice(snapshot, policy, head, centre, audits, measured).rows()
     certify, outlook = _finishing(head, snapshot, policy)
     picked = picked_of(snapshot.picked, snapshot.open, audits)
     order = order_of(chosen, audits, policy.size, picked, certify)
@@ -181,6 +182,31 @@ def fit_of(
     return Fit(known, head, fitted, sources)
 
 
+def _choice(
+    snapshot: Snapshot,
+    policy: Policy,
+    head: Head | None,
+    centre: Floats,
+    audits: Bools,
+    measured: Bools,
+) -> Choice:
+    """What chooses the next tasks; of lists by the pair in each that is the hardest to tell."""
+    if snapshot.kind not in OF_LISTS:
+        return Choice(snapshot, policy, head, centre, audits, measured)
+    vectors, answered = snapshot.vectors, snapshot.answered
+    unfitted = np.zeros((width_of(vectors.shape[1]), 1), np.float32)
+    begin = head or Head(snapshot.kind, snapshot.labels, unfitted, np.zeros(1), unfitted[:, 0])
+    differences, targets = as_pairs(
+        vectors, begin.logits(vectors), snapshot.kind, answered, snapshot.targets
+    )
+    sides = ("first", "second")
+    pairs = replace(snapshot, vectors=differences, targets=targets, labels=sides, kind="pair")
+    weights = np.hstack([begin.weights, -begin.weights]) / 2
+    bias = np.array([begin.bias[0], -begin.bias[0]]) / 2
+    own = None if head is None else Head("pair", sides, weights, bias, begin.centre)
+    return Choice(pairs, policy, own, begin.centre, audits, measured)
+
+
 def _fit_figures(
     head: Head,
     fitted: Head,
@@ -213,7 +239,7 @@ def _fit_figures(
 
 def _few(head: Head, snapshot: Snapshot, rows: Ints) -> dict[str, int]:
     """The most probable label of each question in these rows, where FEW tasks or fewer have it."""
-    if len(rows) == 0:
+    if len(rows) == 0 or head.kind in OF_LISTS:
         return {}
     probs = head.probs(snapshot.vectors[rows])
     likeliest = {
@@ -229,7 +255,7 @@ def _finishing(
     head: Head | None, snapshot: Snapshot, policy: Policy
 ) -> tuple[Ints, Outlook | None]:
     """The rows that help to prove it, and what the model may label by itself."""
-    if head is None or policy.goal is None:
+    if head is None or policy.goal is None or head.kind in OF_LISTS:
         return NOTHING, None
     known = audited_of(snapshot, head, policy)
     outlook = outlook_of(head, known, policy.goal)
@@ -284,7 +310,7 @@ def _decided(fitted: Head, snapshot: Snapshot, seed: int, audits: Bools, measure
     validation = snapshot.labelled(measured[snapshot.answered])
     logits = fitted.logits(validation.vectors)
     head = calibrated(fitted, fit_calibration(logits, validation.targets, snapshot.kind))
-    if snapshot.kind in EXCLUSIVE:
+    if snapshot.kind in EXCLUSIVE or snapshot.kind in OF_LISTS:
         return head
     # The whole pool, not what is left of it: a few rows say nothing about frequencies.
     everything = np.arange(len(snapshot.ids))
@@ -317,7 +343,11 @@ def _measure(
     calibration on other ones. A fixed head is measured as it is, and its error after one more.
     """
     answers, truth, errors = audited_answers(head, fitted, snapshot, measured, seed)
-    return {**measure(answers, truth, head.labels, seed), **errors} if len(truth) else {}
+    if len(truth) == 0:
+        return {}
+    found = {**measure(answers, truth, head.labels, seed), **errors}
+    # A place in a list means nothing by itself.
+    return {**found, "labels": {}} if head.kind in OF_LISTS else found
 
 
 def audited_answers(
@@ -335,6 +365,7 @@ def audited_answers(
     for group in snapshot.groups:
         # A question that was not asked or answered is neither right nor wrong.
         answers[~truth[:, group.columns].any(axis=1), group.columns] = False
+    answers &= comparable(truth, head.kind)
     return answers, truth, errors
 
 

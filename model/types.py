@@ -7,15 +7,28 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["single", "ordered", "multiple", "spans", "pair"]
+Kind = Literal[
+    "single", "ordered", "multiple", "spans", "pair", "candidate", "candidates", "ranking"
+]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
 model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
+<<<<<<< HEAD
 a text, or pieces of a sound, for which each token has exactly one tag, see model.spans.tags;
 `pair`: which of two things is chosen, the first or the second label, from vectors that change their
 sign where the two change places."""
+=======
+a text, for which each token has exactly one tag, see model.spans.tags; `pair`: which of two things
+is chosen, the first or the second label, from vectors that change their sign where the two change
+places; `candidate`, `candidates` and `ranking`: which of an example's own candidates is chosen,
+which ones are, and their order, see model.heads.lists."""
+>>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
 
-EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair")
+EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair", "candidate")
 """The kinds with exactly one label an example."""
+OF_LISTS: tuple[Kind, ...] = ("candidate", "candidates", "ranking")
+"""The kinds about a list of things that each example has of its own. They are asked alone."""
+MOST_CANDIDATES = 10
+"""Things in such a list. A vector has a place for each, also where an example has fewer."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +70,30 @@ Medium = Literal[
     "video",
     "audio",
     "track",
+<<<<<<< HEAD
     "steps",
     "pair",
 ]
 """`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
 pictures, read as one; `track`: the sound of a clip; `steps`: a sound, read step by step in time;
 `pair`: nothing that is read, see `Layout`."""
+=======
+    "pair",
+    "list",
+]
+"""`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
+pictures, read as one; `track`: the sound of a clip; `pair` and `list`: nothing that is
+read, see `Layout`."""
+>>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. What is read token by
 token or step by step is alone.
 After `pair` come the parts of one thing and those of another, which are compared, and where both
-are texts perhaps a text that is shown beside them; examples have None in its place."""
+are texts perhaps a text that is shown beside them; examples have None in its place. After `list`
+come MOST_CANDIDATES texts and one that is shown beside them; what examples have in the place of
+`list` is not read."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +127,8 @@ def reads_text(layout: Layout) -> bool:
 
 
 def is_of_text(layout: Layout) -> bool:
-    """Whether examples consist of a text only, or of two that are compared."""
-    return layout in (("text",), ("tokens",)) or set(layout) == {"pair", "text"}
+    """Whether examples consist of a text only, or of several that are compared."""
+    return layout in (("text",), ("tokens",)) or set(layout) in ({"pair", "text"}, {"list", "text"})
 
 
 def is_of_tokens(layout: Layout) -> bool:
@@ -117,8 +141,20 @@ def is_of_pairs(layout: Layout) -> bool:
     return layout[:1] == ("pair",)
 
 
+def is_of_lists(layout: Layout) -> bool:
+    """Whether examples consist of a list of things, of which some are chosen or put in order."""
+    return layout[:1] == ("list",)
+
+
+def is_of_things(layout: Layout) -> bool:
+    """Whether examples consist of several things that are not read as one."""
+    return is_of_pairs(layout) or is_of_lists(layout)
+
+
 def compared(layout: Layout) -> Layout:
-    """What each of two things that are compared consists of; the layout itself of other ones."""
+    """What each of several things consists of; the layout itself of other ones."""
+    if is_of_lists(layout):
+        return layout[1:2]
     return layout[1 : 1 + (len(layout) - 1) // 2] if is_of_pairs(layout) else layout
 
 
@@ -133,7 +169,13 @@ CALLED: dict[Medium, str] = {"steps": "steps of sounds"}
 
 def in_words(layout: Layout) -> str:
     """What examples consist of, such as "text and image"."""
+<<<<<<< HEAD
     words = " and ".join(CALLED.get(medium, medium) for medium in compared(layout))
+=======
+    words = " and ".join(compared(layout))
+    if is_of_lists(layout):
+        return f"lists of {words}"
+>>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
     beside = " and a text beside them" if has_context(layout) else ""
     return f"pairs of {words}{beside}" if is_of_pairs(layout) else words
 

@@ -19,6 +19,7 @@ from model.encoders.steps import StepEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.encoders.vectors import unit
+from model.heads.lists import ALONG, NEARNESS
 from model.media.sounds import RATE
 from model.types import (
     READ_AS,
@@ -29,7 +30,9 @@ from model.types import (
     Medium,
     compared,
     has_context,
+    is_of_lists,
     is_of_pairs,
+    is_of_things,
 )
 
 TUNED: dict[Medium, Callable[[str, EncoderSpec], TunedEncoder]] = {
@@ -49,12 +52,6 @@ FROZEN: dict[Medium, Callable[[str, PartHead | None], FrozenEncoder]] = {
 }
 """Medium -> its encoder, from the name of a network and what was learnt about single frames. These
 networks stay as they are, for a batch of clips or sounds would take long."""
-
-ALONG, NEARNESS = 0.5, 3.0
-"""How much the products of a difference with what is beside the two things count, each by itself
-and their sum, as against the difference. With half of ALONG's products and the sum, 200 labels of
-pairs of news beside a third of the topic to choose were right in .73; with the difference alone in
-.49. Where what is beside them does not matter, .87 both."""
 
 HEARING = (SoundEncoder, StepEncoder)
 """The encoders of sounds."""
@@ -76,7 +73,8 @@ class JointEncoder:
     For a layout of one text or picture it is just that part's encoder. For `tokens` and `steps`,
     `encode` returns Tokens instead of vectors. For two things that are compared, vectors and states
     are those of the first minus those of the second, of any length; where a text is shown beside
-    them, the products of this difference with that text's vector follow.
+    them, the products of this difference with that text's vector follow. Of a list, vectors are
+    those of all places, zeros where there is no candidate, and of what is beside them.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -123,6 +121,8 @@ class JointEncoder:
     def dimension(self) -> int:
         """The width of its vectors. It grows when clips or windows are learnt."""
         width = sum(self._widths())
+        if is_of_lists(self.layout):
+            return width * (len(self.layout) - 1)
         return 2 * width + 1 if has_context(self.layout) else width
 
     def forget_copy(self) -> None:
@@ -131,11 +131,23 @@ class JointEncoder:
             encoder.forget_copy()
 
     def encode(self, examples: Sequence[Example]) -> Floats:
-        """Examples to vectors (n, dimension), float32, unit length but for pairs."""
+        """Examples to vectors (n, dimension), float32, unit length but for pairs and
+        lists."""
+        if is_of_lists(self.layout):
+            return self._of_lists(examples)
         if is_of_pairs(self.layout):
             read = torch.from_numpy(self._vectors(_things(examples, self.layout)))
             return self._difference(read, examples).numpy()
         return self._vectors(examples)
+
+    def _of_lists(self, examples: Sequence[Example]) -> Floats:
+        """Only candidates that are there are read."""
+        found = np.zeros((len(examples), len(self.layout) - 1, sum(self._widths())), np.float32)
+        for place in range(1, len(self.layout)):
+            rows, parts = _there(examples, place)
+            if rows:
+                found[rows, place - 1] = self._vectors([(part,) for part in parts])
+        return found.reshape(len(examples), self.dimension)
 
     def _vectors(self, examples: Sequence[Example]) -> Floats:
         alone = self.frozen.get("steps") or self._alone()
@@ -153,6 +165,8 @@ class JointEncoder:
         if is_of_pairs(self.layout):
             read = torch.from_numpy(self._pooled(_things(examples, self.layout)))
             return self._difference(read, examples).numpy()
+        if is_of_lists(self.layout):
+            return self._of_lists(examples)
         return self._pooled(examples)
 
     def _pooled(self, examples: Sequence[Example]) -> Floats:
@@ -211,7 +225,7 @@ class JointEncoder:
         where any is long. Of pairs nothing is learnt, as of clips. The networks are not to be
         tuned after that."""
         encoder = self._tuned.get("text")
-        if not isinstance(encoder, TextEncoder) or is_of_pairs(self.layout):
+        if not isinstance(encoder, TextEncoder) or is_of_things(self.layout):
             return
         places = [place for place, reader in enumerate(self._readers) if reader == "text"]
         there = [_there(examples, place) for place in places]

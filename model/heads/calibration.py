@@ -12,7 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
 from model.heads.head import Head
-from model.types import EXCLUSIVE, Bools, Floats, Kind
+from model.heads.lists import ABSENT, comparable
+from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Kind
 
 SCALE_SPREAD = 0.15
 """Prior standard deviation of the common scale's logarithm. Heads on a fine-tuned encoder are
@@ -50,8 +51,11 @@ def fit_calibration(logits: Floats, targets: Bools | Floats, kind: Kind) -> Cali
 
     `single`: one temperature for all labels (Guo et al. 2017, arXiv:1706.04599); the order of the
     labels stays. `multiple`: a scale and a shift a label (Platt 1999, "Probabilistic outputs for
-    support vector machines"), the scales drawn towards a common one.
+    support vector machines"), the scales drawn towards a common one. Of lists, one scale and, where
+    each candidate is chosen for itself, one shift for all labels, of shape (1,).
     """
+    if kind in OF_LISTS:
+        return _fit_lists(logits.astype(np.float64), np.asarray(targets, np.float64), kind)
     fit = _fit_single if kind in EXCLUSIVE else _fit_multiple
     return fit(logits.astype(np.float64), np.asarray(targets, dtype=np.float64))
 
@@ -136,9 +140,19 @@ def _fit_multiple(logits: Floats, targets: Floats) -> Calibration:
     return Calibration(np.exp(flat[0] + flat[1 : c + 1]), flat[c + 1 :])
 
 
+def _fit_lists(logits: Floats, targets: Floats, kind: Kind) -> Calibration:
+    """What is said of no candidate or left open by an answer tells nothing."""
+    if kind in EXCLUSIVE:
+        found = _fit_single(logits, targets)
+        return Calibration(found.scale[:1], found.shift[:1])
+    known = (logits > ABSENT) & comparable(targets > 0, kind)
+    # Of an order, both directions of each pair are known, so that the shift is 0.
+    return _fit_multiple(logits[known][:, None], targets[known][:, None])
+
+
 def _claims(probs: Floats, truth: Bools, kind: Kind) -> tuple[Floats, Bools]:
     """What is claimed, as a probability, and whether it is true: two arrays of the same length."""
-    if kind == "multiple":
+    if kind not in EXCLUSIVE:
         return probs.ravel(), truth.ravel()
     likeliest = probs.argmax(axis=1)[:, None]
     claimed: Floats = np.take_along_axis(probs, likeliest, axis=1).ravel()

@@ -8,8 +8,11 @@ from model.types import EXCLUSIVE, Bools, Floats, Kind
 
 def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
     """Probabilities (n, c) to answers (n, c): the likeliest label (`single`), the median one
-    (`ordered`), or all labels of at least their threshold, one number or (c,)."""
-    if kind == "multiple":
+    (`ordered`), or all labels of at least their threshold, one number or (c,). Of two that
+    exclude each other in a `ranking`, none where both are as probable."""
+    if kind == "ranking":
+        return probs > 0.5
+    if kind not in EXCLUSIVE:
         result: Bools = probs >= thresholds
         return result
     if kind == "ordered":

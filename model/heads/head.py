@@ -7,11 +7,12 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from model.heads.deciding import decisions
+from model.heads.lists import PAIR_L2, fit_scores, list_logits, width_of
 from model.heads.logistic import Evidence, Prior, fit_logistic
 from model.heads.ordered import softening
-from model.types import Bools, Floats, Kind, LabelGroup
+from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Kind, LabelGroup
 
-L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": 0.5}
+L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": PAIR_L2}
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
 
 CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0, "pair": 0.0}
@@ -37,8 +38,9 @@ class Head:
     weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
     into a narrow cone; without its mean, cosines and weights use the whole sphere. Where questions
     are of the kind `pair`, vectors are taken as they are: P(first | v) = P(second | -v), as in the
-    model of Bradley & Terry (1952, doi:10.2307/2334029). thresholds (c,):
-    from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
+    model of Bradley & Terry (1952, doi:10.2307/2334029). Of lists, d is the number of features of a
+    candidate, there is one column of weights and one bias for all labels, and no centre, see
+    `model.heads.lists`. thresholds (c,): from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
     questions, the labels of each, decided for themselves; () for one question, of this `kind`.
     name_shares (c,): the share of the head of the labels' names in each label's weights, see
     `model.heads.names`; None if no names were used. Not stored on disk. whole: of the kind `spans`,
@@ -87,6 +89,8 @@ class Head:
 
     def logits(self, vectors: Floats) -> Floats:
         """Vectors of shape (n, d) to logits of shape (n, c), float32."""
+        if self.kind in OF_LISTS:
+            return list_logits(vectors, self.weights[:, 0], float(self.bias[0]), self.kind)
         found = np.empty((len(vectors), len(self.labels)), np.float32)
         for start in range(0, len(vectors), CHUNK):
             chunk = found[start : start + CHUNK]
@@ -96,7 +100,7 @@ class Head:
         return found
 
     def probs(self, vectors: Floats) -> Floats:
-        """Vectors (n, d) to probabilities (n, c); but for `multiple` each row sums to 1."""
+        """Vectors (n, d) to probabilities (n, c); each row of exclusive labels sums to 1."""
         found = self.logits(vectors)
         rows = max(1, CACHED_CELLS // max(1, len(self.labels)))
         for start in range(0, len(found), rows):
@@ -104,7 +108,7 @@ class Head:
             for group in self.questions:
                 mine = some[:, group.columns]
                 some[:, group.columns] = (
-                    expit(mine) if group.kind == "multiple" else softmax(mine, axis=1)
+                    softmax(mine, axis=1) if group.kind in EXCLUSIVE else expit(mine)
                 )
         return found
 
@@ -190,7 +194,7 @@ def fit_head(
 
     vectors (m, d), targets (m, c) of 0 and 1. The bias is decayed like the weights, so that a
     label without any example ends at a small probability instead of running off to zero. A `pair`
-    has no bias and no centre.
+    has no bias and no centre; lists are fitted as `model.heads.lists` says.
     `start` may be an earlier head of the same shape: the fit then takes fewer steps. `named`: the
     head of the labels' names, see `model.heads.names`: weights are decayed towards a share of it.
     `evidence`: vectors of further examples and what is known of their labels, see `Evidence`.
@@ -200,6 +204,8 @@ def fit_head(
         if named is None:
             raise ValueError("a head needs at least one labelled example, or names of its labels")
         return named
+    if kind in OF_LISTS:
+        return _fit_lists(vectors, targets, kind, labels, start)
     constant = CONSTANT[kind]
     centre = np.asarray(np.zeros_like(centre) if kind == "pair" else centre, dtype=np.float32)
     features = _features(vectors, centre, kind)
@@ -220,6 +226,19 @@ def fit_head(
     theta = theta.astype(np.float32)
     shares = None if named is None else np.full(len(labels), share, np.float32)
     return Head(kind, labels, theta[:-1], theta[-1], centre, name_shares=shares)
+
+
+def _fit_lists(
+    vectors: Floats, targets: Floats, kind: Kind, labels: tuple[str, ...], start: Head | None
+) -> Head:
+    """`fit_head` of lists."""
+    width = width_of(vectors.shape[1])
+    begin, bias = np.zeros(width), 0.0
+    if start is not None and start.weights.shape == (width, 1):
+        begin, bias = start.weights[:, 0].astype(np.float64), float(start.bias[0])
+    weights, bias = fit_scores(vectors, targets, kind, begin, bias)
+    own = weights[:, None].astype(np.float32)
+    return Head(kind, labels, own, np.array([bias], np.float32), np.zeros(width, np.float32))
 
 
 def _features(vectors: Floats, centre: Floats, kind: Kind) -> Floats:

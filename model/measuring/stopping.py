@@ -15,6 +15,9 @@ DEFAULT_METRIC: dict[Kind, Metric] = {
     "ordered": "accuracy",
     "pair": "accuracy",
     "multiple": "micro_f1",
+    "candidate": "accuracy",
+    "candidates": "micro_f1",
+    "ranking": "micro_f1",
     "spans": "micro_f1",
 }
 """The main metric: of learning curves, and of a target unless another is named."""

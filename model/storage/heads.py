@@ -7,7 +7,7 @@ import numpy as np
 
 from model.heads.head import Head
 from model.storage.damage import Damaged, check_finite
-from model.types import Kind, LabelGroup
+from model.types import OF_LISTS, Kind, LabelGroup
 
 WHOLE = "whole"
 """Of the head of whole texts: its facts, and before the names of its arrays."""
@@ -17,8 +17,8 @@ NAME = "head.safetensors"
 
 
 def arrays_of(head: Head) -> dict[str, Any]:
-    """weights (d, c), bias (c,), centre (d,), and thresholds (c,) if there are any; the same of the
-    head of whole texts, if there is one."""
+    """weights (d, c) and bias (c,), of lists (d, 1) and (1,), centre (d,), and thresholds (c,) if
+    there are any; the same of the head of whole texts, if there is one."""
     arrays = {"weights": head.weights, "bias": head.bias, "centre": head.centre}
     if head.thresholds is not None:
         arrays["thresholds"] = head.thresholds
@@ -47,8 +47,11 @@ def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
     groups = tuple(LabelGroup(*group) for group in facts.get("groups", []))
     labels, thresholds = tuple(facts["classes"]), arrays.get("thresholds")
     d, c = len(arrays["centre"]), len(labels)
+    own = 1 if facts["kind"] in OF_LISTS else c
     shapes = [array.shape for array in given]
-    is_whole = shapes == [(d, c), (c,), (d,)] and (thresholds is None or thresholds.shape == (c,))
+    is_whole = shapes == [(d, own), (own,), (d,)] and (
+        thresholds is None or thresholds.shape == (c,)
+    )
     if not is_whole or facts["kind"] not in get_args(Kind):
         raise Damaged(f"its {NAME} does not hold what its facts say")
     whole = None
