@@ -30,7 +30,7 @@ from model.encoders.text import CHARACTERS_PER_TOKEN, RECIPE_FILE, TextEncoder
 from model.exported import GAIN, ORIGIN, gain_of
 from model.heads.head import Head
 from model.storage.earlier import Earlier, write_facts
-from model.types import EXCLUSIVE, Floats, Kind
+from model.types import EXCLUSIVE, OF_LISTS, Floats, Kind
 
 MODEL_TYPES = ("bert", "camembert", "roberta", "xlm-roberta")
 """Networks whose layers and classifier are of the form that we write."""
@@ -152,6 +152,11 @@ def check(encoder: TextEncoder, head: Head) -> None:
         raise ValueError(
             "it marks spans and answers questions about whole texts; a transformers classifier "
             "does one of the two"
+        )
+    if head.kind in OF_LISTS:
+        raise ValueError(
+            "it compares the things of a list that each task has of its own; a transformers "
+            "classifier reads one text"
         )
     if head.groups:
         raise ValueError("it answers several questions; a transformers classifier answers one")

@@ -16,7 +16,7 @@ from model.heads.calibration import (
     fit_calibration,
 )
 from model.heads.head import Head, fit_head, joined
-from model.heads.lists import as_pairs, comparable, width_of
+from model.heads.lists import as_pairs, comparable, list_logits, width_of
 from model.heads.names import named_head
 from model.heads.thresholds import fit_thresholds
 from model.measuring.fit import f1_of, log_loss_of
@@ -196,14 +196,13 @@ def _choice(
     vectors, answered = snapshot.vectors, snapshot.answered
     unfitted = np.zeros((width_of(vectors.shape[1]), 1), np.float32)
     begin = head or Head(snapshot.kind, snapshot.labels, unfitted, np.zeros(1), unfitted[:, 0])
-    differences, targets = as_pairs(
-        vectors, begin.logits(vectors), snapshot.kind, answered, snapshot.targets
-    )
+    weights, bias = begin.weights[:, 0], float(begin.bias[0])
+    logits = list_logits(vectors, weights, bias, snapshot.kind)
+    differences, targets = as_pairs(vectors, logits, snapshot.kind, answered, snapshot.targets)
     sides = ("first", "second")
     pairs = replace(snapshot, vectors=differences, targets=targets, labels=sides, kind="pair")
-    weights = np.hstack([begin.weights, -begin.weights]) / 2
-    bias = np.array([begin.bias[0], -begin.bias[0]]) / 2
-    own = None if head is None else Head("pair", sides, weights, bias, begin.centre)
+    both, biases = np.stack([weights, -weights], axis=1) / 2, np.array([bias, -bias]) / 2
+    own = None if head is None else Head("pair", sides, both, biases, begin.centre)
     return Choice(pairs, policy, own, begin.centre, audits, measured)
 
 

@@ -12,16 +12,10 @@ Kind = Literal[
 ]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
 model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
-<<<<<<< HEAD
 a text, or pieces of a sound, for which each token has exactly one tag, see model.spans.tags;
 `pair`: which of two things is chosen, the first or the second label, from vectors that change their
-sign where the two change places."""
-=======
-a text, for which each token has exactly one tag, see model.spans.tags; `pair`: which of two things
-is chosen, the first or the second label, from vectors that change their sign where the two change
-places; `candidate`, `candidates` and `ranking`: which of an example's own candidates is chosen,
-which ones are, and their order, see model.heads.lists."""
->>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
+sign where the two change places; `candidate`, `candidates` and `ranking`: which of an example's own
+candidates is chosen, which ones are, and their order, see model.heads.lists."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair", "candidate")
 """The kinds with exactly one label an example."""
@@ -70,21 +64,13 @@ Medium = Literal[
     "video",
     "audio",
     "track",
-<<<<<<< HEAD
     "steps",
-    "pair",
-]
-"""`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `track`: the sound of a clip; `steps`: a sound, read step by step in time;
-`pair`: nothing that is read, see `Layout`."""
-=======
     "pair",
     "list",
 ]
 """`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `track`: the sound of a clip; `pair` and `list`: nothing that is
-read, see `Layout`."""
->>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
+pictures, read as one; `track`: the sound of a clip; `steps`: a sound, read step by step in time;
+`pair` and `list`: nothing that is read, see `Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
@@ -169,13 +155,9 @@ CALLED: dict[Medium, str] = {"steps": "steps of sounds"}
 
 def in_words(layout: Layout) -> str:
     """What examples consist of, such as "text and image"."""
-<<<<<<< HEAD
     words = " and ".join(CALLED.get(medium, medium) for medium in compared(layout))
-=======
-    words = " and ".join(compared(layout))
     if is_of_lists(layout):
         return f"lists of {words}"
->>>>>>> 3d14d24 (Heads learn which of a list's candidates is chosen, and their order)
     beside = " and a text beside them" if has_context(layout) else ""
     return f"pairs of {words}{beside}" if is_of_pairs(layout) else words
 

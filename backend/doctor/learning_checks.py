@@ -61,12 +61,15 @@ def _described(config: LabelConfig) -> str:
         "multiple": "several labels per task",
         "spans": "spans of text" if is_of_text(config.layout) else "pieces of sounds",
         "pair": "which of two things is chosen",
+        "candidate": "which of a task's own choices is chosen",
+        "candidates": "which of a task's own choices are chosen",
+        "ranking": "the order of a task's list",
     }[config.kind]
     if config.whole is not None:
         kind = "spans of text, and questions about the whole text"
     elif len(config.questions) > 1:
         kind = f"{len(config.questions)} questions"
-    return f"{len(config.labels)} labels, {kind}"
+    return kind if config.has_list else f"{len(config.labels)} labels, {kind}"
 
 
 def loop(seen: Observation) -> Finding | None:

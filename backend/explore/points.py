@@ -18,7 +18,7 @@ from model.heads.head import Head
 from model.mapping.draft import principal
 from model.storage.maps import MOST_POINTS, Map, load_map
 from model.threads import one_thread
-from model.types import Bools, Floats, Ints, is_of_pairs, reads_text
+from model.types import Bools, Floats, Ints, is_of_things, reads_text
 
 CELLS = 100_000_000
 """At most this many probabilities are computed for a map: with thousands of labels it shows fewer
@@ -114,7 +114,7 @@ def as_json(view: PoolView, points: Points, question_name: str) -> Json:
         "next": _next(view),
         "regions": regions,
         "is_draft": points.of is None,
-        "reads_text": reads_text(view.config.layout) and not is_of_pairs(view.config.layout),
+        "reads_text": reads_text(view.config.layout) and not is_of_things(view.config.layout),
         "sentence": sentence(view, points),
     }
 

@@ -7,7 +7,7 @@ from backend.explore.view import Encoded, PoolView
 from backend.types import Json
 from model.choosing.nearest import middle, nearest
 from model.choosing.order import NOTHING
-from model.types import Floats, Ints, is_of_pairs, reads_text
+from model.types import Floats, Ints, is_of_things, reads_text
 
 MOST_FOUND = 50
 MOST_CHARACTERS = 1_000
@@ -41,7 +41,7 @@ def _checked(view: PoolView, words: str) -> str:
             "A few words or a sentence find more than a whole text; for texts like one that is a "
             "task here, press More like this"
         )
-    if is_of_pairs(view.config.layout):
+    if is_of_things(view.config.layout):
         raise BadRequest(NO_PAIRS)
     if not reads_text(view.config.layout):
         raise BadRequest(NO_WORDS)

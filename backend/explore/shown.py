@@ -12,7 +12,7 @@ from backend.interface.questions import labels_in
 from backend.mirror.pool import FILE as MIRROR
 from backend.mirror.pool import Pool
 from backend.types import Json
-from model.types import Floats, Medium, is_of_pairs
+from model.types import Floats, Medium, is_of_things
 
 SHOWN_CHARACTERS = 400
 """Of a text."""
@@ -82,7 +82,7 @@ def _text(view: PoolView, parts: Parts) -> str:
     layout = view.config.layout
     shown = [(layout[place], part) for place, part in enumerate(parts) if part]
     texts = [WORDS[medium](part) for medium, part in shown if medium in WORDS]
-    return " | ".join(map(_cut, texts if is_of_pairs(layout) else texts[:1]))
+    return " | ".join(map(_cut, texts if is_of_things(layout) else texts[:1]))
 
 
 def _cut(text: str) -> str:

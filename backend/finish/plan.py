@@ -241,6 +241,11 @@ def chosen_version(store: Store, pool: Pool, config: LabelConfig, wanted: str = 
             f"The project marks {what}, and these are not given away yet: the promise is made for "
             f"answers about whole tasks. Label on{instead}"
         )
+    if config.has_list:
+        raise BackendError(
+            "The project asks about a list that each task has of its own, and such answers are not "
+            "given away yet. Label on: each task that is shown has the model's answer in it"
+        )
     name, why = _name(store, pool, wanted)
     try:
         version = fitting_version(store, name, config)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from backend.interface.objects.lists import parts_of_list
 from backend.interface.pairs import parts_of_both
 from backend.interface.questions import LabelConfig, Source
 from backend.interface.values import filled, repeated
@@ -19,11 +20,14 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
 
     All texts are joined, one per line. Each object tag reads what is in its place: a <Text> takes
     numbers, booleans and lists as Label Studio's pages do. Two things that are compared are read
-    separately, see `backend.interface.pairs`.
+    separately, see `backend.interface.pairs`, and so are the things in a list.
     """
     if not isinstance(data, Mapping):
         return None
     values = [(source, _value(data, source)) for source in config.sources]
+    if config.has_list:
+        (_, listed), *others = values
+        return parts_of_list(listed, [text for _, text in others if text]) if listed else None
     if config.compares:
         return parts_of_both(values)
     texts = [value for source, value in values if source.medium == "text"]

@@ -16,11 +16,12 @@ from backend.interface.conditions import (
 from backend.interface.controls import CONTROLS, OVER
 from backend.interface.controls.control import Asked
 from backend.interface.objects import OBJECTS
+from backend.interface.objects.lists import LISTS, is_own_list
 from backend.interface.questions import LabelConfig, Question
 from backend.interface.shown import read_object, sources_of
 from backend.interface.tree import tree_of
 from backend.words import joined
-from model.types import Medium
+from model.types import OF_LISTS, Medium
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
@@ -45,11 +46,6 @@ UNREAD: tuple[Medium, ...] = ("track",)
 """What is left out unless it is asked for."""
 RELATIONS = "Relations"
 """Asks for relations between spans, without a toName."""
-WHY_NOT = {
-    "Ranker": "puts the items of a list in an order, and at most two things a task are compared: "
-    "show two of the items in each task, and ask with <Pairwise>",
-}
-"""Why control tags are not learnt that people may expect to be."""
 ADVICE = f"Supported: {_supported()}, for example {EXAMPLE}"
 ABOUT_SPANS = (
     "Of several such tags the first is learnt. Beside questions about whole tasks spans are learnt "
@@ -130,14 +126,16 @@ def _learnt_together(
     refused: list[UnsupportedConfig],
     ignored: Collection[Medium],
 ) -> list[Parsed]:
-    """Spans need the tokens of one text, a comparison a vector of each of two things, all else one
-    vector of everything that is shown. Between the last two, what is asked first decides. Where
-    tasks show one text and nothing else, its tokens answer questions about whole tasks, too."""
-    of_tasks = [one for one in found if one.question.kind != "spans"]
-    kept = _read_alike(of_tasks) or list(found[:1])
-    marking = next((one for one in found if one.question.kind == "spans"), None)
-    if marking is not None and marking not in kept and len(kept[0].targets) == 1:
-        shown = sources_of(root, kept[0].targets, ignored)
+    """Spans need the tokens of one text, a comparison a vector of each of two things, a list one
+    of each thing in it, all else one vector of everything that is shown. Between comparisons and
+    that, what is asked first decides; lists are learnt where nothing else is asked. Where tasks
+    show one text and nothing else, its tokens answer questions about whole tasks, too."""
+    of_lists = [one for one in found if one.question.control.reads_list]
+    of_spans = [one for one in found if one.question.kind == "spans"]
+    of_tasks = [one for one in found if one not in of_lists and one not in of_spans]
+    kept = _read_alike(of_tasks) or (of_spans or of_lists)[:1]
+    if of_tasks and of_spans and len(kept[0].targets) == 1:
+        marking, shown = of_spans[0], sources_of(root, kept[0].targets, ignored)
         is_one_text = len(shown) == 1 and shown[0].medium == "text"
         if is_one_text and shown == sources_of(root, marking.targets, ignored):
             kept = [one for one in found if one in kept or one is marking]
@@ -160,6 +158,9 @@ def _why_alone(one: Parsed, kept: Parsed) -> UnsupportedConfig:
     advice = "Of these, what is asked first is learnt."
     if one.question.kind == "spans":
         reason, advice = f"{one.question} marks spans", ABOUT_SPANS
+    elif one.question.control.reads_list:
+        reason = f"{one.question} is about a list that each task has of its own"
+        advice = "Of such questions one is learnt, where nothing else is asked."
     elif one.targets == kept.targets:
         reason = f"{one.question} compares the same tags as {kept.question}"
         advice = "Label Studio's page saves answers to the last one of these only."
@@ -252,15 +253,8 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
         why = NOT_TOGETHER.get((element.tag, target.tag))
         reason = f"{which} over <{target.tag}> is not learnt{f': {why}' if why else ''}"
         reason = reason if target is not element else f"{which} is not learnt"
-        if element.tag in WHY_NOT:
-            reason = f"{which} {WHY_NOT[element.tag]}"
         raise UnsupportedConfig(reason, ADVICE)
-    for shown in targets:
-        _check_readable(which, shown, ignored)
-    _check_alike(which, targets)
-    _check_asked_of_tasks(way, which)
-    asked = control.parse(element)
-    _check_answers(element, asked)
+    asked = _asked(which, way, targets, ignored)
     if asked.kind == "spans" and read_object(target).marked() is None:
         raise UnsupportedConfig(
             f"{which} marks spans in a file, not in the task", f"They are not learnt. {ADVICE}"
@@ -273,11 +267,34 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
         control=asked.control,
         called=dict(zip(asked.answers, asked.called, strict=False)),
     )
+    if asked.control.reads_list and element.tag in LISTS:
+        targets = (element,)
     notes = tuple(
         f"{which} has the choice '{name}' twice, and annotations do not tell the two apart"
         for name in asked.repeated
     )
     return Parsed(question, targets, whens_of(way), notes)
+
+
+def _asked(
+    which: str, way: Way, targets: tuple[Element, ...], ignored: Collection[Medium]
+) -> Asked:
+    """What a control tag asks of what it refers to. Raises UnsupportedConfig."""
+    element = way[-1]
+    is_of_list = targets[0].tag in LISTS or (element.tag in LISTS and is_own_list(element))
+    for shown in () if is_of_list else targets:
+        _check_readable(which, shown, ignored)
+    if not is_of_list:
+        _check_alike(which, targets)
+    _check_asked_of_tasks(way, which)
+    if targets[0].tag in LISTS and not is_own_list(targets[0]):
+        raise UnsupportedConfig(
+            f"<{targets[0].tag}> '{targets[0].get('name')}' names no data key",
+            f"Its value must be $ followed by a key of the task data. {ADVICE}",
+        )
+    asked = CONTROLS[element.tag].parse(element)
+    _check_answers(element, asked)
+    return asked
 
 
 def _check_asked_of_tasks(way: Way, which: str) -> None:
@@ -298,7 +315,8 @@ def _check_asked_of_tasks(way: Way, which: str) -> None:
 def _check_answers(element: Element, asked: Asked) -> None:
     """Raises UnsupportedConfig if the answers are too few, empty, duplicate or not in the XML."""
     which = f"{element.tag} '{element.get('name', '')}'"
-    if element.get("apiUrl") or (element.get("value") or "").startswith("$"):
+    is_own = asked.kind not in OF_LISTS and is_own_list(element)
+    if element.get("apiUrl") or is_own:
         own = f"each task's own {element.get('value')}, and only those of all tasks are learnt"
         source = element.get("apiUrl") or own
         raise UnsupportedConfig(

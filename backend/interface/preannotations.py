@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from backend.interface.content import Parts
 from backend.interface.questions import Answer, LabelConfig, Question
 from backend.types import Json
 from model.heads.deciding import confidence, decisions
@@ -33,24 +34,29 @@ Given = dict[str, Bools]
 
 
 def results_of(
-    probs: Floats, head: "Head", config: LabelConfig, needed: Needed = lambda _: 0.0
+    probs: Floats,
+    head: "Head",
+    config: LabelConfig,
+    needed: Needed = lambda _: 0.0,
+    shown: Sequence[Parts] = (),
 ) -> list[list[Json]]:
     """The pre-annotations of n tasks: the head's decision on each question that is asked after
     them, without answers that are less probable than `needed`.
 
     probs (n, c) of the head's labels; those that the config does not have are left out before
     anything is decided. A region's score is its probability; with several labels, that of the
-    least certain one.
+    least certain one. shown: what the tasks show (n,), which `config.reads_text` asks for.
     """
+    texts = [parts[0] or "" for parts in shown] or [""] * len(probs)
     results: list[list[Json]] = [[] for _ in probs]
     given: Given = {}
     for question, answers, mine, thresholds in _in_turn(probs, head, config):
         is_given = decisions(mine, question.kind, thresholds)
-        is_given &= mine >= needed(question.from_name)
+        is_given = _sure_enough(is_given, mine, question, needed(question.from_name))
         is_given &= _is_asked(question, given, len(probs))[:, None]
         is_stated = _stated(question, answers, is_given)
         given.update(_labels_in(question, answers, is_stated))
-        regions = _regions(question, answers, mine, is_stated)
+        regions = _regions(question, answers, mine, is_stated, texts)
         for result, region in zip(results, regions, strict=True):
             result.extend([] if region is None else [region])
     return results
@@ -78,6 +84,17 @@ def confidence_of(probs: Floats, head: "Head", config: LabelConfig) -> Floats:
         given.update(_labels_in(question, answers, _stated(question, answers, is_given)))
         sure.append(np.where(is_asked, confidence(mine, question.kind, thresholds), 1.0))
     return np.min(sure, axis=0) if sure else np.zeros(len(probs))
+
+
+def _sure_enough(is_given: Bools, probs: Floats, question: Question, needed: float) -> Bools:
+    """Those of the given answers (n, c) that are as probable as needed; of an order all or none, by
+    the mean probability of what it says of two things."""
+    if question.kind != "ranking":
+        return is_given & (probs >= needed)
+    count = np.maximum(is_given.sum(axis=1), 1)
+    mean = np.where(is_given, probs, 0.0).sum(axis=1) / count
+    result: Bools = is_given & (mean >= needed)[:, None]
+    return result
 
 
 def _is_asked(question: Question, given: Given, tasks: int) -> Bools:
@@ -135,13 +152,18 @@ def _in_turn(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[Quest
 
 
 def _regions(
-    question: Question, answers: Sequence[str], probs: Floats, is_stated: Bools
+    question: Question,
+    answers: Sequence[str],
+    probs: Floats,
+    is_stated: Bools,
+    texts: Sequence[str],
 ) -> Iterator[Json | None]:
     """The region that states the decided answers (of c) for each of n tasks; None if there are
     none. probs, is_stated (n, c)."""
-    for row, chosen in zip(probs.tolist(), is_stated, strict=True):
+    for row, chosen, text in zip(probs.tolist(), is_stated, texts, strict=True):
         sure = {answers[column]: row[column] for column in np.flatnonzero(chosen).tolist()}
-        yield _region(question, list(sure), min(sure.values())) if sure else None
+        region = _region(question, list(sure), min(sure.values()), text) if sure else None
+        yield region if region and region["value"] else None
 
 
 def _region(

@@ -11,7 +11,15 @@ from backend.interface.controls.control import Called, Control
 from backend.interface.objects.object_tag import ObjectTag
 from backend.interface.values import Repeat, is_filled_in_by_pages, keys_in
 from model.spans.tags import Span, tag_names
-from model.types import Condition, Kind, LabelGroup, Layout, Medium
+from model.types import (
+    MOST_CANDIDATES,
+    OF_LISTS,
+    Condition,
+    Kind,
+    LabelGroup,
+    Layout,
+    Medium,
+)
 
 MOST_NAMED_NODES = 1_000
 """Of a taxonomy with more nodes, only those that annotators used are learnt, whatever their names:
@@ -25,12 +33,12 @@ Answer = tuple[str | Span, ...]
 class Source:
     """What annotators see: an object tag, and its `value`, which is filled in with the task's data.
     repeat: the <Repeater> around the tag, if any; side: which of two things that are compared it
-    is, "" for what belongs to neither."""
+    is, or that it is a list of things, "" for what is beside them."""
 
     shown: ObjectTag
     value: str
     repeat: Repeat | None = None
-    side: Literal["", "left", "right"] = ""
+    side: Literal["", "left", "right", "list"] = ""
 
     @property
     def medium(self) -> Medium:
@@ -253,7 +261,11 @@ class LabelConfig:
     def layout(self) -> Layout:
         """What an encoder reads of a task: all texts together, then each picture, clip and sound;
         after a clip its sound, where that is read. Of two things that are compared, the same of the
-        first and then of the second, and the texts that are beside them."""
+        first and then of the second, and the texts that are beside them. Of a list, see
+        `model.types.Layout`."""
+        if self.has_list:
+            one: Layout = ("text",)
+            return ("list", *one * MOST_CANDIDATES, "text")
         if self.compares:
             own = _layout_of(one.medium for one in self.sources if one.side == "left")
             beside = _layout_of(one.medium for one in self.sources if not one.side)
@@ -264,6 +276,11 @@ class LabelConfig:
     def compares(self) -> bool:
         """Whether it is asked which of two things is chosen."""
         return self.questions[0].kind == "pair"
+
+    @property
+    def has_list(self) -> bool:
+        """Whether it is about a list of things that each task has of its own."""
+        return self.questions[0].kind in OF_LISTS
 
 
 def _layout_of(sources: Iterable[Medium]) -> Layout:

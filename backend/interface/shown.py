@@ -6,6 +6,7 @@ from xml.etree.ElementTree import Element, tostring
 
 from backend.errors import UnsupportedConfig
 from backend.interface.objects import ALSO_SHOWN, OBJECTS
+from backend.interface.objects.lists import LISTS
 from backend.interface.objects.object_tag import ObjectTag
 from backend.interface.questions import Source
 from backend.interface.values import Repeat, is_of_task
@@ -20,7 +21,9 @@ def sources_of(
     root: Element, targets: Sequence[Element], ignored: Collection[Medium]
 ) -> tuple[Source, ...]:
     """What the first question refers to, then everything else that each task shows. targets: the
-    tag that it names, or the two that it compares."""
+    tag that it names, or the two that it compares, or the one with the list that it is about."""
+    if targets[0].tag in LISTS:
+        return _listed(root, targets[0])
     if len(targets) == 2:
         return _compared(root, targets, ignored)
     shown = [_source(targets[0]), *_all_sources(root, None)]
@@ -47,6 +50,13 @@ def _compared(
         *(replace(one, side="right") for one in right),
         *dict.fromkeys(one for one in texts if one not in own),
     )
+
+
+def _listed(root: Element, target: Element) -> tuple[Source, ...]:
+    """The list, then the texts that are beside it."""
+    listed = Source(LISTS[target.tag].parse(target), target.get("value") or "", side="list")
+    texts = (one for one in _all_sources(root, None) if one.medium == "text")
+    return (listed, *dict.fromkeys(texts))
 
 
 def _all_sources(element: Element, repeat: Repeat | None) -> Iterator[Source]:

@@ -21,6 +21,7 @@ from backend.settings import Settings
 from backend.words import roughly
 from model.finishing.goal import Goal
 from model.storage.store import Store, Version
+from model.types import OF_LISTS
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ def _check_provable(version: Version | None) -> None:
         raise UnknownVersion(
             "Spans cannot be certified: the promise is made of whole tasks, and the model labels "
             "no text with spans by itself. Label on; the status page measures the model"
+        )
+    if version.head.kind in OF_LISTS:
+        raise UnknownVersion(
+            "Answers about a list that each task has of its own cannot be certified yet. Label on; "
+            "the status page measures the model"
         )
 
 

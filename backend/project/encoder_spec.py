@@ -1,7 +1,7 @@
 """Which encoder the settings name for what a project shows."""
 
 from backend.settings import Settings
-from model.types import EncoderSpec, Layout, Medium, is_of_pairs
+from model.types import EncoderSpec, Layout, Medium, is_of_lists, is_of_pairs
 
 NONE = "none"
 """In place of an encoder's name: what it would read is left out."""
@@ -31,7 +31,10 @@ def ignored_by(settings: Settings) -> tuple[Medium, ...]:
 def is_tunable(layout: Layout) -> bool:
     """Whether deep rounds teach the encoder anything: sounds, and several pictures a task, take too
     long for that where they are alone. Networks of texts and pictures are tuned, and of clips
-    single frames are learnt from, but not of pairs of clips."""
+    single frames are learnt from, but not of pairs of clips. Of lists
+    nothing is tuned: what deep rounds learn from are vectors of whole examples."""
+    if is_of_lists(layout):
+        return False
     if is_of_pairs(layout):
         return not {"text", "document", "image"}.isdisjoint(layout)
     return not set(layout) <= {"audio", "steps", "images"}

@@ -13,7 +13,7 @@ from backend.project.training import RETRY_SECONDS, Training
 from backend.trainer.messages import FindCopies
 from model.storage.copies import FILE, NO_COPIES, load_copies, mark_of
 from model.storage.store import HERE, Store
-from model.types import Ints, is_of_pairs
+from model.types import Ints, is_of_things
 
 REST = 20.0
 """After looking for copies, so many times as long passes before that is done again: it takes a
@@ -59,7 +59,7 @@ class NearCopies:
 
     def _is_due(self, encoder: int, keys: Ints) -> bool:
         meta = self._store.encoders().get(encoder)
-        is_apart = meta is not None and meta.source != HERE and not is_of_pairs(meta.layout)
+        is_apart = meta is not None and meta.source != HERE and not is_of_things(meta.layout)
         is_comparable = is_apart and self._store.is_ready(encoder)
         count = self._store.vectors(encoder).count() if is_comparable else 0
         now = len(keys), self._pool.fact(SHOWN), encoder, count, self._stamp

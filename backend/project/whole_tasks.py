@@ -18,6 +18,7 @@ from backend.project.weak_sources import labels_given, of_asked, sources_of
 from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
+from model.heads.sources import Source
 from model.learner import fast_round
 from model.snapshot import Policy, Snapshot, rows_in
 from model.storage.store import Store, Version
@@ -38,8 +39,10 @@ class WholeTasks:
         config, fixed = self._config, setup.fixed
         rows = self._store.vectors(setup.encoder).rows(labelling.keys)
         has_vector = rows >= 0
-        sources = sources_of(labelling, labelling.ids[has_vector])
-        sources = (*sources, *setup.sources(labelling.keys[has_vector], config))
+        sources: tuple[Source, ...] = ()
+        if not config.has_list:  # what others say of lists is not understood
+            sources = sources_of(labelling, labelling.ids[has_vector])
+            sources = (*sources, *setup.sources(labelling.keys[has_vector], config))
         given = given_labels(labelling.answers.values()) | labels_given(sources, config)
         asked = config.learnable(given, rows_of(self._store, setup.encoder, config).keys())
         if config.is_learnt_in_parts and fixed is not None:
@@ -54,7 +57,9 @@ class WholeTasks:
         def results(needed: Needed) -> list[list[Json]]:
             if head is None:
                 return [[] for _ in outcome.rows]
-            return results_of(head.probs(snapshot.vectors[outcome.rows]), head, config, needed)
+            shown = setup.texts(snapshot.ids[outcome.rows]) if config.reads_text else ()
+            probs = head.probs(snapshot.vectors[outcome.rows])
+            return results_of(probs, head, config, needed, shown)
 
         ranked = int(snapshot.open.sum())
         return Learnt(snapshot.ids, ranked, outcome, sample, answers, results)
@@ -65,7 +70,8 @@ class WholeTasks:
         rows, vectors = self._vectors(version.encoder, list(shown.values()), encode)
         places = [list(shown)[row] for row in rows]
         probs = head.probs(vectors)
-        results = results_of(probs, head, self._config, partial(least_confidence, version))
+        there = [shown[place] for place in places] if self._config.reads_text else ()
+        results = results_of(probs, head, self._config, partial(least_confidence, version), there)
         confidence = confidence_of(probs, head, self._config).tolist()
         return dict(zip(places, zip(results, confidence, strict=True), strict=True))
 

@@ -16,7 +16,7 @@ from model.choosing.copies import cleaned, leaders_of, near_pairs
 from model.snapshot import pool_centre
 from model.storage.copies import NO_COPIES, Copies, load_copies, mark_of, save_copies
 from model.storage.store import HERE, Store
-from model.types import Ints, is_of_pairs
+from model.types import Ints, is_of_things
 
 READ_AT_ONCE = 1000
 """Tasks that are read between two signs of life."""
@@ -74,7 +74,7 @@ def _rows(store: Store, encoder: int, keys: Ints) -> Ints:
     a tuned encoder, by one that is gone, and by one of pairs: differences may be near where what
     they are of is not."""
     meta = store.encoders().get(encoder)
-    if meta is None or meta.source == HERE or is_of_pairs(meta.layout):
+    if meta is None or meta.source == HERE or is_of_things(meta.layout):
         return np.full(len(keys), -1, dtype=np.int64)
     return store.vectors(encoder).rows(keys)
 

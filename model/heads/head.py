@@ -40,8 +40,10 @@ class Head:
     are of the kind `pair`, vectors are taken as they are: P(first | v) = P(second | -v), as in the
     model of Bradley & Terry (1952, doi:10.2307/2334029). Of lists, d is the number of features of a
     candidate, there is one column of weights and one bias for all labels, and no centre, see
-    `model.heads.lists`. thresholds (c,): from which probability on `multiple` gives a label; None means 0.5 for all. groups: of several
-    questions, the labels of each, decided for themselves; () for one question, of this `kind`.
+    `model.heads.lists`.
+    thresholds (c,): from which probability on `multiple` gives a label; None means 0.5 for all.
+    groups: of several questions, the labels of each, decided for themselves; () for one
+    question, of this `kind`.
     name_shares (c,): the share of the head of the labels' names in each label's weights, see
     `model.heads.names`; None if no names were used. Not stored on disk. whole: of the kind `spans`,
     the head of the questions about each text as a whole, which reads the mean state of its tokens;

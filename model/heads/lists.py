@@ -14,12 +14,13 @@ beside them, zeros where there is nothing.
 """
 
 import math
-from collections.abc import Iterator, Set
-from itertools import permutations
+from collections.abc import Iterator
 
 import numpy as np
 
 from model.heads.logistic import fit_logistic
+from model.heads.orders import ORDERED
+from model.snapshot import Vectors
 from model.types import MOST_CANDIDATES, Bools, Floats, Ints, Kind
 
 ALONG, NEARNESS = 0.5, 3.0
@@ -38,13 +39,6 @@ ABSENT = -50.0
 ROWS = 512
 """Examples looked at at once."""
 
-PLACES: tuple[str, ...] = tuple(map(str, range(1, MOST_CANDIDATES + 1)))
-"""The labels of a choice: where in the list a candidate stands."""
-
-ORDERED = tuple(permutations(range(MOST_CANDIDATES), 2))
-"""Which two places each label of a ranking is about."""
-ORDERS: tuple[str, ...] = tuple(f"{PLACES[one]}>{PLACES[other]}" for one, other in ORDERED)
-"""The labels of a ranking: that one candidate precedes another."""
 FIRST, SECOND = np.array(ORDERED, dtype=np.int64).T
 
 
@@ -55,11 +49,10 @@ def width_of(dimension: int) -> int:
 
 def is_there(vectors: Floats) -> Bools:
     """Which places of each example hold a candidate, (n, MOST_CANDIDATES)."""
-    result: Bools = _split(vectors)[0].any(axis=2)
-    return result
+    return np.asarray(_split(vectors)[0].any(axis=2))
 
 
-def features_of(vectors: Floats, rows: Ints, places: Ints) -> Floats:
+def features_of(vectors: Vectors, rows: Ints, places: Ints) -> Floats:
     """The features (m, width) of the candidates in these rows and places, (m,) each."""
     found = np.empty((len(rows), width_of(vectors.shape[1])), np.float32)
     for part in _chunks(len(rows)):
@@ -73,7 +66,7 @@ def features_of(vectors: Floats, rows: Ints, places: Ints) -> Floats:
     return found
 
 
-def scores_of(vectors: Floats, weights: Floats) -> Floats:
+def scores_of(vectors: Vectors, weights: Floats) -> Floats:
     """The score of each candidate (n, MOST_CANDIDATES), 0 in the mean of each example and where it
     has none. weights (width,)."""
     d = (len(weights) - 1) // 2
@@ -81,7 +74,7 @@ def scores_of(vectors: Floats, weights: Floats) -> Floats:
     along = ALONG * math.sqrt(d) * weights[d : 2 * d] + NEARNESS * weights[-1]
     found = np.zeros((len(vectors), MOST_CANDIDATES), np.float32)
     for part in _chunks(len(vectors)):
-        things, beside = _split(np.asarray(vectors[part], np.float32))
+        things, beside = _split(np.asarray(vectors[np.arange(len(vectors))[part]], np.float32))
         there = things.any(axis=2)
         scores = np.einsum("nkd,nd->nk", things, own + beside * along)
         mean = scores.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
@@ -89,12 +82,12 @@ def scores_of(vectors: Floats, weights: Floats) -> Floats:
     return found
 
 
-def list_logits(vectors: Floats, weights: Floats, bias: float, kind: Kind) -> Floats:
+def list_logits(vectors: Vectors, weights: Floats, bias: float, kind: Kind) -> Floats:
     """The logits (n, c) of the labels of this kind, ABSENT where there is no such candidate."""
     scores = scores_of(vectors, weights)
     there = np.empty(scores.shape, np.bool_)
     for part in _chunks(len(vectors)):
-        there[part] = is_there(vectors[part])
+        there[part] = is_there(vectors[np.arange(len(vectors))[part]])
     if kind == "ranking":
         both = there[:, FIRST] & there[:, SECOND]
         return np.where(both, scores[:, FIRST] - scores[:, SECOND], ABSENT).astype(np.float32)
@@ -162,7 +155,7 @@ def comparable(truth: Bools, kind: Kind) -> Bools:
 
 
 def as_pairs(
-    vectors: Floats, logits: Floats, kind: Kind, answered: Ints, targets: Floats
+    vectors: Vectors, logits: Floats, kind: Kind, answered: Ints, targets: Floats
 ) -> tuple[Floats, Floats]:
     """Of each example what a model is least sure of, (n, width) as float16, the difference of two
     candidates: of a choice the two likeliest ones, of an order two neighbours; of `candidates` the
@@ -241,16 +234,6 @@ def _as_answered(
     others = np.where(np.arange(len(strength)) == chosen, -np.inf, strength)
     likeliest = int(others.argmax())
     return (chosen, likeliest if np.isfinite(others[likeliest]) else chosen), True
-
-
-def order_of(given: Set[str]) -> list[int]:
-    """The places of candidates, the best first, by the labels ORDERS of a ranking that are given:
-    by how many others each precedes (Copeland 1951)."""
-    wins = dict.fromkeys(range(MOST_CANDIDATES), 0)
-    named = {place for label in given for place in ORDERED[ORDERS.index(label)]}
-    for label in given:
-        wins[ORDERED[ORDERS.index(label)][0]] += 1
-    return sorted(named, key=lambda place: (-wins[place], place))
 
 
 def _split(vectors: Floats) -> tuple[Floats, Floats]:

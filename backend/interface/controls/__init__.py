@@ -9,6 +9,7 @@ from backend.interface.controls.labels import Labels
 from backend.interface.controls.number import Number
 from backend.interface.controls.pairwise import Pairwise
 from backend.interface.controls.paragraph_labels import ParagraphLabels
+from backend.interface.controls.ranker import Ranker
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
 
@@ -18,6 +19,7 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Rating": Rating,
     "Number": Number,
     "Pairwise": Pairwise,
+    "Ranker": Ranker,
     "Labels": Labels,
     "ParagraphLabels": ParagraphLabels,
 }

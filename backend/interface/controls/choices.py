@@ -6,6 +6,8 @@ from xml.etree.ElementTree import Element
 
 from backend.interface.controls.control import Asked, Control, shown, stored
 from backend.interface.controls.nested_choices import NestedChoice, NestedChoices
+from backend.interface.controls.own_choices import OwnChoice
+from backend.interface.objects.lists import is_own_list
 from backend.types import Json
 
 
@@ -18,6 +20,8 @@ class Choices(Control[str]):
 
     @classmethod
     def parse(cls, element: Element) -> Asked:
+        if is_own_list(element):
+            return OwnChoice.parse(element)
         is_several = element.get("choice", "single").startswith("multiple")
         if element.get("allowNested", "false") == "true":
             return NestedChoices.parse(element) if is_several else NestedChoice.parse(element)

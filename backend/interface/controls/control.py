@@ -37,7 +37,8 @@ class Control(ABC, Generic[Given]):
     something, are learnt. is_of_two: whether it is about two object tags, which it compares.
     may_be_required: whether Label Studio's page obeys `required` in the tag. reads_text: whether
     answers can only be read beside what the task shows; not_read: what is the matter with a value
-    that gives none, in words.
+    that gives none, in words. reads_list: whether it is about the things in a list that each task
+    has of its own, which its `text` names.
     """
 
     tag: ClassVar[str]
@@ -50,6 +51,7 @@ class Control(ABC, Generic[Given]):
     may_be_required: ClassVar[bool] = True
     reads_text: ClassVar[bool] = False
     is_measured: ClassVar[bool] = False
+    reads_list: ClassVar[bool] = False
     not_read: ClassVar[str] = "has a form that is not understood"
 
     @classmethod

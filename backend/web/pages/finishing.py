@@ -9,6 +9,7 @@ from backend.settings import Settings
 from backend.types import Json
 from backend.words import exactly, joined, roughly
 from model.finishing.evidence import is_proved
+from model.types import Kind
 
 if TYPE_CHECKING:
     from backend.dataset.coverage import Coverage
@@ -103,6 +104,20 @@ def _told(about: About, settings: Settings) -> Json:
     return {**found, "sentence": sentence}
 
 
+OF_LIST = (
+    "Of lists that each task has of its own nothing is promised: the model answers in advance, and "
+    "a person looks at each task."
+)
+NEVER_PROMISED: dict[Kind, str] = {
+    "spans": "Of spans nothing is promised: the model marks them in advance, and a person looks at "
+    "each task.",
+    "candidate": OF_LIST,
+    "candidates": OF_LIST,
+    "ranking": OF_LIST,
+}
+"""What is asked -> why nothing is ever said of what the model can label by itself."""
+
+
 def can_prove(served: "Served | None") -> bool:
     """Whether it makes sense to ask for audit labels."""
     return served is not None and not _why_nothing(served)
@@ -111,11 +126,8 @@ def can_prove(served: "Served | None") -> bool:
 def _why_nothing(served: "Served") -> str:
     """Why nothing can be said of what the model can label by itself; "" where it can."""
     facts = served.version.facts
-    if served.config.kind == "spans":
-        return (
-            "Of spans nothing is promised: the model marks them in advance, and a person looks at "
-            "each task."
-        )
+    if served.config.kind in NEVER_PROMISED:
+        return NEVER_PROMISED[served.config.kind]
     if served.version.head is None:
         return "Nothing can be said before the first labels: the model knows none yet."
     if not facts.open:
