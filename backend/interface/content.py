@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from backend.interface.objects.lists import parts_of_list
+from backend.interface.objects.lists import Candidates, parts_of_list
 from backend.interface.pairs import parts_of_both
 from backend.interface.questions import LabelConfig, Source
 from backend.interface.values import filled, repeated
@@ -35,6 +35,13 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
     text = "\n".join(filter(None, texts)) or None
     parts = ([text] if texts else []) + media
     return tuple(parts) if any(part is not None for part in parts) else None
+
+
+def list_problem(config: LabelConfig, data: Mapping[str, object]) -> str:
+    """Why nothing can be learnt of a task's list, in words after the task's name; "" if it can."""
+    shown = config.sources[0].shown
+    value = filled(config.sources[0].value, data)
+    return shown.problem(value) if isinstance(shown, Candidates) else ""
 
 
 def key_of(parts: Parts) -> int:

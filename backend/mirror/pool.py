@@ -8,8 +8,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +87,13 @@ PINNED = "pinned"
 @dataclass(frozen=True)
 class NothingShown:
     """Tasks that show nothing that can be read: how many of how many, and the first one with the
-    keys of its data."""
+    keys of its data and these."""
 
     tasks: int
     of: int
     first: int
     keys: tuple[str, ...]
+    data: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Pool:
@@ -298,8 +299,8 @@ class Pool:
             return None
         count = self._db.execute(f"SELECT count(*) {of}").fetchone()[0]
         data = json.loads(row[1])
-        keys = tuple(map(str, data)) if isinstance(data, dict) else ()
-        return NothingShown(int(count), self.count(), int(row[0]), keys)
+        data = data if isinstance(data, dict) else {}
+        return NothingShown(int(count), self.count(), int(row[0]), tuple(map(str, data)), data)
 
     def content_keys(self) -> Ints:
         """The content keys of all tasks that show something."""

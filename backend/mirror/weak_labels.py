@@ -18,7 +18,7 @@ from backend.interface.questions import Answer, LabelConfig, labels_in, may_be_e
 from backend.mirror.predictions import Predictions
 from backend.words import shortened
 from model.spans.tags import Span
-from model.types import Ints
+from model.types import OF_LISTS, Ints, Kind
 
 FIELD = """nullif(CASE json_type(data, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'
     ELSE json_quote(json_extract(data, {path})) END, 'null')"""
@@ -31,7 +31,12 @@ MOST_REASONS, OTHER = 10, "other values are not understood either"
 MOST_SOURCES = 20
 """Each source takes a part of every round: those with the most votes are used."""
 
-NO_SPANS = "weak labels are used for whole tasks only, not for spans"
+NO_LISTS = "weak labels are used for whole tasks only, not for the lists of single tasks"
+NOT_HEARD: dict[Kind, str] = {
+    "spans": "weak labels are used for whole tasks only, not for spans",
+    **dict.fromkeys(OF_LISTS, NO_LISTS),
+}
+"""What is asked -> why nothing that others say of it is used."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,8 @@ class _Reader:
 
     def result(self, packed: str) -> Read:
         """The result of a prediction."""
-        if self._config.kind == "spans":
-            return Read(None, (NO_SPANS,))
+        if self._config.kind in NOT_HEARD:
+            return Read(None, (NOT_HEARD[self._config.kind],))
         result = json.loads(packed)
         found = read_result(result, self._config)
         if found.answer is None:
@@ -152,8 +157,8 @@ class _Reader:
 
     def value(self, packed: str) -> Read:
         """The value of a field: a name, several with commas between them, or a list of names."""
-        if self._config.kind == "spans":
-            return Read(None, (NO_SPANS,))
+        if self._config.kind in NOT_HEARD:
+            return Read(None, (NOT_HEARD[self._config.kind],))
         try:
             value = json.loads(packed)
         except ValueError:  # a number of thousands of digits

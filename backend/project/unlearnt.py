@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 
+from backend.interface.content import list_problem
 from backend.interface.names import unnamed
 from backend.interface.questions import LabelConfig
 from backend.mirror.labelling import Labelling
@@ -83,13 +84,21 @@ def sentence_on(nothing: NothingShown | None, config: LabelConfig) -> str:
     something."""
     if nothing is None:
         return ""
-    keys = [key for source in config.sources for key in source.keys]
+    looked_at = config.sources[:1] if config.has_list else config.sources
+    keys = [key for source in looked_at for key in source.keys]
     wanted = _listed(keys, "or")
+    some = f"{nothing.tasks} of {nothing.of} tasks have"
     is_there = not set(keys).isdisjoint(nothing.keys)
     what = "nothing that can be read" if is_there else "nothing"
+    if is_there and config.has_list:
+        reason = list_problem(config, nothing.data)
+        return (
+            f"{some} no list under {wanted} that can be learnt; "
+            f"the first of them, task {nothing.first}, {reason}"
+        )
     has = f"has the keys {_listed(nothing.keys, 'and')}" if nothing.keys else "has no data"
     return (
-        f"{nothing.tasks} of {nothing.of} tasks have {what} under {wanted}; the first of them, "
+        f"{some} {what} under {wanted}; the first of them, "
         f"task {nothing.first}, {has}"
     )
 

@@ -507,16 +507,6 @@ def test_a_choice_that_stands_twice_is_found_among_very_many() -> None:
     assert "has the choice '29999' twice" in found.left_out[0]
 
 
-def test_a_ranker_is_refused_with_what_can_be_asked_instead() -> None:
-    ranker = '<View><List name="l" value="$items"/><Ranker name="rank" toName="l"/></View>'
-    with pytest.raises(UnsupportedConfig) as refused:
-        parse(ranker)
-    assert refused.value.reason == (
-        "Ranker 'rank' puts the items of a list in an order, and at most two things a task are "
-        "compared: show two of the items in each task, and ask with <Pairwise>"
-    )
-
-
 def test_entities_are_not_expanded() -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]><View>&a;</View>'
     with pytest.raises(UnsupportedConfig, match="not valid XML"):

@@ -76,25 +76,25 @@ class Pairs:
 
 
 def agnews(data: Path, rng: np.random.Generator) -> Pairs:
-    rows = _rows(data / "agnews" / "train_balanced.jsonl.gz")
+    rows = rows_of(data / "agnews" / "train_balanced.jsonl.gz")
     worth = [-TOPICS.index(row["label"]) for row in rows]
     return _pairs(rows, worth, rng)
 
 
 def unrelated(data: Path, rng: np.random.Generator) -> Pairs:
     pairs = agnews(data, rng)
-    rows = _rows(data / "agnews" / "train.jsonl.gz")[: len(pairs.first)]
+    rows = rows_of(data / "agnews" / "train.jsonl.gz")[: len(pairs.first)]
     return replace(pairs, beside=[row["text"] for row in rows])
 
 
 def feelings(data: Path, rng: np.random.Generator) -> Pairs:
-    rows = _rows(data / "semeval18-ec" / "train.jsonl.gz")
+    rows = rows_of(data / "semeval18-ec" / "train.jsonl.gz")
     worth = [len(PLEASANT & {*row["labels"]}) - len(UNPLEASANT & {*row["labels"]}) for row in rows]
     return _pairs(rows, worth, rng)
 
 
 def prompts(data: Path, rng: np.random.Generator) -> Pairs:
-    rows = _rows(data / "agnews" / "train_balanced.jsonl.gz")
+    rows = rows_of(data / "agnews" / "train_balanced.jsonl.gz")
     first: list[str] = []
     second: list[str] = []
     beside: list[str] = []
@@ -117,7 +117,7 @@ SETS: dict[str, Callable[[Path, np.random.Generator], Pairs]] = {
 }
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def rows_of(path: Path) -> list[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     return [{**row, "text": row["text"][:CHARACTERS]} for row in rows]
