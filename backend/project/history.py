@@ -204,6 +204,7 @@ def reasons(past: Past, settings: Settings, outside: Outside | None = None) -> l
         cost=settings.goal_cost or None,
         price=settings.label_price,
         is_dataset=outside is not None,
+        kind=kind,
     )
     rounds = [_past(row, goals.metric) for row in rows]
     last = replace(rounds[-1], number=past.count)

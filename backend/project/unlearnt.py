@@ -97,10 +97,7 @@ def sentence_on(nothing: NothingShown | None, config: LabelConfig) -> str:
             f"the first of them, task {nothing.first}, {reason}"
         )
     has = f"has the keys {_listed(nothing.keys, 'and')}" if nothing.keys else "has no data"
-    return (
-        f"{some} {what} under {wanted}; the first of them, "
-        f"task {nothing.first}, {has}"
-    )
+    return f"{some} {what} under {wanted}; the first of them, task {nothing.first}, {has}"
 
 
 def _listed(keys: list[str] | tuple[str, ...], last: str) -> str:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from model.heads.head import Head
+from model.heads.lists import comparable
 from model.measuring.metrics import micro_f1
-from model.types import EXCLUSIVE, Bools, Floats, LabelGroup
+from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, LabelGroup
 
 LEAST = 1e-7
 """A probability below this counts as this: one label that the head held to be impossible would
@@ -17,6 +18,8 @@ def f1_of(head: Head, vectors: Floats, targets: Floats) -> float:
     answers = head.answers(head.probs(vectors))
     for group, answered in _answered(head, targets):
         answers[~answered, group.columns] = False
+    if head.kind in OF_LISTS:
+        answers &= comparable(targets > 0, head.kind)
     return micro_f1(answers, targets > 0)
 
 

@@ -72,7 +72,7 @@ class Goals:
     window: as many comparisons in a row must reach it, at least 1; coverage: the share of the open
     tasks that the model is to label by itself, at the precision `at_precision`; hours: of
     labelling; cost: of all labels, at `price` each; is_dataset: whether the pool is a dataset, of
-    whose items some were chosen to become tasks.
+    whose items some were chosen to become tasks; kind: of the labels.
     """
 
     metric: Metric = "accuracy"
@@ -87,6 +87,7 @@ class Goals:
     cost: float | None = None
     price: float = 0.0
     is_dataset: bool = False
+    kind: Kind = "single"
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,8 @@ def target_reached(history: Sequence[PastRound], goals: Goals) -> Reason | None:
         return None
     return Reason(
         "target_reached",
-        f"The target is reached: {METRIC_NAMES[goals.metric]} is at least {_figure(goals.target)} "
-        f"with 95 % confidence ({measured.value:.2f}, interval {measured.low:.2f} to "
+        f"The target is reached: {name_of(goals.metric, goals.kind)} is at least "
+        f"{_figure(goals.target)} with 95 % confidence ({measured.value:.2f}, interval {measured.low:.2f} to "
         f"{measured.high:.2f}, {_count(measured.examples, 'audit label')}).",
     )
 
@@ -219,6 +220,19 @@ METRIC_NAMES: dict[Metric, str] = {
     "macro_f1": "macro-F1",
     "sample_f1": "sample F1",
 }
+OF_KIND: dict[tuple[Kind, Metric], str] = {
+    ("candidate", "accuracy"): "share of right choices",
+    ("ranking", "accuracy"): "share of right orders",
+    ("ranking", "micro_f1"): "share of pairs in the right order",
+}
+"""What a metric is called where its own name would mislead. Of orders, each pair that people put
+into one has two answers, one of which is given, so that micro-F1 is the share of the right ones:
+(1 + Kendall's tau) / 2."""
+
+
+def name_of(metric: Metric, kind: Kind) -> str:
+    """What a metric is called, of labels of this kind."""
+    return OF_KIND.get((kind, metric), METRIC_NAMES[metric])
 
 
 def _figure(value: float) -> str:

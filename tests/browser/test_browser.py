@@ -18,6 +18,8 @@ from backend.types import Json
 from model.choosing.audit import draw, in_reserve
 from tests.browser.browser import DESKTOP, MISSING, PHONE, Browser, chromium, is_installed
 from tests.studio.bench import TOPICS, Bench, choices, partly_labelled, stories, until
+from tests.studio.test_lists import ORDER, WHICH, lists_of_stories, ordered
+from tests.studio.test_lists import sporty as sporty_one
 
 USER, PASSWORD = "studio", "s3cret"
 SERIOUS = ("business", "politics", "tech")
@@ -395,6 +397,38 @@ def _selected(bench: Bench, project: int, task: int) -> Json:
 
 def _swapped(task: Json) -> Json:
     return {"selected": "left" if task["sports"] == "right" else "right"}
+
+
+def test_pre_annotations_of_lists_are_shown_and_saved(bench: Bench, browser: Browser) -> None:
+    """Submitted as they are, they are saved as they were written."""
+    tasks = lists_of_stories(80, 4, name="alias", text="value")
+    project = bench.connected(partly_labelled(tasks, 70, sporty_one), WHICH)
+    browser.open_data_manager(project)
+    browser.label_all_tasks()
+    task = browser.task_shown()
+    browser.wait("a tick", lambda: len(browser.ticked()) == 1)
+    browser.keep("own-choices")
+    browser.submit()
+    until("the label", lambda: task in bench.labels_known(project))
+    assert _selected(bench, project, task) == _predicted(bench, project, task)
+
+    tasks = lists_of_stories(80, 3, name="id", text="body")
+    project = bench.connected(partly_labelled(tasks, 70, ordered), ORDER)
+    browser.open_data_manager(project)
+    browser.label_all_tasks()
+    task = browser.task_shown()
+    browser.find("//*[contains(@class, 'htx-ranker-item')]")
+    browser.keep("ranker")
+    browser.submit()
+    until("the label", lambda: task in bench.labels_known(project))
+    assert _selected(bench, project, task) == _predicted(bench, project, task)
+
+
+def _predicted(bench: Bench, project: int, task: int) -> Json:
+    """What the last version wrote that answers for the task."""
+    rows = [one for one in bench.studio.of(project).predictions() if one["task"] == task]
+    value: Json = rows[-1]["result"][0]["value"]
+    return value
 
 
 def begin(bench: Bench, labelled: int = 0) -> News:

@@ -19,7 +19,7 @@ from backend.web.pages.budget import budget_of
 from backend.web.pages.finishing import NOTHING, can_prove, finishing_of
 from backend.words import exactly, roughly
 from model.measuring.savings import labels_saved
-from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES
+from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES, name_of
 from model.storage.store import Store, version_key
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
     metric = metric_of(served, settings)
     measured = served.version.facts.validation
     return {
-        "metric": METRIC_NAMES[metric],
+        "metric": name_of(metric, served.config.kind),
         "measured": measured.get(metric),
         "pinned": pinned_name(folder),
         "saved": saved(served),
@@ -130,7 +130,9 @@ def goals_of(
     if settings.goal_score:
         measured = facts.validation.get(metric)
         low = "not measured yet" if measured is None else f"at least {measured['low']:.2f} now"
-        goals.append(f"Goal: {METRIC_NAMES[metric]} of {settings.goal_score:g}; {low}")
+        goals.append(
+            f"Goal: {name_of(metric, served.config.kind)} of {settings.goal_score:g}; {low}"
+        )
     if settings.goal_coverage:
         outlook = facts.outlook
         if beyond is not None:
