@@ -38,7 +38,7 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
 
 
 def list_problem(config: LabelConfig, data: Mapping[str, object]) -> str:
-    """Why nothing can be learnt of a task's list, in words after the task's name; "" if it can."""
+    """Why nothing can be learnt of a task's list, as a clause; "" if it can."""
     shown = config.sources[0].shown
     value = filled(config.sources[0].value, data)
     return shown.problem(value) if isinstance(shown, Candidates) else ""

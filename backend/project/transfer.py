@@ -16,7 +16,7 @@ from model.heads.head import Head
 from model.storage.damage import Damaged, WrittenLater
 from model.storage.earlier import META, Earlier, copy_folder, drop_earlier, keep_earlier
 from model.storage.store import Store, version_key
-from model.types import EncoderSpec, Layout, Medium, compared, has_context, is_of_pairs
+from model.types import EncoderSpec, Layout, Medium, compared, has_context, is_of_lists, is_of_pairs
 
 log = logging.getLogger(__name__)
 
@@ -203,5 +203,7 @@ def _found_in_folder(folder: Path) -> Found:
 
 def _words(layout: Layout) -> str:
     words = " and ".join(READS[medium] for medium in compared(layout))
+    if is_of_lists(layout):
+        return f"lists of {words}"
     beside = " with a text beside them" if has_context(layout) else ""
     return f"pairs of {words}{beside}" if is_of_pairs(layout) else words

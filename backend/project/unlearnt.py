@@ -94,7 +94,7 @@ def sentence_on(nothing: NothingShown | None, config: LabelConfig) -> str:
         reason = list_problem(config, nothing.data)
         return (
             f"{some} no list under {wanted} that can be learnt; "
-            f"the first of them, task {nothing.first}, {reason}"
+            f"the first of them, task {nothing.first}: {reason}"
         )
     has = f"has the keys {_listed(nothing.keys, 'and')}" if nothing.keys else "has no data"
     return f"{some} {what} under {wanted}; the first of them, task {nothing.first}, {has}"

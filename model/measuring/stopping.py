@@ -123,8 +123,8 @@ def target_reached(history: Sequence[PastRound], goals: Goals) -> Reason | None:
     return Reason(
         "target_reached",
         f"The target is reached: {name_of(goals.metric, goals.kind)} is at least "
-        f"{_figure(goals.target)} with 95 % confidence ({measured.value:.2f}, interval {measured.low:.2f} to "
-        f"{measured.high:.2f}, {_count(measured.examples, 'audit label')}).",
+        f"{_figure(goals.target)} with 95 % confidence ({measured.value:.2f}, interval "
+        f"{measured.low:.2f} to {measured.high:.2f}, {_count(measured.examples, 'audit label')}).",
     )
 
 

@@ -88,28 +88,28 @@ def test_each_candidate_is_read_by_itself_and_so_is_what_is_beside_them() -> Non
 @pytest.mark.parametrize(
     ("items", "problem"),
     [
-        ("a", "has no list"),
-        ([], "has fewer than two things in its list"),
-        ([{"id": "a", "body": "x"}], "has fewer than two things in its list"),
+        ("a", "there is no list"),
+        ([], "its list has fewer than two things"),
+        ([{"id": "a", "body": "x"}], "its list has fewer than two things"),
         (
             [{"id": place, "body": "x"} for place in range(11)],
-            "has 11 things in its list, more than 10",
+            "its list has 11 things, more than 10",
         ),
         (
             [{"id": "a", "body": "x"}, {"id": "a", "body": "y"}],
-            "has two things of the same name in its list",
+            "two things of its list have the same name",
         ),
         (
             [{"id": "a", "body": "x"}, {"body": "y"}],
-            "has a thing without a text or a name in its list, number 2",
+            "thing 2 of its list has no text or no name (pictures in lists are not read)",
         ),
         (
             ["plain", {"id": "a", "body": "x"}],
-            "has a thing without a text or a name in its list, number 1",
+            "thing 1 of its list has no text or no name (pictures in lists are not read)",
         ),
         (
             [{"id": "a", "html": "<img src='x.png'>"}, {"id": "b", "body": "y"}],
-            "has a thing without a text or a name in its list, number 1",
+            "thing 1 of its list has no text or no name (pictures in lists are not read)",
         ),
     ],
 )
@@ -119,7 +119,7 @@ def test_why_a_list_cannot_be_learnt(items: object, problem: str) -> None:
     assert list_problem(RANKING, data) == problem
     nothing = NothingShown(2, 9, 4, ("items", "asked"), data)
     assert sentence_on(nothing, RANKING) == (
-        "2 of 9 tasks have no list under `items` that can be learnt; the first of them, task 4, "
+        "2 of 9 tasks have no list under `items` that can be learnt; the first of them, task 4: "
         f"{problem}"
     )
 

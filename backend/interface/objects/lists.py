@@ -40,21 +40,20 @@ class Candidates(ObjectTag):
         return json.dumps([one for one in found if one])
 
     def problem(self, value: object) -> str:
-        """Why nothing can be learnt of this value, in words after a task's name; "" if it can."""
+        """Why nothing can be learnt of this value, as a clause; "" if it can."""
         if not isinstance(value, list):
-            return "has no list"
+            return "there is no list"
         if len(value) > MOST_CANDIDATES:
-            return f"has {len(value)} things in its list, more than {MOST_CANDIDATES}"
+            return f"its list has {len(value)} things, more than {MOST_CANDIDATES}"
         if len(value) < 2:
-            return "has fewer than two things in its list"
+            return "its list has fewer than two things"
         found = [self.candidate(item, place) for place, item in enumerate(value)]
         if None in found:
-            return (
-                f"has a thing without a text or a name in its list, number {found.index(None) + 1}"
-            )
+            which = f"thing {found.index(None) + 1} of its list"
+            return f"{which} has no text or no name (pictures in lists are not read)"
         names = [one.name for one in found if one]
         if len(set(names)) < len(names):
-            return "has two things of the same name in its list"
+            return "two things of its list have the same name"
         return ""
 
     @abstractmethod
@@ -91,7 +90,8 @@ class OwnChoices(Candidates):
             return None
         value = text_of(item.get("value"))
         name = text_of(item.get("alias")) or value
-        text = _words(item.get("html")) or (lines([value]) if value else None)
+        html = item.get("html")  # shown in place of the value
+        text = _words(html) if html else lines([value]) if value else None
         return Candidate(name, text) if name and text else None
 
 
