@@ -19,6 +19,8 @@ candidates is chosen, which ones are, and their order, see model.heads.lists."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair", "candidate")
 """The kinds with exactly one label an example."""
+INDEPENDENT: tuple[Kind, ...] = ("multiple", "candidates", "ranking")
+"""The kinds whose labels are given each for itself."""
 OF_LISTS: tuple[Kind, ...] = ("candidate", "candidates", "ranking")
 """The kinds about a list of things that each example has of its own. They are asked alone."""
 MOST_CANDIDATES = 10

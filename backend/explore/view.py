@@ -79,7 +79,9 @@ class PoolView:
     @cached_property
     def centre(self) -> Floats:
         """Where the vectors' directions count from, (d,)."""
-        return self.head.centre if self.head else pool_centre(self.vectors, self.settings.seed)
+        if self.head is None or self.config.has_list:  # heads of lists have none
+            return pool_centre(self.vectors, self.settings.seed)
+        return self.head.centre
 
     @cached_property
     def states(self) -> Ints:

@@ -13,7 +13,7 @@ from backend.words import shortened
 from model.choosing.audit import by_lot
 from model.heads.asked import asked_share
 from model.heads.head import Head, centred
-from model.types import EXCLUSIVE, Floats, Ints, LabelGroup
+from model.types import EXCLUSIVE, Floats, Ints, Kind, LabelGroup
 
 SENTENCES = {
     "picked": "somebody asked for it",
@@ -28,7 +28,12 @@ SENTENCES = {
 FIRST = "one of the first, spread over the pool"
 UNLIKE = "unlike what is labelled so far"
 TEACHES = "its label teaches much about others like it"
-SPANS = "what people mark in it teaches much about others like it"
+OF_PARTS: dict[Kind, str] = {
+    "spans": "what people mark in it teaches much about others like it",
+    "candidate": "which of its things is chosen teaches much about others like it",
+    "candidates": "which of its things are chosen teaches much about others like it",
+    "ranking": "the order of its list teaches much about others like it",
+}
 
 SURE = 0.8
 """From this probability on the model is not called unsure."""
@@ -62,8 +67,8 @@ def _of_model(served: Served, pool: Pool, tasks: list[int]) -> dict[int, str]:
     version = served.version
     if version.head is None:
         return dict.fromkeys(tasks, FIRST)
-    if version.head.kind == "spans":
-        return dict.fromkeys(tasks, SPANS)
+    if version.head.kind in OF_PARTS:
+        return dict.fromkeys(tasks, OF_PARTS[version.head.kind])
     known = {}
     if tasks and version.encoder in served.store.encoders():
         known = _sentences(_Known(served, pool, version.head), tasks)

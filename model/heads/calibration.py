@@ -13,7 +13,7 @@ from scipy.special import expit, log_softmax, softmax
 
 from model.heads.head import Head
 from model.heads.lists import ABSENT, comparable
-from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Kind
+from model.types import EXCLUSIVE, INDEPENDENT, OF_LISTS, Bools, Floats, Kind
 
 SCALE_SPREAD = 0.15
 """Prior standard deviation of the common scale's logarithm. Heads on a fine-tuned encoder are
@@ -152,7 +152,7 @@ def _fit_lists(logits: Floats, targets: Floats, kind: Kind) -> Calibration:
 
 def _claims(probs: Floats, truth: Bools, kind: Kind) -> tuple[Floats, Bools]:
     """What is claimed, as a probability, and whether it is true: two arrays of the same length."""
-    if kind not in EXCLUSIVE:
+    if kind in INDEPENDENT:
         return probs.ravel(), truth.ravel()
     likeliest = probs.argmax(axis=1)[:, None]
     claimed: Floats = np.take_along_axis(probs, likeliest, axis=1).ravel()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.heads.ordered import median_answers
-from model.types import EXCLUSIVE, Bools, Floats, Kind
+from model.types import EXCLUSIVE, INDEPENDENT, Bools, Floats, Kind
 
 
 def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bools:
@@ -12,7 +12,7 @@ def decisions(probs: Floats, kind: Kind, thresholds: Floats | float = 0.5) -> Bo
     exclude each other in a `ranking`, none where both are as probable."""
     if kind == "ranking":
         return probs > 0.5
-    if kind not in EXCLUSIVE:
+    if kind in INDEPENDENT:
         result: Bools = probs >= thresholds
         return result
     if kind == "ordered":

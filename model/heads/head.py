@@ -10,7 +10,7 @@ from model.heads.deciding import decisions
 from model.heads.lists import PAIR_L2, fit_scores, list_logits, width_of
 from model.heads.logistic import Evidence, Prior, fit_logistic
 from model.heads.ordered import softening
-from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Kind, LabelGroup
+from model.types import INDEPENDENT, OF_LISTS, Bools, Floats, Kind, LabelGroup
 
 L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": PAIR_L2}
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
@@ -102,7 +102,8 @@ class Head:
         return found
 
     def probs(self, vectors: Floats) -> Floats:
-        """Vectors (n, d) to probabilities (n, c); each row of exclusive labels sums to 1."""
+        """Vectors (n, d) to probabilities (n, c); each row sums to 1 unless labels are
+        given each for itself."""
         found = self.logits(vectors)
         rows = max(1, CACHED_CELLS // max(1, len(self.labels)))
         for start in range(0, len(found), rows):
@@ -110,7 +111,7 @@ class Head:
             for group in self.questions:
                 mine = some[:, group.columns]
                 some[:, group.columns] = (
-                    softmax(mine, axis=1) if group.kind in EXCLUSIVE else expit(mine)
+                    expit(mine) if group.kind in INDEPENDENT else softmax(mine, axis=1)
                 )
         return found
 

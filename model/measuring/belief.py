@@ -3,6 +3,7 @@
 import numpy as np
 
 from model.heads.head import fit_head
+from model.heads.lists import comparable
 from model.heads.names import named_head
 from model.measuring.review import FOLDS
 from model.types import EXCLUSIVE, Floats, Kind
@@ -44,5 +45,6 @@ def belief(probs: Floats, targets: Floats, kind: Kind) -> Floats:
         given = (probs * targets).sum(axis=1, keepdims=True)
     else:
         given = np.where(targets > 0, probs, 1.0 - probs)
+        given = np.where(comparable(targets > 0, kind), given, 1.0)
     result: Floats = np.log(np.maximum(given, LEAST_BELIEF)).sum(axis=1)
     return result

@@ -5,7 +5,7 @@ import numpy as np
 from model.heads.head import Head
 from model.heads.lists import comparable
 from model.measuring.metrics import micro_f1
-from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, LabelGroup
+from model.types import INDEPENDENT, OF_LISTS, Bools, Floats, LabelGroup
 
 LEAST = 1e-7
 """A probability below this counts as this: one label that the head held to be impossible would
@@ -47,6 +47,6 @@ def _answered(head: Head, targets: Floats) -> list[tuple[LabelGroup, Bools]]:
 
 
 def _log_loss(probs: Floats, truth: Bools, group: LabelGroup) -> float:
-    if group.kind not in EXCLUSIVE:
+    if group.kind in INDEPENDENT:
         return -float(np.log(np.where(truth, probs, 1.0 - probs).clip(min=LEAST)).mean())
     return -float(np.log((probs * truth).sum(axis=1).clip(min=LEAST)).mean())

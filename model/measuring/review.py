@@ -11,8 +11,9 @@ import numpy as np
 
 from model.heads.deciding import decisions
 from model.heads.head import Head, fit_head
+from model.heads.lists import comparable
 from model.heads.ordered import near
-from model.types import EXCLUSIVE, Bools, Floats, Ints, Kind
+from model.types import EXCLUSIVE, OF_LISTS, Bools, Floats, Ints, Kind
 
 REPEATS = 6
 """As often are the examples divided into halves, each judged by a head of the other."""
@@ -86,6 +87,8 @@ def verdicts(probs: Floats, targets: Floats, kind: Kind) -> Verdicts:
     Cartography", arXiv:2009.10795): always against the label is a probable mistake, now for and now
     against it is ambiguous.
     """
+    if kind in OF_LISTS:
+        probs = np.where(comparable(targets > 0, kind), probs, 0.0)  # the rest nobody has said
     times = np.sum([_differs(one, targets, kind) for one in probs], axis=0)
     doubt: Floats = doubts(probs.mean(axis=0, dtype=np.float32), targets, kind)
     wrong: Bools = (times == len(probs)) & (doubt >= LEAST_DOUBT)
@@ -137,6 +140,8 @@ def confusions(
 ) -> list[Confusion]:
     """Which labels are confused, the most frequent pairs first: a given label that the model does
     not predict and one that it predicts instead."""
+    if kind in OF_LISTS:
+        return []  # places in a list mean nothing by themselves
     said, given = decisions(probs, kind), targets > 0
     pairs: Counter[tuple[str, str]] = Counter()
     for missed, claimed in zip(given & ~said, said & ~given, strict=True):

@@ -10,7 +10,7 @@ import pytest
 from backend.interface.content import key_of
 from backend.interface.parse import parse
 from backend.mirror.pool import Pool
-from backend.project.reasons import FIRST, SPANS, TEACHES, UNLIKE, reasons_of, shown_name
+from backend.project.reasons import FIRST, OF_PARTS, TEACHES, UNLIKE, reasons_of, shown_name
 from backend.project.status import Served
 from backend.types import Json
 from model.heads.head import Head
@@ -219,7 +219,7 @@ def test_without_vectors_or_of_spans_nothing_is_computed(next_ones: Next) -> Non
     gone = replace(served, version=replace(served.version, encoder=5))
     assert next_ones.sentences(gone) == [TEACHES]
     spans = next_ones.served(SINGLE, replace(head, kind="spans"), [2])
-    assert next_ones.sentences(spans) == [SPANS]
+    assert next_ones.sentences(spans) == [OF_PARTS["spans"]]
 
 
 def test_labels_are_called_as_annotators_see_them() -> None:
