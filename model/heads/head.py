@@ -7,12 +7,12 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from model.heads.deciding import decisions
-from model.heads.lists import PAIR_L2, fit_scores, list_logits, width_of
+from model.heads.lists import fit_scores, list_logits, width_of
 from model.heads.logistic import Evidence, Prior, fit_logistic
 from model.heads.ordered import softening
 from model.types import INDEPENDENT, OF_LISTS, Bools, Floats, Kind, LabelGroup
 
-L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": PAIR_L2}
+L2: dict[Kind, float] = {"single": 0.05, "ordered": 0.05, "multiple": 0.05, "pair": 0.5}
 """Weight decay of `fit_head`, relative to one example's loss (scikit-learn's 1 / C)."""
 
 CONSTANT: dict[Kind, float] = {"single": 0.3, "ordered": 1.0, "multiple": 1.0, "pair": 0.0}

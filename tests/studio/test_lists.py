@@ -1,6 +1,7 @@
 """Lists that each task has of its own, in a real Label Studio."""
 
 import pytest
+import requests
 
 from backend.types import Json
 from tests.studio.bench import Bench, partly_labelled, stories, until
@@ -77,6 +78,12 @@ def test_the_order_of_a_list_is_learnt_and_pre_annotated(bench: Bench) -> None:
     assert all(sorted(order) == ["s0", "s1", "s2"] for _, order in ranked)
     first = [data["options"][data["worth"].index(3)]["id"] == order[0] for data, order in ranked]
     assert sum(first) / len(first) > 0.75
+    until("a measured version", lambda: bench.state(project)["measured"])
+    assert bench.state(project)["metric"] == "share of pairs in the right order"
+    url = f"{bench.server.url}/status/{project}"
+    for page in ("", "/map", "/map.json", f"/tasks.json?ids={task['id']}"):
+        answer = requests.get(f"{url}{page}", timeout=60)
+        assert answer.status_code == 200, (page, answer.text)
 
 
 def pre_annotations(bench: Bench, project: int) -> list[tuple[Json, Json]]:
