@@ -57,6 +57,8 @@ class RowStore:
     def take(self, places: Ints) -> tuple[dict[str, NDArray[Any]], Ints]:
         """The rows (t, width) of every column for these places, in this order, and their bounds
         (n + 1,): where the rows of each place begin, and the end. No place may be -1."""
+        if len(places) and places.max() >= len(self._keys):
+            self._refresh()  # they were found by another object for the same folder
         firsts, counts = self._keys[places, 1], self._keys[places, 2]
         bounds = np.concatenate([[0], np.cumsum(counts)])
         wanted = np.repeat(firsts - bounds[:-1], counts) + np.arange(bounds[-1])
