@@ -15,6 +15,7 @@ ENCODER_SETTINGS: dict[Medium, str] = {
     "document": "ENCODER",
     "image": "IMAGE_ENCODER",
     "images": "IMAGE_ENCODER",
+    "proposals": "DETECTOR",
     "video": "IMAGE_ENCODER",
     "audio": "AUDIO_ENCODER",
     "track": "AUDIO_ENCODER",

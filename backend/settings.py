@@ -67,6 +67,11 @@ class Settings:
         "facebook/dinov2-small",
         "Encoder of pictures and clips: a Hugging Face folder or hub name; none: ignore them.",
     )
+    detector: str = setting(
+        "",
+        "Detector that boxes in pictures begin with: a transformers model for object detection, a "
+        "folder or hub name; empty: boxes are left to people.",
+    )
     audio_encoder: str = setting(
         "facebook/wav2vec2-base",
         "Encoder of sounds: a Hugging Face folder or hub name; none: ignore them.",

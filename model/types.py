@@ -8,14 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal[
-    "single", "ordered", "multiple", "spans", "pair", "candidate", "candidates", "ranking"
+    "single",
+    "ordered",
+    "multiple",
+    "spans",
+    "boxes",
+    "pair",
+    "candidate",
+    "candidates",
+    "ranking",
 ]
 """`single`: exactly one label an example (softmax); `ordered`: the same, of labels in an order, see
 model.heads.ordered; `multiple`: any number (sigmoid); `spans`: any number of labelled spans in
 a text, or pieces of a sound, for which each token has exactly one tag, see model.spans.tags;
-`pair`: which of two things is chosen, the first or the second label, from vectors that change their
-sign where the two change places; `candidate`, `candidates` and `ranking`: which of an example's own
-candidates is chosen, which ones are, and their order, see model.heads.lists."""
+`boxes`: any number of labelled boxes in a picture, for which each proposal of a detector has
+exactly one label or holds nothing, see model.boxes; `pair`: which of two things is chosen, the
+first or the second label, from vectors that change their sign where the two change places;
+`candidate`, `candidates` and `ranking`: which of an example's own candidates is chosen, which ones
+are, and their order, see model.heads.lists."""
+
+MARKED: tuple[Kind, ...] = ("spans", "boxes")
+"""The kinds whose answers are labelled pieces of what is shown, and not labels of the whole."""
 
 EXCLUSIVE: tuple[Kind, ...] = ("single", "ordered", "pair", "candidate")
 """The kinds with exactly one label an example."""
@@ -63,6 +76,7 @@ Medium = Literal[
     "document",
     "image",
     "images",
+    "proposals",
     "video",
     "audio",
     "track",
@@ -71,13 +85,14 @@ Medium = Literal[
     "list",
 ]
 """`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `track`: the sound of a clip; `steps`: a sound, read step by step in time;
-`pair` and `list`: nothing that is read, see `Layout`."""
+pictures, read as one; `proposals`: pictures in which a detector finds things; `track`: the sound of
+a clip; `steps`: a sound, read step by step in time; `pair` and `list`: nothing that is read, see
+`Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. What is read token by
-token or step by step is alone.
+token or step by step, and `proposals`, are alone.
 After `pair` come the parts of one thing and those of another, which are compared, and where both
 are texts perhaps a text that is shown beside them; examples have None in its place. After `list`
 come MOST_CANDIDATES texts and one that is shown beside them; what examples have in the place of

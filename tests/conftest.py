@@ -359,6 +359,15 @@ def bench(shared_bench: "Bench") -> "Iterator[Bench]":
     shared_bench.delete_projects()
 
 
+@pytest.fixture(scope="session")
+def shape_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector that was trained for a minute: it knows circles, and twelve kinds of shapes
+    that are not in the pictures that tests show it."""
+    from tests.model.shapes import OTHERS, detector  # noqa: PLC0415 (as above)
+
+    return detector(tmp_path_factory.mktemp("detector"), ("circle", *OTHERS), 300)
+
+
 COMMON_WORDS = 8192
 """How many of the bundled encoder's words and pieces of words `one_layer` knows: the first ones,
 which are the most frequent."""

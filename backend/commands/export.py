@@ -56,6 +56,13 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
             f"Encoder {version.encoder} of version {version.name} has been deleted; "
             "export a newer version"
         )
+    if meta.spec.layout == ("proposals",):
+        folder = store.tuned_folder(version.encoder)
+        where = f" It is in {folder}" if folder else f" It is {meta.image_base}, as you named it"
+        raise BackendError(
+            f"Version {version.name} draws boxes in pictures, and its head is not exported. Its "
+            f"detector is one that transformers loads already.{where}"
+        )
     if not is_of_text(meta.spec.layout):
         raise BackendError(
             f"Version {version.name} reads {in_words(meta.spec.layout)}; only versions that "

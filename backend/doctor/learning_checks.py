@@ -60,6 +60,7 @@ def _described(config: LabelConfig) -> str:
         "ordered": "one label per task, on an ordered scale",
         "multiple": "several labels per task",
         "spans": "spans of text" if is_of_text(config.layout) else "pieces of sounds",
+        "boxes": "boxes in pictures",
         "pair": "which of two things is chosen",
         "candidate": "which of a task's own choices is chosen",
         "candidates": "which of a task's own choices are chosen",

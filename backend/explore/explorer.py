@@ -33,7 +33,7 @@ class Explorer:
 
     def view(self, project: int) -> PoolView:
         """The project's pool as it is now. Raises UnknownProject, NotConnected while nothing can be
-        seen, and BadRequest for texts with spans."""
+        seen, and BadRequest for spans and boxes."""
         served, folder = self._service.loop(project).served, self._folder(project)
         revision = 0
         if served is not None:

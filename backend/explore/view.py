@@ -20,12 +20,16 @@ from model.choosing.audit import in_reserve
 from model.heads.head import Head
 from model.snapshot import pool_centre
 from model.storage.vectors import View
-from model.types import Bools, Floats, Ints
+from model.types import MARKED, Bools, Floats, Ints
 
 SPANS = (
     "Texts with spans have no map and no search: the model reads their words one by one and has no "
     "vector of a whole text, and sounds with marked pieces have none either. Label on; the Data "
     "Manager searches texts by their letters"
+)
+BOXES = (
+    "Pictures with boxes have no map and no search: the model reads what a detector proposes in "
+    "them, and has no vector of a whole picture"
 )
 NOTHING_YET = (
     "Nothing is encoded yet, so there is nothing to see. The status page says what is being done; "
@@ -121,12 +125,12 @@ class PoolView:
 
 def viewed(served: Served | None, folder: Path, settings: Settings) -> PoolView:
     """The pool of the project in this folder. Raises NotConnected while nothing can be seen, and
-    BadRequest for texts with spans."""
+    BadRequest for spans and boxes."""
     if served is None:
         raise NotConnected(NOTHING_YET)
     config = served.config
-    if config.kind == "spans":
-        raise BadRequest(SPANS)
+    if config.kind in MARKED:
+        raise BadRequest(SPANS if config.kind == "spans" else BOXES)
     if served.version.encoder not in served.store.encoders():  # damaged, and about to be replaced
         raise NotConnected(NOTHING_YET)
     with closing(Pool(folder / MIRROR)) as pool:

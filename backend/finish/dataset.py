@@ -97,8 +97,8 @@ def version_for_items(
             f"Nothing of the dataset {record.address} is encoded by the encoder of version "
             f"{chosen.version.name} ({chosen.why}) so far, so nothing can be said of its items. "
             "While the server runs, its newest encoder encodes more and more of it, and the "
-            "status page says how much; a dataset of texts with spans or of lists is not "
-            "encoded"
+            "status page says how much; a dataset of texts with spans, of pictures with boxes "
+            "or of lists is not encoded"
         )
     return chosen
 

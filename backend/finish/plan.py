@@ -233,6 +233,11 @@ def _left(labelling: Labelling, has_vector: Bools, questions: tuple[str, ...]) -
 def chosen_version(store: Store, pool: Pool, config: LabelConfig, wanted: str = "") -> Chosen:
     """The version `wanted`, else the pinned one, else the one that is served. Raises BackendError
     when there is none, or it does not fit the labelling interface any more."""
+    if config.kind == "boxes":
+        raise BackendError(
+            "The project draws boxes in pictures, and these are not given away: the promise is "
+            "made for answers about whole tasks. Label on; the model draws its boxes in advance"
+        )
     if config.kind == "spans":
         is_text = is_of_text(config.layout)
         what = "spans of texts" if is_text else "pieces of sounds"

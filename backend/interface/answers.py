@@ -6,6 +6,7 @@ from reprlib import Repr
 from backend.interface.questions import Answer, LabelConfig, Question, spans_in
 from backend.types import Json
 from backend.words import shortened
+from model.boxes.geometry import Box
 from model.spans.tags import Span
 from model.types import EXCLUSIVE
 
@@ -38,7 +39,7 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
     the task shows, where `config.reads_text` asks for it."""
     if not isinstance(result, list):
         return ReadResult(None, ("its result is not a list",))
-    given: list[str | Span] = []
+    given: list[str | Span | Box] = []
     lost: list[str] = []
     for region in result:
         _read(region, config, given, lost, text)
@@ -53,7 +54,11 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
 
 
 def _read(
-    region: object, config: LabelConfig, given: list[str | Span], lost: list[str], text: str
+    region: object,
+    config: LabelConfig,
+    given: list[str | Span | Box],
+    lost: list[str],
+    text: str,
 ) -> None:
     """Add the answers in a region to `given`, and to `lost` why others are none. All annotations
     are read whenever one has come, so nothing is written down that nobody may need."""
@@ -62,6 +67,7 @@ def _read(
         return
     name, value = _text(region.get("from_name")), region.get("value")
     question = config.asked.get(name)
+    value = value if question is None else question.control.value_of(region)
     if question is None:
         if name not in config.others and value is not None:
             lost.append(f"it answers '{_cut(name)}', and no control tag has this name")
@@ -75,14 +81,14 @@ def _read_value(
     value: Json,
     question: Question,
     config: LabelConfig,
-    given: list[str | Span],
+    given: list[str | Span | Box],
     lost: list[str],
     text: str,
 ) -> None:
     found = list(question.control.read(value, text))
     if not found and _is_given(value, question):
         shown = _cut(_text(value))
-        lost.append(f"an answer to {question} {question.control.not_read}: {shown}")
+        lost.append(f"an answer to {question} {question.control.why_not(value)}: {shown}")
     if question.aliases:
         found = question.control.renamed(found, question.aliases)
     for answer in found:
@@ -102,8 +108,8 @@ def _prefixed(answer: str | Span, prefix: str) -> str | Span:
 
 
 def without_contradictions(
-    given: list[str | Span], config: LabelConfig, lost: list[str]
-) -> list[str | Span]:
+    given: list[str | Span | Box], config: LabelConfig, lost: list[str]
+) -> list[str | Span | Box]:
     """Without several answers to a question that takes one; why they are none goes to `lost`."""
     for question in config.questions:
         mine = set(given) & question.of_label.keys() if question.kind in EXCLUSIVE else set()

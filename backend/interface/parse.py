@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from backend.errors import UnsupportedConfig
@@ -14,14 +15,15 @@ from backend.interface.conditions import (
     whens_of,
 )
 from backend.interface.controls import CONTROLS, OVER
-from backend.interface.controls.control import Asked
+from backend.interface.controls.boxes import BoxLabels
+from backend.interface.controls.control import Asked, Control
 from backend.interface.objects import OBJECTS
 from backend.interface.objects.lists import LISTS, is_own_list
 from backend.interface.questions import LabelConfig, Question
 from backend.interface.shown import read_object, sources_of
 from backend.interface.tree import tree_of
 from backend.words import joined
-from model.types import OF_LISTS, Medium
+from model.types import MARKED, OF_LISTS, Medium
 
 EXAMPLE = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" required="true">'
@@ -92,6 +94,8 @@ def parse(
     found: list[Parsed] = []
     refused: list[UnsupportedConfig] = []
     for way in _controls(root):
+        if _only_draws(root, way[-1]):
+            continue
         try:
             found.append(_question(root, way, ignored))
         except UnsupportedConfig as error:
@@ -99,10 +103,15 @@ def parse(
     learnt = _with_what_decides(_learnt_together(root, found, refused, ignored), refused)
     if not learnt:
         raise _nothing_learnt(root, refused)
-    sources = sources_of(root, learnt[0].targets, ignored)
+    draws = learnt[0].question.kind == "boxes"
+    # What is ignored elsewhere is read by the detector here.
+    sources = sources_of(root, learnt[0].targets, () if draws else ignored)
     if any(one.question.kind == "spans" for one in learnt):
         marked = sources[0].shown.marked() or sources[0].shown
         sources = (replace(sources[0], shown=marked),)
+    if draws:
+        boxed = read_object(learnt[0].targets[0]).boxed() or sources[0].shown
+        sources = (replace(sources[0], shown=boxed),)
     questions = _with_aliases(_with_prefixes(learnt), aliases or {})
     names = {question.from_name for question in questions}
     others = {way[-1].get("name", "") for way in _controls(root)} - names
@@ -126,19 +135,21 @@ def _learnt_together(
     refused: list[UnsupportedConfig],
     ignored: Collection[Medium],
 ) -> list[Parsed]:
-    """Spans need the tokens of one text, a comparison a vector of each of two things, a list one
-    of each thing in it, all else one vector of everything that is shown. Between comparisons and
-    that, what is asked first decides; lists are learnt where nothing else is asked. Where tasks
-    show one text and nothing else, its tokens answer questions about whole tasks, too."""
+    """Spans need the tokens of one text, boxes the proposals in one picture, a comparison a vector
+    of each of two things, a list one of each thing in it, all else one vector of everything that is
+    shown. Between comparisons and that, what is asked first decides; boxes and lists are learnt
+    where nothing else is asked. Where tasks show one text and nothing else, its tokens answer
+    questions about whole tasks, too."""
     of_lists = [one for one in found if one.question.control.reads_list]
-    of_spans = [one for one in found if one.question.kind == "spans"]
-    of_tasks = [one for one in found if one not in of_lists and one not in of_spans]
-    kept = _read_alike(of_tasks) or (of_spans or of_lists)[:1]
+    marking = [one for one in found if one.question.kind in MARKED]
+    of_tasks = [one for one in found if one not in of_lists and one not in marking]
+    kept = _read_alike(of_tasks) or (marking or of_lists)[:1]
+    of_spans = [one for one in marking if one.question.kind == "spans"]
     if of_tasks and of_spans and len(kept[0].targets) == 1:
-        marking, shown = of_spans[0], sources_of(root, kept[0].targets, ignored)
+        first, shown = of_spans[0], sources_of(root, kept[0].targets, ignored)
         is_one_text = len(shown) == 1 and shown[0].medium == "text"
-        if is_one_text and shown == sources_of(root, marking.targets, ignored):
-            kept = [one for one in found if one in kept or one is marking]
+        if is_one_text and shown == sources_of(root, first.targets, ignored):
+            kept = [one for one in found if one in kept or one is first]
     for one in found:
         if one not in kept:
             refused.append(_why_alone(one, kept[0]))
@@ -158,6 +169,8 @@ def _why_alone(one: Parsed, kept: Parsed) -> UnsupportedConfig:
     advice = "Of these, what is asked first is learnt."
     if one.question.kind == "spans":
         reason, advice = f"{one.question} marks spans", ABOUT_SPANS
+    elif one.question.kind == "boxes":
+        reason, advice = f"{one.question} draws boxes", "Boxes are learnt alone."
     elif one.question.control.reads_list:
         reason = f"{one.question} is about a list that each task has of its own"
         advice = "Of such questions one is learnt, where nothing else is asked."
@@ -247,14 +260,13 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
             f"A {element.tag} tag has no name", f"Its answers are saved under it. {ADVICE}"
         )
     targets = _targets(root, element)
-    target = targets[0]
-    control = OVER.get((element.tag, target.tag)) or CONTROLS.get(element.tag)
+    target, control = targets[0], _control_of(element, targets[0])
     if control is None or (control.objects and target.tag not in control.objects):
         why = NOT_TOGETHER.get((element.tag, target.tag))
         reason = f"{which} over <{target.tag}> is not learnt{f': {why}' if why else ''}"
         reason = reason if target is not element else f"{which} is not learnt"
         raise UnsupportedConfig(reason, ADVICE)
-    asked = _asked(which, way, targets, ignored)
+    asked = _asked(root, way, targets, control, ignored)
     if asked.kind == "spans" and read_object(target).marked() is None:
         raise UnsupportedConfig(
             f"{which} marks spans in a file, not in the task", f"They are not learnt. {ADVICE}"
@@ -277,13 +289,18 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
 
 
 def _asked(
-    which: str, way: Way, targets: tuple[Element, ...], ignored: Collection[Medium]
+    root: Element,
+    way: Way,
+    targets: tuple[Element, ...],
+    control: type[Control[Any]],
+    ignored: Collection[Medium],
 ) -> Asked:
     """What a control tag asks of what it refers to. Raises UnsupportedConfig."""
     element = way[-1]
+    which = f"{element.tag} '{element.get('name', '')}'"
     is_of_list = targets[0].tag in LISTS or (element.tag in LISTS and is_own_list(element))
     for shown in () if is_of_list else targets:
-        _check_readable(which, shown, ignored)
+        _check_readable(which, shown, ignored, finds=control.finds)
     if not is_of_list:
         _check_alike(which, targets)
     _check_asked_of_tasks(way, which)
@@ -292,7 +309,10 @@ def _asked(
             f"<{targets[0].tag}> '{targets[0].get('name')}' names no data key",
             f"Its value must be $ followed by a key of the task data. {ADVICE}",
         )
-    asked = CONTROLS[element.tag].parse(element)
+    asked = control.parse(element)
+    if isinstance(asked.control, BoxLabels):
+        shape = _rectangle_over(root, which, targets[0])
+        asked = replace(asked, control=replace(asked.control, shape=shape))
     _check_answers(element, asked)
     return asked
 
@@ -339,14 +359,48 @@ def _check_answers(element: Element, asked: Asked) -> None:
         )
 
 
-def _check_readable(which: str, target: Element, ignored: Collection[Medium]) -> None:
-    """Raises UnsupportedConfig if the object tag of a question cannot be read."""
+def _control_of(element: Element, target: Element) -> type[Control[Any]] | None:
+    """The control that reads this tag where it asks about that one; None if none does."""
+    return OVER.get((element.tag, target.tag)) or CONTROLS.get(element.tag)
+
+
+def _only_draws(root: Element, element: Element) -> bool:
+    """Whether a tag draws the boxes that a <Labels> names, and asks nothing itself."""
+    pictures = {one.get("name") for one in root.iter("Image")} & {element.get("toName")}
+    labels = (one for one in root.iter("Labels") if one.get("toName") in pictures)
+    return element.tag == "Rectangle" and next(labels, None) is not None
+
+
+def _rectangle_over(root: Element, which: str, target: Element) -> str:
+    """The name of the tag with which boxes are drawn in this picture. Raises UnsupportedConfig if
+    there is none."""
+    shapes = (one for one in root.iter("Rectangle") if one.get("toName") == target.get("name"))
+    shape = next(shapes, None)
+    if shape is None or not shape.get("name"):
+        raise UnsupportedConfig(
+            f"{which} over <Image> is not learnt without a <Rectangle>",
+            f"Of shapes in pictures only upright boxes are learnt. {ADVICE}",
+        )
+    return shape.get("name") or ""
+
+
+def _check_readable(
+    which: str, target: Element, ignored: Collection[Medium], *, finds: bool
+) -> None:
+    """Raises UnsupportedConfig if the object tag of a question cannot be read. finds: whether a
+    detector is to find things in it."""
     try:
         shown = read_object(target)
     except UnsupportedConfig as error:
         advice = f"{which} asks about it. {error.advice} {ADVICE}"
         raise UnsupportedConfig(error.reason, advice) from None
-    if shown.medium in ignored:
+    if finds and "proposals" in ignored:
+        raise UnsupportedConfig(
+            f"{which} over <{target.tag}> is not learnt without a detector",
+            "Set DETECTOR to a transformers model for object detection that the boxes can begin "
+            "with, a folder or a name on the Hugging Face hub, and restart the backend.",
+        )
+    if shown.medium in ignored and not finds:
         raise UnsupportedConfig(
             f"<{target.tag}> is not read by this backend",
             "The backend's setting IMAGE_ENCODER or AUDIO_ENCODER is 'none'.",

@@ -3,7 +3,7 @@
 The model makes the decisions; this module writes them down.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy as np
 from backend.interface.content import Parts
 from backend.interface.questions import Answer, LabelConfig, Question
 from backend.types import Json
+from model.boxes.geometry import Box
 from model.heads.deciding import confidence, decisions
 from model.spans.tags import Span
 from model.types import Bools, Floats
@@ -139,6 +140,22 @@ def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConf
     return [region for region in regions if region["value"]]
 
 
+def box_regions(
+    found: Iterable[tuple[Box, float]], sizes: Mapping[int, tuple[int, int]], config: LabelConfig
+) -> list[Json]:
+    """Boxes in pictures, each with its confidence, as pre-annotations. sizes: page -> width and
+    height of its picture in pixels, which Label Studio's exports need."""
+    (question,) = config.questions
+    regions = []
+    for number, (box, sure) in enumerate(found, start=1):
+        width, height = sizes[box.page]
+        beside = {"original_width": width, "original_height": height, "image_rotation": 0}
+        page = {"item_index": box.page} if len(sizes) > 1 or box.page else {}
+        region = {**_region(question, [box], sure), **beside, **page}
+        regions += question.control.around(region, number)
+    return regions
+
+
 def _in_turn(probs: Floats, head: "Head", config: LabelConfig) -> Iterator[QuestionProbs]:
     """The head's probabilities for each question of which it knows answers, those that depend on
     others after them."""
@@ -167,7 +184,10 @@ def _regions(
 
 
 def _region(
-    question: Question, answers: Sequence[str] | Sequence[Span], sure: float, text: str = ""
+    question: Question,
+    answers: Sequence[str] | Sequence[Span] | Sequence[Box],
+    sure: float,
+    text: str = "",
 ) -> Json:
     return {
         "from_name": question.from_name,

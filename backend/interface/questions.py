@@ -10,8 +10,10 @@ from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called, Control
 from backend.interface.objects.object_tag import ObjectTag
 from backend.interface.values import Repeat, is_filled_in_by_pages, keys_in
+from model.boxes.geometry import Box
 from model.spans.tags import Span, tag_names
 from model.types import (
+    MARKED,
     MOST_CANDIDATES,
     OF_LISTS,
     Condition,
@@ -25,8 +27,9 @@ MOST_NAMED_NODES = 1_000
 """Of a taxonomy with more nodes, only those that annotators used are learnt, whatever their names:
 a head for all of them would slow down each round."""
 
-Answer = tuple[str | Span, ...]
-"""What somebody answers: labels, in the config's order, then spans, in the order of the text."""
+Answer = tuple[str | Span | Box, ...]
+"""What somebody answers: labels, in the config's order, then spans, in the order of the text, or
+boxes, in the order of the pictures."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,9 @@ class LabelConfig:
 
     @property
     def head_labels(self) -> tuple[str, ...]:
-        """The classes of a head: the labels, or the tags of tokens."""
+        """The classes of a head: the labels, the tags of tokens, or of proposals."""
+        if self.kind == "boxes":
+            return ("", *self.labels)
         return tag_names(self.span_labels) if self.kind == "spans" else self.labels
 
     def are_spans_asked(self, answer: Answer) -> bool:
@@ -207,14 +212,15 @@ class LabelConfig:
         given = set(labels_in(answer)) if conditions else set()
         return all(condition.holds(given) for condition in conditions)
 
-    def in_order(self, given: Iterable[str | Span]) -> Answer:
-        """The given labels that exist, in the order of `labels`; then the spans with an existing
-        label, in the order of the text."""
-        if self.kind == "spans":
+    def in_order(self, given: Iterable[str | Span | Box]) -> Answer:
+        """The given labels that exist, in the order of `labels`; then the spans and boxes with an
+        existing label, in the order of the text or the pictures."""
+        if self.kind in MARKED:
             some = tuple(set(given))
             spans = [span for span in sorted(spans_in(some)) if span.label in self.places]
+            boxes = [box for box in sorted(boxes_in(some)) if box.label in self.places]
             labels = set(labels_in(some)) & self.places.keys()
-            return (*sorted(labels, key=self.places.__getitem__), *spans)
+            return (*sorted(labels, key=self.places.__getitem__), *spans, *boxes)
         return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":
@@ -299,7 +305,12 @@ def spans_in(answer: Answer) -> tuple[Span, ...]:
     return tuple(given for given in answer if isinstance(given, Span))
 
 
+def boxes_in(answer: Answer) -> tuple[Box, ...]:
+    """The boxes in an answer."""
+    return tuple(given for given in answer if isinstance(given, Box))
+
+
 def may_be_empty(kind: Kind, empty_is_none: bool) -> bool:
-    """Whether an annotation without any result is an answer: for spans, as a text may have none;
-    for several labels, if `empty_is_none`, a setting, says so."""
-    return kind == "spans" or (empty_is_none and kind == "multiple")
+    """Whether an annotation without any result is an answer: for spans and boxes, as a text or a
+    picture may have none; for several labels, if `empty_is_none`, a setting, says so."""
+    return kind in MARKED or (empty_is_none and kind == "multiple")

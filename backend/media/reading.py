@@ -1,6 +1,7 @@
 """From what a task shows to what an encoder reads: media are fetched, decoded and remembered."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +23,7 @@ from model.encoders.text import CHARACTERS_PER_TOKEN
 from model.media.clips import read_clip
 from model.media.errors import UnreadableMedia
 from model.media.limits import MAX_MARKED_SECONDS
-from model.media.pictures import read_picture
+from model.media.pictures import Page, read_page, read_picture
 from model.media.sounds import read_sound
 from model.storage.states import StateStore
 from model.storage.store import Store
@@ -126,6 +127,8 @@ class Reader:
             return part
         if medium == "image":
             return self._decoded(part, whose, read_picture)
+        if medium == "proposals":
+            return self._pages(part, whose)
         if medium == "document":
             return self._document(part, whose)
         key = content_key(part)
@@ -157,6 +160,20 @@ class Reader:
             except UnreadableMedia as error:
                 reason = f"picture {number} of the {len(every)} that are read: {error}"
                 raise UnreadableMedia(reason) from error
+        return found
+
+    def _pages(self, part: str, whose: Whose) -> list[Page]:
+        """The pictures in which things are to be found, with their places in the task's list."""
+        every = addresses(part)
+        found = []
+        for number, address in enumerate(every):
+            if not address:
+                continue
+            try:
+                found.append(self._decoded(address, whose, partial(read_page, number=number)))
+            except UnreadableMedia as error:
+                which = f"picture {number + 1} of {len(every)}: " if len(every) > 1 else ""
+                raise UnreadableMedia(f"{which}{error}") from error
         return found
 
     def _track(self, path: Path) -> Floats:

@@ -29,7 +29,7 @@ from backend.types import UNSENT, Json
 from model.choosing.audit import SPAN_LOT, draw
 from model.storage.damage import set_aside
 from model.storage.vectors import GONE
-from model.types import Bools, Ints, is_of_text
+from model.types import MARKED, Bools, Ints
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,8 @@ UNREAD = "unread"
 """The fact that holds how many open tasks are not read from Label Studio yet."""
 
 SPAN_REACH = 2000
-"""The most open texts that are ranked for spans at a time: a round then takes about a second."""
+"""The most open tasks that are ranked for spans or boxes at a time: a round then takes about a
+second."""
 SOUND_REACH = 500
 """The same of sounds, whose steps are more, and whose states are longer."""
 
@@ -315,16 +316,16 @@ class Pool:
 
     def keys(self, config: LabelConfig, seed: int) -> tuple[Ints, Ints]:
         """Ids and content keys of the tasks to encode, both of shape (n,): all that can be read.
-        For spans, whose tokens take much space, those with annotations and SPAN_REACH or
+        For spans and boxes, which take much space, those with annotations and SPAN_REACH or
         SOUND_REACH of the others, drawn at random."""
         ids, keys = self._readable()
         unreadable = self._are_unreadable(keys)
         if unreadable.any():
             ids, keys = ids[~unreadable], keys[~unreadable]
-        if config.kind != "spans":
+        if config.kind not in MARKED:
             return ids, keys
         is_open = ~np.isin(ids, self.annotated())
-        reach = SPAN_REACH if is_of_text(config.layout) else SOUND_REACH
+        reach = SOUND_REACH if "steps" in config.layout else SPAN_REACH
         if is_open.sum() <= reach:
             return ids, keys
         # Those with annotations first.

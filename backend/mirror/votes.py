@@ -5,9 +5,17 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from backend.interface.answers import read_result
-from backend.interface.questions import Answer, LabelConfig, Question, may_be_empty, spans_in
+from backend.interface.questions import (
+    Answer,
+    LabelConfig,
+    Question,
+    boxes_in,
+    may_be_empty,
+    spans_in,
+)
 from backend.mirror.weighing import EQUAL, Person, Weights
 from backend.types import Json
+from model.boxes.geometry import Box
 from model.measuring.annotators import chosen
 from model.spans.pieces import agreed_pieces
 from model.spans.tags import Span
@@ -83,13 +91,15 @@ def consensus(
     if config.marking is not None and config.marking.control.is_measured:
         pieces = agreed_pieces([spans_in(vote) for vote in votes])
         return None if pieces is None else config.in_order(pieces)
+    if config.kind == "boxes":
+        return _agreed_boxes(votes, config)
     if len(config.questions) == 1:
         weighed = weights.votes(config.questions[0], people)
         agreed = _agreed(votes, config.kind, weighed)
         return None if agreed is None else config.in_order(agreed)
     if len(votes) == 1:
         return votes[0] if votes[0] or config.marking else None
-    decided: list[str | Span] = []
+    decided: list[str | Span | Box] = []
     for question in config.in_turn:
         answered = [place for place, vote in enumerate(votes) if _answers(vote, question)]
         theirs = [set(votes[place]) for place in answered]
@@ -112,7 +122,7 @@ def _answers(vote: Answer, question: Question) -> bool:
     return bool(_given_to(question, given))
 
 
-def _given_to(question: Question, vote: Set[str | Span]) -> Set[str | Span]:
+def _given_to(question: Question, vote: Set[str | Span | Box]) -> Set[str | Span | Box]:
     """The part of a vote that answers one of several questions."""
     if question.kind == "spans":
         return {one for one in vote if isinstance(one, Span)}
@@ -120,7 +130,7 @@ def _given_to(question: Question, vote: Set[str | Span]) -> Set[str | Span]:
 
 
 def _is_overruled(
-    question: Question, votes: Sequence[Set[str | Span]], decided: Set[str | Span]
+    question: Question, votes: Sequence[Set[str | Span | Box]], decided: Set[str | Span | Box]
 ) -> bool:
     """Whether the annotators with these votes were asked only because of answers that did not
     become the decided ones."""
@@ -128,6 +138,15 @@ def _is_overruled(
         not condition.holds(decided) and any(condition.holds(vote) for vote in votes)
         for condition in question.conditions
     )
+
+
+def _agreed_boxes(votes: Sequence[Answer], config: LabelConfig) -> Answer | None:
+    from model.boxes.agreement import agreed_boxes  # noqa: PLC0415 (most projects have no boxes)
+
+    if len(votes) == 1:
+        return config.in_order(votes[0])
+    agreed = agreed_boxes([boxes_in(vote) for vote in votes])
+    return None if agreed is None else config.in_order(agreed)
 
 
 def _agreed(
@@ -153,7 +172,7 @@ def _agreed_label(votes: Sequence[Answer], weights: Sequence[float]) -> Answer |
         for answer, weight in zip(votes, weights, strict=True)
         if len(answer) == 1
     ]
-    counts: Counter[str | Span] = Counter(label for label, _ in given)
+    counts: Counter[str | Span | Box] = Counter(label for label, _ in given)
     sums = dict.fromkeys(counts, 0.0)
     for label, weight in given:
         sums[label] += weight
@@ -163,7 +182,7 @@ def _agreed_label(votes: Sequence[Answer], weights: Sequence[float]) -> Answer |
 
 def _agreed_labels(votes: Sequence[Answer], weights: Sequence[float]) -> Answer | None:
     """Any number of labels, each for itself."""
-    agreed: list[str | Span] = []
+    agreed: list[str | Span | Box] = []
     for label in dict.fromkeys(label for answer in votes for label in answer):
         gave = [label in answer for answer in votes]
         sums, count = [0.0, 0.0], sum(gave)

@@ -17,6 +17,7 @@ from backend.interface.called import folded, former_names, seen_names, stored_na
 from backend.interface.questions import Answer, LabelConfig, labels_in, may_be_empty
 from backend.mirror.predictions import Predictions
 from backend.words import shortened
+from model.boxes.geometry import Box
 from model.spans.tags import Span
 from model.types import OF_LISTS, Ints, Kind
 
@@ -34,6 +35,7 @@ MOST_SOURCES = 20
 NO_LISTS = "weak labels are used for whole tasks only, not for the lists of single tasks"
 NOT_HEARD: dict[Kind, str] = {
     "spans": "weak labels are used for whole tasks only, not for spans",
+    "boxes": "weak labels are used for whole tasks only, not for boxes",
     **dict.fromkeys(OF_LISTS, NO_LISTS),
 }
 """What is asked -> why nothing that others say of it is used."""
@@ -164,7 +166,7 @@ class _Reader:
         except ValueError:  # a number of thousands of digits
             return Read(None, ("a value in a form that is not understood",))
         names, lost = self._names(value)
-        given: list[str | Span] = []
+        given: list[str | Span | Box] = []
         for name in names:
             mine = self._labels.get(folded(name))
             if mine is None:

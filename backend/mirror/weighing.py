@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.interface.questions import Answer, LabelConfig, Question
 from model.measuring.annotators import Known, Opinions, quality, weights_of
-from model.types import EXCLUSIVE
+from model.types import EXCLUSIVE, MARKED
 
 FACT = "annotators"
 """The fact that holds what the last review found out about annotators by asking the model: question
@@ -67,10 +67,10 @@ def weights_from(
     votes: Sequence[Voted], config: LabelConfig, known: Mapping[str, Mapping[str, list[float]]]
 ) -> Weights:
     """The weights by all votes on tasks with several, and by what else is known (see FACT). Spans
-    are left out: who is right about one says little without its borders."""
+    and boxes are left out: who is right about one says little without its borders."""
     found: dict[str, Mapping[Person, float]] = {}
     for question in config.questions:
-        if question.kind != "spans":
+        if question.kind not in MARKED:
             mine = _weights(votes, question, len(config.questions) == 1, known)
             found |= {question.from_name: mine} if mine else {}
     return Weights(found)

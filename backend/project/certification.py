@@ -21,7 +21,7 @@ from backend.settings import Settings
 from backend.words import roughly
 from model.finishing.goal import Goal
 from model.storage.store import Store, Version
-from model.types import OF_LISTS
+from model.types import MARKED, OF_LISTS
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,12 @@ def _check_provable(version: Version | None) -> None:
             "There is no version yet that knows labels, so nothing can be proved of it. Label some "
             "tasks first, then ask for audit labels"
         )
-    if version.head.kind == "spans":
+    if version.head.kind in MARKED:
+        marks = "Spans" if version.head.kind == "spans" else "Boxes"
         raise UnknownVersion(
-            "Spans cannot be certified: the promise is made of whole tasks, and the model labels "
-            "no text with spans by itself. Label on; the status page measures the model"
+            f"{marks} cannot be certified: the promise is made of whole tasks, and the model "
+            f"labels no task with {marks.lower()} by itself. Label on; the status page measures "
+            "the model"
         )
     if version.head.kind in OF_LISTS:
         raise UnknownVersion(

@@ -15,7 +15,7 @@ from model.snapshot import pool_centre
 from model.storage.earlier import encoder_of
 from model.storage.store import Store
 from model.transferred import votes_of
-from model.types import Ints
+from model.types import MARKED, Ints
 
 
 class EarlierVotes:
@@ -31,7 +31,7 @@ class EarlierVotes:
         those that have vectors by the encoder that it belongs to. Empty where there is no such head
         or none of its labels is one of these."""
         earlier = self._beginning.earlier()
-        if earlier is None or earlier.head is None or config.kind == "spans":
+        if earlier is None or earlier.head is None or config.kind in MARKED:
             return ()
         encoder, places = encoder_of(self._store, earlier), places_of(earlier.head, config)
         if encoder is None or not places:

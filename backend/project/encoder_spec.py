@@ -11,6 +11,7 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
     """The encoder that the settings name for what a project shows."""
     text = settings.encoder if {"text", "tokens", "document"} & set(layout) else ""
     image = settings.image_encoder if {"image", "images", "video"} & set(layout) else ""
+    image = settings.detector if "proposals" in layout else image
     audio = settings.audio_encoder if {"audio", "track", "steps"} & set(layout) else ""
     windows = settings.max_windows if text else 1
     return EncoderSpec(layout, text, image, settings.max_tokens, audio, windows)
@@ -19,6 +20,8 @@ def spec_of(layout: Layout, settings: Settings) -> EncoderSpec:
 def ignored_by(settings: Settings) -> tuple[Medium, ...]:
     """The media that nothing reads by these settings."""
     ignored: list[Medium] = []
+    if not settings.detector:
+        ignored += ["proposals"]
     if settings.image_encoder == NONE:
         ignored += ["image", "images", "video"]
     if settings.audio_encoder == NONE:

@@ -15,8 +15,8 @@ from backend.trainer.messages import (
     TakeIn,
 )
 from model.learner import resolve_strategy
-from model.storage.store import Store
-from model.types import is_of_lists, is_of_tokens
+from model.storage.store import RAGGED, Store
+from model.types import is_of_lists
 
 
 class ItemTraining:
@@ -30,10 +30,10 @@ class ItemTraining:
     @property
     def ranks_items(self) -> bool:
         """Whether an item of a dataset has a vector. Texts with spans have one for each token,
-        and sounds with marked pieces one for each step; these and lists are drawn at random from a
-        dataset."""
+        sounds with marked pieces one for each step, pictures with boxes one for each proposal;
+        these and lists are drawn at random from a dataset."""
         layout = self._training.spec.layout
-        return not is_of_tokens(layout) and not is_of_lists(layout)
+        return layout not in RAGGED and not is_of_lists(layout)
 
     def encoder_of_items(self) -> int | None:
         """The encoder for the items of a dataset, the newest of today's settings; None while there

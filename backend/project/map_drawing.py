@@ -12,7 +12,7 @@ from backend.project.training import RETRY_SECONDS, Training
 from backend.trainer.messages import Draw
 from model.storage.maps import FILE, MOST_POINTS, load_map
 from model.storage.store import Store
-from model.types import Ints
+from model.types import MARKED, Ints
 
 LOOKED_AT = "map_looked_at"
 """The fact of the mirror that says when somebody looked at the map last (Unix time)."""
@@ -43,11 +43,11 @@ class MapDrawing:
 
     def request(self, encoder: int, config: LabelConfig) -> None:
         """Have the map drawn by this encoder, if that is due and somebody has looked at it lately.
-        Texts with spans have a vector for each token, and no place on a map."""
+        Texts with spans and pictures with boxes have many vectors, and no place on a map."""
         looked_at = self._pool.fact(LOOKED_AT)
         if looked_at is None or time.time() > looked_at + LOOKED_SECONDS:
             return
-        if config.kind == "spans" or time.monotonic() < self._failed_at + RETRY_SECONDS:
+        if config.kind in MARKED or time.monotonic() < self._failed_at + RETRY_SECONDS:
             return
         _, keys = self._pool.keys(config, self._seed)
         # While an encoder works through the pool, a map would be drawn again and again.

@@ -1,5 +1,7 @@
 """The vectors of what a project's labels are called."""
 
+from typing import Any
+
 import numpy as np
 
 from backend.interface.names import keys_of, names_of
@@ -25,7 +27,7 @@ def name_vectors(store: Store, encoder: int, config: LabelConfig) -> Floats | No
     rows = rows_of(store, encoder, config)
     if not rows:
         return None
-    vectors = store.encoded(encoder)
+    vectors: Any = store.encoded(encoder)  # boxes have no names
     read = vectors.take(np.array(list(rows.values())))
     found = np.zeros((len(config.labels), vectors.dimension), np.float32)
     found[[config.places[label] for label in rows]] = (

@@ -13,7 +13,7 @@ from backend.project.training import RETRY_SECONDS, Training
 from backend.trainer.messages import FindCopies
 from model.storage.copies import FILE, NO_COPIES, load_copies, mark_of
 from model.storage.store import HERE, Store
-from model.types import Ints, is_of_things
+from model.types import MARKED, Ints, is_of_things
 
 REST = 20.0
 """After looking for copies, so many times as long passes before that is done again: it takes a
@@ -37,16 +37,16 @@ class NearCopies:
 
     def request(self, encoder: int, config: LabelConfig, keys: Ints) -> None:
         """Have copies looked for, if there is something that was not compared yet. keys (n,): of
-        the tasks. Texts with spans are left out: in a copy, what people mark is elsewhere."""
+        the tasks. Spans and boxes are left out: in a copy, what people mark is elsewhere."""
         is_resting = time.monotonic() < self._failed_at + RETRY_SECONDS
-        if config.kind == "spans" or is_resting or not self._is_due(encoder, keys):
+        if config.kind in MARKED or is_resting or not self._is_due(encoder, keys):
             return
         request = FindCopies(self._training.subject(), encoder)
         self._training.submit("copies", request, encoder=encoder, failed=self._note_failure)
 
     def of(self, labelling: Labelling, config: LabelConfig) -> Copied:
         """The copies among these tasks, and what people said of them."""
-        if config.kind == "spans":
+        if config.kind in MARKED:
             return Copied()
         if self._look():
             # The same labels now come to another order.

@@ -30,6 +30,7 @@ UNLIKE = "unlike what is labelled so far"
 TEACHES = "its label teaches much about others like it"
 OF_PARTS: dict[Kind, str] = {
     "spans": "what people mark in it teaches much about others like it",
+    "boxes": "what people draw in it teaches much about others like it",
     "candidate": "which of its things is chosen teaches much about others like it",
     "candidates": "which of its things are chosen teaches much about others like it",
     "ranking": "the order of its list teaches much about others like it",

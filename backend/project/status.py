@@ -96,7 +96,7 @@ class DatasetStatus:
         """For people, with a full stop."""
         count = f"{self.tasks:,} of its {self.items:,} items are tasks here so far"
         if not self.is_ranked:
-            why = "because texts with spans are not ranked outside"
+            why = "because texts with spans and pictures with boxes are not ranked outside"
             arriving = "" if self.arriving is None else f" {self.arriving.sentence}"
             return f"{count}. They are drawn at random, {why}.{arriving}"
         broken = f" {self.broken.sentence}." if self.broken.count else ""

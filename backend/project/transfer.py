@@ -26,6 +26,7 @@ READS: dict[Medium, str] = {
     "document": "the texts of files",
     "image": "pictures",
     "images": "several pictures a task",
+    "proposals": "pictures in which boxes are drawn",
     "video": "clips",
     "audio": "sounds",
     "track": "the sound of clips",
@@ -60,6 +61,12 @@ def take_over(source: str, settings: Settings, project: int, spec: EncoderSpec) 
             f"Project {project} has an encoder already, so that its labels are learnt on that one. "
             f"To begin again, stop the backend, delete {folder} (all labels are in Label Studio), "
             "and connect the project again"
+        )
+    if spec.layout == ("proposals",):
+        raise CannotTransfer(
+            "Of boxes nothing is taken over in this way. To begin with the detector that an "
+            "earlier project tuned, set DETECTOR to its folder, such as "
+            f"{settings.model_dir}/3/encoders/2"
         )
     found = found_in(source, settings.model_dir)
     check_alike(found.earlier, spec, project)

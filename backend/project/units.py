@@ -9,4 +9,8 @@ from model.storage.store import Store
 
 def unit_of(store: Store, config: LabelConfig) -> Unit:
     """What the labelling config has people label."""
+    if config.kind == "boxes":
+        from backend.project.boxes import Boxes  # noqa: PLC0415 (most projects have none)
+
+        return Boxes(store, config)
     return Spans(store, config) if config.kind == "spans" else WholeTasks(store, config)

@@ -17,7 +17,7 @@ def disagreement(votes: Mapping[int, Sequence[Answer]], unit: TrainingUnit) -> J
     their place, most frequent first; `tasks`: where people differ, with the answers.
     """
     several = {task: answers for task, answers in votes.items() if len(answers) > 1}
-    differing = {task: answers for task, answers in several.items() if len(set(answers)) > 1}
+    differing = {task: answers for task, answers in several.items() if not unit.agree(answers)}
     pairs: Counter[tuple[str, ...]] = Counter()
     for answers in differing.values():
         pairs.update(unit.differences(answers))

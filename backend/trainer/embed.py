@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from model.storage.store import Store
 from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore
 from model.types import Ints
+
+if TYPE_CHECKING:  # most projects have no boxes
+    from model.storage.proposals import ProposalStore
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +91,10 @@ def embed_pool(job: Embed, report: Report) -> Json:
 
 
 def _keep(
-    vectors: VectorStore | TokenStore, pool: Pool, shown: list[tuple[int, Parts]], encoded: Any
+    vectors: "VectorStore | TokenStore | ProposalStore",
+    pool: Pool,
+    shown: list[tuple[int, Parts]],
+    encoded: Any,
 ) -> None:
     """Store what was encoded of these tasks; the pool records as unreadable those of which it is
     not finite. Raises Damaged when it never is: nothing has a vector by this encoder then."""
@@ -129,9 +135,7 @@ def _chunks(ids: Ints, suspects: list[int], size: int, largest: int) -> Iterator
     yield from alone[:, None]
 
 
-def _embed_names(
-    encoder: JointEncoder, vectors: VectorStore | TokenStore, config: LabelConfig
-) -> None:
+def _embed_names(encoder: JointEncoder, vectors: Any, config: LabelConfig) -> None:
     """Encode the names of the labels that have no vector yet."""
     names = list(names_of(config).values())
     keys = keys_of(names)

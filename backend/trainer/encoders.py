@@ -20,9 +20,10 @@ from model.storage.earlier import earlier_of, folder_of, verdict_of, weights_of
 from model.storage.store import HERE, EncoderMeta, Store, write_encoder_meta
 from model.types import EncoderSpec, Floats, Layout, is_of_text
 
-TEXT_CHUNKS, MEDIA_CHUNKS = (64, 512), (16, 64)
+TEXT_CHUNKS, MEDIA_CHUNKS, DETECTED_CHUNKS = (64, 512), (16, 64), (4, 32)
 """Tasks encoded between two reports, the first time and at most. The first chunk is small, for
-annotators wait for an order; pictures stand in memory meanwhile."""
+annotators wait for an order; pictures stand in memory meanwhile, larger ones for a detector, which
+takes a second for each."""
 
 
 LOADING = (NotAnEncoder, KeyError, TypeError, AttributeError, ValueError, RuntimeError)
@@ -111,6 +112,7 @@ def meta_of(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:
         dimension=encoder.dimension,
         layout=spec.layout,
         windows=spec.windows,
+        things=encoder.things,
     )
 
 
@@ -122,6 +124,8 @@ def loaded(spec: EncoderSpec, tuned: Path | None) -> JointEncoder:
 
 def chunks_for(layout: Layout) -> tuple[int, int]:
     """How many tasks to encode at once: the first time, and at most."""
+    if layout == ("proposals",):
+        return DETECTED_CHUNKS
     return TEXT_CHUNKS if is_of_text(layout) else MEDIA_CHUNKS
 
 

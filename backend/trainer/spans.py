@@ -128,6 +128,9 @@ class Spans:
         others = [] if self._whole is None else self._whole.differences(answering)
         return sorted(found) + others
 
+    def agree(self, answers: Sequence[Answer]) -> bool:
+        return len(set(answers)) == 1
+
     def readable(self, answer: Answer) -> list[str]:
         is_text = is_of_text(self._config.layout)
         control = control_of(self._config)

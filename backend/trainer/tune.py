@@ -29,6 +29,10 @@ def tune_encoder(job: Tune, report: Report) -> Json:
     """Fine-tune a fresh copy of the encoder that the project began with on all labels, as a new
     encoder of the store."""
     subject, folder = job.subject, job.subject.folder
+    if subject.config.kind == "boxes":
+        from backend.trainer.detector import tune_on_boxes  # noqa: PLC0415 (most have no boxes)
+
+        return tune_on_boxes(job, report)
     config, spec = subject.config, subject.spec
     store, pool = Store(folder), Pool(folder / MIRROR)
     beginning = beginning_of(subject)

@@ -58,10 +58,17 @@ class TrainingUnit(Protocol):
         """The pairs of labels in which the answers to one task differ, each once, always in the
         same order."""
 
+    def agree(self, answers: Sequence[Answer]) -> bool:
+        """Whether all answers to one task are the same."""
+
     def readable(self, answer: Answer) -> list[str]:
         """An answer in words, for the status page."""
 
 
 def unit_of(config: LabelConfig) -> TrainingUnit:
     """What the labelling config has people label."""
+    if config.kind == "boxes":
+        from backend.trainer.boxes import Boxes  # noqa: PLC0415 (most projects have none)
+
+        return Boxes(config)
     return Spans(config) if config.kind == "spans" else WholeTasks(config)

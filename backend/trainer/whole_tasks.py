@@ -95,6 +95,9 @@ class WholeTasks:
             found += sorted(_pairs(_of_question(answers, question, self._config)))
         return found
 
+    def agree(self, answers: Sequence[Answer]) -> bool:
+        return len(set(answers)) == 1
+
     def readable(self, answer: Answer) -> list[str]:
         return list(labels_in(answer))
 

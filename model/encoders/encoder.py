@@ -5,13 +5,16 @@ The registries in `model.encoders.joint` say which class encodes which medium.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from model.spans.tags import Tokens
 from model.types import Floats
+
+if TYPE_CHECKING:  # most projects have no boxes
+    from model.boxes.proposals import Proposals
 
 
 class Trainable(Protocol):
@@ -46,9 +49,9 @@ class Trainable(Protocol):
 class TunedEncoder(Trainable, Protocol):
     """The encoder of one medium whose network deep rounds fine-tune."""
 
-    def encode(self, items: Sequence[Any], /) -> Floats | Tokens:
+    def encode(self, items: Sequence[Any], /) -> "Floats | Tokens | Proposals":
         """Items to vectors (n, dimension), float32, unit length; an encoder of tokens returns
-        their Tokens."""
+        their Tokens, a detector its Proposals."""
         ...
 
     def save(self, folder: Path, /) -> None:

@@ -12,6 +12,7 @@ KINDS: dict[Medium, str] = {
     "document": "text",
     "image": "image",
     "images": "image",
+    "proposals": "detection",
     "video": "image",
     "audio": "audio",
     "track": "audio",

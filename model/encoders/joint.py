@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.encoders.vectors import unit
 from model.heads.lists import ALONG, NEARNESS
+from model.media.pictures import Page
 from model.media.sounds import RATE
 from model.types import (
     READ_AS,
@@ -35,10 +36,21 @@ from model.types import (
     is_of_things,
 )
 
+if TYPE_CHECKING:  # it is loaded where a detector is needed
+    from model.encoders.proposals import ProposalEncoder
+
+
+def _detector(name: str) -> TunedEncoder:
+    from model.encoders.proposals import ProposalEncoder  # noqa: PLC0415 (most never need it)
+
+    return ProposalEncoder(name)
+
+
 TUNED: dict[Medium, Callable[[str, EncoderSpec], TunedEncoder]] = {
     "text": lambda name, spec: TextEncoder(name, spec.max_tokens, spec.windows),
     "tokens": lambda name, spec: TokenEncoder(name, spec.max_tokens, spec.windows),
     "image": lambda name, spec: ImageEncoder(name),
+    "proposals": lambda name, spec: _detector(name),
 }
 """Medium -> its encoder, from the name of a network or a folder, and the limits on texts. Deep
 rounds tune these networks."""
@@ -59,9 +71,9 @@ HEARING = (SoundEncoder, StepEncoder)
 BATCH = 32
 """Examples of several parts read at once."""
 
-Part = str | Image | Floats
-"""A text, a picture, or the states (f, d) of a clip, of several pictures or of a sound, see
-`JointEncoder.frozen`."""
+Part = str | Image | Floats | list[Page]
+"""A text, a picture, the states (f, d) of a clip, of several pictures or of a sound, see
+`JointEncoder.frozen`, or pictures in which things are to be found."""
 Example = tuple[Part | None, ...]
 """The parts of an example in the layout's order; None where one is missing."""
 
@@ -71,10 +83,11 @@ class JointEncoder:
     with the same weight, zeros for missing parts. Not safe for use by several threads at once.
 
     For a layout of one text or picture it is just that part's encoder. For `tokens` and `steps`,
-    `encode` returns Tokens instead of vectors. For two things that are compared, vectors and states
-    are those of the first minus those of the second, of any length; where a text is shown beside
-    them, the products of this difference with that text's vector follow. Of a list, vectors are
-    those of all places, zeros where there is no candidate, and of what is beside them.
+    `encode` returns Tokens instead of vectors, and for `proposals` Proposals. For two things that
+    are compared, vectors and states are those of the first minus those of the second, of any
+    length; where a text is shown beside them, the products of this difference with that text's
+    vector follow. Of a list, vectors are those of all places, zeros where there is no candidate,
+    and of what is beside them.
     """
 
     def __init__(self, spec: EncoderSpec, folder: Path | None = None) -> None:
@@ -152,7 +165,7 @@ class JointEncoder:
     def _vectors(self, examples: Sequence[Example]) -> Floats:
         alone = self.frozen.get("steps") or self._alone()
         if alone is not None:
-            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens, see `is_of_tokens`
+            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens of `tokens`, and so on
         found = np.zeros((len(examples), sum(self._widths())), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -202,6 +215,16 @@ class JointEncoder:
         that has none, and without a text encoder."""
         encoder = self._tuned.get("text")
         return encoder.unknown_share(text) if isinstance(encoder, TextEncoder) else 1.0
+
+    @property
+    def detector(self) -> "ProposalEncoder":
+        """For the layout `proposals`: what finds things in pictures."""
+        return cast("ProposalEncoder", self._tuned["proposals"])
+
+    @property
+    def things(self) -> tuple[str, ...]:
+        """What the detector finds, in the order of its scores; () without one."""
+        return self.detector.things if "proposals" in self._tuned else ()
 
     def token_places(self, examples: Sequence[Example]) -> list[Ints]:
         """For the layout `tokens`: the places of each example's tokens in its text, (m, 2) each."""

@@ -23,6 +23,9 @@ class moved it so far that all others became rare: BBC News before any label .91
 have several labels, the bias says how many, and 0.3 loses (IMDb, 25 labels: .59 and .57). Of a pair
 neither side is the likelier one before both are read."""
 
+AS_IT_IS: tuple[Kind, ...] = ("pair", "boxes")
+"""The kinds whose heads multiply vectors as they are, not centred and not scaled."""
+
 CHUNK = 8192
 """Rows scored at once, so that a pool of millions is never in memory as float32."""
 
@@ -38,7 +41,8 @@ class Head:
     weights (d, c), bias (c,), centre (d,): the mean vector of the pool. Encoders put all texts
     into a narrow cone; without its mean, cosines and weights use the whole sphere. Where questions
     are of the kind `pair`, vectors are taken as they are: P(first | v) = P(second | -v), as in the
-    model of Bradley & Terry (1952, doi:10.2307/2334029). Of lists, d is the number of features of a
+    model of Bradley & Terry (1952, doi:10.2307/2334029); so they are of the kind `boxes`, which has
+    centred them already, see model.boxes.learner. Of lists, d is the number of features of a
     candidate, there is one column of weights and one bias for all labels, and no centre, see
     `model.heads.lists`.
     thresholds (c,): from which probability on `multiple` gives a label; None means 0.5 for all.
@@ -96,7 +100,9 @@ class Head:
         found = np.empty((len(vectors), len(self.labels)), np.float32)
         for start in range(0, len(vectors), CHUNK):
             chunk = found[start : start + CHUNK]
-            some = _read(vectors[start : start + CHUNK], self.centre, is_of_pairs=self.is_of_pairs)
+            some = _read(
+                vectors[start : start + CHUNK], self.centre, as_it_is=self.kind in AS_IT_IS
+            )
             np.matmul(some, self.weights, out=chunk)
             chunk += self.bias
         return found
@@ -175,10 +181,10 @@ def centred(vectors: Floats, centre: Floats) -> Floats:
     return result
 
 
-def _read(vectors: Floats, centre: Floats, *, is_of_pairs: bool) -> Floats:
+def _read(vectors: Floats, centre: Floats, *, as_it_is: bool) -> Floats:
     """What a head multiplies with its weights, (n, d): of pairs the vectors themselves, because of
     two things that are alike neither is much better."""
-    return np.asarray(vectors, np.float32) if is_of_pairs else centred(vectors, centre)
+    return np.asarray(vectors, np.float32) if as_it_is else centred(vectors, centre)
 
 
 def fit_head(
@@ -248,7 +254,7 @@ def _features(vectors: Floats, centre: Floats, kind: Kind) -> Floats:
     """What a head of this kind reads of the vectors (n, d), with the constant that carries the
     bias, (n, d + 1)."""
     constant = np.full((len(vectors), 1), CONSTANT[kind], np.float32)
-    return np.hstack([_read(vectors, centre, is_of_pairs=kind == "pair"), constant])
+    return np.hstack([_read(vectors, centre, as_it_is=kind in AS_IT_IS), constant])
 
 
 def _theta(head: Head, constant: float) -> Floats:

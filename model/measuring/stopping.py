@@ -19,6 +19,7 @@ DEFAULT_METRIC: dict[Kind, Metric] = {
     "candidates": "micro_f1",
     "ranking": "micro_f1",
     "spans": "micro_f1",
+    "boxes": "micro_f1",
 }
 """The main metric: of learning curves, and of a target unless another is named."""
 

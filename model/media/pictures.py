@@ -4,6 +4,7 @@ import io
 import math
 import struct
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from model.media.files import refuse_disguise
 
 SHORTER_SIDE, LONGER_SIDE = 256, 1024
 """Pixels; encoders read 224 or so of each."""
+LARGE_SHORTER_SIDE, LARGE_LONGER_SIDE = 800, 1333
+"""The same where boxes are looked for: detectors read so many, or fewer."""
+TURNED = (5, 6, 7, 8)
+"""Of the EXIF orientations those that lay a picture on its side."""
+ORIENTATION = 0x0112
 MAX_PIXELS = 100_000_000
 """Telephones take up to this many; a picture with more is a bomb or a map."""
 MAX_BYTES = 170_000_000
@@ -49,6 +55,17 @@ DAMAGED = (
 """What Pillow's decoders raise when bytes are missing or wrong."""
 
 
+@dataclass(frozen=True)
+class Page:
+    """A picture of a task: its `number` among those of the task, from 0 on, and how large it is in
+    its file, in pixels, when it stands upright."""
+
+    picture: Image.Image
+    width: int
+    height: int
+    number: int = 0
+
+
 class _TimedFile(io.FileIO):
     """A file that raises UnreadableMedia when it is read after `until` (time.monotonic): decoders
     read it piece by piece, so a picture that takes minutes ends in the middle."""
@@ -70,12 +87,21 @@ def read_picture(path: Path, *, seconds: float = MAX_READ_SECONDS) -> Image.Imag
     `seconds` is the wall-clock time that it may take. Raises UnreadableMedia if it is none, damaged
     or too large or if time is up, and OSError if there is no file.
     """
+    return _read(path, (SHORTER_SIDE, LONGER_SIDE), seconds).picture
+
+
+def read_page(path: Path, number: int = 0) -> Page:
+    """The same, larger, with its number among the pictures of a task."""
+    return replace(_read(path, (LARGE_SHORTER_SIDE, LARGE_LONGER_SIDE)), number=number)
+
+
+def _read(path: Path, sides: tuple[int, int], seconds: float = MAX_READ_SECONDS) -> Page:
     refuse_disguise(path, "picture")
     with io.BufferedReader(_TimedFile(path, time.monotonic() + seconds)) as file:
         try:
             picture = Image.open(file, formats=FORMATS)
             check_size(*picture.size, MAX_PIXELS)
-            return _plain(picture)
+            return _plain(picture, sides)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise UnreadableMedia(_too_large(MAX_PIXELS)) from error
         except UnidentifiedImageError as error:
@@ -101,27 +127,31 @@ def _too_large(most: int) -> str:
     return f"too large: more than {most // 1_000_000} million pixels"
 
 
-def reduced(width: int, height: int) -> tuple[int, int]:
-    """Width and height with the shorter side at most SHORTER_SIDE, the longer at most LONGER_SIDE,
-    at about the same ratio."""
-    scale = min(1.0, SHORTER_SIDE / min(width, height), LONGER_SIDE / max(width, height))
+def reduced(
+    width: int, height: int, sides: tuple[int, int] = (SHORTER_SIDE, LONGER_SIDE)
+) -> tuple[int, int]:
+    """Width and height with the shorter side at most the first of `sides`, the longer at most the
+    second, at about the same ratio."""
+    scale = min(1.0, sides[0] / min(width, height), sides[1] / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    """An opened picture as `read_picture` describes it."""
+def _plain(picture: Image.Image, sides: tuple[int, int]) -> Page:
+    """An opened picture as `read_picture` describes it, and its size."""
     # Asks the JPEG decoder for an eighth to a half of the size: ten times faster with large ones.
     width, height = picture.size
-    picture.draft(None, reduced(width, height))
+    picture.draft(None, reduced(width, height, sides))
     _check_cost(picture, width, height)
     picture = _eight_bits(picture)
     transparent = picture.has_transparency_data
     picture = _in_mode(picture, "RGBA" if transparent else "RGB")
-    picture.thumbnail(reduced(*picture.size), reducing_gap=None)
+    picture.thumbnail(reduced(*picture.size, sides), reducing_gap=None)
     if transparent:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
-    return ImageOps.exif_transpose(picture)
+    is_turned = picture.getexif().get(ORIENTATION) in TURNED
+    size = (height, width) if is_turned else (width, height)
+    return Page(ImageOps.exif_transpose(picture), *size)
 
 
 def _check_cost(picture: Image.Image, width: int, height: int) -> None:

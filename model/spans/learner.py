@@ -244,7 +244,7 @@ def _to_learn(snapshot: SpanSnapshot, which: Bools) -> tuple[Floats, Floats, Flo
     most = snapshot.rules.most
     if most is None:
         tokens, targets = _labelled(snapshot, np.flatnonzero(which))
-        rows, counts = _thinned(targets)
+        rows, counts = thinned(targets)
         return tokens.states[rows], targets[rows], counts, _mean(tokens.states)
     share = max(most // max(1, int(which.sum())), LEAST_OF_A_SOUND)
     parts = []
@@ -273,7 +273,7 @@ def _sample(targets: Floats, share: int) -> tuple[Ints, Floats]:
     return rows, counts
 
 
-def _thinned(targets: Floats) -> tuple[Ints, Floats]:
+def thinned(targets: Floats) -> tuple[Ints, Floats]:
     """Rows of about FITTED tokens, and how many tokens each stands for: most tokens are outside of
     all spans, and a sample of them gives the same in a fraction of the time."""
     is_outside = targets[:, OUTSIDE] > 0

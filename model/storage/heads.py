@@ -49,9 +49,10 @@ def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
     d, c = len(arrays["centre"]), len(labels)
     own = 1 if facts["kind"] in OF_LISTS else c
     shapes = [array.shape for array in given]
-    is_whole = shapes == [(d, own), (own,), (d,)] and (
-        thresholds is None or thresholds.shape == (c,)
-    )
+    # A head of boxes also reads what the detector says, see model.boxes.learner.features.
+    read = d + c if facts["kind"] == "boxes" else d
+    is_whole = shapes == [(read, own), (own,), (d,)]
+    is_whole &= thresholds is None or thresholds.shape == (c,)
     if not is_whole or facts["kind"] not in get_args(Kind):
         raise Damaged(f"its {NAME} does not hold what its facts say")
     whole = None

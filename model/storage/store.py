@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -36,6 +36,9 @@ from model.storage.tokens import TokenStore
 from model.storage.vectors import VectorStore, content_key
 from model.types import EncoderSpec, Ints, Layout, Medium, is_of_tokens
 
+if TYPE_CHECKING:  # most projects have no boxes
+    from model.storage.proposals import ProposalStore
+
 VERSION = re.compile(r"(\d+)\.(\d+)")
 NUMBER = re.compile(r"\d+")
 LAST, STAMP = "last", "encoder"
@@ -49,6 +52,8 @@ STATE_FOLDERS: dict[Medium, str] = {
     "steps": "steps",
 }
 """Media whose networks stay frozen -> the name of the folder of their states."""
+RAGGED: tuple[Layout, ...] = (("tokens",), ("steps",), ("proposals",))
+"""Layouts whose encoders give each example any number of rows, and not one vector."""
 HERE = "."
 """As the source in an encoder's meta: its weights are in its own folder."""
 
@@ -77,8 +82,9 @@ class EncoderMeta:
     """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
     image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
     asked: names what these answered, beside which audit labels; earlier: whose encoder it was made
-    from in place of the pretrained one, in words, or ""; windows: see EncoderSpec; identity:
-    differs from that of any other encoder, "" before it is written."""
+    from in place of the pretrained one, in words, or ""; windows: see EncoderSpec; things: what a
+    detector finds, in the order of its scores; identity: differs from that of any other encoder, ""
+    before it is written."""
 
     source: str
     base: str
@@ -92,6 +98,7 @@ class EncoderMeta:
     audio_base: str = ""
     earlier: str = ""
     windows: int = 1
+    things: tuple[str, ...] = ()
     identity: str = field(default="", compare=False)
 
     @property
@@ -212,6 +219,11 @@ class Store:
                 (folder / STAMP).write_text(identity)
                 self._replace_meta(number, replace(meta, identity=identity))
 
+    def note_labels(self, number: int, labels: int, asked: str) -> None:
+        """Record that tuning on so many labels made no better encoder than this one."""
+        meta = self.encoders()[number]
+        self._replace_meta(number, replace(meta, labels=labels, asked=asked))
+
     def _replace_meta(self, number: int, meta: EncoderMeta) -> None:
         folder = self.encoder_folder(number)
         aside = folder / "meta.json.unfinished"
@@ -269,7 +281,7 @@ class Store:
 
     def _of_examples(self) -> list[VectorStore]:
         known = self.encoders().items()
-        return [self.vectors(number) for number, meta in known if not is_of_tokens(meta.layout)]
+        return [self.vectors(number) for number, meta in known if meta.layout not in RAGGED]
 
     def tokens(self, number: int) -> TokenStore:
         """The tokens of texts or sounds by encoder `number`, which says something of each."""
@@ -283,10 +295,19 @@ class Store:
         store.check()
         return store
 
-    def encoded(self, number: int) -> VectorStore | TokenStore:
-        """`tokens` or `vectors`, as the encoder's layout needs."""
+    def proposals(self, number: int) -> "ProposalStore":
+        """What detector `number`, whose layout is `proposals`, found in pictures."""
+        from model.storage.proposals import ProposalStore  # noqa: PLC0415 (see above)
+
+        meta = self.encoders()[number]
+        return ProposalStore(self._stamped(number, meta), meta.dimension, len(meta.things))
+
+    def encoded(self, number: int) -> "VectorStore | TokenStore | ProposalStore":
+        """`tokens`, `proposals` or `vectors`, as the encoder's layout needs."""
         layout = self.encoders()[number].layout
-        return self.tokens(number) if is_of_tokens(layout) else self.vectors(number)
+        if is_of_tokens(layout):
+            return self.tokens(number)
+        return self.proposals(number) if layout == ("proposals",) else self.vectors(number)
 
     def _frozen_folder(self, medium: Medium, name: str) -> Path:
         return self.folder / "vectors" / f"{STATE_FOLDERS[medium]}-{content_key(name):x}"
@@ -354,7 +375,11 @@ def _meta_of(facts: dict[str, Any]) -> EncoderMeta:
     """The facts as this or another release wrote them. Raises Damaged when some are missing."""
     known = {one.name: facts[one.name] for one in fields(EncoderMeta) if one.name in facts}
     try:
-        meta = EncoderMeta(**{**known, "layout": tuple(known.get("layout", ("text",)))})
+        lists = {
+            "layout": tuple(known.get("layout", ("text",))),
+            "things": tuple(known.get("things", ())),
+        }
+        meta = EncoderMeta(**{**known, **lists})
     except TypeError:
         raise Damaged("its meta.json is not what was written") from None
     if not isinstance(meta.dimension, int) or not isinstance(meta.source, str):

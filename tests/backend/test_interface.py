@@ -208,7 +208,7 @@ def test_what_cannot_be_learnt_is_left_to_people_and_named() -> None:
     assert found.questions == parse(config()).questions
     assert found.left_out == (
         "TextArea 'why' over <Text> is not learnt",
-        "RectangleLabels 'box' over <Image> is not learnt",
+        "RectangleLabels 'box' needs one or more labels with a value",
         "Choices 'one' needs two or more choices with a value",
     )
     assert found.others == {"why", "box", "one"}, "their results are no mistakes"

@@ -210,7 +210,7 @@ def test_the_page_numbers_the_paragraphs_by_time_where_it_scrolls() -> None:
     assert parse(scrolling).sources == BY_TIME.sources
 
 
-def test_spans_of_dialogues_in_files_and_of_others_are_left_to_people() -> None:
+def test_spans_of_dialogues_are_learnt_beside_a_question_and_not_in_files() -> None:
     with pytest.raises(UnsupportedConfig, match="marks spans in a file"):
         parse(XML.replace("layout=", 'valueType="url" layout='))
     with pytest.raises(
@@ -221,8 +221,8 @@ def test_spans_of_dialogues_in_files_and_of_others_are_left_to_people() -> None:
         parse(XML.replace("ParagraphLabels", "Labels"))
     both = '<Choices name="c" toName="d"><Choice value="x"/><Choice value="y"/></Choices></View>'
     found = parse(XML.replace("</View>", both))
-    assert [question.from_name for question in found.questions] == ["c"]
-    assert (found.left_out, found.layout) == (("ParagraphLabels 'label' marks spans",), ("text",))
+    assert [question.from_name for question in found.questions] == ["label", "c"]
+    assert (found.left_out, found.layout) == ((), ("tokens",))
 
 
 def test_the_mirror_reads_annotations_beside_the_dialogue(tmp_path: Path) -> None:

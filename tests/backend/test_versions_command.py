@@ -127,7 +127,7 @@ def test_one_version_is_shown_whole_but_for_the_lists_of_tasks(
         "training_labels": 10,
         "audit_labels": 2,
         "shortlist": 50,
-        "encoder_meta": {**vars(store.encoders()[0]), "layout": ["text"]},
+        "encoder_meta": {**vars(store.encoders()[0]), "layout": ["text"], "things": []},
     }
 
 

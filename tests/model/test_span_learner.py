@@ -14,11 +14,11 @@ from model.spans.learner import (
     COLD_TEXTS,
     FITTED,
     SpanSnapshot,
-    _thinned,
     cross_validated_tags,
     predicted_spans,
     span_round,
     targets_of,
+    thinned,
 )
 from model.spans.tags import Span, Tokens
 from model.spans.whole import whole_vectors
@@ -143,13 +143,13 @@ def test_of_many_tokens_a_part_stands_for_all_that_are_outside() -> None:
     tags = np.zeros(3 * FITTED, np.int64)
     tags[::10] = 1
     targets = np.eye(3, dtype=np.float32)[tags]
-    rows, weights = _thinned(targets)
+    rows, weights = thinned(targets)
     assert len(rows) == FITTED
     assert set(np.flatnonzero(tags)) <= set(rows.tolist())
     counts = (targets[rows] * weights[:, None]).sum(axis=0)
     np.testing.assert_allclose(counts, targets.sum(axis=0), rtol=1e-5)
     few = np.eye(3, dtype=np.float32)[tags[:50]]
-    assert _thinned(few)[0].tolist() == list(range(50))
+    assert thinned(few)[0].tolist() == list(range(50))
 
 
 def test_a_name_that_nobody_marked_is_doubted() -> None:

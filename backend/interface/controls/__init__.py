@@ -3,6 +3,7 @@
 from typing import Any
 
 from backend.interface.controls.audio_labels import AudioLabels
+from backend.interface.controls.boxes import BoxLabels, RectangleLabels
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Control
 from backend.interface.controls.labels import Labels
@@ -22,8 +23,12 @@ CONTROLS: dict[str, type[Control[Any]]] = {
     "Ranker": Ranker,
     "Labels": Labels,
     "ParagraphLabels": ParagraphLabels,
+    "RectangleLabels": RectangleLabels,
 }
 """Tag -> control, in the order in which messages list them."""
 
-OVER: dict[tuple[str, str], type[Control[Any]]] = {("Labels", "Audio"): AudioLabels}
+OVER: dict[tuple[str, str], type[Control[Any]]] = {
+    ("Labels", "Audio"): AudioLabels,
+    ("Labels", "Image"): BoxLabels,
+}
 """Control and object tag -> the control, where it is another one over this object."""

@@ -7,14 +7,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 from xml.etree.ElementTree import Element
 
 from backend.types import Json
+from model.boxes.geometry import Box
 from model.spans.tags import Span
 from model.types import Kind
 
 SEPARATOR = " / "
 """Between the names of a taxonomy's path, where it is one label."""
 
-Given = TypeVar("Given", str, Span)
-"""What people give: an answer to the whole task, or a labelled piece of its text."""
+Given = TypeVar("Given", str, Span, Box)
+"""What people give: an answer to the whole task, or a labelled piece of its text or picture."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ class Control(ABC, Generic[Given]):
     same one. is_learnt_in_parts: whether only answers that somebody gave, or whose name says
     something, are learnt. is_of_two: whether it is about two object tags, which it compares.
     may_be_required: whether Label Studio's page obeys `required` in the tag. reads_text: whether
-    answers can only be read beside what the task shows; not_read: what is the matter with a value
-    that gives none, in words. reads_list: whether it is about the things in a list that each task
-    has of its own, which its `text` names.
+    answers can only be read beside what the task shows; finds: whether they are boxes, which a
+    detector finds; not_read: what is the matter with a value that gives none, in words.
+    reads_list: whether it is about the things in a list that each task has of its own, which its
+    `text` names.
     """
 
     tag: ClassVar[str]
@@ -52,6 +54,7 @@ class Control(ABC, Generic[Given]):
     reads_text: ClassVar[bool] = False
     is_measured: ClassVar[bool] = False
     reads_list: ClassVar[bool] = False
+    finds: ClassVar[bool] = False
     not_read: ClassVar[str] = "has a form that is not understood"
 
     @classmethod
@@ -77,11 +80,24 @@ class Control(ABC, Generic[Given]):
         """What a span marks."""
         return text[span.start : span.end]
 
+    def value_of(self, region: Mapping[str, Any]) -> object:
+        """What `read` takes of one entry of an annotation's result."""
+        return region.get("value")
+
+    def why_not(self, value: Mapping[str, object]) -> str:
+        """What is the matter with this value, which gives no answer, in words."""
+        return self.not_read
+
+    def around(self, region: Json, number: int) -> list[Json]:
+        """The entries of a pre-annotation that say what this one says, which has this number in its
+        task."""
+        return [region]
+
     def renamed(self, answers: list[Given], aliases: Mapping[str, str]) -> list[Given]:
         """The given answers by the names that they have now; aliases: former names -> names."""
         return [
             replace(one, label=aliases.get(one.label, one.label))
-            if isinstance(one, Span)
+            if isinstance(one, Span | Box)
             else aliases.get(one, one)
             for one in answers
         ]

@@ -24,6 +24,9 @@ class Image(File):
         refuse_resolver(element)
         return Pictures() if element.get("valueList") else cls()
 
+    def boxed(self) -> ObjectTag:
+        return BoxedPictures()
+
 
 @dataclass(frozen=True)
 class Pictures(ObjectTag):
@@ -38,6 +41,22 @@ class Pictures(ObjectTag):
         found = [item.strip() for item in items if isinstance(item, str) and item.strip()]
         return json.dumps(spread(found)) if found else None
 
+    def boxed(self) -> ObjectTag:
+        return BoxedPictures()
+
+
+@dataclass(frozen=True)
+class BoxedPictures(ObjectTag):
+    """A picture, or a list of them, in which boxes are drawn: each keeps its place in the list."""
+
+    kind = "proposals"
+    medium: ClassVar[Medium] = "proposals"
+
+    def read(self, value: object) -> str | None:
+        items = value[:MOST_PICTURES] if isinstance(value, list) else [value]
+        found = [item.strip() if isinstance(item, str) else "" for item in items]
+        return json.dumps(found) if any(found) else None
+
 
 def spread(found: list[str]) -> list[str]:
     """At most MOST_PICTURES of these, the first and the last among them."""
@@ -48,6 +67,6 @@ def spread(found: list[str]) -> list[str]:
 
 
 def addresses(part: str) -> list[str]:
-    """Those that `Pictures.read` wrote down."""
+    """Those that `Pictures.read` wrote down, or `BoxedPictures.read`, which has "" for none."""
     found: list[str] = json.loads(part)
     return found

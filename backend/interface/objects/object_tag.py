@@ -61,6 +61,10 @@ class ObjectTag(ABC):
         if no spans of it can be learnt."""
         return None
 
+    def boxed(self) -> "ObjectTag | None":
+        """The same where boxes are drawn in it; None where it shows no pictures."""
+        return None
+
     def identity(self) -> tuple[object, ...]:
         """What is read differently is called differently. It is stored: a change makes a dataset be
         encoded again."""

@@ -111,6 +111,8 @@ OF_LIST = (
 NEVER_PROMISED: dict[Kind, str] = {
     "spans": "Of spans nothing is promised: the model marks them in advance, and a person looks at "
     "each task.",
+    "boxes": "Of boxes nothing is promised: the model draws them in advance, and a person looks at "
+    "each picture.",
     "candidate": OF_LIST,
     "candidates": OF_LIST,
     "ranking": OF_LIST,

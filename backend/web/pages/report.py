@@ -21,6 +21,7 @@ from backend.words import exactly, roughly
 from model.measuring.savings import labels_saved
 from model.measuring.stopping import DEFAULT_METRIC, METRIC_NAMES, name_of
 from model.storage.store import Store, version_key
+from model.types import MARKED
 
 if TYPE_CHECKING:
     from backend.project.status import Served
@@ -65,12 +66,13 @@ def report(folder: Path, settings: Settings, served: "Served | None") -> Json:
 
     metric: the name of the metric that the curve shows; curve: rows of `labels`, `value`, `low`,
     `high`; fit: see `fit_of`; measured: the metric of the served version, or None; by_label: its
-    precision, recall and support for the SHOWN_LABELS labels with the most support, of all labels
-    (labels_in_all); saved: the least and the most labels that the order saved, or None, see
-    `saved`; sources: of weak labels, see `model.weak_labels.SourceFigures`; least_confidence: see
-    `confidence_needed`; reasons: why labelling may stop; finishing: what the model can label by
-    itself, see `finishing_of`; can_prove: whether audit labels may be asked for first to prove it;
-    asks_first: whether that goes on; certified: how the last time ended, or "";
+    precision, recall and support, of boxes also average_precision, for the SHOWN_LABELS labels with
+    the most support, of all labels (labels_in_all); saved: the least and the most labels that the
+    order saved, or None, see `saved`; sources: of weak labels, see
+    `model.weak_labels.SourceFigures`; least_confidence: see `confidence_needed`; reasons: why
+    labelling may stop; finishing: what the model can label by itself, see `finishing_of`;
+    can_prove: whether audit labels may be asked for first to prove it; asks_first: whether that
+    goes on; certified: how the last time ended, or "";
     picked: how many of the tasks that people chose wait, and how many labels are of such; next: the
     next tasks, see `reasons_of`;
     goals: those that are set, each with its state, in a sentence; budget: see `budget_of`;
@@ -155,7 +157,7 @@ def saved(served: "Served") -> tuple[int, int] | None:
 
 def confidence_needed(served: "Served") -> float:
     """The least probability at which a label is pre-annotated; 0 where there is no such limit."""
-    if served.version.head is None or served.config.kind == "spans":
+    if served.version.head is None or served.config.kind in MARKED:
         return 0.0
     return least_confidence(served.version)
 

@@ -22,6 +22,7 @@ from backend.web.pages.chart import coverage_curve, fit_curves, learning_curve
 from backend.web.pages.people import with_names
 from backend.web.pages.state import exposition, state_of
 from model.measuring.savings import FACTORS
+from model.types import MARKED
 
 pages = Blueprint("pages", __name__, template_folder="templates")
 
@@ -46,7 +47,7 @@ def project_page(project: int) -> str:
         ],
         coverage=_coverage(reported["finishing"]),
         link=link_of(loop),
-        can_look=loop.served is not None and loop.served.config.kind != "spans",
+        can_look=loop.served is not None and loop.served.config.kind not in MARKED,
         most_asked=MOST_BUDGET,
         factors=(min(FACTORS.values()), max(FACTORS.values())),
         moment=lambda at: datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M"),

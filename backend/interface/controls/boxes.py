@@ -1,0 +1,139 @@
+"""<RectangleLabels>, and <Labels> with a <Rectangle>: labelled boxes in pictures."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from backend.interface.controls.control import Asked, Control, stored, whole_number
+from backend.interface.objects.image import MOST_PICTURES
+from backend.types import Json
+from model.boxes.geometry import Box
+
+PLACE = ("x", "y", "width", "height")
+"""Where a box lies, in percent of the picture."""
+MOST_TURNED = 0.5
+"""Degrees that a box may be turned."""
+LEAST_SIDE = 0.0005
+"""A box whose width or height is a smaller share of the picture's holds nothing."""
+ON_PAGE, ON_TURNED = "item_index", "image_rotation"
+"""What stands beside the value of a result: the number of the picture, and by how many degrees it
+was turned when the box was drawn."""
+
+
+@dataclass(frozen=True)
+class RectangleLabels(Control[Box]):
+    """An answer is a box. Each has a result of its own."""
+
+    tag = "RectangleLabels"
+    type_name = "rectanglelabels"
+    objects = ("Image",)
+    fewest = 1
+    needs = "one or more labels"
+    finds = True
+
+    @classmethod
+    def parse(cls, element: Element) -> Asked:
+        return Asked(cls(), "boxes", tuple((stored(label),) for label in element.iter("Label")))
+
+    def value_of(self, region: Mapping[str, Any]) -> object:
+        value = region.get("value")
+        beside = {name: region[name] for name in (ON_PAGE, ON_TURNED) if name in region}
+        return {**value, **beside} if isinstance(value, dict) and beside else value
+
+    def read(self, value: Mapping[str, object], text: str = "") -> Iterator[Box]:
+        labels = value.get(self.type_name)
+        if isinstance(labels, list) and not self.why_not(value):
+            page = whole_number(value.get(ON_PAGE, 0)) or 0
+            place = _cut(value)
+            yield from (Box(page, *place, label) for label in labels if isinstance(label, str))
+
+    def write(self, answers: Sequence[Box], text: str = "") -> Json:
+        """Of one box."""
+        (box,) = answers
+        place = zip(PLACE, (box.x, box.y, box.width, box.height), strict=True)
+        percent = {name: round(100.0 * share, 4) for name, share in place}
+        return {**percent, "rotation": 0, self.type_name: [box.label]}
+
+    def why_not(self, value: Mapping[str, object]) -> str:
+        """ "" for a box that can be read."""
+        return next((why for is_wrong, why in WRONG if is_wrong(value)), "")
+
+
+@dataclass(frozen=True)
+class BoxLabels(RectangleLabels):
+    """The same where a <Rectangle> draws the box, which has a result of its own with the same id.
+    `shape`: the name of that tag."""
+
+    tag = "Labels"
+    type_name = "labels"
+    shape: str = ""
+
+    def around(self, region: Json, number: int) -> list[Json]:
+        place = {name: one for name, one in region["value"].items() if name != self.type_name}
+        together = {**region, "id": f"box-{number}"}
+        drawn = {**together, "from_name": self.shape, "type": "rectangle", "value": place}
+        return [drawn, together]
+
+
+def _is_of_another_form(value: Mapping[str, object]) -> bool:
+    page = whole_number(value.get(ON_PAGE, 0))
+    return page is None or page < 0 or any(_number(value.get(name)) is None for name in PLACE)
+
+
+def _is_turned(value: Mapping[str, object]) -> bool:
+    degrees = [_number(value.get(name, 0)) for name in ("rotation", ON_TURNED)]
+    return any(one is None or abs((one + 180) % 360 - 180) > MOST_TURNED for one in degrees)
+
+
+def _is_outside(value: Mapping[str, object]) -> bool:
+    x, y, width, height = _place(value)
+    return x >= 1.0 or y >= 1.0 or x + width <= 0.0 or y + height <= 0.0
+
+
+def _is_empty(value: Mapping[str, object]) -> bool:
+    _, _, width, height = _place(value)
+    return min(width, height) < LEAST_SIDE
+
+
+def _is_cut_to_nothing(value: Mapping[str, object]) -> bool:
+    return min(_cut(value)[2:]) < LEAST_SIDE
+
+
+def _is_on_no_page(value: Mapping[str, object]) -> bool:
+    return (whole_number(value.get(ON_PAGE, 0)) or 0) >= MOST_PICTURES
+
+
+WRONG = (
+    (_is_of_another_form, "is no box with numbers for x, y, width and height"),
+    (_is_turned, "is a turned box, and only upright ones are learnt"),
+    (_is_empty, "is a box without an area"),
+    (_is_outside, "is a box outside of the picture"),
+    (_is_cut_to_nothing, "is a box outside of the picture"),
+    (_is_on_no_page, f"is on a later page than the first {MOST_PICTURES}, which are read"),
+)
+"""What may be the matter with a value, in words. Each is asked after those above it said no."""
+
+
+def _place(value: Mapping[str, object]) -> tuple[float, float, float, float]:
+    x, y, width, height = ((_number(value.get(name)) or 0.0) / 100.0 for name in PLACE)
+    return x, y, width, height
+
+
+def _cut(value: Mapping[str, object]) -> tuple[float, float, float, float]:
+    """The part of the box that lies in the picture: annotators may draw over its edge."""
+    x, y, width, height = _place(value)
+    low = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
+    high = min(max(x + width, 0.0), 1.0), min(max(y + height, 0.0), 1.0)
+    # Without the last digits, so that what was written in percent is read again.
+    return *low, round(high[0] - low[0], 6), round(high[1] - low[1], 6)
+
+
+def _number(value: object) -> float | None:
+    """A finite number; None for others. In JSON, true is no number; in Python it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, int) and abs(value) > 10**9:
+        return None  # float() raises OverflowError for one of hundreds of digits
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,101 @@
+"""Upright boxes in pictures: how much they overlap, which belong together, and which are doubles.
+
+Arrays of boxes (n, 4) have the upper left corner, the width and the height, relative to those of
+the picture: x, y, width, height in [0, 1].
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.types import Bools, Floats, Ints
+
+SAME = 0.5
+"""Two boxes are of the same thing from this intersection over union on, as in Pascal VOC
+(Everingham et al. 2010, doi:10.1007/s11263-009-0275-4)."""
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """A thing in a picture is an x. x, y: the upper left corner of the box around it; width,
+    height: all four relative to the picture's, in [0, 1]; page: of several pictures which one, from
+    0 on."""
+
+    page: int
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+
+
+def places_of(boxes: Iterable[Box]) -> Floats:
+    """The boxes as an array (n, 4)."""
+    rows = [(box.x, box.y, box.width, box.height) for box in boxes]
+    return np.array(rows, dtype=np.float64).reshape(-1, 4)
+
+
+def pages_of(boxes: Iterable[Box]) -> Ints:
+    """The pages (n,) of the boxes."""
+    return np.array([box.page for box in boxes], dtype=np.int64)
+
+
+def overlaps(first: Floats, second: Floats) -> Floats:
+    """Intersection over union (n, m) of boxes (n, 4) and boxes (m, 4), in [0, 1]; 0 for two without
+    an area."""
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    ends = first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]
+    high = np.minimum(ends[0][:, None], ends[1][None])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    areas = np.prod(first[:, 2:], axis=1)[:, None] + np.prod(second[:, 2:], axis=1)[None]
+    result: Floats = shared / np.maximum(areas - shared, 1e-12)
+    return result
+
+
+def overlaps_on_pages(
+    first: Floats, first_pages: Ints, second: Floats, second_pages: Ints
+) -> Floats:
+    """The same, 0 for two on different pages."""
+    is_same_page: Bools = first_pages[:, None] == second_pages[None]
+    return overlaps(first, second) * is_same_page
+
+
+def kept(scores: Floats, shared: Floats, most: float) -> Ints:
+    """Non-maximum suppression: the rows that stay of n boxes with these scores (n,), the highest
+    first, each without those with lower scores whose overlap in `shared` (n, n) is above `most`."""
+    left = np.argsort(-scores, kind="stable")
+    found: list[int] = []
+    while len(left):
+        best, left = int(left[0]), left[1:]
+        found.append(best)
+        left = left[shared[best, left] <= most]
+    return np.array(found, dtype=np.int64)
+
+
+def matched(shared: Floats, least: float = SAME) -> Ints:
+    """For each of n boxes the one of m that belongs to it, (n,), -1 for none; shared (n, m).
+
+    Pairs with the largest overlaps come first, each box is in one pair at most, and none has an
+    overlap below `least`.
+    """
+    result = np.full(shared.shape[0], -1, dtype=np.int64)
+    if shared.size == 0:
+        return result
+    is_taken = np.zeros(shared.shape[1], dtype=np.bool_)
+    rows, columns = np.nonzero(shared >= least)
+    for place in np.argsort(-shared[rows, columns], kind="stable").tolist():
+        row, column = rows[place], columns[place]
+        if result[row] < 0 and not is_taken[column]:
+            result[row], is_taken[column] = column, True
+    return result
+
+
+def pairs_of(first: Sequence[Box], second: Sequence[Box], least: float = SAME) -> Ints:
+    """For each of the first boxes the one of the second that lies in the same place, whatever their
+    labels; -1 for none."""
+    shared = overlaps_on_pages(
+        places_of(first), pages_of(first), places_of(second), pages_of(second)
+    )
+    return matched(shared, least)
