@@ -11,7 +11,7 @@ from tests.studio.test_copies import COPIES, TEXTS, Copied
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
-MODEL = "model@example.com"
+MODEL = "copies@example.com"
 
 
 @pytest.fixture(scope="module")
