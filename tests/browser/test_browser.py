@@ -230,7 +230,8 @@ def quick(
     label_studio: local.LocalProcess, studio: Studio, one_layer: Path, tmp_path: Path
 ) -> Iterator[Bench]:
     """A second backend, whose encoder is tuned in seconds, and which asks for no password."""
-    settings: dict[str, object] = {"encoder": str(one_layer), "max_tokens": 32, "deep_rounds": "no"}
+    read: dict[str, object] = {"encoder": str(one_layer), "max_tokens": 32, "max_windows": 1}
+    settings = {**read, "deep_rounds": "no"}
     server = local.backend(tmp_path, local.free_port(), label_studio.url, **settings)
     with server:
         server.wait_until_up()
