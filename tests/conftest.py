@@ -361,11 +361,18 @@ def bench(shared_bench: "Bench") -> "Iterator[Bench]":
 
 @pytest.fixture(scope="session")
 def shape_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A detector that was trained for a minute: it knows circles, and twelve kinds of shapes
-    that are not in the pictures that tests show it."""
-    from tests.model.shapes import OTHERS, detector  # noqa: PLC0415 (as above)
+    """A detector that was trained for a minute, once for all processes of a run: it knows circles,
+    and twelve kinds of shapes that are not in the pictures that tests show it."""
+    from model.storage.vectors import locked  # noqa: PLC0415 (as above)
+    from tests.model.shapes import OTHERS, detector  # noqa: PLC0415
 
-    return detector(tmp_path_factory.mktemp("detector"), ("circle", *OTHERS), 300)
+    own: Path = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shape-detector"
+    with locked(own.parent / "shape-detector.lock"):
+        if not folder.exists():
+            aside = tmp_path_factory.mktemp("detector")
+            detector(aside, ("circle", *OTHERS), 300).rename(folder)
+    return folder
 
 
 COMMON_WORDS = 8192
