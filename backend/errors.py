@@ -12,6 +12,7 @@ from model.types import Medium
 ENCODER_SETTINGS: dict[Medium, str] = {
     "text": "ENCODER",
     "tokens": "ENCODER",
+    "beside": "ENCODER",
     "document": "ENCODER",
     "image": "IMAGE_ENCODER",
     "images": "IMAGE_ENCODER",

@@ -47,7 +47,7 @@ def write_encoder(folder: Path, target: Path) -> None:
     layers = int(json_of(origin / "config.json").get("num_hidden_layers", 0))
     with whole(folder / WEIGHTS):
         arrays = load_file(folder / WEIGHTS)
-    gain = gain_of(of_spans=read_facts(origin).spec.layout == ("tokens",), pooling=_pooling(origin))
+    gain = gain_of(of_spans=read_facts(origin).spec.layout[0] == "tokens", pooling=_pooling(origin))
     own = {}
     for name, array in arrays.items():
         part, _, rest = name.partition(".")

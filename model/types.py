@@ -73,6 +73,7 @@ class LabelGroup:
 Medium = Literal[
     "text",
     "tokens",
+    "beside",
     "document",
     "image",
     "images",
@@ -84,15 +85,15 @@ Medium = Literal[
     "pair",
     "list",
 ]
-"""`tokens`: a text, read token by token; `document`: the text of a file; `images`: several
-pictures, read as one; `proposals`: pictures in which a detector finds things; `track`: the sound of
-a clip; `steps`: a sound, read step by step in time; `pair` and `list`: nothing that is read, see
-`Layout`."""
+"""`tokens`: a text, read token by token; `beside`: a text that is read with it and has no tokens of
+its own; `document`: the text of a file; `images`: several pictures, read as one; `proposals`:
+pictures in which a detector finds things; `track`: the sound of a clip; `steps`: a sound, read step
+by step in time; `pair` and `list`: nothing that is read, see `Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
 """What an example consists of, in this order; any part of it may be missing. What is read token by
-token or step by step, and `proposals`, are alone.
+token is alone or before `beside`; what is read step by step, and `proposals`, are alone.
 After `pair` come the parts of one thing and those of another, which are compared, and where both
 are texts perhaps a text that is shown beside them; examples have None in its place. After `list`
 come MOST_CANDIDATES texts and one that is shown beside them; what examples have in the place of
@@ -131,12 +132,16 @@ def reads_text(layout: Layout) -> bool:
 
 def is_of_text(layout: Layout) -> bool:
     """Whether examples consist of a text only, or of several that are compared."""
-    return layout in (("text",), ("tokens",)) or set(layout) in ({"pair", "text"}, {"list", "text"})
+    return (
+        layout == ("text",)
+        or layout[:1] == ("tokens",)
+        or set(layout) in ({"pair", "text"}, {"list", "text"})
+    )
 
 
 def is_of_tokens(layout: Layout) -> bool:
     """Whether an encoder says something of each token of a text, or of each step of a sound."""
-    return layout in (("tokens",), ("steps",))
+    return layout[:1] in (("tokens",), ("steps",))
 
 
 def is_of_pairs(layout: Layout) -> bool:
@@ -166,7 +171,7 @@ def has_context(layout: Layout) -> bool:
     return is_of_pairs(layout) and len(layout) % 2 == 0
 
 
-CALLED: dict[Medium, str] = {"steps": "steps of sounds"}
+CALLED: dict[Medium, str] = {"steps": "steps of sounds", "beside": "a text beside them"}
 """Media whose names would say nothing to people -> what they are called."""
 
 

@@ -68,6 +68,11 @@ def encoder_of(store: Store, version: Version, head: Head) -> tuple[TextEncoder,
             f"Version {version.name} reads {in_words(meta.spec.layout)}; only versions that "
             "read nothing but text can be exported"
         )
+    if "beside" in meta.spec.layout:
+        raise BackendError(
+            f"Version {version.name} marks spans in a text that it reads with another one, such as "
+            "a question, and plain transformers models read one text"
+        )
     if has_context(meta.spec.layout):
         raise BackendError(
             f"Version {version.name} reads {in_words(meta.spec.layout)}: which is better depends "

@@ -30,6 +30,9 @@ def parts_of(data: object, config: LabelConfig) -> Parts | None:
         return parts_of_list(listed, [text for _, text in others if text]) if listed else None
     if config.compares:
         return parts_of_both(values)
+    if config.layout == ("tokens", "beside"):
+        (_, marked), *others = values
+        return (marked, "\n".join(text for _, text in others if text) or None) if marked else None
     texts = [value for source, value in values if source.medium == "text"]
     media = [value for source, value in values if source.medium != "text"]
     text = "\n".join(filter(None, texts)) or None

@@ -16,10 +16,10 @@ from backend.interface.conditions import (
 )
 from backend.interface.controls import CONTROLS, OVER
 from backend.interface.controls.boxes import BoxLabels
-from backend.interface.controls.control import Asked, Control
+from backend.interface.controls.control import Asked, Control, limits_of
 from backend.interface.objects import OBJECTS
 from backend.interface.objects.lists import LISTS, is_own_list
-from backend.interface.questions import LabelConfig, Question
+from backend.interface.questions import LabelConfig, Question, Source
 from backend.interface.shown import read_object, sources_of
 from backend.interface.tree import tree_of
 from backend.words import joined
@@ -107,8 +107,7 @@ def parse(
     # What is ignored elsewhere is read by the detector here.
     sources = sources_of(root, learnt[0].targets, () if draws else ignored)
     if any(one.question.kind == "spans" for one in learnt):
-        marked = sources[0].shown.marked() or sources[0].shown
-        sources = (replace(sources[0], shown=marked),)
+        sources = _with_marked(sources)
     if draws:
         boxed = read_object(learnt[0].targets[0]).boxed() or sources[0].shown
         sources = (replace(sources[0], shown=boxed),)
@@ -184,6 +183,15 @@ def _why_alone(one: Parsed, kept: Parsed) -> UnsupportedConfig:
     else:
         reason = f"{one.question} asks about whole tasks, and {kept.question} compares two tags"
     return UnsupportedConfig(reason, f"{advice} {ADVICE}")
+
+
+def _with_marked(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """What spans are marked in, and the other texts that tasks show, such as a question."""
+    first = replace(sources[0], shown=sources[0].shown.marked() or sources[0].shown)
+    if first.medium != "tokens":
+        return (first,)
+    others = (one for one in sources[1:] if one.medium == "text")
+    return (first, *(one for one in others if one.value != first.value))
 
 
 def _with_what_decides(found: list[Parsed], refused: list[UnsupportedConfig]) -> list[Parsed]:
@@ -278,6 +286,8 @@ def _question(root: Element, way: Way, ignored: Collection[Medium]) -> Parsed:
         answers=asked.answers,
         control=asked.control,
         called=dict(zip(asked.answers, asked.called, strict=False)),
+        limits=limits_of(element),
+        most=asked.most,
     )
     if asked.control.reads_list and element.tag in LISTS:
         targets = (element,)

@@ -14,6 +14,7 @@ from backend.interface.questions import Answer, LabelConfig, Question
 from backend.types import Json
 from model.boxes.geometry import Box
 from model.heads.deciding import confidence, decisions
+from model.limits import within_limits
 from model.spans.tags import Span
 from model.types import Bools, Floats
 
@@ -55,7 +56,7 @@ def results_of(
         is_given = decisions(mine, question.kind, thresholds)
         is_given = _sure_enough(is_given, mine, question, needed(question.from_name))
         is_given &= _is_asked(question, given, len(probs))[:, None]
-        is_stated = _stated(question, answers, is_given)
+        is_stated = _surest(_stated(question, answers, is_given), mine, question.most)
         given.update(_labels_in(question, answers, is_stated))
         regions = _regions(question, answers, mine, is_stated, texts)
         for result, region in zip(results, regions, strict=True):
@@ -121,6 +122,17 @@ def _stated(question: Question, answers: Sequence[str], is_given: Bools) -> Bool
     return is_stated
 
 
+def _surest(is_stated: Bools, probs: Floats, most: int | None) -> Bools:
+    """Of the stated answers (n, c) the most probable ones, so many of each task at most: Label
+    Studio's page refuses a task with more."""
+    if most is None or not len(probs):
+        return is_stated
+    order = np.argsort(np.where(is_stated, -probs, np.inf), axis=1, kind="stable")
+    is_among = np.zeros_like(is_stated)
+    np.put_along_axis(is_among, order[:, :most], True, axis=1)
+    return is_stated & is_among
+
+
 def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> Given:
     return {
         question.prefix + answer: column for answer, column in zip(answers, is_given.T, strict=True)
@@ -147,7 +159,8 @@ def box_regions(
     height of its picture in pixels, which Label Studio's exports need."""
     (question,) = config.questions
     regions = []
-    for number, (box, sure) in enumerate(found, start=1):
+    within = within_limits(list(found), question.limits)
+    for number, (box, sure) in enumerate(within, start=1):
         width, height = sizes[box.page]
         beside = {"original_width": width, "original_height": height, "image_rotation": 0}
         page = {"item_index": box.page} if len(sizes) > 1 or box.page else {}

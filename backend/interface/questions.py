@@ -11,6 +11,7 @@ from backend.interface.controls.control import Called, Control
 from backend.interface.objects.object_tag import ObjectTag
 from backend.interface.values import Repeat, is_filled_in_by_pages, keys_in
 from model.boxes.geometry import Box
+from model.spans.pieces import Rules, rules_of
 from model.spans.tags import Span, tag_names
 from model.types import (
     MARKED,
@@ -70,7 +71,8 @@ class Question:
 
     called: what annotators see of each answer; {} if that has no words, as with stars.
     conditions: on the answers to other questions, all of which must hold where it is asked.
-    aliases: former names of answers -> the answers.
+    aliases: former names of answers -> the answers. limits: answers -> how often each may be given
+    in one task, where there is a limit; most: of all answers together, None for no limit.
     """
 
     from_name: str
@@ -82,6 +84,8 @@ class Question:
     called: Mapping[str, Called] = field(default_factory=dict)
     conditions: tuple[Condition, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+    most: int | None = None
 
     def __str__(self) -> str:
         """As sentences name it."""
@@ -96,6 +100,11 @@ class Question:
     def of_label(self) -> dict[str, str]:
         """The answer that each label stands for."""
         return dict(zip(self.labels, self.answers, strict=True))
+
+    @property
+    def limits_of_labels(self) -> dict[str, int]:
+        """`limits` by label."""
+        return {self.prefix + answer: most for answer, most in self.limits.items()}
 
     def depends_on(self, labels: Mapping[str, Set[str]]) -> bool:
         """Whether a condition is about the labels of another of these questions."""
@@ -176,6 +185,12 @@ class LabelConfig:
     def span_labels(self) -> tuple[str, ...]:
         """The labels of spans."""
         return () if self.marking is None else self.marking.labels
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How spans are learnt of what tasks show."""
+        limits = {} if self.marking is None else self.marking.limits_of_labels
+        return replace(rules_of(self.layout), limits=limits)
 
     @cached_property
     def whole(self) -> "LabelConfig | None":
@@ -266,12 +281,14 @@ class LabelConfig:
     @property
     def layout(self) -> Layout:
         """What an encoder reads of a task: all texts together, then each picture, clip and sound;
-        after a clip its sound, where that is read. Of two things that are compared, the same of the
-        first and then of the second, and the texts that are beside them. Of a list, see
-        `model.types.Layout`."""
+        after a clip its sound, where that is read. Where spans are marked in a text, the others are
+        beside it. Of two things that are compared, the same of the first and then of the second,
+        and the texts that are beside them. Of a list, see `model.types.Layout`."""
         if self.has_list:
             one: Layout = ("text",)
             return ("list", *one * MOST_CANDIDATES, "text")
+        if self.sources[0].medium == "tokens":
+            return ("tokens", "beside") if len(self.sources) > 1 else ("tokens",)
         if self.compares:
             own = _layout_of(one.medium for one in self.sources if one.side == "left")
             beside = _layout_of(one.medium for one in self.sources if not one.side)

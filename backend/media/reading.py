@@ -123,7 +123,7 @@ class Reader:
             raise CannotRead(explained(error), temporary=False) from error
 
     def _part(self, medium: Medium, part: str, whose: Whose) -> Part:
-        if medium in ("text", "tokens"):
+        if medium in ("text", "tokens", "beside"):
             return part
         if medium == "image":
             return self._decoded(part, whose, read_picture)

@@ -21,7 +21,6 @@ from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, rows_in
 from model.spans.learner import SpanSnapshot, predicted_in, predicted_spans, span_round
-from model.spans.pieces import rules_of
 from model.spans.tags import Span, Tokens, counts_of
 from model.spans.whole import MakeSnapshot, whole_vectors
 from model.storage.store import Store, Version
@@ -64,7 +63,7 @@ class Spans:
             return self._predicted(version, head, shown, encode)
         # Of sounds only some fit into memory at once, and reading one takes too long for a request.
         said: dict[int, Said] = {}
-        places, size = list(shown), rules_of(self._config.layout).chunk
+        places, size = list(shown), self._config.rules.chunk
         for start in range(0, len(places), size):
             some = {place: shown[place] for place in places[start : start + size]}
             said |= self._predicted(version, head, some, None)
@@ -77,7 +76,7 @@ class Spans:
         if len(rows) == 0:
             return {}
         places = [list(shown)[row] for row in rows]
-        rules = rules_of(self._config.layout)
+        rules = self._config.rules
         surest = rules.sure(head.probs(rules.read(tokens).states)).max(axis=1)
         confidence = np.minimum.reduceat(surest, tokens.bounds[:-1])
         asked, probs = self._config.whole, _whole_probs(head, lambda: tokens)
@@ -169,7 +168,7 @@ def snapshot_of(
         labels=config.span_labels,
         tickets=None if labelling.tickets is None else labelling.tickets[has_tokens],
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
-        rules=rules_of(config.layout),
+        rules=config.rules,
     )
     marking, whole = config.marking, config.whole
     if marking is None or whole is None:

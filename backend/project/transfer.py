@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 READS: dict[Medium, str] = {
     "text": "texts as wholes",
     "tokens": "texts in which spans are marked",
+    "beside": "a text beside them",
     "document": "the texts of files",
     "image": "pictures",
     "images": "several pictures a task",

@@ -23,7 +23,7 @@ from model.encoders.joint import JointEncoder
 from model.measuring.belief import belief
 from model.measuring.review import FOLDS, LEAST_DOUBT, span_doubts
 from model.spans.learner import cross_validated_tags, spans_from_probs, targets_of
-from model.spans.pieces import Rules, rules_of
+from model.spans.pieces import Rules
 from model.spans.tags import Span, Tokens, tags_of
 from model.spans.whole import whole_vectors
 from model.types import Bools, Floats, Ints, LabelGroup, is_of_text
@@ -40,7 +40,7 @@ class Spans:
     def __init__(self, config: LabelConfig) -> None:
         self._config = config
         self._labels = config.span_labels
-        self._rules = rules_of(config.layout)
+        self._rules = config.rules
         self._asked = config.whole
         self._whole = None if config.whole is None else WholeTasks(config.whole)
 
@@ -171,7 +171,7 @@ def doubted_spans(
     model (`said`) marked. tokens: by the pretrained encoder."""
     if len(ids) < 4 * FOLDS:
         return {"tasks": [], "confusions": []}
-    labels, rules, control = config.span_labels, rules_of(config.layout), control_of(config)
+    labels, rules, control = config.span_labels, config.rules, control_of(config)
     probs = cross_validated_tags(tokens, spans, labels, seed, rules)
     doubt = span_doubts(probs, targets_of(spans, tokens, labels), tokens.bounds)
     tasks: list[Json] = []

@@ -9,6 +9,7 @@ from model.types import Medium
 KINDS: dict[Medium, str] = {
     "text": "text",
     "tokens": "text",
+    "beside": "text",
     "document": "text",
     "image": "image",
     "images": "image",

@@ -96,7 +96,9 @@ class JointEncoder:
         Raises NotAnEncoder.
         """
         self.layout = spec.layout
-        self._readers = [READ_AS.get(medium, medium) for medium in compared(spec.layout)]
+        self._readers = [
+            READ_AS.get(medium, medium) for medium in compared(spec.layout) if medium != "beside"
+        ]
         self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
         self._tuned = {
             medium: make(
@@ -165,7 +167,7 @@ class JointEncoder:
     def _vectors(self, examples: Sequence[Example]) -> Floats:
         alone = self.frozen.get("steps") or self._alone()
         if alone is not None:
-            return cast(Floats, alone.encode(_firsts(examples)))  # Tokens of `tokens`, and so on
+            return cast(Floats, alone.encode(self._single(examples)))  # Tokens, and so on
         found = np.zeros((len(examples), sum(self._widths())), dtype=np.float32)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -185,7 +187,7 @@ class JointEncoder:
     def _pooled(self, examples: Sequence[Example]) -> Floats:
         alone = self._alone()
         if alone is not None:
-            return alone.pool(_firsts(examples))
+            return alone.pool(self._single(examples))
         batches = (examples[start : start + BATCH] for start in range(0, len(examples), BATCH))
         with torch.inference_mode():
             pooled = [self._states(batch).cpu().numpy() for batch in batches]
@@ -202,7 +204,7 @@ class JointEncoder:
     def _states(self, examples: Sequence[Example]) -> Tensor:
         alone = self._alone()
         if alone is not None:
-            return alone.forward(_firsts(examples))
+            return alone.forward(self._single(examples))
         states = torch.zeros((len(examples), sum(self._widths())), device=self.device)
         for place, columns in enumerate(self._columns()):
             rows, parts = _there(examples, place)
@@ -231,7 +233,7 @@ class JointEncoder:
         encoder = self._tuned["tokens"]
         if not isinstance(encoder, TokenEncoder):
             raise TypeError(f"{type(encoder).__name__} knows no places of tokens")
-        return encoder.places(_firsts(examples))
+        return encoder.places(self._single(examples))
 
     def learn_clips(self, examples: Sequence[Example], targets: Floats) -> None:
         """Fit the model of single frames in `clips` to the labels (n, c) of whole examples. Of
@@ -289,6 +291,13 @@ class JointEncoder:
         each = ALONG * math.sqrt(read.shape[1]) * nearer
         return torch.cat([first - second, each, NEARNESS * nearer.sum(dim=1, keepdim=True)], dim=1)
 
+    def _single(self, examples: Sequence[Example]) -> list[Any]:
+        """What the only encoder reads of each example: the one part, or a text and what is beside
+        it."""
+        if "beside" in self.layout:
+            return list(examples)
+        return [example[0] for example in examples]
+
     def _alone(self) -> TunedEncoder | None:
         """The encoder of the only part, for layouts of one text or picture."""
         return self._tuned.get(self._readers[0]) if len(self._readers) == 1 else None
@@ -312,10 +321,6 @@ class JointEncoder:
         if medium in self.frozen:
             return torch.as_tensor(self._encode(medium, parts), device=self.device)
         return nn.functional.normalize(self._tuned[medium].forward(parts), dim=1)
-
-
-def _firsts(examples: Sequence[Example]) -> list[Any]:
-    return [example[0] for example in examples]
 
 
 def _things(pairs: Sequence[Example], layout: Layout) -> list[Example]:

@@ -36,6 +36,8 @@ megabyte then costs no more than a long one."""
 TRAINED_WINDOWS = 2
 """Windows of a long text from which one training step learns, drawn at random for each step."""
 HEAD_FILE = "windows.safetensors"
+BESIDE_SHARE = 0.25
+"""Of a window's tokens, this share at most is of a text that is read beside it."""
 
 
 @dataclass(frozen=True)
@@ -188,17 +190,28 @@ class TextEncoder(TrainableNetwork):
         self._head = None
 
     def read_in_windows(
-        self, texts: Sequence[str], *, in_a_row: bool = False, **options: Any
+        self,
+        texts: Sequence[str],
+        *,
+        in_a_row: bool = False,
+        beside: Sequence[str] = (),
+        **options: Any,
     ) -> Windows:
         """The network's input for each text, not padded. in_a_row: of a text with too many windows
-        the first ones, so that there are no gaps. `options` go to the tokenizer."""
+        the first ones, so that there are no gaps. beside (n,): texts that are read before each
+        window, as pairs of texts are; () for none. The offsets of their tokens are (0, 0).
+        `options` go to the tokenizer."""
         limit = self.max_tokens * self.windows * CHARACTERS_PER_TOKEN
-        prefixed = [self.recipe.prefix + _encodable(text[:limit]) for text in texts]
+        read = [_encodable(text[:limit]) for text in texts]
         if self.windows > 1:
             options["return_overflowing_tokens"] = True
-        tokens = dict(
-            self.tokenizer(prefixed, truncation=True, max_length=self.max_tokens, **options)
-        )
+        if beside:
+            tokens = self._pairs(self._beginnings(beside), read, options)
+        else:
+            prefixed = [self.recipe.prefix + text for text in read]
+            tokens = dict(
+                self.tokenizer(prefixed, truncation=True, max_length=self.max_tokens, **options)
+            )
         text_of = tokens.pop("overflow_to_sample_mapping", None)
         if text_of is None or len(text_of) == len(texts):
             return Windows(tokens, np.ones(len(texts), np.int64))
@@ -211,6 +224,42 @@ class TextEncoder(TrainableNetwork):
         ]
         rows = np.repeat(starts, lengths) + np.concatenate(places)
         return Windows(tokens, counts).take(rows, lengths)
+
+    def _pairs(
+        self, beside: Sequence[str], texts: Sequence[str], options: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The tokenizer's output for texts of which each window follows what is beside it."""
+        found = self.tokenizer(
+            [self.recipe.prefix + text for text in beside],
+            list(texts),
+            truncation="only_second",
+            max_length=self.max_tokens,
+            **options,
+        )
+        tokens = dict(found)
+        if "offset_mapping" in tokens:
+            tokens["offset_mapping"] = [
+                [
+                    place if which == 1 else (0, 0)
+                    for place, which in zip(places, found.sequence_ids(row), strict=True)
+                ]
+                for row, places in enumerate(tokens["offset_mapping"])
+            ]
+        return tokens
+
+    def _beginnings(self, texts: Sequence[str]) -> list[str]:
+        """What is read of texts beside others: up to BESIDE_SHARE of a window."""
+        most = max(1, int(self.max_tokens * BESIDE_SHARE))
+        short = [_encodable(text[: most * CHARACTERS_PER_TOKEN]) for text in texts]
+        offsets = self.tokenizer(
+            short,
+            truncation=True,
+            max_length=most,
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+        )["offset_mapping"]
+        ends = (max((end for _, end in places), default=0) for places in offsets)
+        return [text[:end] for text, end in zip(short, ends, strict=True)]
 
     def states_of_windows(self, texts: Sequence[str]) -> tuple[Floats, Ints]:
         """The states of all windows (w, state_dimension), float32, text after text, and how many

@@ -20,6 +20,9 @@ from model.encoders.vectors import standardised
 from model.spans.tags import Tokens
 from model.types import Floats, Ints
 
+Marked = str | tuple[str, str | None]
+"""A text; with another one that is read before each window of it, where texts have one, or None."""
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -36,7 +39,8 @@ class TokenEncoder:
     Not safe for use by several threads at once.
 
     A text is read in its first `windows` windows of `max_tokens`; the rest has no tokens. Special
-    tokens and those of the encoder's prefix are left out, and tokens do not include spaces.
+    tokens and those of the encoder's prefix are left out, and tokens do not include spaces. A text
+    that is read before each window has no tokens itself; a quarter of `max_tokens` is read of it.
     """
 
     def __init__(self, name: str, max_tokens: int, windows: int = 1) -> None:
@@ -57,7 +61,7 @@ class TokenEncoder:
         """See TrainableNetwork."""
         self._encoder.forget_copy()
 
-    def encode(self, texts: Sequence[str]) -> Tokens:
+    def encode(self, texts: Sequence[Marked]) -> Tokens:
         """The tokens of the texts, states in float16."""
         states, places = [np.zeros((0, self.dimension), np.float16)], [np.zeros((0, 2), np.int64)]
         counts = [0]
@@ -68,20 +72,20 @@ class TokenEncoder:
             counts += [len(places) for places in read.places]
         return Tokens(np.concatenate(states), np.concatenate(places), np.cumsum(counts))
 
-    def pool(self, texts: Sequence[str]) -> Floats:
+    def pool(self, texts: Sequence[Marked]) -> Floats:
         """The states (t, dimension) of all tokens, one text after the other, float32, as the
         network gives them."""
         chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
         states = [mine for chunk in chunks for mine in self._states(self._read(chunk))]
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *states])
 
-    def forward(self, texts: Sequence[str]) -> Tensor:
+    def forward(self, texts: Sequence[Marked]) -> Tensor:
         """The same for one batch, with gradients unless they are switched off."""
         read = self._read(texts)
         states, _ = self._encoder.states(self._encoder.network, read.windows.tokens)
         return torch.cat([states[row, where] for row, where in enumerate(read.positions)])
 
-    def places(self, texts: Sequence[str]) -> list[Ints]:
+    def places(self, texts: Sequence[Marked]) -> list[Ints]:
         """The places of each text's tokens, (m, 2) each, without computing their states."""
         return self._read(texts).places
 
@@ -103,10 +107,15 @@ class TokenEncoder:
                     found[row] = mine.cpu().numpy()
         return found
 
-    def _read(self, texts: Sequence[str]) -> _Read:
-        windows = self._encoder.read_in_windows(texts, in_a_row=True, return_offsets_mapping=True)
+    def _read(self, marked: Sequence[Marked]) -> _Read:
+        texts = [one if isinstance(one, str) else one[0] for one in marked]
+        beside = [one[1] or "" for one in marked if not isinstance(one, str)]
+        windows = self._encoder.read_in_windows(
+            texts, in_a_row=True, beside=beside, return_offsets_mapping=True
+        )
         offsets = windows.tokens.pop("offset_mapping")
-        prefix = len(self._encoder.recipe.prefix)
+        # With a text beside it, the prefix stands before that one.
+        prefix = 0 if beside else len(self._encoder.recipe.prefix)
         positions: list[Ints] = []
         places: list[Ints] = []
         ends = np.cumsum(windows.lengths).tolist()

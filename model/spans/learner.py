@@ -12,6 +12,7 @@ from model.choosing.order import order_of, picked_of
 from model.heads.calibration import calibrated, fit_calibration
 from model.heads.head import Head, fit_head
 from model.learner import Outcome, fit_of
+from model.limits import within_limits
 from model.measuring.metrics import measure_counts
 from model.measuring.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
@@ -193,10 +194,11 @@ def spans_from_probs(
     """The same, from the probabilities (t, 2 c + 1) of the tokens' tags."""
     tags, sure = rules.decode(probs, tokens.bounds), rules.sure(probs)
     pairs = zip(tokens.bounds[:-1].tolist(), tokens.bounds[1:].tolist(), strict=True)
-    return [
+    found = (
         spans_of_tags(tags[begin:end], sure[begin:end], tokens.places[begin:end], labels)
         for begin, end in pairs
-    ]
+    )
+    return [within_limits(spans, rules.limits) for spans in found]
 
 
 def cross_validated_tags(

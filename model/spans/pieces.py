@@ -4,8 +4,8 @@ A sound has a token for each step in time, and its places are milliseconds. What
 the same sound never ends at the same millisecond.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Rules:
     (n + 1,) to tags (t,); sure: to the probabilities of which a span shows the least; same: the
     pairs of a found and a marked span that are the same, each span in at most one; priority:
     probabilities and bounds to how much each example would teach, (n,); most: tokens to learn from,
-    None for what is usual.
+    None for what is usual; limits: labels -> how many spans each may have in one example.
     """
 
     chunk: int
@@ -51,6 +51,7 @@ class Rules:
     same: Callable[[Sequence[Span], Sequence[Span]], list[Pair]]
     priority: Callable[[Floats, Ints], Floats]
     most: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 def as_they_are(tokens: Tokens) -> Tokens:

@@ -55,6 +55,16 @@ class Tokens:
         return self.places[self.bounds[row] : self.bounds[row + 1]]
 
 
+def overlap(spans: Iterable[Span], least: int = 1) -> bool:
+    """Whether two of the spans share `least` characters, or more."""
+    furthest = None
+    for span in sorted(spans):
+        if furthest is not None and min(furthest, span.end) - span.start >= least:
+            return True
+        furthest = span.end if furthest is None else max(furthest, span.end)
+    return False
+
+
 def tag_names(labels: Sequence[str]) -> tuple[str, ...]:
     """All tags by number."""
     return ("O", *(f"{kind}-{label}" for label in labels for kind in "BI"))

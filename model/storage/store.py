@@ -52,7 +52,7 @@ STATE_FOLDERS: dict[Medium, str] = {
     "steps": "steps",
 }
 """Media whose networks stay frozen -> the name of the folder of their states."""
-RAGGED: tuple[Layout, ...] = (("tokens",), ("steps",), ("proposals",))
+RAGGED: tuple[Layout, ...] = (("tokens",), ("tokens", "beside"), ("steps",), ("proposals",))
 """Layouts whose encoders give each example any number of rows, and not one vector."""
 HERE = "."
 """As the source in an encoder's meta: its weights are in its own folder."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.interface.answers import ReadResult, answer_of, read_result
-from backend.interface.controls.labels import Labels
+from backend.interface.controls.labels import OVERLAPPING, Labels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
 from backend.interface.objects.text import MarkedText, Text
@@ -295,6 +295,19 @@ def test_the_lowest_nodes_that_are_sure_enough_are_pre_annotated(
     assert all(region["type"] == "taxonomy" for region in made)
 
 
+def test_no_more_nodes_are_pre_annotated_than_the_page_accepts() -> None:
+    xml = (
+        '<View><Text name="t" value="$text"/><Taxonomy name="c" toName="t" maxUsages="1">'
+        '<Choice value="a"><Choice value="x"/></Choice><Choice value="b"/></Taxonomy></View>'
+    )
+    config = parse(xml)
+    made = [result_of(probs, head(config.labels), config) for probs in ([0.9, 0.6, 0.8], [0.2] * 3)]
+    assert [[one["value"]["taxonomy"] for one in result] for result in made] == [[[["b"]]], []]
+    two = parse(xml.replace('"1"', '"2"'))
+    (region,) = result_of([0.9, 0.6, 0.8], head(two.labels), two)
+    assert region["value"]["taxonomy"] == [["a", "x"], ["b"]]
+
+
 SORT = Question("sort", "t", "single", ("a", "b"), prefix="sort: ")
 TAGS = Question("tags", "t", "multiple", ("a", "b"), prefix="tags: ")
 BOTH = replace(SINGLE, questions=(SORT, TAGS))
@@ -486,6 +499,18 @@ SPANS = LabelConfig((MARKS,), (Source(MarkedText(), "$text"),))
 )
 def test_a_span_is_an_answer(value: dict[str, object], labels: Answer | None) -> None:
     assert answer_of([{"from_name": "c", "type": "labels", "value": value}], SPANS) == labels
+
+
+def test_spans_that_overlap_are_said() -> None:
+    def marked(*spans: tuple[int, int, str]) -> ReadResult:
+        values = [{"start": start, "end": end, "labels": [who]} for start, end, who in spans]
+        return read_result([{"from_name": "c", "value": value} for value in values], SPANS)
+
+    assert marked((0, 3, "who"), (3, 7, "where")).lost == ()
+    nested = marked((4, 6, "where"), (0, 9, "who"), (20, 21, "who"))
+    assert nested.lost == (OVERLAPPING,)
+    assert nested.answer is not None and len(nested.answer) == 3
+    assert marked((4, 6, "where"), (4, 6, "who")).lost == (OVERLAPPING,)
 
 
 def test_people_agree_span_by_span() -> None:

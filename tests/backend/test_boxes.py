@@ -286,3 +286,16 @@ def test_nothing_is_taken_over_from_an_earlier_project(tmp_path: Any) -> None:
     settings = Settings(model_dir=tmp_path, detector="a/detector")
     with pytest.raises(CannotTransfer, match="set DETECTOR to its folder"):
         take_over("1", settings, 2, spec_of(CONFIG.layout, settings))
+
+
+def test_of_a_label_with_a_limit_the_surest_boxes_are_drawn() -> None:
+    xml = XML.replace("<RectangleLabels ", '<RectangleLabels maxUsages="1" ', 1)
+    config = parse(xml, ignored=())
+    first, second = config.labels[:2]
+    boxes = [
+        (Box(0, 0.1, 0.1, 0.2, 0.2, first), 0.6),
+        (Box(0, 0.5, 0.1, 0.2, 0.2, first), 0.9),
+        (Box(0, 0.5, 0.5, 0.2, 0.2, second), 0.3),
+    ]
+    written = box_regions(boxes, {0: (640, 480)}, config)
+    assert [one["score"] for one in written] == [0.9, 0.3]

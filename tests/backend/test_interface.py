@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
 from backend.interface.answers import answer_of
+from backend.interface.content import parts_of
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.choices import Choices
 from backend.interface.controls.control import Called
@@ -21,7 +22,7 @@ from backend.interface.questions import (
 )
 from backend.interface.values import Repeat
 from model.spans.tags import Span
-from model.types import Condition, LabelGroup
+from model.types import Condition, LabelGroup, in_words, is_of_text, is_of_tokens
 
 
 def config(choices: str = '<Choice value="a"/><Choice value="b"/>', **changed: str) -> str:
@@ -375,6 +376,53 @@ def test_spans_are_read_token_by_token() -> None:
     assert (found.sources, found.layout) == ((Source(MarkedText(), "$text"),), ("tokens",))
     first, second = Span(3, 5, "where"), Span(9, 12, "Who")
     assert found.in_order({second, first, Span(3, 5, "gone")}) == (first, second)
+
+
+QUESTION = SPANS.replace(
+    "</View>",
+    '<Header value="Read"/><Text name="q" value="$question"/><Text name="r" '
+    'value="$text"/><Header value="$title"/></View>',
+    1,
+)
+
+
+def test_other_texts_are_read_before_the_one_in_which_spans_are_marked() -> None:
+    found = parse(QUESTION)
+    sources = (
+        Source(MarkedText(), "$text"),
+        Source(Text(), "$question"),
+        Source(Text(), "$title"),
+    )
+    assert (found.sources, found.layout) == (sources, ("tokens", "beside"))
+    assert (found.head_labels, found.left_out) == (parse(SPANS).head_labels, ())
+    data = {"text": " Ann ", "question": "Who?", "title": "News"}
+    assert parts_of(data, found) == (" Ann ", "Who?\nNews")
+    assert parts_of({"text": "Ann", "question": None}, found) == ("Ann", None)
+    assert parts_of({"question": "Who?"}, found) is None, "there is nothing to mark"
+    assert is_of_text(found.layout) and is_of_tokens(found.layout)
+    assert in_words(found.layout) == "tokens and a text beside them"
+
+
+LIMITED = (
+    '<View><Text name="t" value="$text"/><Labels name="e" toName="t" maxUsages="2">'
+    '<Label value="Who" maxUsages="1"/><Label value="Place" alias="where"/>'
+    "</Labels></View>"
+)
+
+
+def test_how_often_a_label_may_be_given_is_obeyed() -> None:
+    (question,) = parse(LIMITED).questions
+    assert question.limits == {"Who": 1, "where": 2}
+    assert parse(LIMITED).rules.limits == {"Who": 1, "where": 2}
+    (without,) = parse(LIMITED.replace('maxUsages="2"', 'maxUsages="none"')).questions
+    assert without.limits == {"Who": 1}
+    (as_in_a_template,) = parse(LIMITED.replace("maxUsages", "maxUsage")).questions
+    assert as_in_a_template.limits == question.limits
+    (beside, _) = parse(LIMITED.replace("</View>", CHOICES + "</View>")).questions
+    assert beside.limits_of_labels == {"e: Who": 1, "e: where": 2}
+
+
+CHOICES = '<Choices name="c" toName="t"><Choice value="a"/><Choice value="b"/></Choices>'
 
 
 BOTH = SPANS.replace("</View>", config().removeprefix("<View>"), 1).replace(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from model.limits import within_limits
 from model.spans.tags import (
     Span,
     Tokens,
@@ -98,3 +99,17 @@ def test_tokens_of_a_text() -> None:
     tokens = Tokens(np.zeros((3, 2)), places((0, 1), (2, 3), (0, 4)), np.array([0, 2, 3]))
     assert len(tokens) == 2
     assert tokens.places_of(1).tolist() == [[0, 4]]
+
+
+def test_of_a_label_with_a_limit_the_surest_spans_are_kept() -> None:
+    found = [
+        (Span(0, 1, "who"), 0.5),
+        (Span(2, 3, "where"), 0.4),
+        (Span(4, 5, "who"), 0.9),
+        (Span(6, 7, "where"), 0.3),
+        (Span(8, 9, "who"), 0.7),
+    ]
+    kept = within_limits(found, {"who": 2})
+    assert [span.start for span, _ in kept] == [2, 4, 6, 8]
+    assert within_limits(found, {}) == found
+    assert within_limits([], {"who": 2}) == []

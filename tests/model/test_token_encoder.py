@@ -65,3 +65,25 @@ def test_the_prefix_is_no_part_of_a_text() -> None:
     pieces = [text[start:end] for start, end in tokens.places.tolist()]
     assert "".join(pieces) == text.replace(" ", "")
     assert not any("query" in piece for piece in pieces)
+
+
+def test_of_a_question_before_a_passage_only_the_passage_has_tokens(encoder: TokenEncoder) -> None:
+    pairs = [("Ann met Bob.", "Who?"), ("Ann met Bob.", "Where?"), ("Ann met Bob.", None)]
+    tokens = encoder.encode(pairs)
+    for row in range(3):
+        words = [pairs[row][0][start:end] for start, end in tokens.places_of(row).tolist()]
+        assert words == ["Ann", "met", "Bob", "."]
+    first, second, without = (tokens.states_of(row).astype(np.float32) for row in range(3))
+    assert np.abs(first - second).max() > 0.01, "the question changes what the tokens mean"
+    assert np.abs(first - without).max() > 0.01
+
+
+def test_each_window_of_a_long_passage_follows_the_question() -> None:
+    encoder = TokenEncoder(BUNDLED, 32, windows=3)
+    question = "one two three four five six seven eight nine ten eleven twelve"
+    (places,) = encoder.places([("word " * 200, question)])
+    # 32 tokens without three special ones and a quarter of 32 of the question.
+    assert len(places) == 3 * (32 - 3 - 8)
+    assert np.all(np.diff(places[:, 0]) == 5), "there are no gaps"
+    alone, with_half_a_character = encoder.encode([("a\nb", ""), ("a\nb", "\ud83d")]).bounds[1:]
+    assert (alone, with_half_a_character) == (2, 4)

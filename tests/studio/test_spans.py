@@ -195,3 +195,50 @@ def test_a_text_without_spans_is_an_answer(bench: Bench) -> None:
     assert task is not None
     bench.studio.annotate(task["id"], [])
     bench.until_learnt(project, task["id"])
+
+
+QUESTION = (
+    '<View><Header value="Please read the passage"/><Text name="text" value="$text"/>'
+    '<Text name="question" value="$question"/><Labels name="answer" toName="text">'
+    '<Label value="Answer" maxUsage="1"/></Labels></View>'
+)
+
+
+def passages(count: int) -> list[Json]:
+    """Tasks whose answer depends on the question."""
+    tasks = []
+    for number in range(count):
+        first, second = f"{10 + number % 50} cats", f"{11 + number * 7 % 60} dogs"
+        kind = ("cats", "dogs")[number % 2]
+        text = f"At number {number} of this road there are {first} and also {second}."
+        tasks.append({"text": text, "question": f"How many {kind} are there?"})
+    return tasks
+
+
+def answering(task: Json) -> list[Json]:
+    kind = task["question"].split()[2]
+    (found,) = re.finditer(rf"\d+ {kind}", task["text"])
+    value = {"start": found.start(), "end": found.end(), "text": found[0], "labels": ["Answer"]}
+    return [{"from_name": "answer", "to_name": "text", "type": "labels", "value": value}]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_answer_to_a_question_is_marked_at_most_once(bench: Bench) -> None:
+    project = bench.connected(partly_labelled(passages(60), 40, answering), QUESTION)
+    task, is_in_order = bench.next_in_order(project)
+    assert is_in_order, "the order is the model's"
+    bench.studio.annotate(task["id"], answering(task["data"]))
+    bench.until_learnt(project, task["id"])
+    asked = [
+        {"id": 10**6 + place, "data": {"text": task["data"]["text"], "question": question}}
+        for place, question in enumerate(("How many cats are there?", "How many dogs are there?"))
+    ]
+    answered = requests.post(
+        f"{bench.server.url}/predict",
+        json={"tasks": asked, "project": f"{project}.1", "label_config": QUESTION},
+        timeout=60,
+    ).json()
+    said = [[region["value"]["text"] for region in one["result"]] for one in answered["results"]]
+    assert [len(one) for one in said] == [1, 1]
+    assert said[0] != said[1], "the question decides what is marked"
+    assert bench.state(project)["trouble"] is None

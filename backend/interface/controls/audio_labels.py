@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import ClassVar
 from xml.etree.ElementTree import Element
 
 from backend.interface.controls.control import Asked, Control, stored
 from backend.types import Json
 from model.media.limits import MAX_MARKED_SECONDS, STEP
-from model.spans.tags import Span
+from model.spans.tags import Span, overlap
 
 MILLISECONDS = 1000
 """In a second, in which Label Studio counts."""
@@ -54,13 +53,7 @@ class AudioLabels(Control[Span]):
         }
 
     def not_learnt(self, answers: Sequence[Span]) -> str:
-        pieces = sorted(answers)
-        ends = accumulate((one.end for one in pieces), max)
-        others = pairwise(zip(pieces, ends, strict=True))
-        is_overlapping = any(
-            min(end, later.end) - later.start >= STEP for (_, end), (later, _) in others
-        )
-        return OVERLAPPING if is_overlapping else ""
+        return OVERLAPPING if overlap(answers, least=STEP) else ""
 
     def in_words(self, span: Span, text: str) -> str:
         return f"{span.start / MILLISECONDS:.1f} to {span.end / MILLISECONDS:.1f} s"

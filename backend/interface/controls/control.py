@@ -113,7 +113,8 @@ class Asked:
 
     paths: of each answer the names down to it, a single one but in a taxonomy. called: what
     annotators see of the answers, in the same order; () where that says nothing, as of stars.
-    repeated: answers that the tag offers more than once.
+    repeated: answers that the tag offers more than once. most: how many may be given together, None
+    for any number.
     """
 
     control: Control[Any]
@@ -121,11 +122,25 @@ class Asked:
     paths: tuple[tuple[str, ...], ...]
     called: tuple[Called, ...] = ()
     repeated: tuple[str, ...] = ()
+    most: int | None = None
 
     @property
     def answers(self) -> tuple[str, ...]:
         """What Label Studio stores for each, a path as one label."""
         return tuple(SEPARATOR.join(path) for path in self.paths)
+
+
+def limits_of(element: Element) -> dict[str, int]:
+    """How often each label may be given in one task, as its tag says, or the tag around it; without
+    labels that may be given as often as people want."""
+    found = {stored(label): _limit(label) or _limit(element) for label in element.iter("Label")}
+    return {label: most for label, most in found.items() if most}
+
+
+def _limit(element: Element) -> int | None:
+    """Label Studio's page obeys `maxUsages`. Its template *Question Answering* says `maxUsage`,
+    which the page does not know, and means the same."""
+    return whole_number(element.get("maxUsages") or element.get("maxUsage"))
 
 
 def stored(element: Element) -> str:

@@ -6,7 +6,12 @@ from xml.etree.ElementTree import Element
 
 from backend.interface.controls.control import Asked, Control, stored, whole_number
 from backend.types import Json
-from model.spans.tags import Span
+from model.spans.tags import Span, overlap
+
+OVERLAPPING = (
+    "spans overlap; where they do, only the one that begins first is learnt, and of several that "
+    "begin together the shortest"
+)
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,6 @@ class Labels(Control[Span]):
             "text": text[span.start : span.end],
             "labels": [span.label],
         }
+
+    def not_learnt(self, answers: Sequence[Span]) -> str:
+        return OVERLAPPING if overlap(answers) else ""

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from backend.interface.controls.control import Asked, Control, stored, whole_number
+from backend.interface.controls.labels import OVERLAPPING
 from backend.interface.paragraph_text import ParagraphText, Place, read_paragraphs
 from backend.types import Json
-from model.spans.tags import Span
+from model.spans.tags import Span, overlap
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class ParagraphLabels(Control[Span]):
             "text": dialogue.said(*piece),
             "paragraphlabels": [span.label],
         }
+
+    def not_learnt(self, answers: Sequence[Span]) -> str:
+        return OVERLAPPING if overlap(answers) else ""
 
 
 def _character(dialogue: ParagraphText, value: Mapping[str, object], which: str) -> int | None:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
-from backend.interface.controls.control import SEPARATOR, Asked, Called, Control, shown, stored
+from backend.interface.controls.control import (
+    SEPARATOR,
+    Asked,
+    Called,
+    Control,
+    shown,
+    stored,
+    whole_number,
+)
 from backend.types import Json
 
 
@@ -28,7 +36,8 @@ class Taxonomy(Control[str]):
         paths = tuple(paths_in(element))
         of_answer = {SEPARATOR.join(path): path for path in paths}
         control = cls(of_answer, element.get("leafsOnly", "false") == "true")
-        return Asked(control, "multiple", paths, tuple(called_in(element)))
+        most = whole_number(element.get("maxUsages")) or None
+        return Asked(control, "multiple", paths, tuple(called_in(element)), most=most)
 
     def read(self, value: Mapping[str, object], text: str = "") -> Iterator[str]:
         """The chosen nodes, and all above them."""
