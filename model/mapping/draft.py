@@ -15,6 +15,9 @@ SAMPLE = 10_000
 BLOCK = 8192
 """Rows projected at once, so that a large pool is never in memory as float32."""
 
+EXACT = 1000
+"""The most columns of which all eigenvectors are computed."""
+
 SPREAD = 1e-6
 """Vectors that differ by less are equal but for rounding; centred ones have length 1."""
 
@@ -52,7 +55,7 @@ def components(vectors: "Vectors", most: int, seed: int) -> Floats:
     centre = pool_centre(vectors, seed)
     sample = centred(vectors[_sample(count, seed)], centre)
     mean = sample.mean(axis=0)
-    axes = _axes(sample - mean)[:, : found.shape[1]]
+    axes = _axes(sample - mean, found.shape[1], seed)
     for start in range(0, count, BLOCK):
         rows = np.arange(start, min(count, start + BLOCK))
         found[rows] = (centred(vectors[rows], centre) - mean) @ axes
@@ -70,10 +73,29 @@ def _sample(count: int, seed: int) -> Ints:
     return np.sort(np.random.default_rng(seed).choice(count, SAMPLE, replace=False))
 
 
-def _axes(rows: Floats) -> Floats:
-    """Unit vectors (d, d), one a column, along which the rows (n, d), of mean zero, vary most."""
-    _, ascending = np.linalg.eigh(rows.T @ rows)
-    axes = ascending[:, ::-1]
+def _axes(rows: Floats, most: int, seed: int) -> Floats:
+    """Unit vectors (d, most), one a column, along which the rows (n, d), of mean zero, vary most;
+    zeros in place of those that a few wide rows do not have."""
+    axes = _of_narrow(rows)[:, :most] if rows.shape[1] <= EXACT else _of_wide(rows, most, seed)
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=0)[None], axis=0)
     signed: Floats = axes * np.where(largest < 0, -1.0, 1.0).astype(np.float32)
     return signed
+
+
+def _of_narrow(rows: Floats) -> Floats:
+    """All of them (d, d)."""
+    _, ascending = np.linalg.eigh(rows.T @ rows)
+    descending: Floats = ascending[:, ::-1]
+    return descending
+
+
+def _of_wide(rows: Floats, most: int, seed: int) -> Floats:
+    """Nearly the same, by a randomised decomposition (Halko, Martinsson & Tropp 2011, "Finding
+    Structure with Randomness", arXiv:0909.4061): lists have thousands of columns, and eigenvectors
+    of as many took 20 seconds."""
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415 (as above)
+
+    _, _, axes = randomized_svd(rows, n_components=min(most, *rows.shape), random_state=seed)
+    columns = np.zeros((rows.shape[1], most), np.float32)
+    columns[:, : len(axes)] = axes.T
+    return columns
