@@ -9,7 +9,7 @@ left.
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 
 import numpy as np
@@ -40,7 +40,8 @@ class Round:
     the last `unranked` are of tasks without a vector.
 
     sample (n,), answers (n, c): ids of tasks drawn at random, and the labels that the version gives
-    them (None without a head), to compare versions with each other.
+    them (None without a head), to compare versions with each other. lost: why parts of annotations
+    could not be learnt, each with the ids of their tasks.
     """
 
     version: Version
@@ -48,6 +49,7 @@ class Round:
     unranked: int
     sample: Ints
     answers: Bools | None
+    lost: Mapping[str, list[int]] = field(default_factory=dict)
 
 
 class FastRounds:
@@ -88,7 +90,7 @@ class FastRounds:
         }
         predictions = predictions_of(version, of_task)
         sample = learnt.ids[learnt.sample]
-        return Round(version, predictions, asked.unranked, sample, learnt.answers)
+        return Round(version, predictions, asked.unranked, sample, learnt.answers, learnt.lost)
 
     @property
     def _strategy(self) -> str:

@@ -28,6 +28,10 @@ from model.types import Bools, Floats, Ints, is_of_text
 
 COMPARED_TEXTS = 500
 """Two versions are compared by what they find in at most this many texts."""
+BEHIND = (
+    "it marks something behind the part of the text that is read, {windows} times {tokens} tokens "
+    "(MAX_WINDOWS, MAX_TOKENS)"
+)
 
 
 class Spans:
@@ -53,7 +57,9 @@ class Spans:
             probs = _whole_probs(head, lambda: snapshot.take(outcome.rows))
             return self._results(head, marked, probs, shown, needed)
 
-        return Learnt(ids, int(snapshot.open.sum()), outcome, sample, answers, results)
+        lost = self._behind_what_is_read(snapshot, setup.encoder)
+        ranked = int(snapshot.open.sum())
+        return Learnt(ids, ranked, outcome, sample, answers, results, lost)
 
     def predict(
         self, version: Version, head: Head, shown: Mapping[int, Parts], encode: Encode | None
@@ -86,6 +92,20 @@ class Spans:
         needed = partial(least_confidence, version)
         results = self._results(head, marked, probs, [shown[place] for place in places], needed)
         return dict(zip(places, zip(results, confidence.tolist(), strict=True), strict=True))
+
+    def _behind_what_is_read(self, snapshot: SpanSnapshot, encoder: int) -> dict[str, list[int]]:
+        """The tasks with a span in a part of their text that is too far behind to be read."""
+        if not is_of_text(self._config.layout):
+            return {}  # the control says so of sounds
+        spec = self._store.encoders()[encoder].spec
+        surely_read = spec.windows * spec.max_tokens // 2  # characters, of which a token has one
+        behind = []
+        for row, spans in zip(snapshot.answered, snapshot.spans, strict=True):
+            last = max((span.start for span in spans), default=0)
+            if last > surely_read and last >= snapshot.take(row[None]).places[-1, 1]:
+                behind.append(int(snapshot.ids[row]))
+        reason = BEHIND.format(windows=spec.windows, tokens=spec.max_tokens)
+        return {reason: behind} if behind else {}
 
     def _answers(self, head: Head, snapshot: SpanSnapshot, rows: Ints) -> Bools:
         """Which labels (n, c) the head gives each of these texts, also to a span of it."""

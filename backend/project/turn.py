@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 
 from backend.dataset.record import reads_of
@@ -101,6 +101,8 @@ class Turns:
         """The encoder after whose review we asked who the annotators are."""
         self._is_all_labelled = False
         """Whether the last round had nothing to put in order."""
+        self._lost: Mapping[str, list[int]] = {}
+        """What the last round could not learn of annotations."""
         self._certification = Certification(Goal())
         self._elsewhere = ""
         """See backend.project.certification.said_elsewhere."""
@@ -134,12 +136,10 @@ class Turns:
             self._mend()
         config = yield from self._look(hints)
         labelling = self._labelling(config)
-        lost = not_learnt(labelling)
-        log_new_reasons(self._project, self._status.not_learnt, lost)
+        self._see_what_is_lost(labelling)
         self._status = replace(
             self._status,
             open_tasks=labelling.open_tasks,
-            not_learnt=lost,
             copied=labelling.copied,
             counted=len(labelling.counted),
         )
@@ -189,6 +189,11 @@ class Turns:
         self._certification = found
         about = certification.sentence_of(self._pool, found)
         self._status = replace(self._status, certifying=about, is_certifying=found.now is not None)
+
+    def _see_what_is_lost(self, labelling: Labelling) -> None:
+        lost = not_learnt(labelling, self._lost)
+        log_new_reasons(self._project, self._status.not_learnt, lost)
+        self._status = replace(self._status, not_learnt=lost)
 
     def _mend(self) -> None:
         """Set aside what is damaged, and say so."""
@@ -364,6 +369,8 @@ class Turns:
         learnt = time.monotonic()
         self._context.metrics.round.observe(learnt - began)
         self._is_all_labelled = not played.predictions
+        self._lost = played.lost
+        self._see_what_is_lost(labelling)
         self._see_certification(certification.follow(self._pool, self._certification, played))
         now = replace(now, certifying=self._certification.now)
         if played.predictions:

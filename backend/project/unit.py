@@ -3,7 +3,7 @@ both."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from backend.errors import explained
@@ -85,7 +85,8 @@ class Learnt:
 
     ranked: how many open tasks have vectors; sample (k,), answers (k, c): rows drawn at random, and
     the labels that the head gives them (None without a head); results: the least probability to
-    pre-annotate -> the pre-annotations of the rows to ask for.
+    pre-annotate -> the pre-annotations of the rows to ask for; lost: why parts of annotations could
+    not be learnt, each with the ids of their tasks.
     """
 
     ids: Ints
@@ -94,6 +95,7 @@ class Learnt:
     sample: Ints
     answers: Bools | None
     results: Callable[[Needed], list[list[Json]]]
+    lost: Mapping[str, list[int]] = field(default_factory=dict)
 
 
 def to_encode(missing: Ints, encode: Encode | None) -> Ints:

@@ -17,15 +17,15 @@ MOST_REASONS = 20
 MOST_KEYS = 10
 
 
-def not_learnt(labelling: Labelling) -> tuple[NotLearnt, ...]:
+def not_learnt(labelling: Labelling, lost: Mapping[str, list[int]]) -> tuple[NotLearnt, ...]:
     """The reasons why annotations are not learnt, the most frequent first; then the same of weak
-    labels."""
+    labels. lost: what the last round could not learn of them."""
     weak = {
         f"weak labels of '{source.name}': {why}": tasks
         for source in labelling.weak
         for why, tasks in source.lost.items()
     }
-    return (*_most_frequent(labelling.reasons), *_most_frequent(weak))
+    return (*_most_frequent({**labelling.reasons, **lost}), *_most_frequent(weak))
 
 
 def _most_frequent(reasons: Mapping[str, list[int]]) -> Iterator[NotLearnt]:

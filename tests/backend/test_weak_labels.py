@@ -111,7 +111,7 @@ def test_what_is_not_understood_is_counted_by_reason(pool: Pool) -> None:
         "'Spor' is not among the labels": [5],
     }
     labelling = replace(pool.labelling(SINGLE, empty_is_none=False), weak=(found,))
-    reasons = {one.reason: one.first for one in not_learnt(labelling)}
+    reasons = {one.reason: one.first for one in not_learnt(labelling, {})}
     assert reasons == {
         f"weak labels of 'tags': {why}": tasks[0] for why, tasks in found.lost.items()
     }
@@ -299,7 +299,7 @@ def test_a_tag_of_its_own_for_each_task_does_not_crowd_out_people(pool: Pool) ->
     annotation = {"id": 1, "result": [], "was_cancelled": False}
     tasks[7]["annotations"] = [annotation]
     pool.update(tasks, SINGLE)
-    found = not_learnt(labelling_of(pool, SINGLE))
+    found = not_learnt(labelling_of(pool, SINGLE), {})
     assert (found[0].reason, found[0].first) == ("the annotation is empty", 8)
     assert len(found) == 1 + MOST_REASONS + 1
     assert found[1].reason == "weak labels of 'tags': other values are not understood either"

@@ -224,7 +224,9 @@ def answering(task: Json) -> list[Json]:
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_answer_to_a_question_is_marked_at_most_once(bench: Bench) -> None:
-    project = bench.connected(partly_labelled(passages(60), 40, answering), QUESTION)
+    known = partly_labelled(passages(60), 40, answering)
+    long = {"text": f"{'word ' * 300}12 cats", "question": "How many cats are there?"}
+    project = bench.connected(known + partly_labelled([long], 1, answering), QUESTION)
     task, is_in_order = bench.next_in_order(project)
     assert is_in_order, "the order is the model's"
     bench.studio.annotate(task["id"], answering(task["data"]))
@@ -241,4 +243,8 @@ def test_the_answer_to_a_question_is_marked_at_most_once(bench: Bench) -> None:
     said = [[region["value"]["text"] for region in one["result"]] for one in answered["results"]]
     assert [len(one) for one in said] == [1, 1]
     assert said[0] != said[1], "the question decides what is marked"
-    assert bench.state(project)["trouble"] is None
+    state = bench.state(project)
+    assert state["trouble"] is None
+    (lost,) = state["not_learnt"]
+    assert lost["tasks"] == 1
+    assert "behind the part of the text that is read, 2 times 32 tokens" in lost["reason"]
