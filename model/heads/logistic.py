@@ -82,7 +82,8 @@ def fit_logistic(
     """
     features, targets = features.astype(np.float64), targets.astype(np.float64)
     partly = evidence or Evidence(features[:0], targets[:0], np.zeros(0))
-    features = np.vstack([features, partly.features])
+    if len(partly.features):  # a copy of thousands of rows takes as long as some steps
+        features = np.vstack([features, partly.features])
     believed: Floats = np.zeros(start.shape) if prior is None else prior.weights.astype(np.float64)
     share = 0.0 if prior is None else prior.share
     logits = features @ believed if prior else None
@@ -137,11 +138,13 @@ class _Problem:
 
 def _fit(problem: _Problem, start: Floats, share: float) -> tuple[Floats, float]:
     """Own weights and share."""
-    if problem.said is not None and (problem.kind in EXCLUSIVE or start.shape[1] <= GROUP):
+    if problem.said is None:
+        return _refitted(problem, start, 0.0), 0.0
+    if problem.kind in EXCLUSIVE or start.shape[1] <= GROUP:
         return _jointly(problem, start, share)
     own, before = start, -1.0
     for _ in range(MOST_TURNS):
-        share = _best_share(problem, own, share)
+        share = _best_share(problem, own, problem.said, share)
         own = _refitted(problem, own, share)
         if abs(share - before) <= SETTLED_SHARE:
             break
@@ -174,11 +177,9 @@ def _at_minimum(
     return own, share
 
 
-def _best_share(problem: _Problem, own: Floats, share: float) -> float:
-    """The most probable share of the prior given these weights; 0.0 without a prior."""
-    if problem.said is None:
-        return 0.0
-    said, fixed = problem.said, problem.features @ own
+def _best_share(problem: _Problem, own: Floats, said: Floats, share: float) -> float:
+    """The most probable share of the prior, whose logits are `said`, given these weights."""
+    fixed = problem.features @ own
 
     def loss_and_slope(flat: Floats) -> LossAndError:
         loss, error = problem.loss(fixed + flat[0] * said)

@@ -347,7 +347,7 @@ def _overview(snapshot: SpanSnapshot, head: Head | None, policy: Policy) -> _Ove
     measure = MEASURES.get(policy.strategy, snapshot.rules.priority)
     vectors, priority = [], []
     for stored in _chunks(snapshot):
-        tokens = replace(stored, states=stored.states.astype(np.float32))
+        tokens = replace(stored, states=stored.states.astype(np.float32, copy=False))
         vectors.append(whole_vectors(tokens))
         if head is not None:
             priority.append(measure(head.probs(tokens.states), tokens.bounds))

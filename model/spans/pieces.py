@@ -144,14 +144,14 @@ def _joined(spans: Sequence[Span]) -> list[tuple[int, int]]:
 
 def with_changes(tokens: Tokens) -> Tokens:
     """Each state (d) with how much it differs from the one before and the one after beside it:
-    (2 d), float16. Where a piece begins, much changes, and some sounds are called after it."""
+    (2 d), float32. Where a piece begins, much changes, and some sounds are called after it."""
     states = tokens.states.astype(np.float32)
     changes = np.abs(np.diff(states, axis=0))
     changes[tokens.bounds[1:-1] - 1] = 0.0  # from one sound to the next
     around = np.zeros_like(states)
     around[1:] += changes
     around[:-1] += changes
-    return Tokens(np.hstack([states, around]).astype(np.float16), tokens.places, tokens.bounds)
+    return Tokens(np.hstack([states, around]), tokens.places, tokens.bounds)
 
 
 def smooth(probs: Floats, bounds: Ints) -> Ints:
