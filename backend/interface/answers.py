@@ -6,7 +6,7 @@ from reprlib import Repr
 from backend.interface.questions import Answer, LabelConfig, Question, spans_in
 from backend.types import Json
 from backend.words import shortened
-from model.boxes.geometry import Box
+from model.boxes.geometry import UNREAD, Box
 from model.spans.tags import Span
 from model.types import EXCLUSIVE
 
@@ -50,7 +50,9 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
         return ReadResult((given[0],))
     if len(given) > 1:
         given = without_contradictions(given, config, lost)
-    return ReadResult(config.in_order(given) or None, tuple(dict.fromkeys(lost)))
+    answer = config.in_order(given)
+    is_read = any(not isinstance(one, Box) or one.label != UNREAD for one in answer)
+    return ReadResult(answer if is_read else None, tuple(dict.fromkeys(lost)))
 
 
 def _read(
@@ -89,8 +91,10 @@ def _read_value(
     if not found and _is_given(value, question):
         shown = _cut(_text(value))
         lost.append(f"an answer to {question} {question.control.why_not(value)}: {shown}")
+        given.extend(question.control.unread(value))
     if question.aliases:
         found = question.control.renamed(found, question.aliases)
+    read_before = len(given)
     for answer in found:
         whole = _prefixed(answer, question.prefix)
         label = whole if isinstance(whole, str) else whole.label
@@ -99,6 +103,8 @@ def _read_value(
         else:
             name = label.removeprefix(question.prefix)
             lost.append(f"'{_cut(name)}' is not among the answers of {question}")
+    if len(given) == read_before:  # something is there, and nobody can say that it is nothing
+        given.extend(replace(one, label=UNREAD) for one in found[:1] if isinstance(one, Box))
 
 
 def _prefixed(answer: str | Span, prefix: str) -> str | Span:

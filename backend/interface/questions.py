@@ -233,7 +233,9 @@ class LabelConfig:
         if self.kind in MARKED:
             some = tuple(set(given))
             spans = [span for span in sorted(spans_in(some)) if span.label in self.places]
-            boxes = [box for box in sorted(boxes_in(some)) if box.label in self.places]
+            boxes = [
+                box for box in sorted(boxes_in(some)) if box.label in self.places or not box.label
+            ]
             labels = set(labels_in(some)) & self.places.keys()
             return (*sorted(labels, key=self.places.__getitem__), *spans, *boxes)
         return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))

@@ -14,7 +14,7 @@ from backend.trainer.doubts import SHOWN_PAIRS, most_doubted
 from backend.trainer.report import Report
 from backend.trainer.told import Reviewed
 from backend.types import Json
-from model.boxes.geometry import Box, pairs_of
+from model.boxes.geometry import Box, learnable, outside_unread, pairs_of
 from model.boxes.learner import BoxSnapshot, cross_validated, found_boxes, targets_of
 from model.boxes.proposals import Proposals
 from model.choosing.audit import by_lot
@@ -41,7 +41,8 @@ class Boxes:
         columns = {label: place for place, label in enumerate(self._labels)}
         targets = np.zeros((len(shown), len(self._labels)), dtype=np.float32)
         for row, answer in enumerate(answers):
-            targets[row, [columns[box.label] for box in boxes_in(answer)]] = 1.0
+            known = (box.label for box in boxes_in(answer) if box.label in columns)
+            targets[row, [columns[label] for label in known]] = 1.0
         return Examples(shown, targets, shown.lengths)
 
     def compared(self, open_ids: Ints, labelled: int, seed: int) -> Ints:
@@ -84,7 +85,7 @@ class Boxes:
         found = {
             tuple(sorted(pair))
             for first, second in combinations(drawn, 2)
-            for pair in _taken_for(first, second)
+            for pair in _taken_for(outside_unread(first, second), outside_unread(second, first))
         }
         return sorted(found)
 
@@ -92,7 +93,7 @@ class Boxes:
         return not self.differences(answers)
 
     def readable(self, answer: Answer) -> list[str]:
-        return [_shown(box) for box in boxes_in(answer)]
+        return [_shown(box) for box in learnable(boxes_in(answer))]
 
 
 def proposals_of(encoder: JointEncoder, shown: TaskContents, report: Report) -> Proposals:
@@ -135,9 +136,10 @@ def doubted_boxes(ids: Sequence[int], snapshot: BoxSnapshot, seed: int) -> Json:
     tasks: list[Json] = []
     pairs: Counter[tuple[str, str]] = Counter()
     for row, found in enumerate(found_boxes(probs, proposals, snapshot.labels)):
-        given, said = snapshot.boxes[row], [box for box, _ in found]
+        drawn = snapshot.boxes[row]
+        given, said = learnable(drawn), outside_unread([box for box, _ in found], drawn)
         pairs.update(_taken_for(given, said))
-        doubt, missed, claimed = _doubt_of(given, found)
+        doubt, missed, claimed = _doubt_of(given, [one for one in found if one[0] in said])
         if doubt >= LEAST_DOUBT and (missed or claimed):
             tasks.append(
                 {

@@ -17,7 +17,7 @@ from backend.trainer.encoders import meta_of
 from backend.trainer.messages import Tune
 from backend.trainer.report import Report
 from backend.types import Json
-from model.boxes.geometry import Box
+from model.boxes.geometry import UNREAD, Box, learnable
 from model.boxes.learner import BoxSnapshot, fit, mean_precision
 from model.choosing.audit import by_lot, in_reserve
 from model.encoders.detector_tuning import DrawnPictures, tune_detector
@@ -29,6 +29,8 @@ from model.types import Bools, Ints
 LEAST_HELD_OUT = 8
 """Where the audit reserve has fewer pictures, others are held out beside it."""
 HELD_OUT_SHARE = 0.2
+GREY = (127, 127, 127)
+"""What hides a part of a picture."""
 
 
 def tune_on_boxes(job: Tune, report: Report) -> Json:
@@ -95,9 +97,9 @@ class _Drawn:
 
         def read(row: int) -> list[Page]:
             pages: Any = self.shown[rows[row]][0]
-            return list(pages)
+            return [hidden(page, self.boxes[rows[row]]) for page in pages]
 
-        return DrawnPictures(read, [self.boxes[row] for row in rows])
+        return DrawnPictures(read, [learnable(self.boxes[row]) for row in rows])
 
     def precision_by(self, encoder: JointEncoder, report: Report) -> float | None:
         """mAP of a head on the proposals of this detector."""
@@ -122,6 +124,21 @@ class _Drawn:
             return None
         head = fit(known, ~self.held_out)
         return mean_precision(head, *known.labelled(self.held_out), known.things)
+
+
+def hidden(page: Page, boxes: Sequence[Box]) -> Page:
+    """The picture without what people drew there that cannot be learnt: a detector would learn that
+    nothing is there."""
+    unread = [box for box in boxes if box.label == UNREAD and box.page == page.number]
+    if not unread:
+        return page
+    picture = page.picture.copy()
+    width, height = picture.size
+    for box in unread:
+        right, below = box.x + box.width, box.y + box.height
+        low = round(box.x * width), round(box.y * height)
+        picture.paste(GREY, (*low, round(right * width), round(below * height)))
+    return replace(page, picture=picture)
 
 
 def held_out_of(ids: Ints, audits: Bools, seed: int) -> Bools:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.boxes.geometry import Box, pairs_of, places_of
+from model.boxes.geometry import UNREAD, Box, pairs_of, places_of
 
 
 def agreed_boxes(votes: Sequence[Sequence[Box]]) -> tuple[Box, ...] | None:
@@ -12,11 +12,12 @@ def agreed_boxes(votes: Sequence[Sequence[Box]]) -> tuple[Box, ...] | None:
     None if exactly half of them drew one, which decides nothing.
 
     Boxes of the same label that overlap by half are one box. Weighted boxes fusion (Solovyev et al.
-    2021, arXiv:1910.13302) with equal weights.
+    2021, arXiv:1910.13302) with equal weights. What cannot be learnt of anybody's boxes stays.
     """
     groups: list[list[Box]] = []
+    unread = {box for boxes in votes for box in boxes if box.label == UNREAD}
     for boxes in votes:
-        for label in dict.fromkeys(box.label for box in boxes):
+        for label in dict.fromkeys(box.label for box in boxes if box.label != UNREAD):
             mine = [box for box in boxes if box.label == label]
             known = [group for group in groups if group[0].label == label]
             where = pairs_of(mine, [_mean(group) for group in known])
@@ -27,7 +28,8 @@ def agreed_boxes(votes: Sequence[Sequence[Box]]) -> tuple[Box, ...] | None:
                     known[place].append(box)
     if any(2 * len(group) == len(votes) for group in groups):
         return None
-    return tuple(sorted(_mean(group) for group in groups if 2 * len(group) > len(votes)))
+    agreed = (_mean(group) for group in groups if 2 * len(group) > len(votes))
+    return tuple(sorted([*agreed, *unread]))
 
 
 def _mean(group: Sequence[Box]) -> Box:

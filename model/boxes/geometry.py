@@ -16,6 +16,14 @@ SAME = 0.5
 (Everingham et al. 2010, doi:10.1007/s11263-009-0275-4)."""
 
 
+UNREAD = ""
+"""The label of a box around something that people drew and that cannot be learnt, such as a turned
+box. No thing has this name."""
+
+COVERED = 0.5
+"""What lies in a box that cannot be learnt with this share of its area says nothing of itself."""
+
+
 @dataclass(frozen=True, order=True)
 class Box:
     """A thing in a picture is an x. x, y: the upper left corner of the box around it; width,
@@ -60,6 +68,33 @@ def overlaps_on_pages(
     """The same, 0 for two on different pages."""
     is_same_page: Bools = first_pages[:, None] == second_pages[None]
     return overlaps(first, second) * is_same_page
+
+
+def covered(places: Floats, pages: Ints, boxes: Sequence[Box]) -> Bools:
+    """Which places (n, 4) on these pages (n,) lie in boxes that cannot be learnt: nobody knows what
+    is in them, if anything."""
+    unread = [box for box in boxes if box.label == UNREAD]
+    if not unread or not len(places):
+        return np.zeros(len(places), dtype=np.bool_)
+    places, others = np.asarray(places, np.float64), places_of(unread)
+    low = np.maximum(places[:, None, :2], others[None, :, :2])
+    high = np.minimum((places[:, :2] + places[:, 2:])[:, None], (others[:, :2] + others[:, 2:]))
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2) * (pages[:, None] == pages_of(unread))
+    areas = np.maximum(np.prod(places[:, 2:], axis=1), 1e-12)
+    result: Bools = (shared >= COVERED * areas[:, None]).any(axis=1)
+    return result
+
+
+def learnable(boxes: Iterable[Box]) -> list[Box]:
+    """Those that can be learnt."""
+    return [box for box in boxes if box.label != UNREAD]
+
+
+def outside_unread(found: Sequence[Box], drawn: Sequence[Box]) -> list[Box]:
+    """The found boxes that can be learnt and do not lie in one of the drawn ones that cannot."""
+    found = learnable(found)
+    hidden = covered(places_of(found), pages_of(found), drawn).tolist()
+    return [box for box, is_hidden in zip(found, hidden, strict=True) if not is_hidden]
 
 
 def kept(scores: Floats, shared: Floats, most: float) -> Ints:

@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from model.boxes.geometry import SAME, Box, kept, matched, overlaps_on_pages, pages_of, places_of
+from model.boxes.geometry import (
+    SAME,
+    Box,
+    covered,
+    kept,
+    learnable,
+    matched,
+    outside_unread,
+    overlaps_on_pages,
+    pages_of,
+    places_of,
+)
 from model.boxes.measures import (
     Scored,
     average_precisions,
@@ -45,15 +56,15 @@ COLD_PICTURES = 5
 teaches dozens of proposals."""
 
 L2, CONSTANT = 0.005, 0.3
-"""As in model.heads.head. mAP after 20 and 160 pictures of shapes: with .05 .67 and .78, with .005
-.66 and .83, with .0005 .61 and .81."""
+"""As in model.heads.head. L2 was chosen among ten times as much, this, and a tenth, on the shapes of
+tests/benchmarks/boxes.py: more is no better with few pictures, and worse with many."""
 
 UNKNOWN = -4.0
 """Log odds, before people drew any, of a box of a label that the detector does not know."""
 
 SURE = 0.4
 """The head draws a box where a label is at least this probable: to delete a box takes people less
-than to draw one. F1 is the same within .02 from .3 to .5."""
+than to draw one."""
 LEAST_SURE = 0.05
 """Average precision also looks at boxes that are so probable, and so would not be drawn."""
 DOUBLES = 0.5
@@ -166,7 +177,9 @@ def fit(snapshot: BoxSnapshot, which: Bools, start: Head | None = None) -> Head:
     labels, centre = snapshot.labels, _centre(proposals)
     known = known_things(labels, snapshot.things)
     targets = targets_of(boxes, proposals, labels)
-    rows, weights = thinned(targets)
+    said = np.flatnonzero(targets.any(axis=1))
+    rows, weights = thinned(targets[said])
+    rows = said[rows]
     wanted = targets[rows] * weights[:, None]
     read = features(proposals, centre, labels, snapshot.things)[rows]
     constant = np.full((len(read), 1), CONSTANT, np.float32)
@@ -238,33 +251,31 @@ def _found_in(
 def targets_of(
     boxes: Sequence[Sequence[Box]], proposals: Proposals, labels: Sequence[str]
 ) -> Floats:
-    """What is in each proposal, as targets (t, c + 1) of 0 and 1.
+    """What is in each proposal, as targets (t, c + 1) of 0 and 1; zeros where people drew something
+    that cannot be learnt, of which nobody can say that it is nothing.
 
     One proposal has the label of a box, and all others are NOTHING, also those that overlap it as
     much, as when detectors with queries are trained (Carion et al. 2020, arXiv:2005.12872): their
     states tell the two apart. It overlaps the box by SAME at least, and the detector prefers it.
-    With every such proposal as a thing, mAP after 20 and 160 pictures of shapes was .49 and .64
-    instead of .66 and .83.
     """
     numbers = {label: number for number, label in enumerate(labels, start=1)}
     wanted = np.zeros(len(proposals.states), dtype=np.int64)
+    is_said = np.ones(len(wanted), dtype=np.bool_)
     sure = np.asarray(proposals.scores, np.float64).max(axis=1, initial=0.0)
     for row, drawn in enumerate(boxes):
-        known = [box for box in drawn if box.label in numbers]
-        if not known:
-            continue
         mine = slice(int(proposals.bounds[row]), int(proposals.bounds[row + 1]))
-        shared = overlaps_on_pages(
-            np.asarray(proposals.boxes[mine], np.float64),
-            proposals.pages[mine, 0],
-            places_of(known),
-            pages_of(known),
-        )
+        where = np.asarray(proposals.boxes[mine], np.float64), proposals.pages[mine, 0]
+        is_said[mine] = ~covered(*where, drawn)
+        learnt = [box for box in drawn if box.label in numbers]
+        if not learnt:
+            continue
+        shared = overlaps_on_pages(*where, places_of(learnt), pages_of(learnt))
         preferred = np.where(shared >= SAME, shared * np.sqrt(sure[mine, None] + 1e-6), 0.0)
         of_proposal = matched(preferred, 1e-9)
-        numbered = np.array([numbers[box.label] for box in known])
+        numbered = np.array([numbers[box.label] for box in learnt])
         wanted[mine] = np.where(of_proposal >= 0, numbered[of_proposal], 0)
     targets: Floats = np.eye(len(labels) + 1, dtype=np.float32)[wanted]
+    targets[~is_said & (wanted == 0)] = 0.0
     return targets
 
 
@@ -289,17 +300,16 @@ def mean_precision(
     """mAP of the head on pictures with these boxes; None if there are none."""
     labels = head.labels[1:]
     probs = probs_of(head, proposals, things)
-    return mean_average_precision(
-        found_boxes(probs, proposals, labels, LEAST_SURE), list(boxes), labels
-    )
+    found = _outside_unread(found_boxes(probs, proposals, labels, LEAST_SURE), boxes)
+    return mean_average_precision(found, list(boxes), labels)
 
 
 def _measure(head: Head, snapshot: BoxSnapshot, held_out: Bools, seed: int) -> dict[str, Any]:
     """Figures on the audit pictures: a box is found when one of its label overlaps it by half."""
-    proposals, truth = snapshot.labelled(held_out)
-    labels = snapshot.labels
+    proposals, drawn = snapshot.labelled(held_out)
+    labels, truth = snapshot.labels, [learnable(boxes) for boxes in drawn]
     probs = probs_of(head, proposals, snapshot.things)
-    scored = found_boxes(probs, proposals, labels)
+    scored = _outside_unread(found_boxes(probs, proposals, labels), drawn)
     predicted = [[box for box, _ in found] for found in scored]
     right = [is_right(found, boxes) for found, boxes in zip(scored, truth, strict=True)]
     hits = [
@@ -312,10 +322,24 @@ def _measure(head: Head, snapshot: BoxSnapshot, held_out: Bools, seed: int) -> d
     ]
     counts = [counts_of(boxes, labels) for boxes in (hits, predicted, truth)]
     measured = measure_counts(np.array(exact), counts[0], counts[1], counts[2], labels, seed)
-    possible = found_boxes(probs, proposals, labels, LEAST_SURE)
+    possible = _outside_unread(found_boxes(probs, proposals, labels, LEAST_SURE), drawn)
     for label, precision in average_precisions(possible, truth, labels).items():
         measured["labels"][label]["average_precision"] = precision
     return {**measured, "mean_average_precision": mean_average_precision(possible, truth, labels)}
+
+
+def _outside_unread(
+    found: Sequence[Sequence[Scored]], drawn: Sequence[Sequence[Box]]
+) -> list[list[Scored]]:
+    """What is found where people drew nothing that cannot be learnt: there it is neither right nor
+    wrong."""
+    kept_of = [
+        set(outside_unread([box for box, _ in mine], boxes))
+        for mine, boxes in zip(found, drawn, strict=True)
+    ]
+    return [
+        [one for one in mine if one[0] in kept] for mine, kept in zip(found, kept_of, strict=True)
+    ]
 
 
 def _calibrated(head: Head, snapshot: BoxSnapshot, held_out: Bools) -> Head:
@@ -323,8 +347,9 @@ def _calibrated(head: Head, snapshot: BoxSnapshot, held_out: Bools) -> Head:
         return head
     proposals, boxes = snapshot.labelled(held_out)
     targets = targets_of(boxes, proposals, snapshot.labels)
-    read = features(proposals, head.centre, snapshot.labels, snapshot.things)
-    return calibrated(head, fit_calibration(head.logits(read), targets, "single"))
+    said = targets.any(axis=1)
+    read = features(proposals, head.centre, snapshot.labels, snapshot.things)[said]
+    return calibrated(head, fit_calibration(head.logits(read), targets[said], "single"))
 
 
 def _centre(proposals: Proposals) -> Floats:
@@ -371,9 +396,8 @@ def doubt(probs: Floats, bounds: Ints) -> Floats:
     the entropy of what is in it.
 
     A sum asks for full pictures, each of which teaches more (Brust et al. 2019, "Active Learning
-    for Deep Object Detection", arXiv:1809.09875). mAP after 20, 40 and 80 pictures of shapes (six
-    seeds): .66, .79 and .84; with the least certain proposal alone .62, .72 and .80; with pictures
-    at random .61, .73 and .79.
+    for Deep Object Detection", arXiv:1809.09875). tests/benchmarks/boxes.py compares it with random
+    pictures.
     """
     entropies = -(probs * np.log(np.maximum(probs, 1e-12))).sum(axis=1)
     result: Floats = np.add.reduceat(entropies, bounds[:-1])

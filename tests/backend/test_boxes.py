@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from backend.project.transfer import take_over
 from backend.settings import Settings
 from backend.trainer.boxes import Boxes
 from backend.types import Json
-from model.boxes.geometry import Box
+from model.boxes.geometry import Box, places_of
 from tests.backend.fuzzing import JSON
 
 LABELS = '<Label value="Cat"/><Label value="Dog" alias="d"/>'
@@ -299,3 +300,27 @@ def test_of_a_label_with_a_limit_the_surest_boxes_are_drawn() -> None:
     ]
     written = box_regions(boxes, {0: (640, 480)}, config)
     assert [one["score"] for one in written] == [0.9, 0.3]
+
+
+def test_what_is_not_learnt_beside_other_boxes_is_not_taught_as_nothing() -> None:
+    size = {"original_width": 200, "original_height": 100}
+    square = {"x": 50.0, "y": 50.0, "width": 10.0, "height": 20.0}  # 20 pixels each way
+    values: list[tuple[Json, Json]] = [
+        (PLACE | {"rectanglelabels": ["Cat"]}, {}),
+        (square | {"rotation": 45, "rectanglelabels": ["Cat"]}, size),
+        (square | {"rectanglelabels": ["Cow"]}, size),
+        (square | {"rectanglelabels": ["Cow", "d"]}, {"item_index": 1, **size}),
+        (square | {"rectanglelabels": ["Cat"]}, {"image_rotation": 90, "item_index": 2}),
+    ]
+    found = read_result([region(value, **beside) for value, beside in values], CONFIG)
+    unread = [box for box in boxes_in(found.answer or ()) if box.label == ""]
+    assert len(found.lost) == 3, "the unknown label is said once"
+    whole, turned, of_another_label = sorted(unread, key=lambda box: (-box.page, box.x))
+    assert (whole.page, *places_of([whole])[0]) == (2, 0.0, 0.0, 1.0, 1.0)
+    half = 20 * 2**-0.5  # pixels from the corner around which it is turned to each side
+    np.testing.assert_allclose(
+        places_of([turned])[0], [0.5 - half / 200, 0.5, 2 * half / 200, 2 * half / 100], atol=1e-6
+    )
+    np.testing.assert_allclose(places_of([of_another_label])[0], [0.5, 0.5, 0.1, 0.2])
+    labels = [box.label for box in boxes_in(found.answer or ()) if box.label]
+    assert labels == ["Cat", "d"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.boxes.geometry import Box
+from model.boxes.geometry import UNREAD, Box
 from model.boxes.learner import (
     NOTHING,
     UNKNOWN,
@@ -155,6 +155,31 @@ def test_one_proposal_has_the_label_of_a_box() -> None:
     assert targets_of(drawn, proposals, LABELS).argmax(axis=1).tolist() == [0, 2, 0, 0]
     other_page = [[replace(drawn[0][0], page=1)]]
     assert not targets_of(other_page, proposals, LABELS)[:, 1:].any()
+
+
+def test_what_cannot_be_learnt_is_not_taught_as_nothing() -> None:
+    """Of half of the cats people drew boxes that cannot be learnt."""
+
+    def hidden(row: int) -> list[Box]:
+        return [
+            replace(box, label=UNREAD) if box.label == "cat" and (row + place) % 2 else box
+            for place, box in enumerate(boxes_of(row))
+        ]
+
+    snapshot = replace(pool(60), boxes=[hidden(row) for row in range(60)])
+    targets = targets_of(snapshot.boxes, take(np.arange(60)), LABELS)
+    unread = sum(box.label == UNREAD for boxes in snapshot.boxes for box in boxes)
+    assert 0 < unread <= int((targets.sum(axis=1) == 0).sum())
+    outcome, whole = box_round(snapshot, POLICY), box_round(pool(60), POLICY)
+    assert outcome.head is not None
+    rows = np.arange(60, N)
+    found = found_boxes(probs_of(outcome.head, take(rows), THINGS), take(rows), LABELS)
+    said = sum(box.label == "cat" for boxes in found for box, _ in boxes)
+    true = sum(box.label == "cat" for row in rows.tolist() for box in boxes_of(row))
+    assert 0.9 * true < said < 1.1 * true
+    measured, alone = outcome.metrics["labels"]["cat"], whole.metrics["labels"]["cat"]
+    assert measured["support"] < alone["support"]
+    assert measured["precision"]["value"] > 0.9, "a cat that people drew so is no mistake"
 
 
 def test_what_is_drawn_is_sure_enough_and_no_double() -> None:

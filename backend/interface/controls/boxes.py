@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from backend.interface.controls.control import Asked, Control, stored, whole_number
 from backend.interface.objects.image import MOST_PICTURES
 from backend.types import Json
-from model.boxes.geometry import Box
+from model.boxes.geometry import UNREAD, Box
 
 PLACE = ("x", "y", "width", "height")
 """Where a box lies, in percent of the picture."""
@@ -18,8 +18,10 @@ MOST_TURNED = 0.5
 LEAST_SIDE = 0.0005
 """A box whose width or height is a smaller share of the picture's holds nothing."""
 ON_PAGE, ON_TURNED = "item_index", "image_rotation"
-"""What stands beside the value of a result: the number of the picture, and by how many degrees it
-was turned when the box was drawn."""
+SIZE = ("original_width", "original_height")
+BESIDE = (ON_PAGE, ON_TURNED, *SIZE)
+"""What stands beside the value of a result: the number of the picture, by how many degrees it was
+turned when the box was drawn, and its width and height in pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class RectangleLabels(Control[Box]):
 
     def value_of(self, region: Mapping[str, Any]) -> object:
         value = region.get("value")
-        beside = {name: region[name] for name in (ON_PAGE, ON_TURNED) if name in region}
+        beside = {name: region[name] for name in BESIDE if name in region}
         return {**value, **beside} if isinstance(value, dict) and beside else value
 
     def read(self, value: Mapping[str, object], text: str = "") -> Iterator[Box]:
@@ -55,6 +57,13 @@ class RectangleLabels(Control[Box]):
         place = zip(PLACE, (box.x, box.y, box.width, box.height), strict=True)
         percent = {name: round(100.0 * share, 4) for name, share in place}
         return {**percent, "rotation": 0, self.type_name: [box.label]}
+
+    def unread(self, value: Mapping[str, object]) -> Iterator[Box]:
+        """The upright box around a turned one."""
+        page = whole_number(value.get(ON_PAGE, 0))
+        if page is not None and not _is_of_another_form(value) and _is_turned(value):
+            place = _whole() if _is_on_turned(value) else _around(value)
+            yield from [Box(page, *place, UNREAD)] if min(place[2:]) >= LEAST_SIDE else []
 
     def why_not(self, value: Mapping[str, object]) -> str:
         """ "" for a box that can be read."""
@@ -83,8 +92,17 @@ def _is_of_another_form(value: Mapping[str, object]) -> bool:
 
 
 def _is_turned(value: Mapping[str, object]) -> bool:
-    degrees = [_number(value.get(name, 0)) for name in ("rotation", ON_TURNED)]
-    return any(one is None or abs((one + 180) % 360 - 180) > MOST_TURNED for one in degrees)
+    return _turns(value, "rotation") or _is_on_turned(value)
+
+
+def _is_on_turned(value: Mapping[str, object]) -> bool:
+    """Whether the picture was turned when the box was drawn."""
+    return _turns(value, ON_TURNED)
+
+
+def _turns(value: Mapping[str, object], name: str) -> bool:
+    degrees = _number(value.get(name, 0))
+    return degrees is None or abs((degrees + 180) % 360 - 180) > MOST_TURNED
 
 
 def _is_outside(value: Mapping[str, object]) -> bool:
@@ -116,14 +134,45 @@ WRONG = (
 """What may be the matter with a value, in words. Each is asked after those above it said no."""
 
 
-def _place(value: Mapping[str, object]) -> tuple[float, float, float, float]:
+Place = tuple[float, float, float, float]
+"""x, y, width and height as shares of the picture's."""
+
+
+def _place(value: Mapping[str, object]) -> Place:
     x, y, width, height = ((_number(value.get(name)) or 0.0) / 100.0 for name in PLACE)
     return x, y, width, height
 
 
-def _cut(value: Mapping[str, object]) -> tuple[float, float, float, float]:
-    """The part of the box that lies in the picture: annotators may draw over its edge."""
+def _whole() -> Place:
+    """All of the picture."""
+    return 0.0, 0.0, 1.0, 1.0
+
+
+def _around(value: Mapping[str, object]) -> Place:
+    """What lies in the picture of the upright box around a turned one, which Label Studio turns
+    around its upper left corner."""
     x, y, width, height = _place(value)
+    across, down = (_number(value.get(name)) or 1.0 for name in SIZE)
+    turned = math.radians(_number(value.get("rotation", 0)) or 0.0)
+    cosine, sine = math.cos(turned), math.sin(turned)
+    corners = [
+        (right * cosine - below * sine, right * sine + below * cosine)
+        for right in (0.0, width * across)
+        for below in (0.0, height * down)
+    ]
+    lefts, tops = (
+        [one / size for one in ones]
+        for ones, size in zip(zip(*corners, strict=True), (across, down), strict=True)
+    )
+    return _within(x + min(lefts), y + min(tops), max(lefts) - min(lefts), max(tops) - min(tops))
+
+
+def _cut(value: Mapping[str, object]) -> Place:
+    """The part of the box that lies in the picture: annotators may draw over its edge."""
+    return _within(*_place(value))
+
+
+def _within(x: float, y: float, width: float, height: float) -> Place:
     low = min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
     high = min(max(x + width, 0.0), 1.0), min(max(y + height, 0.0), 1.0)
     # Without the last digits, so that what was written in percent is read again.

@@ -84,6 +84,11 @@ class Control(ABC, Generic[Given]):
         """What `read` takes of one entry of an annotation's result."""
         return region.get("value")
 
+    def unread(self, value: Mapping[str, object]) -> Iterator[Given]:
+        """Where a value that `read` does not read says something all the same: nobody can say that
+        nothing is there."""
+        yield from ()
+
     def why_not(self, value: Mapping[str, object]) -> str:
         """What is the matter with this value, which gives no answer, in words."""
         return self.not_read
