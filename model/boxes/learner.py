@@ -56,8 +56,8 @@ COLD_PICTURES = 5
 teaches dozens of proposals."""
 
 L2, CONSTANT = 0.005, 0.3
-"""As in model.heads.head. L2 was chosen among ten times as much, this, and a tenth, on the shapes of
-tests/benchmarks/boxes.py: more is no better with few pictures, and worse with many."""
+"""As in model.heads.head. L2 was chosen among ten times as much, this, and a tenth, on the shapes
+of tests/benchmarks/boxes.py: more is no better with few pictures, and worse with many."""
 
 UNKNOWN = -4.0
 """Log odds, before people drew any, of a box of a label that the detector does not know."""

@@ -1,12 +1,14 @@
 """What boxes are found after so many labelled pictures, in the order of the model and at random.
 
-    python -m tests.benchmarks.boxes orders
+    python -m tests.benchmarks.boxes orders [--first 500000]
     python -m tests.benchmarks.boxes rounds
     python -m tests.benchmarks.boxes cost
 
 Made pictures of shapes on noise (tests.model.shapes): 400 to choose from and 300 others to measure
 on, of four kinds, the rarest a tenth of all. The detector, an RT-DETR of half a million weights,
-was trained on twelve other kinds for STEPS steps before, and knows none of the four by name.
+was trained on twelve other kinds for STEPS steps before, and knows none of the four by name. Each
+run has pictures of its own, numbered from `--first` on: settings of the learner were chosen on
+those from 0 on.
 
 orders: mAP at an overlap of .5 and F1 of what is drawn, after COUNTS pictures chosen five at a time
 by the default strategy and at random, means of SEEDS runs with their standard errors. rounds: the
@@ -63,8 +65,9 @@ SKEWED = ("circle",) * 8 + ("square",) * 6 + ("triangle",) * 4 + ("cross",) * 2
 class Pictures:
     """All of them, read by a detector."""
 
-    def __init__(self, encoder: ProposalEncoder) -> None:
-        made = [picture(number, SKEWED) for number in range(POOL + TESTED)]
+    def __init__(self, encoder: ProposalEncoder, first: int) -> None:
+        numbers = range(first, first + POOL + TESTED)
+        made = [picture(number, SKEWED) for number in numbers]
         self.pages = [[Page(one, SIDE, SIDE)] for one, _ in made]
         self.boxes: list[list[Box]] = [boxes for _, boxes in made]
         self.encoder = encoder
@@ -100,13 +103,17 @@ class Pictures:
         return DrawnPictures(lambda row: self.pages[rows[row]], [self.boxes[row] for row in rows])
 
 
-def orders(folder: Path) -> None:
-    pictures = Pictures(ProposalEncoder(str(folder)))
-    pictures.read()
-    for strategy in ("variance", "random"):
-        runs = [_run(pictures, strategy, seed) for seed in range(SEEDS)]
+def orders(folder: Path, first: int) -> None:
+    encoder = ProposalEncoder(str(folder))
+    runs: dict[str, list[list[tuple[float, float]]]] = {"variance": [], "random": []}
+    for seed in range(SEEDS):
+        pictures = Pictures(encoder, first + seed * (POOL + TESTED))
+        pictures.read()
+        for strategy, found in runs.items():
+            found.append(_run(pictures, strategy, seed))
+    for strategy, found in runs.items():
         for place, count in enumerate(COUNTS):
-            _tell({"strategy": strategy, "pictures": count}, [run[place] for run in runs])
+            _tell({"strategy": strategy, "pictures": count}, [run[place] for run in found])
 
 
 def _run(pictures: Pictures, strategy: str, seed: int) -> list[tuple[float, float]]:
@@ -124,12 +131,12 @@ def _run(pictures: Pictures, strategy: str, seed: int) -> list[tuple[float, floa
     return found
 
 
-def rounds(folder: Path) -> None:
+def rounds(folder: Path, first: int) -> None:
     for count in DEEP:
         before, after, seconds = [], [], []
         for seed in range(3):
             rows: Ints = np.random.default_rng(seed).permutation(POOL)[:count]
-            pictures = Pictures(ProposalEncoder(str(folder)))
+            pictures = Pictures(ProposalEncoder(str(folder)), first)
             held_out = max(4, count // 10)
             pictures.read()
             is_learnt = np.arange(count) >= held_out
@@ -156,7 +163,7 @@ def _tell(what: dict[str, object], rows: list[tuple[float, float]]) -> None:
     print(json.dumps({**what, **figures}), flush=True)
 
 
-def cost(folder: Path) -> None:
+def cost(folder: Path, first: int) -> None:
     """Of random weights, which cost as much as others."""
     stages: Any = {"out_features": ["stage2", "stage3", "stage4"]}
     made: dict[str, tuple[Callable[[], torch.nn.Module], tuple[int, int]]] = {
@@ -225,18 +232,20 @@ def _seconds(do: Callable[[], object]) -> float:
     return min(found)
 
 
-PARTS: dict[str, Callable[[Path], None]] = {"orders": orders, "rounds": rounds, "cost": cost}
+PARTS: dict[str, Callable[[Path, int], None]] = {"orders": orders, "rounds": rounds, "cost": cost}
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
-    part = parser.parse_args().part
+    parser.add_argument("--first", type=int, default=0)
+    asked = parser.parse_args()
+    part = asked.part
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
         if part != "cost":
             detector(Path(folder), OTHERS, STEPS)
-        PARTS[part](Path(folder))
+        PARTS[part](Path(folder), asked.first)
 
 
 if __name__ == "__main__":
