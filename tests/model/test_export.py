@@ -285,7 +285,10 @@ def head_of_spans(encoder: TokenEncoder) -> Head:
         BUNDLED,
         pytest.param(
             str(CHINESE),
-            marks=pytest.mark.skipif(not CHINESE.is_dir(), reason=f"{CHINESE} is not there"),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(not CHINESE.is_dir(), reason=f"{CHINESE} is not there"),
+            ],
         ),
     ],
     ids=["bundled", "with a prefix"],
