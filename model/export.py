@@ -148,10 +148,10 @@ def check(encoder: TextEncoder, head: Head) -> None:
             "which a transformers classifier cannot repeat; set MAX_WINDOWS=1 and export a version "
             "of the next deep round"
         )
-    if head.whole is not None:
+    if head.whole is not None or head.attributes is not None:
         raise ValueError(
-            "it marks spans and answers questions about whole texts; a transformers classifier "
-            "does one of the two"
+            "it marks spans and answers questions beside them; a transformers classifier does one "
+            "of the two"
         )
     if head.kind in OF_LISTS:
         raise ValueError(

@@ -1,5 +1,6 @@
 """From annotations, as Label Studio sends them, to answers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from reprlib import Repr
 
@@ -7,7 +8,7 @@ from backend.interface.questions import Answer, LabelConfig, Question, spans_in
 from backend.types import Json
 from backend.words import shortened
 from model.boxes.geometry import UNREAD, Box
-from model.spans.tags import Span
+from model.spans.tags import Attribute, Span
 from model.types import EXCLUSIVE
 
 MOST_SHOWN = 60
@@ -88,6 +89,8 @@ def _read_value(
     text: str,
 ) -> None:
     found = list(question.control.read(value, text))
+    if question in config.about_spans:
+        found = _about_a_span(found, value, config, text)
     if not found and _is_given(value, question):
         shown = _cut(_text(value))
         lost.append(f"an answer to {question} {question.control.why_not(value)}: {shown}")
@@ -98,13 +101,23 @@ def _read_value(
     for answer in found:
         whole = _prefixed(answer, question.prefix)
         label = whole if isinstance(whole, str) else whole.label
-        if label in config.places:
+        if label in config.places or label in config.attribute_places:
             given.append(whole)
         else:
             name = label.removeprefix(question.prefix)
             lost.append(f"'{_cut(name)}' is not among the answers of {question}")
     if len(given) == read_before:  # something is there, and nobody can say that it is nothing
         given.extend(replace(one, label=UNREAD) for one in found[:1] if isinstance(one, Box))
+
+
+def _about_a_span(
+    found: Sequence[str], value: Json, config: LabelConfig, text: str
+) -> list[Attribute]:
+    """What is said of the span that this value marks, too; nothing where it marks none."""
+    assert config.marking is not None
+    control = config.marking.control
+    marked = control.read({**value, control.type_name: [""]}, text)
+    return [Attribute(one.start, one.end, label) for one in marked for label in found]
 
 
 def _prefixed(answer: str | Span, prefix: str) -> str | Span:

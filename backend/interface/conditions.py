@@ -17,6 +17,9 @@ CONDITIONAL = ("View", "Choices", "Taxonomy")
 DECIDING = ("Choices", "Taxonomy")
 """The tags whose answers others can depend on."""
 
+ABOUT_SPANS = ("Choices", "Rating")
+"""The tags whose answers about each span are learnt."""
+
 
 @dataclass(frozen=True)
 class When:
@@ -44,6 +47,13 @@ def is_about_a_region(way: Sequence[Element]) -> str | None:
     views = [element for element in way if element.tag in CONDITIONAL]
     is_regional = any(element.get("visibleWhen") == "region-selected" for element in views)
     return "visibleWhen=region-selected" if is_regional else None
+
+
+def is_about_spans(way: Sequence[Element]) -> bool:
+    """Whether it is a question of one of these kinds about each region that people mark, always
+    asked of the selected one."""
+    control = way[-1]
+    return control.tag in ABOUT_SPANS and control.get("perRegion", "false") == "true"
 
 
 def _when(element: Element) -> When | None:

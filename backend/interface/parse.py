@@ -11,12 +11,13 @@ from backend.interface.conditions import (
     When,
     conditions_of,
     is_about_a_region,
+    is_about_spans,
     unmet,
     whens_of,
 )
 from backend.interface.controls import CONTROLS, OVER
 from backend.interface.controls.boxes import BoxLabels
-from backend.interface.controls.control import Asked, Control, limits_of
+from backend.interface.controls.control import Asked, Control, limits_of, stored
 from backend.interface.objects import OBJECTS
 from backend.interface.objects.lists import LISTS, is_own_list
 from backend.interface.questions import LabelConfig, Question, Source
@@ -93,8 +94,12 @@ def parse(
     root = tree_of(xml)
     found: list[Parsed] = []
     refused: list[UnsupportedConfig] = []
+    about_regions: list[Way] = []
     for way in _controls(root):
         if _only_draws(root, way[-1]):
+            continue
+        if is_about_spans(way):
+            about_regions.append(way)
             continue
         try:
             found.append(_question(root, way, ignored))
@@ -102,6 +107,7 @@ def parse(
             refused.append(error)
     learnt = _with_what_decides(_learnt_together(root, found, refused, ignored), refused)
     if not learnt:
+        refused += [_about_a_region(way) for way in about_regions]
         raise _nothing_learnt(root, refused)
     draws = learnt[0].question.kind == "boxes"
     # What is ignored elsewhere is read by the detector here.
@@ -112,11 +118,12 @@ def parse(
         boxed = read_object(learnt[0].targets[0]).boxed() or sources[0].shown
         sources = (replace(sources[0], shown=boxed),)
     questions = _with_aliases(_with_prefixes(learnt), aliases or {})
-    names = {question.from_name for question in questions}
+    about_spans = _about_spans(root, about_regions, questions, refused)
+    names = {question.from_name for question in (*questions, *about_spans)}
     others = {way[-1].get("name", "") for way in _controls(root)} - names
     notes = (note for one in learnt for note in one.notes)
     left_out = (*(one.reason for one in refused), *notes)
-    return LabelConfig(questions, sources, left_out, frozenset(others))
+    return LabelConfig(questions, sources, left_out, frozenset(others), about_spans)
 
 
 def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
@@ -126,6 +133,54 @@ def _controls(element: Element, above: Way = ()) -> Iterator[Way]:
         yield way
     for child in element:
         yield from _controls(child, way)
+
+
+def _about_spans(
+    root: Element,
+    ways: Sequence[Way],
+    questions: Sequence[Question],
+    refused: list[UnsupportedConfig],
+) -> tuple[Question, ...]:
+    """The questions that are asked about each span that people mark; those about regions of other
+    things are refused."""
+    marking = next((one for one in questions if one.kind == "spans"), None)
+    found = []
+    for way in ways:
+        element = way[-1]
+        is_of_spans = marking is not None and element.get("toName") == marking.to_name
+        control = CONTROLS[element.tag]
+        try:
+            if not is_of_spans or whens_of(way) or not element.get("name"):
+                raise _about_a_region(way)
+            asked = control.parse(element)
+            _check_answers(element, asked)
+        except UnsupportedConfig as error:
+            refused.append(error)
+            continue
+        found.append(
+            Question(
+                from_name=element.get("name", ""),
+                to_name=element.get("toName", ""),
+                kind=asked.kind,
+                answers=asked.answers,
+                control=asked.control,
+                prefix=f"{element.get('name')}: ",
+                called=dict(zip(asked.answers, asked.called, strict=False)),
+                of_label_only=_label_named(root, element.get("whenLabelValue")),
+            )
+        )
+    return tuple(found)
+
+
+def _label_named(root: Element, value: str | None) -> str | None:
+    """What is stored for the label that the page shows by this name."""
+    labels = (stored(one) for one in root.iter("Label") if one.get("value") == value)
+    return next(labels, value)
+
+
+def _about_a_region(way: Way) -> UnsupportedConfig:
+    which = f"{way[-1].tag} '{way[-1].get('name', '')}'"
+    return UnsupportedConfig(f"{which} is asked about a part of the task (perRegion)", ABOUT_TASKS)
 
 
 def _learnt_together(

@@ -139,17 +139,36 @@ def _labels_in(question: Question, answers: Sequence[str], is_given: Bools) -> G
     }
 
 
-def regions_of(found: Iterable[tuple[Span, float]], text: str, config: LabelConfig) -> list[Json]:
+def regions_of(
+    found: Sequence[tuple[Span, float]],
+    text: str,
+    config: LabelConfig,
+    about: Sequence[Sequence[Json]] = (),
+) -> list[Json]:
     """Spans of a text, each with its confidence, as pre-annotations; without those of what cannot
-    be marked."""
+    be marked. about: what is said of each span, as `results_of` gives it; () for nothing."""
     question = config.marking
     if question is None:
         return []
-    if question.prefix:
-        of_label = question.of_label
-        found = ((replace(span, label=of_label[span.label]), sure) for span, sure in found)
-    regions = (_region(question, [span], sure, text) for span, sure in found)
-    return [region for region in regions if region["value"]]
+    regions: list[Json] = []
+    for number, (span, sure) in enumerate(found):
+        label = question.of_label[span.label]
+        region = _region(question, [replace(span, label=label)], sure, text)
+        if not region["value"]:
+            continue
+        if not about:
+            regions.append(region)
+            continue
+        # What is said of a span has its id and its place, as Label Studio's page saves it.
+        of_span = {"id": f"span-{number + 1}"}
+        kind = question.control.type_name
+        place = {name: value for name, value in region["value"].items() if name != kind}
+        regions.append(region | of_span)
+        for said in about[number]:
+            only = config.asked[said["from_name"]].of_label_only
+            if only is None or only == label:
+                regions.append(said | of_span | {"value": place | said["value"]})
+    return regions
 
 
 def box_regions(

@@ -12,7 +12,7 @@ from backend.interface.objects.object_tag import ObjectTag
 from backend.interface.values import Repeat, is_filled_in_by_pages, keys_in
 from model.boxes.geometry import Box
 from model.spans.pieces import Rules, rules_of
-from model.spans.tags import Span, tag_names
+from model.spans.tags import Attribute, Span, tag_names
 from model.types import (
     MARKED,
     MOST_CANDIDATES,
@@ -73,6 +73,7 @@ class Question:
     conditions: on the answers to other questions, all of which must hold where it is asked.
     aliases: former names of answers -> the answers. limits: answers -> how often each may be given
     in one task, where there is a limit; most: of all answers together, None for no limit.
+    of_label_only: the label of the spans about which it is asked, None: about all, or about none.
     """
 
     from_name: str
@@ -86,6 +87,7 @@ class Question:
     aliases: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     most: int | None = None
+    of_label_only: str | None = None
 
     def __str__(self) -> str:
         """As sentences name it."""
@@ -133,13 +135,14 @@ class LabelConfig:
 
     `sources`: what is shown, starting with what the first question refers to; a task may lack some.
     `left_out`: what else people are asked, and why it is left to them, in words; `others`: the
-    names of those control tags.
+    names of those control tags. about_spans: questions about each span that people mark.
     """
 
     questions: tuple[Question, ...]
     sources: tuple[Source, ...]
     left_out: tuple[str, ...] = ()
     others: frozenset[str] = frozenset()
+    about_spans: tuple[Question, ...] = ()
 
     @property
     def unseen(self) -> tuple[str, ...]:
@@ -200,6 +203,13 @@ class LabelConfig:
         return replace(self, questions=others) if self.marking and others else None
 
     @cached_property
+    def about(self) -> "LabelConfig | None":
+        """The same with only the questions about spans, None where there are none."""
+        return (
+            replace(self, questions=self.about_spans, about_spans=()) if self.about_spans else None
+        )
+
+    @cached_property
     def reads_text(self) -> bool:
         """Whether annotations can only be read beside what the task shows."""
         return any(question.control.reads_text for question in self.questions)
@@ -211,8 +221,14 @@ class LabelConfig:
 
     @cached_property
     def asked(self) -> dict[str, Question]:
-        """The questions by the names of their control tags."""
-        return {question.from_name: question for question in self.questions}
+        """The questions by the names of their control tags, also those about spans."""
+        return {one.from_name: one for one in (*self.questions, *self.about_spans)}
+
+    @cached_property
+    def attribute_places(self) -> dict[str, int]:
+        """The index of each answer about spans among all of these."""
+        labels = (label for question in self.about_spans for label in question.labels)
+        return {label: place for place, label in enumerate(labels)}
 
     @property
     def head_labels(self) -> tuple[str, ...]:
@@ -229,7 +245,7 @@ class LabelConfig:
 
     def in_order(self, given: Iterable[str | Span | Box]) -> Answer:
         """The given labels that exist, in the order of `labels`; then the spans and boxes with an
-        existing label, in the order of the text or the pictures."""
+        existing label, in the order of the text or the pictures, and what is said of spans."""
         if self.kind in MARKED:
             some = tuple(set(given))
             spans = [span for span in sorted(spans_in(some)) if span.label in self.places]
@@ -237,7 +253,8 @@ class LabelConfig:
                 box for box in sorted(boxes_in(some)) if box.label in self.places or not box.label
             ]
             labels = set(labels_in(some)) & self.places.keys()
-            return (*sorted(labels, key=self.places.__getitem__), *spans, *boxes)
+            about = (one for one in attributes_in(some) if one.label in self.attribute_places)
+            return (*sorted(labels, key=self.places.__getitem__), *spans, *boxes, *sorted(about))
         return tuple(sorted(self.places.keys() & set(given), key=self.places.__getitem__))
 
     def of_labels(self, labels: Collection[str]) -> "LabelConfig":
@@ -320,8 +337,15 @@ def labels_in(answer: Answer) -> tuple[str, ...]:
 
 
 def spans_in(answer: Answer) -> tuple[Span, ...]:
-    """The spans in an answer."""
-    return tuple(given for given in answer if isinstance(given, Span))
+    """The spans in an answer, without what is said of them."""
+    return tuple(
+        given for given in answer if isinstance(given, Span) and not isinstance(given, Attribute)
+    )
+
+
+def attributes_in(answer: Answer) -> tuple[Attribute, ...]:
+    """What is said of spans in an answer."""
+    return tuple(given for given in answer if isinstance(given, Attribute))
 
 
 def boxes_in(answer: Answer) -> tuple[Box, ...]:

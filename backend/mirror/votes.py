@@ -9,6 +9,7 @@ from backend.interface.questions import (
     Answer,
     LabelConfig,
     Question,
+    attributes_in,
     boxes_in,
     may_be_empty,
     spans_in,
@@ -18,7 +19,7 @@ from backend.types import Json
 from model.boxes.geometry import Box
 from model.measuring.annotators import chosen
 from model.spans.pieces import agreed_pieces
-from model.spans.tags import Span
+from model.spans.tags import Attribute, Span
 from model.types import EXCLUSIVE, Kind
 
 
@@ -86,11 +87,25 @@ def consensus(
     else which more than half of the annotators gave; a label that exactly half of them gave leaves
     the task undecided. With several questions, each is decided by those who answered it, unless it
     follows from an answer of theirs that the others do not share; undecided spans leave the whole
-    task undecided. Of pieces of a sound, the stretches that more than half of them marked.
+    task undecided. Of pieces of a sound, the stretches that more than half of them marked. Of what
+    is said of spans, what more than half of them said of one in the same place.
     """
+    if config.about_spans and len(votes) > 1:
+        marks = [tuple(one for one in vote if not isinstance(one, Attribute)) for vote in votes]
+        agreed = _consensus(marks, config, people, weights)
+        counts = Counter(one for vote in votes for one in attributes_in(vote))
+        about = [one for one, count in counts.items() if 2 * count > len(votes)]
+        return None if agreed is None else config.in_order([*agreed, *about])
+    return _consensus(votes, config, people, weights)
+
+
+def _consensus(
+    votes: Sequence[Answer], config: LabelConfig, people: Sequence[Person], weights: Weights
+) -> Answer | None:
+    """The same without what is said of spans, but of a single vote."""
     if config.marking is not None and config.marking.control.is_measured:
-        pieces = agreed_pieces([spans_in(vote) for vote in votes])
-        return None if pieces is None else config.in_order(pieces)
+        found = votes[0] if len(votes) == 1 else agreed_pieces([spans_in(vote) for vote in votes])
+        return None if found is None else config.in_order(found)
     if config.kind == "boxes":
         return _agreed_boxes(votes, config)
     if len(config.questions) == 1:

@@ -1,16 +1,17 @@
 """Labelled spans of texts and sounds, and questions about the same texts as wholes: what a round
 learns from them, and what the model marks and answers itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from backend.interface.answers import answer_of
 from backend.interface.content import Parts, key_of
 from backend.interface.preannotations import Needed, confidence_of, regions_of, results_of
-from backend.interface.questions import Answer, LabelConfig, spans_in
+from backend.interface.questions import Answer, LabelConfig, attributes_in, spans_in
 from backend.mirror.labelling import Labelling
 from backend.mirror.targets import given_labels, targets_of
 from backend.project.name_vectors import name_vectors, rows_of
@@ -20,6 +21,7 @@ from backend.types import Json
 from model.choosing.audit import by_lot
 from model.heads.head import Head
 from model.snapshot import Policy, Snapshot, rows_in
+from model.spans.attributes import Asked, span_vectors
 from model.spans.learner import SpanSnapshot, predicted_in, predicted_spans, span_round
 from model.spans.tags import Span, Tokens, counts_of
 from model.spans.whole import MakeSnapshot, whole_vectors
@@ -55,7 +57,8 @@ class Spans:
             shown = setup.texts(ids[outcome.rows])
             marked = predicted_in(head, snapshot, outcome.rows)
             probs = _whole_probs(head, lambda: snapshot.take(outcome.rows))
-            return self._results(head, marked, probs, shown, needed)
+            about = self._about(head, snapshot.chunks_of(outcome.rows), marked, needed)
+            return self._results(head, (marked, about), probs, shown, needed)
 
         lost = self._behind_what_is_read(snapshot, setup.encoder)
         ranked = int(snapshot.open.sum())
@@ -90,7 +93,8 @@ class Spans:
             confidence = np.minimum(confidence, confidence_of(probs, head.whole, asked))
         marked = predicted_spans(head, tokens, self._config.span_labels, rules)
         needed = partial(least_confidence, version)
-        results = self._results(head, marked, probs, [shown[place] for place in places], needed)
+        found = marked, self._about(head, [tokens], marked, needed)
+        results = self._results(head, found, probs, [shown[place] for place in places], needed)
         return dict(zip(places, zip(results, confidence.tolist(), strict=True), strict=True))
 
     def _behind_what_is_read(self, snapshot: SpanSnapshot, encoder: int) -> dict[str, list[int]]:
@@ -120,15 +124,16 @@ class Spans:
     def _results(
         self,
         head: Head,
-        marked: Sequence[Sequence[tuple[Span, float]]],
+        found: tuple[Sequence[Sequence[tuple[Span, float]]], Sequence[Sequence[Sequence[Json]]]],
         probs: Floats | None,
         shown: Sequence[Parts],
         needed: Needed,
     ) -> list[list[Json]]:
-        """What is marked in the texts, and their answers, of which these are the probabilities."""
+        """What is marked in the texts, with what is said of each span, and their answers, of which
+        these are the probabilities."""
         regions = [
-            regions_of(spans, parts[0] or "", self._config)
-            for spans, parts in zip(marked, shown, strict=True)
+            regions_of(spans, parts[0] or "", self._config, about)
+            for spans, about, parts in zip(*found, shown, strict=True)
         ]
         asked = self._config.whole
         if asked is None:
@@ -140,6 +145,26 @@ class Spans:
             answer + (mine if self._config.are_spans_asked(answer_of(answer, asked) or ()) else [])
             for answer, mine in zip(answers, regions, strict=True)
         ]
+
+    def _about(
+        self,
+        head: Head,
+        chunks: Iterable[Tokens],
+        marked: Sequence[Sequence[tuple[Span, float]]],
+        needed: Needed,
+    ) -> list[list[list[Json]]]:
+        """What is said of each span of each text; nothing where there are no questions about
+        spans. chunks: the tokens of the texts, of some at a time."""
+        config = self._config.about
+        if config is None or head.attributes is None or not any(marked):
+            return [[] for _ in marked]
+        spans = [[span for span, _ in found] for found in marked]
+        left, vectors = iter(spans), []
+        for tokens in chunks:
+            vectors.append(span_vectors(tokens, list(islice(left, len(tokens)))))
+        probs = head.attributes.probs(np.concatenate(vectors))
+        said = iter(results_of(probs, head.attributes, config, needed))
+        return [[next(said) for _ in mine] for mine in spans]
 
     def _tokens(
         self, encoder: int, shown: Sequence[Parts], encode: Encode | None
@@ -190,7 +215,11 @@ def snapshot_of(
         picked=rows_in(ids, labelling.picked) if len(labelling.picked) else None,
         rules=config.rules,
     )
-    marking, whole = config.marking, config.whole
+    marking, whole, about = config.marking, config.whole, config.about
+    if about is not None:
+        given = [attributes_in(answer) for answer in answers]
+        asked = Asked(about.labels, about.kind, about.groups, given)
+        snapshot = replace(snapshot, about=asked)
     if marking is None or whole is None:
         return snapshot
     is_asked = np.array([config.are_spans_asked(answer) for answer in answers], dtype=np.bool_)

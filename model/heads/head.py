@@ -51,7 +51,8 @@ class Head:
     name_shares (c,): the share of the head of the labels' names in each label's weights, see
     `model.heads.names`; None if no names were used. Not stored on disk. whole: of the kind `spans`,
     the head of the questions about each text as a whole, which reads the mean state of its tokens;
-    None where there are none.
+    None where there are none. attributes: the same of the questions about each span, which reads
+    model.spans.attributes.span_vectors.
     """
 
     kind: Kind
@@ -63,6 +64,7 @@ class Head:
     groups: tuple[LabelGroup, ...] = ()
     name_shares: Floats | None = None
     whole: "Head | None" = None
+    attributes: "Head | None" = None
 
     @property
     def questions(self) -> tuple[LabelGroup, ...]:

@@ -16,6 +16,7 @@ from model.limits import within_limits
 from model.measuring.metrics import measure_counts
 from model.measuring.review import FOLDS
 from model.snapshot import Policy, Snapshot, pool_centre
+from model.spans.attributes import Asked, Attributes, fit_attributes
 from model.spans.pieces import OF_TEXTS, Rules
 from model.spans.tags import (
     OUTSIDE,
@@ -61,7 +62,7 @@ class SpanSnapshot:
 
     whole: makes a snapshot of the questions about each text as a whole, None: there are none;
     asked (m,): the answered rows whose spans were asked for, None: all; conditions: on answers to
-    these questions, under which they are.
+    these questions, under which they are. about: what is asked about each span, None: nothing.
     """
 
     ids: Ints
@@ -76,10 +77,21 @@ class SpanSnapshot:
     whole: MakeSnapshot | None = None
     asked: Bools | None = None
     conditions: tuple[Condition, ...] = ()
+    about: Asked | None = None
 
     def read(self, rows: Ints) -> Tokens:
         """The tokens of these rows as the head reads them."""
         return self.rules.read(self.take(rows))
+
+    def in_chunks(self, places: Ints) -> Iterator[Tokens]:
+        """The tokens of the answered rows at these places, as the encoder gives them, some at a
+        time."""
+        yield from self.chunks_of(self.answered[places])
+
+    def chunks_of(self, rows: Ints) -> Iterator[Tokens]:
+        """The same of these rows."""
+        for some in _in_chunks(rows, self.rules):
+            yield self.take(some)
 
     @property
     def are_asked(self) -> Bools:
@@ -138,8 +150,18 @@ def _span_round(
         blank = _blank(snapshot, centre)
         fitted = replace(fitted or blank, whole=whole.fit.fitted)
         head = replace(head or blank, whole=whole.fit.head)
+    attributes = None
+    if snapshot.about is not None and (fixed is None or fixed.attributes is not None):
+        attributes = fit_attributes(
+            *(snapshot.about, snapshot.in_chunks, held_out, policy.seed),
+            start=None if start is None else start.attributes,
+            fixed=None if fixed is None else fixed.attributes,
+        )
+    if attributes is not None and fixed is None and head is not None:
+        head = replace(head, attributes=attributes.fit.head)
+        fitted = None if fitted is None else replace(fitted, attributes=attributes.fit.fitted)
     if head is not None and len(validation):
-        metrics = _measure(head, snapshot, held_out, policy.seed, whole)
+        metrics = _measure(head, snapshot, held_out, policy.seed, (whole, attributes))
     as_labels = Snapshot(
         ids=snapshot.ids,
         vectors=overview.vectors,
@@ -314,12 +336,19 @@ def _blank(snapshot: SpanSnapshot, centre: Floats) -> Head:
 
 
 def _measure(
-    head: Head, snapshot: SpanSnapshot, held_out: Bools, seed: int, whole: Whole | None
+    head: Head,
+    snapshot: SpanSnapshot,
+    held_out: Bools,
+    seed: int,
+    beside: tuple[Whole | None, Attributes | None],
 ) -> dict[str, Any]:
     """Figures on the audit texts: a span is found when it is the same as one that was marked."""
     counted = _counted(head, snapshot, held_out)
+    whole, attributes = beside
     if whole is not None:
         counted = whole.counted(counted, snapshot.answered[held_out], seed)
+    if attributes is not None:
+        counted = attributes.counted(counted, np.flatnonzero(held_out), seed)
     counts = (counted.hits, counted.claims, counted.truths)
     return measure_counts(counted.exact, *counts, counted.labels, seed)
 

@@ -24,6 +24,11 @@ class Span:
     label: str
 
 
+@dataclass(frozen=True, order=True)
+class Attribute(Span):
+    """What is said of the span in this place: an answer to a question about it, as `label`."""
+
+
 @dataclass(frozen=True)
 class Tokens:
     """The tokens of n texts, one text after the other: t in all.

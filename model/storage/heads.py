@@ -1,6 +1,6 @@
 """A head as arrays for a safetensors file and facts for a JSON file, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -9,8 +9,9 @@ from model.heads.head import Head
 from model.storage.damage import Damaged, check_finite
 from model.types import OF_LISTS, Kind, LabelGroup
 
-WHOLE = "whole"
-"""Of the head of whole texts: its facts, and before the names of its arrays."""
+BESIDE = ("whole", "attributes")
+"""The heads of questions about whole texts and about spans: where their facts are, and what is
+before the names of their arrays."""
 
 NAME = "head.safetensors"
 """The file that the arrays of a head are kept in."""
@@ -18,25 +19,30 @@ NAME = "head.safetensors"
 
 def arrays_of(head: Head) -> dict[str, Any]:
     """weights (d, c) and bias (c,), of lists (d, 1) and (1,), centre (d,), and thresholds (c,) if
-    there are any; the same of the head of whole texts, if there is one."""
+    there are any; the same of the heads beside it, if there are any."""
     arrays = {"weights": head.weights, "bias": head.bias, "centre": head.centre}
     if head.thresholds is not None:
         arrays["thresholds"] = head.thresholds
-    if head.whole is not None:
-        arrays |= {f"{WHOLE}.{name}": array for name, array in arrays_of(head.whole).items()}
+    for beside, other in _beside(head):
+        arrays |= {f"{beside}.{name}": array for name, array in arrays_of(other).items()}
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def facts_of(head: Head) -> dict[str, Any]:
-    """`kind`, `classes`, `groups` where it answers several questions, and `whole`: those of the
-    head of whole texts, if there is one."""
+    """`kind`, `classes`, `groups` where it answers several questions, and those of the
+    heads beside it, if there are any."""
     facts: dict[str, Any] = {"kind": head.kind, "classes": list(head.labels)}
     if head.groups:
         # Not the conditions: they are those of the labelling interface of the day.
         facts["groups"] = [[one.kind, one.start, one.stop] for one in head.groups]
-    if head.whole is not None:
-        facts[WHOLE] = facts_of(head.whole)
-    return facts
+    return facts | {beside: facts_of(other) for beside, other in _beside(head)}
+
+
+def _beside(head: Head) -> Iterator[tuple[str, Head]]:
+    for name in BESIDE:
+        other = getattr(head, name)
+        if other is not None:
+            yield name, other
 
 
 def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
@@ -55,9 +61,10 @@ def head_of(facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> Head:
     is_whole &= thresholds is None or thresholds.shape == (c,)
     if not is_whole or facts["kind"] not in get_args(Kind):
         raise Damaged(f"its {NAME} does not hold what its facts say")
-    whole = None
-    if WHOLE in facts:
-        begin = f"{WHOLE}."
+    others: dict[str, Any] = {}
+    for beside in set(BESIDE) & facts.keys():
+        begin = f"{beside}."
         names = [name for name in arrays if name.startswith(begin)]
-        whole = head_of(facts[WHOLE], {name.removeprefix(begin): arrays[name] for name in names})
-    return Head(facts["kind"], labels, *given, thresholds, groups, whole=whole)
+        theirs = {name.removeprefix(begin): arrays[name] for name in names}
+        others[beside] = head_of(facts[beside], theirs)
+    return Head(facts["kind"], labels, *given, thresholds, groups, **others)

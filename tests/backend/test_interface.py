@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import UnsupportedConfig
-from backend.interface.answers import answer_of
+from backend.interface.answers import answer_of, read_result
 from backend.interface.content import parts_of
 from backend.interface.controls import CONTROLS
 from backend.interface.controls.choices import Choices
@@ -19,9 +19,12 @@ from backend.interface.questions import (
     LabelConfig,
     Question,
     Source,
+    attributes_in,
+    spans_in,
 )
 from backend.interface.values import Repeat
-from model.spans.tags import Span
+from backend.mirror.votes import consensus
+from model.spans.tags import Attribute, Span
 from model.types import Condition, LabelGroup, in_words, is_of_text, is_of_tokens
 
 
@@ -565,3 +568,80 @@ def test_entities_are_not_expanded() -> None:
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     with pytest.raises(UnsupportedConfig):
         parse(text)
+
+
+ABOUT = SPANS.replace(
+    "</View>",
+    '<Choices name="mood" toName="t" perRegion="true" whenLabelValue="Place"><Choice value="good"/>'
+    '<Choice value="bad" alias="b"/></Choices><Rating name="stars" toName="t" perRegion="true" '
+    'maxRating="3"/></View>',
+)
+
+
+def test_questions_about_each_span_are_learnt_beside_it() -> None:
+    found = parse(ABOUT)
+    assert (found.left_out, found.kind, found.labels) == ((), "spans", ("Who", "where"))
+    assert found.layout == ("tokens",)
+    about = found.about
+    assert about is not None
+    assert about.labels == ("mood: good", "mood: b", "stars: 1", "stars: 2", "stars: 3")
+    assert [(one.kind, one.start, one.stop) for one in about.groups] == [
+        ("single", 0, 2),
+        ("ordered", 2, 5),
+    ]
+    assert [one.of_label_only for one in about.questions] == ["where", None]
+    assert parse(SPANS).about is None
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        ABOUT.replace("Labels", "HyperTextLabels"),
+        ABOUT.replace('<Choices name="mood" toName="t"', '<Choices name="mood" toName="other"'),
+        ABOUT.replace('name="mood"', 'name="mood" visibleWhen="choice-selected"'),
+        config().replace("</View>", ABOUT[ABOUT.index("<Choices") :]),
+    ],
+)
+def test_what_is_asked_about_other_regions_is_left_to_people(xml: str) -> None:
+    reason = "Choices 'mood' is asked about a part of the task (perRegion)"
+    try:
+        left_out = parse(xml).left_out
+    except UnsupportedConfig as error:
+        left_out = (f"{error.reason} {error.advice}",)
+    assert any(reason in one for one in left_out)
+
+
+def test_what_is_said_of_spans_is_read_and_written_as_the_page_saves_it() -> None:
+    found = parse(ABOUT)
+    place = {"start": 3, "end": 5, "text": "it"}
+    result = [
+        {"id": "x", "from_name": "e", "value": {**place, "labels": ["where"]}},
+        {"id": "x", "from_name": "mood", "value": {**place, "choices": ["b"]}},
+        {"id": "x", "from_name": "stars", "value": {**place, "rating": 2}},
+        {"id": "y", "from_name": "mood", "value": {**place, "choices": ["gone"]}},
+        {"id": "y", "from_name": "mood", "value": {"choices": ["good"]}},
+    ]
+    read = read_result(result, found)
+    said = (Attribute(3, 5, "mood: b"), Attribute(3, 5, "stars: 2"))
+    assert read.answer == (Span(3, 5, "where"), *said)
+    assert spans_in(read.answer) == (Span(3, 5, "where"),) and attributes_in(read.answer) == said
+    assert "'gone' is not among the answers of Choices 'mood'" in read.lost
+    assert any("of Choices 'mood' has" in one or "to Choices 'mood'" in one for one in read.lost)
+    mood = {"from_name": "mood", "to_name": "t", "type": "choices", "value": {"choices": ["b"]}}
+    both = [(Span(0, 2, "Who"), 0.9), (Span(3, 5, "where"), 0.8)]
+    written = regions_of(both, "so, it is", found, [[mood], [mood]])
+    assert [(one["id"], one["from_name"]) for one in written] == [
+        ("span-1", "e"),
+        ("span-2", "e"),
+        ("span-2", "mood"),
+    ]
+    assert written[2]["value"] == {"start": 3, "end": 5, "text": " i", "choices": ["b"]}
+
+
+def test_people_agree_on_what_they_say_of_a_span() -> None:
+    found = parse(ABOUT)
+    span, good, bad = Span(3, 5, "where"), Attribute(3, 5, "mood: good"), Attribute(3, 5, "mood: b")
+    assert consensus([(span, good)], found) == (span, good)
+    assert consensus([(span, good), (span, good), (span, bad)], found) == (span, good)
+    assert consensus([(span, good), (span, bad)], found) == (span,)
+    assert consensus([(span, good), (good,)], found) is None

@@ -64,7 +64,8 @@ def _cells(xml: str) -> tuple[str, str]:
 
 
 def _learnt(config: LabelConfig) -> str:
-    tags = [f"`<{question.control.tag}>`" for question in config.questions]
+    asked = (*config.questions, *config.about_spans)
+    tags = [f"`<{question.control.tag}>`" for question in asked]
     shown = dict.fromkeys(tags)
     return ", ".join(f"{tag} ({tags.count(tag)})" if tags.count(tag) > 1 else tag for tag in shown)
 

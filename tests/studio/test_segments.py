@@ -46,9 +46,26 @@ def wanted(made: Made) -> list[Span]:
     ]
 
 
+KIND = (
+    '<Choices name="kind" toName="audio" perRegion="true"><Choice value="Pure"/>'
+    '<Choice value="Rough"/></Choices></View>'
+)
+KINDS = {"Event A": "Pure", "Event B": "Rough"}
+
+
 def marked(made: Made) -> list[Json]:
-    """What an annotator marks, as Label Studio's page saves it."""
-    return [region(one.start / 1000, one.end / 1000, one.label) for one in wanted(made)]
+    """What an annotator marks and says of each piece, as Label Studio's page saves it."""
+    found = []
+    for number, one in enumerate(wanted(made)):
+        piece = region(one.start / 1000, one.end / 1000, one.label) | {"id": f"r{number}"}
+        place = {name: value for name, value in piece["value"].items() if name != "labels"}
+        kind = {
+            "from_name": "kind",
+            "type": "choices",
+            "value": place | {"choices": [KINDS[one.label]]},
+        }
+        found += [piece, piece | kind]
+    return found
 
 
 def region(start: float, end: float, label: str) -> Json:
@@ -60,7 +77,7 @@ def region(start: float, end: float, label: str) -> Json:
 def test_pieces_of_sounds_are_learnt_and_marked_beforehand(
     bench: Bench, label_studio_program: str, tmp_path: Path
 ) -> None:
-    interface = configs_of(label_studio_program)[TEMPLATE]
+    interface = configs_of(label_studio_program)[TEMPLATE].replace("</View>", KIND)
     made = sounds(tmp_path, SOUNDS)
     of_audio = {task["audio"]: sound for task, sound in made}
     tasks = [task for task, _ in made]
@@ -76,13 +93,21 @@ def test_pieces_of_sounds_are_learnt_and_marked_beforehand(
     assert state["not_learnt"] == []
     assert version.facts.validation["micro_f1"]["value"] > 0.5
     data = {task["id"]: task["data"]["audio"] for task in bench.studio.of(project).tasks()}
-    given = found = right = 0
+    given = found = right = agreeing = 0
     for prediction in bench.studio.of(project).predictions():
         if prediction["model_version"] != version.name:
             continue
         said = []
+        kinds = {
+            one["id"]: one["value"]["choices"][0]
+            for one in prediction["result"]
+            if one["from_name"] == "kind"
+        }
         for one in prediction["result"]:
             value = one["value"]
+            if one["from_name"] == "kind":
+                continue
+            agreeing += kinds[one["id"]] == KINDS[value["labels"][0]]
             assert value.keys() == {"start", "end", "labels"}
             assert 0.0 <= value["start"] < value["end"] <= 8.0
             said.append(
@@ -92,6 +117,7 @@ def test_pieces_of_sounds_are_learnt_and_marked_beforehand(
         right += len(overlapping(said, true))
         given, found = given + len(true), found + len(said)
     assert 2 * right > 0.7 * (given + found), f"{right} of {found}, and there are {given}"
+    assert agreeing > 0.9 * found
 
 
 def test_pieces_that_are_not_learnt_are_counted_and_said(

@@ -248,3 +248,52 @@ def test_the_answer_to_a_question_is_marked_at_most_once(bench: Bench) -> None:
     (lost,) = state["not_learnt"]
     assert lost["tasks"] == 1
     assert "behind the part of the text that is read, 2 times 32 tokens" in lost["reason"]
+
+
+ABOUT = (
+    '<View><Text name="text" value="$text"/><Labels name="count" toName="text">'
+    '<Label value="Count"/></Labels><Choices name="animal" toName="text" perRegion="true">'
+    '<Choice value="cats"/><Choice value="dogs"/></Choices></View>'
+)
+
+
+def counted(task: Json) -> list[Json]:
+    """Each count, with what is counted, as the page saves it."""
+    found = []
+    for number, count in enumerate(re.finditer(r"\d+ (cats|dogs)", task["text"])):
+        place = {"start": count.start(), "end": count.end(), "text": count[0]}
+        own = {"id": f"r{number}", "to_name": "text"}
+        labels, animal = {"labels": ["Count"]}, {"choices": [count[1]]}
+        found.append({**own, "from_name": "count", "type": "labels", "value": place | labels})
+        found.append({**own, "from_name": "animal", "type": "choices", "value": place | animal})
+    return found
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_question_about_each_span_is_answered_with_its_id(bench: Bench) -> None:
+    project = bench.connected(partly_labelled(passages(60), 40, counted), ABOUT)
+    task, is_in_order = bench.next_in_order(project)
+    assert is_in_order, "the order is the model's"
+    bench.studio.annotate(task["id"], counted(task["data"]))
+    bench.until_learnt(project, task["id"])
+    served = bench.served(project)
+    results = [
+        one["result"]
+        for one in bench.studio.of(project).predictions()
+        if one["model_version"] == served and one["result"]
+    ]
+    assert len(results) >= 15
+    right = said = 0
+    for result in results:
+        spans = {one["id"]: one["value"] for one in result if one["from_name"] == "count"}
+        animals = {one["id"]: one["value"] for one in result if one["from_name"] == "animal"}
+        assert spans.keys() == animals.keys()
+        for number, animal in animals.items():
+            span = spans[number]
+            assert (animal["start"], animal["end"]) == (span["start"], span["end"])
+            said += 1
+            right += animal["choices"][0] in animal["text"]
+    assert right > 0.8 * said > 16
+    state = bench.state(project)
+    assert (state["trouble"], state["not_learnt"]) == (None, [])
+    assert set(state["by_label"]) == {"Count", "animal: cats", "animal: dogs"}
