@@ -44,6 +44,8 @@ def read_result(result: object, config: LabelConfig, text: str = "") -> ReadResu
     lost: list[str] = []
     for region in result:
         _read(region, config, given, lost, text)
+    if config.kind == "boxes":
+        _read_nameless(result, config.questions[0], given, lost)
     if config.marking is not None and len(given) > 1:
         unlearnt = config.marking.control.not_learnt(spans_in(tuple(given)))
         lost += [unlearnt] if unlearnt else []
@@ -80,6 +82,22 @@ def _read(
         _read_value(value, question, config, given, lost, text)
 
 
+def _read_nameless(
+    result: list[object], question: Question, given: list[str | Span | Box], lost: list[str]
+) -> None:
+    """Add what is drawn and has no label."""
+    for region in question.control.nameless(result):
+        value = question.control.value_of(region)
+        if isinstance(value, dict):
+            lost.append(_why_not(value, question))
+            given.extend(question.control.unread(value))
+
+
+def _why_not(value: Json, question: Question) -> str:
+    shown = _cut(_text(value))
+    return f"an answer to {question} {question.control.why_not(value)}: {shown}"
+
+
 def _read_value(
     value: Json,
     question: Question,
@@ -92,8 +110,7 @@ def _read_value(
     if question in config.about_spans:
         found = _about_a_span(found, value, config, text)
     if not found and _is_given(value, question):
-        shown = _cut(_text(value))
-        lost.append(f"an answer to {question} {question.control.why_not(value)}: {shown}")
+        lost.append(_why_not(value, question))
         given.extend(question.control.unread(value))
     if question.aliases:
         found = question.control.renamed(found, question.aliases)
@@ -139,9 +156,10 @@ def without_contradictions(
 
 
 def _is_given(value: Json, question: Question) -> bool:
-    """Whether anything was given: an answer that people took back leaves an empty list."""
+    """Whether anything was given: an answer that people took back leaves an empty list. A box stays
+    where its label was taken back."""
     name = question.control.type_name
-    return name not in value or value[name] not in ([], "", None)
+    return question.control.finds or name not in value or value[name] not in ([], "", None)
 
 
 def _text(value: object) -> str:

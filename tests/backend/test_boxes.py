@@ -138,7 +138,7 @@ def test_what_a_rectangle_draws_is_read_once() -> None:
     assert found.lost == ()
     polygon = {**region({"points": [[1, 1], [5, 5], [1, 5]], "labels": ["Cat"]}), "type": "labels"}
     found = read_result([labelled, polygon], WITH_RECTANGLE)
-    assert len(boxes_in(found.answer or ())) == 1
+    assert [box.label for box in boxes_in(found.answer or ())] == ["", "Cat"]
     assert "is no box with numbers" in found.lost[0]
 
 
@@ -324,3 +324,58 @@ def test_what_is_not_learnt_beside_other_boxes_is_not_taught_as_nothing() -> Non
     np.testing.assert_allclose(places_of([of_another_label])[0], [0.5, 0.5, 0.1, 0.2])
     labels = [box.label for box in boxes_in(found.answer or ()) if box.label]
     assert labels == ["Cat", "d"]
+
+
+CAT: Json = {**PLACE, "rectanglelabels": ["Cat"]}
+
+
+@pytest.mark.parametrize("labels", [{}, {"rectanglelabels": []}, {"rectanglelabels": [7]}])
+def test_a_box_without_a_label_is_said_and_not_taught_as_nothing(labels: Json) -> None:
+    """The page saves one where somebody takes its label back."""
+    place = {**PLACE, "x": 60.0}
+    found = read_result([region(CAT), region({**place, **labels})], CONFIG)
+    assert [(box.label, box.x) for box in boxes_in(found.answer or ())] == [("Cat", 0.1), ("", 0.6)]
+    (said,) = found.lost
+    assert said.startswith("an answer to RectangleLabels 'r' is a box without a label: {")
+    assert read({**place, **labels}).answer is None
+
+
+def test_a_rectangle_without_a_label_is_said_and_not_taught_as_nothing() -> None:
+    labelled = {**region({**PLACE, "labels": ["Cat"]}), "type": "labels", "id": "a"}
+    drawn = [{**region(PLACE), "from_name": "box", "type": "rectangle", "id": one} for one in "ab"]
+    drawn[1]["value"] = {**PLACE, "x": 60.0}
+    found = read_result([drawn[0], labelled, drawn[1]], WITH_RECTANGLE)
+    assert [(box.label, box.x) for box in boxes_in(found.answer or ())] == [("Cat", 0.1), ("", 0.6)]
+    (said,) = found.lost
+    assert said.startswith("an answer to Labels 'r' is a box without a label: {")
+    alone = read_result([drawn[1]], WITH_RECTANGLE)
+    assert (alone.answer, alone.lost) == (None, (said,))
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"points": [[50, 40], [70, 60], [55, 90]]}, (0.5, 0.4, 0.2, 0.5)),
+        ({"x": 50, "y": 50, "radiusX": 10, "radiusY": 5}, (0.4, 0.45, 0.2, 0.1)),
+        ({"x": 50, "y": 50, "radiusX": 10, "radiusY": 5, "rotation": 90}, (0.45, 0.4, 0.1, 0.2)),
+        ({"format": "rle", "rle": [1, 2, 3]}, (0.0, 0.0, 1.0, 1.0)),
+        ({"x": 50, "y": 50, "width": 10**400, "height": 1}, (0.0, 0.0, 1.0, 1.0)),
+        ({"points": [[50, float("nan")], [70, 60]]}, (0.0, 0.0, 1.0, 1.0)),
+    ],
+)
+def test_other_shapes_beside_boxes_are_not_taught_as_nothing(
+    value: Json, place: tuple[float, ...]
+) -> None:
+    size = {"original_width": 100, "original_height": 100}
+    labelled = region({**PLACE, "labels": ["Cat"]})
+    other = region({**value, "labels": ["Cat"]}, **size)
+    answer = read_result([labelled, other], WITH_RECTANGLE).answer
+    (unread,) = (box for box in boxes_in(answer or ()) if box.label == "")
+    np.testing.assert_allclose(places_of([unread])[0], place, atol=1e-6)
+
+
+def test_what_an_interface_of_other_programs_leaves_at_null_is_as_if_absent() -> None:
+    beside = {"item_index": None, "image_rotation": None}
+    found = read_result([region({**CAT, "rotation": None}, **beside)], CONFIG)
+    assert found.answer == (Box(0, 0.1, 0.2, 0.3, 0.4, "Cat"),)
+    assert found.lost == ()

@@ -17,8 +17,12 @@ MOST_TURNED = 0.5
 """Degrees that a box may be turned."""
 LEAST_SIDE = 0.0005
 """A box whose width or height is a smaller share of the picture's holds nothing."""
+LARGEST = 10**9
+"""No place, side or angle is as large."""
 ON_PAGE, ON_TURNED = "item_index", "image_rotation"
 SIZE = ("original_width", "original_height")
+ELLIPSE = ("x", "y", "radiusX", "radiusY")
+"""Where an ellipse lies: its middle and half of its sides, in percent of the picture."""
 BESIDE = (ON_PAGE, ON_TURNED, *SIZE)
 """What stands beside the value of a result: the number of the picture, by how many degrees it was
 turned when the box was drawn, and its width and height in pixels."""
@@ -41,12 +45,12 @@ class RectangleLabels(Control[Box]):
 
     def value_of(self, region: Mapping[str, Any]) -> object:
         value = region.get("value")
-        beside = {name: region[name] for name in BESIDE if name in region}
+        beside = {name: region[name] for name in BESIDE if region.get(name) is not None}
         return {**value, **beside} if isinstance(value, dict) and beside else value
 
     def read(self, value: Mapping[str, object], text: str = "") -> Iterator[Box]:
         labels = value.get(self.type_name)
-        if isinstance(labels, list) and not self.why_not(value):
+        if isinstance(labels, list) and not _matter_with(value):
             page = whole_number(value.get(ON_PAGE, 0)) or 0
             place = _cut(value)
             yield from (Box(page, *place, label) for label in labels if isinstance(label, str))
@@ -59,15 +63,14 @@ class RectangleLabels(Control[Box]):
         return {**percent, "rotation": 0, self.type_name: [box.label]}
 
     def unread(self, value: Mapping[str, object]) -> Iterator[Box]:
-        """The upright box around a turned one."""
+        """The upright box around whatever is drawn; all of the picture where nobody can say."""
         page = whole_number(value.get(ON_PAGE, 0))
-        if page is not None and not _is_of_another_form(value) and _is_turned(value):
+        if page is not None and page >= 0:
             place = _whole() if _is_on_turned(value) else _around(value)
             yield from [Box(page, *place, UNREAD)] if min(place[2:]) >= LEAST_SIDE else []
 
     def why_not(self, value: Mapping[str, object]) -> str:
-        """ "" for a box that can be read."""
-        return next((why for is_wrong, why in WRONG if is_wrong(value)), "")
+        return _matter_with(value) or "is a box without a label"
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,18 @@ class BoxLabels(RectangleLabels):
         drawn = {**together, "from_name": self.shape, "type": "rectangle", "value": place}
         return [drawn, together]
 
+    def nameless(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
+        regions = [one for one in result if isinstance(one, Mapping)]
+        named = [one.get("id") for one in regions if one.get("type") == self.type_name]
+        for one in regions:
+            if one.get("from_name") == self.shape and one.get("id") not in named:
+                yield one
+
+
+def _matter_with(value: Mapping[str, object]) -> str:
+    """ "" for the place of a box that can be read."""
+    return next((why for is_wrong, why in WRONG if is_wrong(value)), "")
+
 
 def _is_of_another_form(value: Mapping[str, object]) -> bool:
     page = whole_number(value.get(ON_PAGE, 0))
@@ -101,7 +116,8 @@ def _is_on_turned(value: Mapping[str, object]) -> bool:
 
 
 def _turns(value: Mapping[str, object], name: str) -> bool:
-    degrees = _number(value.get(name, 0))
+    stated = value.get(name)
+    degrees = 0.0 if stated is None else _number(stated)
     return degrees is None or abs((degrees + 180) % 360 - 180) > MOST_TURNED
 
 
@@ -149,22 +165,79 @@ def _whole() -> Place:
 
 
 def _around(value: Mapping[str, object]) -> Place:
-    """What lies in the picture of the upright box around a turned one, which Label Studio turns
-    around its upper left corner."""
+    """What lies in the picture of the upright box around something that is drawn; all of the
+    picture for what has no place, such as strokes of a brush, or none that can be read."""
+    for holds, corners_of in SHAPES:
+        if holds(value):
+            return _within_corners(corners_of(value))
+    return _whole()
+
+
+Corner = tuple[float, float]
+"""x and y as shares of the picture's."""
+
+
+def _within_corners(corners: Sequence[Corner]) -> Place:
+    lefts, tops = zip(*corners, strict=True)
+    return _within(min(lefts), min(tops), max(lefts) - min(lefts), max(tops) - min(tops))
+
+
+def _is_polygon(value: Mapping[str, object]) -> bool:
+    points = value.get("points")
+    return isinstance(points, list) and len(points) > 0 and None not in map(_point, points)
+
+
+def _points(value: Mapping[str, object]) -> list[Corner]:
+    points = value.get("points")
+    found = map(_point, points if isinstance(points, list) else [])
+    return [point for point in found if point is not None]
+
+
+def _point(value: object) -> Corner | None:
+    numbers = [_number(one) for one in value] if isinstance(value, list) else []
+    across, down = numbers if len(numbers) == 2 else (None, None)
+    return None if across is None or down is None else (across / 100.0, down / 100.0)
+
+
+def _is_ellipse(value: Mapping[str, object]) -> bool:
+    return all(_number(value.get(name)) is not None for name in ELLIPSE)
+
+
+def _ellipse(value: Mapping[str, object]) -> list[Corner]:
+    """The corners of the box around it, turned as it is: around its middle."""
+    x, y, width, height = ((_number(value.get(name)) or 0.0) / 100.0 for name in ELLIPSE)
+    return _turned((x, y), (-width, width), (-height, height), value)
+
+
+def _has_place(value: Mapping[str, object]) -> bool:
+    return not _is_of_another_form(value)
+
+
+def _box(value: Mapping[str, object]) -> list[Corner]:
+    """The corners of a box, which Label Studio turns around its upper left one."""
     x, y, width, height = _place(value)
-    across, down = (_number(value.get(name)) or 1.0 for name in SIZE)
-    turned = math.radians(_number(value.get("rotation", 0)) or 0.0)
+    return _turned((x, y), (0.0, width), (0.0, height), value)
+
+
+def _turned(
+    middle: Corner, lefts: Corner, tops: Corner, value: Mapping[str, object]
+) -> list[Corner]:
+    """Corners this far to the right of and below a point, turned around it."""
+    across, down = (max(_number(value.get(name)) or 0.0, 1.0) for name in SIZE)
+    turned = math.radians(_number(value.get("rotation")) or 0.0)
     cosine, sine = math.cos(turned), math.sin(turned)
-    corners = [
-        (right * cosine - below * sine, right * sine + below * cosine)
-        for right in (0.0, width * across)
-        for below in (0.0, height * down)
+    return [
+        (
+            middle[0] + (right * across * cosine - below * down * sine) / across,
+            middle[1] + (right * across * sine + below * down * cosine) / down,
+        )
+        for right in lefts
+        for below in tops
     ]
-    lefts, tops = (
-        [one / size for one in ones]
-        for ones, size in zip(zip(*corners, strict=True), (across, down), strict=True)
-    )
-    return _within(x + min(lefts), y + min(tops), max(lefts) - min(lefts), max(tops) - min(tops))
+
+
+SHAPES = ((_has_place, _box), (_is_polygon, _points), (_is_ellipse, _ellipse))
+"""How a shape is told from others, and its corners."""
 
 
 def _cut(value: Mapping[str, object]) -> Place:
@@ -180,9 +253,9 @@ def _within(x: float, y: float, width: float, height: float) -> Place:
 
 
 def _number(value: object) -> float | None:
-    """A finite number; None for others. In JSON, true is no number; in Python it is one."""
+    """A number that can be counted with; None for others. In JSON, true is no number; in Python it
+    is one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if isinstance(value, int) and abs(value) > 10**9:
-        return None  # float() raises OverflowError for one of hundreds of digits
-    return float(value) if math.isfinite(value) else None
+    # float() raises OverflowError for an integer of hundreds of digits, and NaN is never less.
+    return float(value) if abs(value) <= LARGEST else None

@@ -93,6 +93,10 @@ class Control(ABC, Generic[Given]):
         """What is the matter with this value, which gives no answer, in words."""
         return self.not_read
 
+    def nameless(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
+        """The entries of a result in which something is drawn and no answer given."""
+        yield from ()
+
     def around(self, region: Json, number: int) -> list[Json]:
         """The entries of a pre-annotation that say what this one says, which has this number in its
         task."""
