@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,11 +85,12 @@ def tune_detector(
     rng = np.random.default_rng(seed)
     known = {thing.casefold() for thing in detector.things}
     is_known = known >= {label.casefold() for label in labels}
-    if tuple(labels) != detector.things:
-        detector.ask_for(labels)
+    head: Set[str] = frozenset() if tuple(labels) == detector.things else detector.ask_for(labels)
     torch.manual_seed(seed)
     network = detector.network
-    optimizer = torch.optim.AdamW(_groups(network, is_known=is_known), weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(
+        _groups(network, frozenset() if is_known else head), weight_decay=1e-4
+    )
     peaks = [group["lr"] for group in optimizer.param_groups]
     best = _Best(detector, validation, labels)
     losses: list[float] = []
@@ -174,16 +175,15 @@ def _pages_of(boxes: Sequence[Box]) -> list[int]:
     return sorted({box.page for box in boxes}) or [0]
 
 
-def _groups(network: Any, *, is_known: bool) -> list[dict[str, Any]]:
-    """The weights to tune, with their learning rates."""
+def _groups(network: Any, new: Set[str]) -> list[dict[str, Any]]:
+    """The weights to tune, with their learning rates. new: the names of those that begin at
+    random."""
     groups: dict[float, list[Tensor]] = {LEARNING_RATE: [], BACKBONE_RATE: [], HEAD_RATE: []}
-    things = network.config.num_labels
     for name, weight in network.named_parameters():
-        is_head = weight.shape[:1] in ((things,), (things + 1,)) and weight.ndim < 3
         if any(one in name for one in BACKBONE):
             groups[BACKBONE_RATE].append(weight)
         else:
-            groups[HEAD_RATE if is_head and not is_known else LEARNING_RATE].append(weight)
+            groups[HEAD_RATE if name in new else LEARNING_RATE].append(weight)
     return [{"params": some, "lr": rate} for rate, some in groups.items() if some]
 
 

@@ -100,23 +100,39 @@ class ProposalEncoder(TrainableNetwork):
         self.network.save_pretrained(folder)
         self.processor.save_pretrained(folder)
 
-    def ask_for(self, labels: Sequence[str]) -> None:
+    def ask_for(self, labels: Sequence[str]) -> frozenset[str]:
         """Give the network a class head for these labels. Those that it finds already, by their
-        names without regard to case, keep their weights; the others begin at random."""
-        before, known = self.network.state_dict(), numbered(self.things)
-        torch.manual_seed(0)
-        network = AutoModelForObjectDetection.from_pretrained(
-            self._name,
-            dtype=torch.float32,
-            id2label=dict(enumerate(labels)),
-            label2id={label: number for number, label in enumerate(labels)},
-            ignore_mismatched_sizes=True,
-        )
+        names without regard to case, keep their weights; the others begin at random. Returns the
+        names of the head's weights."""
+        before = {name: one.clone() for name, one in self.network.state_dict().items()}
+        things, known = len(self.things), numbered(self.things)
         places = [known.get(label.casefold(), -1) for label in labels]
+        # With as many labels as things, nothing would tell the head from other weights.
+        more = ("",) if len(labels) == things else ()
+        network = self._loaded_for((*labels, *more))
+        fresh = {name: one.clone() for name, one in network.state_dict().items()}
+        head = frozenset(name for name in fresh if fresh[name].shape != before[name].shape)
+        if more:
+            network = self.network
+            network.config.id2label, network.config.label2id = _named(labels)
         with torch.no_grad():
             for name, weight in network.state_dict().items():
-                _take_rows(weight, before[name], places, len(known))
+                if name in head:
+                    _take_rows(weight, before[name], fresh[name], places, things)
         self.network = network.to(self.device).eval()
+        return head
+
+    def _loaded_for(self, labels: Sequence[str]) -> Any:
+        """The network as it was loaded, with another class head."""
+        torch.manual_seed(0)
+        id2label, label2id = _named(labels)
+        return AutoModelForObjectDetection.from_pretrained(
+            self._name,
+            dtype=torch.float32,
+            id2label=id2label,
+            label2id=label2id,
+            ignore_mismatched_sizes=True,
+        ).to(self.device)
 
     def _proposed(self, page: Page) -> tuple[Floats, Floats, Floats, Ints]:
         states, scores, boxes = self._read(page.picture)
@@ -171,16 +187,22 @@ def _in_picture(boxes: Floats) -> Floats:
     return np.hstack([low, high - low])
 
 
-def _take_rows(weight: Tensor, before: Tensor, places: Sequence[int], things: int) -> None:
-    """Fill in the weights of a class head from one of other labels: the rows of the labels that it
-    knew, and the last where that means nothing. All other weights are the same already."""
-    if weight.shape == before.shape or weight.shape[1:] != before.shape[1:]:
-        return
+def _named(labels: Sequence[str]) -> tuple[dict[int, str], dict[str, int]]:
+    """Names by numbers, and numbers by names."""
+    named = dict(enumerate(labels))
+    return named, {label: number for number, label in named.items()}
+
+
+def _take_rows(
+    weight: Tensor, before: Tensor, fresh: Tensor, places: Sequence[int], things: int
+) -> None:
+    """Fill in the weights of a class head: of the labels that it knew the rows that these had
+    `before`, in their `places`, and the last one where that means nothing; of the others, whose
+    place is -1, fresh ones."""
     if len(before) not in (things, things + 1):
         return
     for row, place in enumerate(places):
-        if place >= 0:
-            weight[row] = before[place]
+        weight[row] = before[place] if place >= 0 else fresh[row]
     if len(before) > things:
         weight[-1] = before[-1]
 

@@ -167,6 +167,46 @@ def test_a_class_head_for_other_labels_keeps_what_is_known(
     np.testing.assert_array_equal(first.scores, second.scores)
 
 
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
+def test_with_as_many_labels_as_before_each_keeps_its_own_weights(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """And the weights that say where a box lies are no weights of labels, though they are four."""
+    torch.manual_seed(1)
+    encoder = ProposalEncoder(str(make(tmp_path)))
+    first, _, third = encoder.things
+    before = {name: one.clone() for name, one in encoder.network.state_dict().items()}
+    head = encoder.ask_for([third, "Nothing known", first])
+    assert encoder.things == (third, "Nothing known", first)
+    assert encoder.network.config.label2id == {third: 0, "Nothing known": 1, first: 2}
+    after = encoder.network.state_dict()
+    assert head
+    for name, weight in before.items():
+        if name not in head:
+            torch.testing.assert_close(after[name], weight)
+            continue
+        torch.testing.assert_close(after[name][[0, 2]], weight[[2, 0]])
+        torch.testing.assert_close(after[name][3:], weight[3:])
+        assert weight.ndim == 1 or not torch.equal(after[name][1], weight[1])
+    assert not any("box" in name for name in head)
+
+
+def test_things_of_the_same_name_do_not_hide_the_others(tmp_path: Path) -> None:
+    """Detectors of COCO call the numbers that it left out all `N/A`."""
+    DetrForObjectDetection(
+        DetrConfig(
+            backbone_config=back_bone(),
+            **{**SMALL, "id2label": {0: "N/A", 1: "cat", 2: "N/A"}, "num_labels": 3},
+        )
+    ).save_pretrained(tmp_path)
+    DetrImageProcessorPil(size=SIZE).save_pretrained(tmp_path)
+    encoder = ProposalEncoder(str(tmp_path))
+    before = encoder.network.class_labels_classifier.weight.clone()
+    encoder.ask_for(["Cat", "Dog"])
+    after = encoder.network.class_labels_classifier.weight
+    torch.testing.assert_close(after[[0, 2]], before[[1, 3]])
+
+
 def test_what_is_no_detector_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAnEncoder, match="nowhere is no detection encoder: it must be a folder"):
         ProposalEncoder(str(tmp_path / "nowhere"))
