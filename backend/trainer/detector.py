@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from backend.interface.questions import boxes_in
 from backend.media.contents import TaskContents, opened_record, without_unreadable
@@ -128,17 +129,28 @@ class _Drawn:
 
 def hidden(page: Page, boxes: Sequence[Box]) -> Page:
     """The picture without what people drew there that cannot be learnt: a detector would learn that
-    nothing is there."""
-    unread = [box for box in boxes if box.label == UNREAD and box.page == page.number]
+    nothing is there. What can be learnt stays in sight."""
+    mine = [box for box in boxes if box.page == page.number]
+    unread = [box for box in mine if box.label == UNREAD]
     if not unread:
         return page
     picture = page.picture.copy()
-    width, height = picture.size
     for box in unread:
-        right, below = box.x + box.width, box.y + box.height
-        low = round(box.x * width), round(box.y * height)
-        picture.paste(GREY, (*low, round(right * width), round(below * height)))
+        picture.paste(GREY, _pixels(box, picture))
+    for box in learnable(mine):
+        where = _pixels(box, picture)
+        picture.paste(page.picture.crop(where), where)
     return replace(page, picture=picture)
+
+
+def _pixels(box: Box, picture: Image) -> tuple[int, int, int, int]:
+    """The box in pixels: left, top, right, bottom."""
+    width, height = picture.size
+    right, below = box.x + box.width, box.y + box.height
+    return (
+        *(round(box.x * width), round(box.y * height)),
+        *(round(right * width), round(below * height)),
+    )
 
 
 def held_out_of(ids: Ints, audits: Bools, seed: int) -> Bools:

@@ -91,10 +91,13 @@ def learnable(boxes: Iterable[Box]) -> list[Box]:
 
 
 def outside_unread(found: Sequence[Box], drawn: Sequence[Box]) -> list[Box]:
-    """The found boxes that can be learnt and do not lie in one of the drawn ones that cannot."""
-    found = learnable(found)
-    hidden = covered(places_of(found), pages_of(found), drawn).tolist()
-    return [box for box, is_hidden in zip(found, hidden, strict=True) if not is_hidden]
+    """The found boxes that can be learnt and do not lie in one of the drawn ones that cannot, and
+    those in the place of a drawn one that can."""
+    found, known = learnable(found), learnable(drawn)
+    where = places_of(found), pages_of(found)
+    shared = overlaps_on_pages(*where, places_of(known), pages_of(known))
+    stays = ~covered(*where, drawn) | (shared >= SAME).any(axis=1)
+    return [box for box, is_kept in zip(found, stays.tolist(), strict=True) if is_kept]
 
 
 def kept(scores: Floats, shared: Floats, most: float) -> Ints:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from backend.errors import CannotTransfer, UnsupportedConfig
 from backend.interface.answers import read_result
@@ -20,8 +21,10 @@ from backend.project.encoder_spec import ignored_by, spec_of
 from backend.project.transfer import take_over
 from backend.settings import Settings
 from backend.trainer.boxes import Boxes
+from backend.trainer.detector import hidden
 from backend.types import Json
 from model.boxes.geometry import Box, places_of
+from model.media.pictures import Page
 from tests.backend.fuzzing import JSON
 
 LABELS = '<Label value="Cat"/><Label value="Dog" alias="d"/>'
@@ -379,3 +382,26 @@ def test_what_an_interface_of_other_programs_leaves_at_null_is_as_if_absent() ->
     found = read_result([region({**CAT, "rotation": None}, **beside)], CONFIG)
     assert found.answer == (Box(0, 0.1, 0.2, 0.3, 0.4, "Cat"),)
     assert found.lost == ()
+
+
+def test_a_turned_box_of_one_person_is_no_difference_about_what_it_surrounds() -> None:
+    cat, around = Box(0, 0.4, 0.4, 0.2, 0.2, "Cat"), Box(0, 0.1, 0.1, 0.8, 0.8, "")
+    elsewhere = Box(0, 0.65, 0.65, 0.2, 0.2, "Cat")
+    unit = Boxes(CONFIG)
+    assert unit.agree([(cat,), (around, cat)])
+    assert unit.agree([(cat, elsewhere), (around, cat)])
+    assert not unit.agree([(), (around, cat)])
+
+
+def test_what_can_be_learnt_stays_in_sight_of_a_detector() -> None:
+    white = Image.new("RGB", (20, 10), "white")
+    page = Page(white, 20, 10, number=1)
+    drawn = [Box(1, 0.0, 0.0, 0.5, 1.0, ""), Box(1, 0.1, 0.2, 0.2, 0.4, "Cat")]
+    drawn += [Box(0, 0.0, 0.0, 1.0, 1.0, "")]
+    shown = np.array(hidden(page, drawn).picture.convert("L"))
+    is_hidden = np.zeros((10, 20), dtype=np.bool_)
+    is_hidden[:, :10] = True
+    is_hidden[2:6, 2:6] = False
+    np.testing.assert_array_equal(shown < 255, is_hidden)
+    assert hidden(page, drawn[1:]) is page
+    assert white.getpixel((0, 0)) == (255, 255, 255)

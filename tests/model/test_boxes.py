@@ -1,10 +1,21 @@
 """Boxes: exact values, worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.boxes.agreement import agreed_boxes
-from model.boxes.geometry import Box, kept, matched, overlaps, overlaps_on_pages, pairs_of
+from model.boxes.geometry import (
+    UNREAD,
+    Box,
+    kept,
+    matched,
+    outside_unread,
+    overlaps,
+    overlaps_on_pages,
+    pairs_of,
+)
 from model.boxes.measures import (
     average_precision,
     average_precisions,
@@ -131,3 +142,13 @@ def test_half_of_the_people_decide_nothing() -> None:
     other = [box(0.0, 0.0, 0.4, 0.4, "dog")]
     assert agreed_boxes([[box(0.0, 0.0, 0.4, 0.4)], other]) is None
     assert agreed_boxes([[], []]) == ()
+
+
+def test_what_is_found_in_the_place_of_a_box_counts_also_within_one_that_cannot_be_learnt() -> None:
+    cat, around = Box(0, 0.4, 0.4, 0.2, 0.2, "cat"), Box(0, 0.1, 0.1, 0.8, 0.8, UNREAD)
+    nearly, mistaken = replace(cat, x=0.41), replace(cat, label="dog")
+    elsewhere, outside = replace(cat, x=0.65), replace(cat, x=0.0, y=0.0)
+    found = [nearly, mistaken, elsewhere, outside]
+    assert outside_unread(found, [cat, around]) == [nearly, mistaken, outside]
+    assert outside_unread(found, [replace(cat, page=1), around]) == [outside]
+    assert outside_unread(found, []) == found
