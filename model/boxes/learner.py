@@ -181,7 +181,7 @@ def fit(snapshot: BoxSnapshot, which: Bools, start: Head | None = None) -> Head:
     rows, weights = thinned(targets[said])
     rows = said[rows]
     wanted = targets[rows] * weights[:, None]
-    read = features(proposals, centre, labels, snapshot.things)[rows]
+    read = features(proposals, centre, labels, snapshot.things, rows)
     constant = np.full((len(read), 1), CONSTANT, np.float32)
     believed = _believed(known, len(centre))
     prior = Prior(believed)
@@ -199,16 +199,20 @@ def known_things(labels: Sequence[str], things: Sequence[str]) -> Ints:
 
 
 def features(
-    proposals: Proposals, centre: Floats, labels: Sequence[str], things: Sequence[str]
+    proposals: Proposals,
+    centre: Floats,
+    labels: Sequence[str],
+    things: Sequence[str],
+    rows: Ints | slice = slice(None),
 ) -> Floats:
-    """What the head reads of proposals, (t, d + c + 1): their states, centred and of unit length;
-    of each label that the detector knows by name its log odds, else 0; and the log odds of the
-    thing that it holds most probable."""
-    known = known_things(labels, things)
-    said = np.zeros((len(proposals.states), len(known) + 1), np.float32)
-    said[:, :-1][:, known >= 0] = log_odds(proposals.scores[:, known[known >= 0]])
-    said[:, -1] = log_odds(proposals.scores.max(axis=1, initial=0.0))
-    return np.hstack([centred(proposals.states, centre), said])
+    """What the head reads of the proposals in these rows, (t, d + c + 1): their states, centred and
+    of unit length; of each label that the detector knows by name its log odds, else 0; and the log
+    odds of the thing that it holds most probable."""
+    known, scores = known_things(labels, things), proposals.scores[rows]
+    said = np.zeros((len(scores), len(known) + 1), np.float32)
+    said[:, :-1][:, known >= 0] = log_odds(scores[:, known[known >= 0]])
+    said[:, -1] = log_odds(scores.max(axis=1, initial=0.0))
+    return np.hstack([centred(proposals.states[rows], centre), said])
 
 
 def probs_of(head: Head, proposals: Proposals, things: Sequence[str]) -> Floats:
@@ -347,8 +351,8 @@ def _calibrated(head: Head, snapshot: BoxSnapshot, held_out: Bools) -> Head:
         return head
     proposals, boxes = snapshot.labelled(held_out)
     targets = targets_of(boxes, proposals, snapshot.labels)
-    said = targets.any(axis=1)
-    read = features(proposals, head.centre, snapshot.labels, snapshot.things)[said]
+    said = np.flatnonzero(targets.any(axis=1))
+    read = features(proposals, head.centre, snapshot.labels, snapshot.things, said)
     return calibrated(head, fit_calibration(head.logits(read), targets[said], "single"))
 
 
