@@ -86,7 +86,7 @@ def _read_nameless(
     result: list[object], question: Question, given: list[str | Span | Box], lost: list[str]
 ) -> None:
     """Add what is drawn and has no label."""
-    for region in question.control.nameless(result):
+    for region in question.control.drawn_alone(result):
         value = question.control.value_of(region)
         if isinstance(value, dict):
             lost.append(_why_not(value, question))

@@ -131,7 +131,6 @@ def test_a_place_is_a_paragraph_and_code_units_in_what_is_said_there(
         value("0", 0, "0", 3, paragraphlabels="A"),
         {"start": "0", "end": "0", "paragraphlabels": ["A"]},
         {"paragraphlabels": ["A"]},
-        {"start": 0, "end": 4, "labels": ["A"]},
     ],
 )
 def test_what_marks_nothing_that_is_there_is_said(one: Json) -> None:
@@ -142,6 +141,14 @@ def test_what_marks_nothing_that_is_there_is_said(one: Json) -> None:
         "an answer to ParagraphLabels 'label' has a form that is not understood, or marks what the "
         "task does not show: {"
     )
+
+
+def test_a_span_without_a_label_is_said() -> None:
+    for one in ({"start": 0, "end": 4, "labels": ["A"]}, {"start": "0", "end": "0"}):
+        (reason,) = read_result([region(one)], CONFIG, TEXT).lost
+        assert reason.startswith(
+            "an answer to ParagraphLabels 'label' is a span without a label: {"
+        )
 
 
 def test_labels_that_are_gone_are_said() -> None:

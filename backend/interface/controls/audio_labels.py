@@ -13,6 +13,7 @@ from model.spans.tags import Span, overlap
 
 MILLISECONDS = 1000
 """In a second, in which Label Studio counts."""
+BEHIND = f"begins after the first {MAX_MARKED_SECONDS:g} seconds, and no more is heard"
 OVERLAPPING = "pieces of the sound overlap; where they do, only the one that begins first is learnt"
 
 
@@ -27,10 +28,7 @@ class AudioLabels(Control[Span]):
     fewest = 1
     needs = "one or more labels"
     is_measured: ClassVar[bool] = True
-    not_read = (
-        "has a form that is not understood, or begins after the first "
-        f"{MAX_MARKED_SECONDS:g} seconds, and no more is heard"
-    )
+    nameless = "is a piece without a label"
 
     @classmethod
     def parse(cls, element: Element) -> Asked:
@@ -51,6 +49,10 @@ class AudioLabels(Control[Span]):
             "end": span.end / MILLISECONDS,
             "labels": [span.label],
         }
+
+    def why_not(self, value: Mapping[str, object]) -> str:
+        is_behind = _milliseconds(value.get("start")) == MILLISECONDS * MAX_MARKED_SECONDS
+        return BEHIND if is_behind else super().why_not(value)
 
     def not_learnt(self, answers: Sequence[Span]) -> str:
         return OVERLAPPING if overlap(answers, least=STEP) else ""

@@ -38,6 +38,7 @@ class RectangleLabels(Control[Box]):
     fewest = 1
     needs = "one or more labels"
     finds = True
+    nameless = "is a box without a label"
 
     @classmethod
     def parse(cls, element: Element) -> Asked:
@@ -70,7 +71,7 @@ class RectangleLabels(Control[Box]):
             yield from [Box(page, *place, UNREAD)] if min(place[2:]) >= LEAST_SIDE else []
 
     def why_not(self, value: Mapping[str, object]) -> str:
-        return _matter_with(value) or "is a box without a label"
+        return _matter_with(value) or self.nameless
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class BoxLabels(RectangleLabels):
         drawn = {**together, "from_name": self.shape, "type": "rectangle", "value": place}
         return [drawn, together]
 
-    def nameless(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
+    def drawn_alone(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
         regions = [one for one in result if isinstance(one, Mapping)]
         named = [one.get("id") for one in regions if one.get("type") == self.type_name]
         for one in regions:

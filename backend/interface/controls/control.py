@@ -38,7 +38,8 @@ class Control(ABC, Generic[Given]):
     something, are learnt. is_of_two: whether it is about two object tags, which it compares.
     may_be_required: whether Label Studio's page obeys `required` in the tag. reads_text: whether
     answers can only be read beside what the task shows; finds: whether they are boxes, which a
-    detector finds; not_read: what is the matter with a value that gives none, in words.
+    detector finds; not_read: what is the matter with a value that gives none, in words, and
+    nameless: with one in which none is named, "" for the same.
     reads_list: whether it is about the things in a list that each task has of its own, which its
     `text` names.
     """
@@ -56,6 +57,7 @@ class Control(ABC, Generic[Given]):
     reads_list: ClassVar[bool] = False
     finds: ClassVar[bool] = False
     not_read: ClassVar[str] = "has a form that is not understood"
+    nameless: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -91,9 +93,10 @@ class Control(ABC, Generic[Given]):
 
     def why_not(self, value: Mapping[str, object]) -> str:
         """What is the matter with this value, which gives no answer, in words."""
-        return self.not_read
+        is_named = bool(value.get(self.type_name))
+        return self.not_read if is_named or not self.nameless else self.nameless
 
-    def nameless(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
+    def drawn_alone(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
         """The entries of a result in which something is drawn and no answer given."""
         yield from ()
 

@@ -23,6 +23,7 @@ class Labels(Control[Span]):
     objects = ("Text",)
     fewest = 1
     needs = "one or more labels"
+    nameless = "is a span without a label"
 
     @classmethod
     def parse(cls, element: Element) -> Asked:

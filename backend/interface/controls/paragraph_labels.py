@@ -23,6 +23,7 @@ class ParagraphLabels(Control[Span]):
     fewest = 1
     needs = "one or more labels"
     reads_text = True
+    nameless = "is a span without a label"
     not_read = "has a form that is not understood, or marks what the task does not show"
 
     @classmethod
