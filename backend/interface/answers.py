@@ -156,10 +156,10 @@ def without_contradictions(
 
 
 def _is_given(value: Json, question: Question) -> bool:
-    """Whether anything was given: an answer that people took back leaves an empty list. A box stays
-    where its label was taken back."""
+    """Whether anything was given: an answer that people took back leaves an empty list. What they
+    marked stays where they took its label back."""
     name = question.control.type_name
-    return question.control.finds or name not in value or value[name] not in ([], "", None)
+    return question.control.nameless != "" or name not in value or value[name] not in ([], "", None)
 
 
 def _text(value: object) -> str:

@@ -90,7 +90,8 @@ def test_what_is_no_piece_is_said(start: object, end: object) -> None:
 
 def test_what_is_not_heard_and_what_has_no_label_is_said() -> None:
     """The page saves a piece without a label where somebody takes it back."""
-    nameless = {**region(1.0, 2.0, "Speech"), "value": {"start": 1.0, "end": 2.0}}
+    nameless = region(1.0, 2.0)
+    assert nameless["value"]["labels"] == []
     found = read_result([region(121, 130, "Speech"), nameless], CONFIG)
     assert found.answer is None
     behind, without = found.lost

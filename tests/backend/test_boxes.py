@@ -351,6 +351,8 @@ def test_a_rectangle_without_a_label_is_said_and_not_taught_as_nothing() -> None
     assert [(box.label, box.x) for box in boxes_in(found.answer or ())] == [("Cat", 0.1), ("", 0.6)]
     (said,) = found.lost
     assert said.startswith("an answer to Labels 'r' is a box without a label: {")
+    odd = [{**one, "id": [one]} for one in (drawn[0], labelled)]
+    assert read_result(odd, WITH_RECTANGLE).lost == ()
     alone = read_result([drawn[1]], WITH_RECTANGLE)
     assert (alone.answer, alone.lost) == (None, (said,))
 

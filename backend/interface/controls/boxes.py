@@ -91,10 +91,16 @@ class BoxLabels(RectangleLabels):
 
     def drawn_alone(self, result: Sequence[object]) -> Iterator[Mapping[str, Any]]:
         regions = [one for one in result if isinstance(one, Mapping)]
-        named = [one.get("id") for one in regions if one.get("type") == self.type_name]
+        named = {_id(one) for one in regions if one.get("type") == self.type_name}
         for one in regions:
-            if one.get("from_name") == self.shape and one.get("id") not in named:
+            if one.get("from_name") == self.shape and _id(one) not in named:
                 yield one
+
+
+def _id(region: Mapping[str, Any]) -> str | None:
+    """What the entries about one thing have in common; other programs write anything here."""
+    stated = region.get("id")
+    return stated if isinstance(stated, str) else None
 
 
 def _matter_with(value: Mapping[str, object]) -> str:
@@ -168,10 +174,9 @@ def _whole() -> Place:
 def _around(value: Mapping[str, object]) -> Place:
     """What lies in the picture of the upright box around something that is drawn; all of the
     picture for what has no place, such as strokes of a brush, or none that can be read."""
-    for holds, corners_of in SHAPES:
-        if holds(value):
-            return _within_corners(corners_of(value))
-    return _whole()
+    found = (corners_of(value) for corners_of in SHAPES)
+    corners = next((some for some in found if some), None)
+    return _whole() if corners is None else _within_corners(corners)
 
 
 Corner = tuple[float, float]
@@ -183,41 +188,34 @@ def _within_corners(corners: Sequence[Corner]) -> Place:
     return _within(min(lefts), min(tops), max(lefts) - min(lefts), max(tops) - min(tops))
 
 
-def _is_polygon(value: Mapping[str, object]) -> bool:
-    points = value.get("points")
-    return isinstance(points, list) and len(points) > 0 and None not in map(_point, points)
+def _box(value: Mapping[str, object]) -> list[Corner]:
+    """The corners of a box, which Label Studio turns around its upper left one."""
+    x, y, width, height = _place(value)
+    is_none = _is_of_another_form(value)
+    return [] if is_none else _turned((x, y), (0.0, width), (0.0, height), value)
 
 
-def _points(value: Mapping[str, object]) -> list[Corner]:
+def _polygon(value: Mapping[str, object]) -> list[Corner]:
     points = value.get("points")
-    found = map(_point, points if isinstance(points, list) else [])
-    return [point for point in found if point is not None]
+    found = [_point(one) for one in points] if isinstance(points, list) else []
+    known = [one for one in found if one is not None]
+    return known if len(known) == len(found) else []
 
 
 def _point(value: object) -> Corner | None:
-    numbers = [_number(one) for one in value] if isinstance(value, list) else []
-    across, down = numbers if len(numbers) == 2 else (None, None)
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    across, down = map(_number, value)
     return None if across is None or down is None else (across / 100.0, down / 100.0)
-
-
-def _is_ellipse(value: Mapping[str, object]) -> bool:
-    return all(_number(value.get(name)) is not None for name in ELLIPSE)
 
 
 def _ellipse(value: Mapping[str, object]) -> list[Corner]:
     """The corners of the box around it, turned as it is: around its middle."""
-    x, y, width, height = ((_number(value.get(name)) or 0.0) / 100.0 for name in ELLIPSE)
-    return _turned((x, y), (-width, width), (-height, height), value)
-
-
-def _has_place(value: Mapping[str, object]) -> bool:
-    return not _is_of_another_form(value)
-
-
-def _box(value: Mapping[str, object]) -> list[Corner]:
-    """The corners of a box, which Label Studio turns around its upper left one."""
-    x, y, width, height = _place(value)
-    return _turned((x, y), (0.0, width), (0.0, height), value)
+    x, y, width, height = (_number(value.get(name)) for name in ELLIPSE)
+    if x is None or y is None or width is None or height is None:
+        return []
+    middle, right, below = (x / 100.0, y / 100.0), width / 100.0, height / 100.0
+    return _turned(middle, (-right, right), (-below, below), value)
 
 
 def _turned(
@@ -237,8 +235,8 @@ def _turned(
     ]
 
 
-SHAPES = ((_has_place, _box), (_is_polygon, _points), (_is_ellipse, _ellipse))
-"""How a shape is told from others, and its corners."""
+SHAPES = (_box, _polygon, _ellipse)
+"""The corners of what a value draws; none where it is another shape."""
 
 
 def _cut(value: Mapping[str, object]) -> Place:
