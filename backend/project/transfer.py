@@ -66,8 +66,9 @@ def take_over(source: str, settings: Settings, project: int, spec: EncoderSpec) 
     if spec.layout == ("proposals",):
         raise CannotTransfer(
             "Of boxes nothing is taken over in this way. To begin with the detector that an "
-            "earlier project tuned, set DETECTOR to its folder, such as "
-            f"{settings.model_dir}/3/encoders/2"
+            "earlier project tuned, copy its folder, the one with the highest number in "
+            f"{settings.model_dir}/3/encoders for project 3, to another place, and set DETECTOR "
+            "to the copy. Projects delete detectors that they need no more"
         )
     found = found_in(source, settings.model_dir)
     check_alike(found.earlier, spec, project)

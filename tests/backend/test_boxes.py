@@ -288,7 +288,7 @@ def test_people_differ_where_labels_do_and_not_where_edges_do() -> None:
 
 def test_nothing_is_taken_over_from_an_earlier_project(tmp_path: Any) -> None:
     settings = Settings(model_dir=tmp_path, detector="a/detector")
-    with pytest.raises(CannotTransfer, match="set DETECTOR to its folder"):
+    with pytest.raises(CannotTransfer, match="set DETECTOR to the copy"):
         take_over("1", settings, 2, spec_of(CONFIG.layout, settings))
 
 
