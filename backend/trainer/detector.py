@@ -28,8 +28,9 @@ from model.storage.store import HERE, Store, write_encoder_meta
 from model.types import Bools, Ints
 
 LEAST_HELD_OUT = 8
-"""Where the audit reserve has fewer pictures, others are held out beside it."""
+"""Where the audit reserve has fewer pictures with boxes, others are held out beside it."""
 HELD_OUT_SHARE = 0.2
+"""Of those others."""
 GREY = (127, 127, 127)
 """What hides a part of a picture."""
 
@@ -39,7 +40,8 @@ def tune_on_boxes(job: Tune, report: Report) -> Json:
 
     It becomes a new encoder of the store if a head on its proposals finds the boxes in pictures
     that it has not seen at least as well as one on those of the newest encoder (`after` and
-    `before`, mAP); else that one stays, and counts as the one for these labels (`kept`).
+    `before`, mAP). Else, and where that cannot be measured, that one stays, and counts as the one
+    for these labels (`kept`).
     """
     subject, folder = job.subject, job.subject.folder
     config, spec = subject.config, subject.spec
@@ -54,12 +56,10 @@ def tune_on_boxes(job: Tune, report: Report) -> Json:
             shown = TaskContents(pool, reader, ids, config)
             ids = np.array(shown.ids, dtype=np.int64)
             audits = in_reserve(pool.items.tickets(ids), job.audit_share, subject.seed)
-            drawn = _Drawn(
-                shown,
-                [boxes_in(answers[task]) for task in shown.ids],
-                held_out_of(ids, audits, subject.seed),
-                config.labels,
-            )
+            boxes = [boxes_in(answers[task]) for task in shown.ids]
+            has_boxes = np.array([len(learnable(mine)) > 0 for mine in boxes], dtype=np.bool_)
+            held_out = held_out_of(ids, audits, has_boxes, subject.seed)
+            drawn = _Drawn(shown, boxes, held_out, config.labels)
             before = drawn.precision_of_stored(store, newest, pool.keys_of(ids))
             found = tune_detector(
                 encoder.detector,
@@ -68,7 +68,7 @@ def tune_on_boxes(job: Tune, report: Report) -> Json:
                 advanced=report.advanced,
             )
             after = drawn.precision_by(encoder, report)
-    kept = (after or 0.0) >= (before or 0.0)
+    kept = after is not None and after >= (before or 0.0)
     facts: Json = {**asdict(found), "before": before, "after": after, "kept": kept}
     if not kept:
         store.note_labels(newest, len(answers), job.asked)
@@ -153,12 +153,12 @@ def _pixels(box: Box, picture: Image) -> tuple[int, int, int, int]:
     )
 
 
-def held_out_of(ids: Ints, audits: Bools, seed: int) -> Bools:
-    """Which pictures (n,) only measure: the audit reserve, and where that has few, some others."""
-    if audits.sum() >= LEAST_HELD_OUT:
-        return audits
-    others = np.flatnonzero(~audits)
-    more = min(LEAST_HELD_OUT - int(audits.sum()), int(HELD_OUT_SHARE * len(ids)))
+def held_out_of(ids: Ints, audits: Bools, has_boxes: Bools, seed: int) -> Bools:
+    """Which pictures (n,) only measure: the audit reserve, and where that has few with boxes, some
+    others with boxes, of which most stay to learn from. Without boxes nothing is measured."""
+    missing = LEAST_HELD_OUT - int((audits & has_boxes).sum())
+    others = np.flatnonzero(~audits & has_boxes)
+    more = max(0, min(missing, int(HELD_OUT_SHARE * len(others))))
     held_out = audits.copy()
     held_out[others[by_lot(ids[others], more, seed)]] = True
     return held_out

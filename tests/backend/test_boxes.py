@@ -21,7 +21,7 @@ from backend.project.encoder_spec import ignored_by, spec_of
 from backend.project.transfer import take_over
 from backend.settings import Settings
 from backend.trainer.boxes import Boxes
-from backend.trainer.detector import hidden
+from backend.trainer.detector import LEAST_HELD_OUT, held_out_of, hidden
 from backend.types import Json
 from model.boxes.geometry import Box, places_of
 from model.media.pictures import Page
@@ -407,3 +407,17 @@ def test_what_can_be_learnt_stays_in_sight_of_a_detector() -> None:
     np.testing.assert_array_equal(shown < 255, is_hidden)
     assert hidden(page, drawn[1:]) is page
     assert white.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_pictures_with_boxes_are_held_out_where_things_are_rare() -> None:
+    """Of the audit pictures few show anything, and nothing could be measured on the others."""
+    ids, audits = np.arange(200), np.arange(200) < 20
+    rare = np.arange(200) % 10 == 0
+    held_out = held_out_of(ids, audits, rare, seed=0)
+    others = held_out & ~audits
+    assert others.sum() == int(0.2 * (rare & ~audits).sum()) == 3
+    assert (others <= rare).all() and (audits <= held_out).all()
+    every = np.ones(200, dtype=np.bool_)
+    assert (held_out_of(ids, audits, every, seed=0) == audits).all()
+    assert held_out_of(ids, audits & False, every, seed=0).sum() == LEAST_HELD_OUT
+    assert not held_out_of(ids[:4], every[:4] & False, every[:4], seed=0).any()
