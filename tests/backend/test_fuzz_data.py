@@ -19,7 +19,14 @@ from backend.interface.controls.labels import Labels
 from backend.interface.objects.hypertext import HyperText
 from backend.interface.objects.text import MarkedText, Text
 from backend.interface.parse import EXAMPLE, parse
-from backend.interface.questions import LabelConfig, Question, Source, labels_in, spans_in
+from backend.interface.questions import (
+    LabelConfig,
+    Question,
+    Source,
+    attributes_in,
+    labels_in,
+    spans_in,
+)
 from backend.mirror.pool import Pool
 from backend.types import Json
 from tests.backend.fuzzing import CHARACTERS, JSON, STORABLE, STRINGS, as_sent, many, report, spoilt
@@ -36,6 +43,12 @@ SEVERAL = LabelConfig(
 )
 SPANS = LabelConfig(
     (Question("c", "t", "spans", ("a", "b"), Labels()),), (Source(MarkedText(), "$text"),)
+)
+ABOUT = parse(
+    '<View><Text name="t" value="$text"/><Text name="q" value="$question"/>'
+    '<Labels name="c" toName="t" maxUsages="2"><Label value="a"/><Label value="b"/></Labels>'
+    '<Choices name="d" toName="t" perRegion="true"><Choice value="a"/><Choice value="b"/></Choices>'
+    "</View>"
 )
 CONFIGS = st.sampled_from([SINGLE, MULTIPLE, HTML])
 
@@ -61,6 +74,8 @@ ATTRIBUTES = st.dictionaries(
             "choice",
             "valueType",
             "perRegion",
+            "maxUsages",
+            "whenLabelValue",
             "xmlns",
             "xml:lang",
         ]
@@ -172,6 +187,7 @@ RESULTS = (
             {**REGION, "value": {"choices": ["b", "gone"]}},
             {**REGION, "from_name": "d"},
             MARKED,
+            {**MARKED, "from_name": "d", "value": {"start": 0, "end": 3, "choices": ["a"]}},
         ],
         STORABLE,
     )
@@ -209,7 +225,11 @@ DATA = st.fixed_dictionaries({"text": MARKUP | STRINGS | STORABLE}) | STORABLE
 
 
 @many(1500)
-@given(config=CONFIGS | st.sampled_from([SEVERAL, SPANS]), data=DATA | JSON, result=RESULTS | JSON)
+@given(
+    config=CONFIGS | st.sampled_from([SEVERAL, SPANS, ABOUT]),
+    data=DATA | JSON,
+    result=RESULTS | JSON,
+)
 def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     tried: Counter[str], config: LabelConfig, data: Any, result: Any
 ) -> None:
@@ -222,6 +242,8 @@ def test_task_data_has_a_text_or_none_and_results_have_known_labels(
     assert not (spans if config.kind != "spans" else labels)
     assert set(labels) <= set(config.labels)
     assert all(span.label in config.labels and span.start < span.end for span in spans)
+    about = attributes_in(answer or ())
+    assert all(one.label in config.attribute_places and one.start < one.end for one in about)
 
 
 TAME = st.lists(
