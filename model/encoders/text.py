@@ -230,7 +230,7 @@ class TextEncoder(TrainableNetwork):
     ) -> dict[str, Any]:
         """The tokenizer's output for texts of which each window follows what is beside it."""
         found = self.tokenizer(
-            [self.recipe.prefix + text for text in beside],
+            list(beside),
             list(texts),
             truncation="only_second",
             max_length=self.max_tokens,
@@ -248,8 +248,13 @@ class TextEncoder(TrainableNetwork):
         return tokens
 
     def _beginnings(self, texts: Sequence[str]) -> list[str]:
-        """What is read of texts beside others: up to BESIDE_SHARE of a window."""
-        most = max(1, int(self.max_tokens * BESIDE_SHARE))
+        """What is read before others: the prefix, and of these texts up to BESIDE_SHARE of a
+        window, in a very short one not more than of the others; nothing where there is no room."""
+        prefix = self.tokenizer(self.recipe.prefix, add_special_tokens=False)["input_ids"]
+        fixed = self.tokenizer.num_special_tokens_to_add(pair=True) + len(prefix)
+        most = min(int(self.max_tokens * BESIDE_SHARE), (self.max_tokens - fixed) // 2)
+        if most < 1:
+            return ["" if self.max_tokens <= fixed else self.recipe.prefix] * len(texts)
         short = [_encodable(text[: most * CHARACTERS_PER_TOKEN]) for text in texts]
         offsets = self.tokenizer(
             short,
@@ -259,7 +264,7 @@ class TextEncoder(TrainableNetwork):
             return_offsets_mapping=True,
         )["offset_mapping"]
         ends = (max((end for _, end in places), default=0) for places in offsets)
-        return [text[:end] for text, end in zip(short, ends, strict=True)]
+        return [self.recipe.prefix + text[:end] for text, end in zip(short, ends, strict=True)]
 
     def states_of_windows(self, texts: Sequence[str]) -> tuple[Floats, Ints]:
         """The states of all windows (w, state_dimension), float32, text after text, and how many

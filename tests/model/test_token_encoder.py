@@ -87,3 +87,13 @@ def test_each_window_of_a_long_passage_follows_the_question() -> None:
     assert np.all(np.diff(places[:, 0]) == 5), "there are no gaps"
     alone, with_half_a_character = encoder.encode([("a\nb", ""), ("a\nb", "\ud83d")]).bounds[1:]
     assert (alone, with_half_a_character) == (2, 4)
+
+
+@pytest.mark.parametrize(("limit", "read"), [(8, 4), (10, 2), (16, 5)])
+def test_the_shortest_windows_leave_room_for_the_passage(limit: int, read: int) -> None:
+    """Its prefix and four special tokens take eight of them: eight have no room for the prefix."""
+    if not CHINESE.is_dir():
+        pytest.skip(f"there is no {CHINESE.name} beside the checkout, in shared/models")
+    encoder = TokenEncoder(str(CHINESE), limit)
+    (places,) = encoder.places([("one two three four five six", "a question that is too long")])
+    assert len(places) == read
