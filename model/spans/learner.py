@@ -151,7 +151,7 @@ def _span_round(
         fitted = replace(fitted or blank, whole=whole.fit.fitted)
         head = replace(head or blank, whole=whole.fit.head)
     attributes = None
-    if snapshot.about is not None and (fixed is None or fixed.attributes is not None):
+    if snapshot.about is not None and _answers(fixed, snapshot.about):
         attributes = fit_attributes(
             *(snapshot.about, snapshot.in_chunks, held_out, policy.seed),
             start=None if start is None else start.attributes,
@@ -251,6 +251,14 @@ def targets_of(spans: Sequence[Sequence[Span]], tokens: Tokens, labels: Sequence
     wanted = np.concatenate([np.zeros(0, np.int64), *tags])
     targets: Floats = np.eye(2 * len(labels) + 1, dtype=np.float32)[wanted]
     return targets
+
+
+def _answers(fixed: Head | None, about: Asked) -> bool:
+    """Whether a pinned head, if there is one, answers just these questions about spans. What it
+    says of others is not measured."""
+    if fixed is None:
+        return True
+    return fixed.attributes is not None and fixed.attributes.labels == about.labels
 
 
 def _fit(snapshot: SpanSnapshot, which: Bools, start: Head | None) -> Head:

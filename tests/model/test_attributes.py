@@ -66,6 +66,16 @@ def test_where_nothing_was_said_only_spans_are_learnt() -> None:
     assert pinned is alone.head, "a pinned version stays as it is"
 
 
+def test_a_pinned_version_is_measured_on_the_questions_that_it_knows() -> None:
+    fixed = span_round(asked(60), POLICY).head
+    same = span_round(asked(80), POLICY, fixed=fixed)
+    assert same.head is fixed and set(same.metrics["labels"]) == {"name", *ASKED}
+    more = (*ASKED, "side: left")
+    about = Asked(more, "single", (), [attributes_of(row) for row in range(80)])
+    other = span_round(replace(asked(80), about=about), POLICY, fixed=fixed)
+    assert other.head is fixed and set(other.metrics["labels"]) == {"name"}
+
+
 def test_several_questions_about_a_span_are_one_example() -> None:
     given = [
         [Attribute(0, 3, "a: x"), Attribute(0, 3, "b: y"), Attribute(5, 6, "a: x")],
