@@ -18,6 +18,7 @@ ENCODER_SETTINGS: dict[Medium, str] = {
     "images": "IMAGE_ENCODER",
     "proposals": "DETECTOR",
     "video": "IMAGE_ENCODER",
+    "footage": "VIDEO_ENCODER",
     "audio": "AUDIO_ENCODER",
     "track": "AUDIO_ENCODER",
     "steps": "AUDIO_ENCODER",

@@ -67,6 +67,11 @@ class Settings:
         "facebook/dinov2-small",
         "Encoder of pictures and clips: a Hugging Face folder or hub name; none: ignore them.",
     )
+    video_encoder: str = setting(
+        "",
+        "Encoder of clips as wholes, such as VideoMAE: a Hugging Face folder or hub name; empty: "
+        "IMAGE_ENCODER reads single frames.",
+    )
     detector: str = setting(
         "",
         "Detector that boxes in pictures begin with: a transformers model for object detection, a "

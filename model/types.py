@@ -79,6 +79,7 @@ Medium = Literal[
     "images",
     "proposals",
     "video",
+    "footage",
     "audio",
     "track",
     "steps",
@@ -87,8 +88,9 @@ Medium = Literal[
 ]
 """`tokens`: a text, read token by token; `beside`: a text that is read with it and has no tokens of
 its own; `document`: the text of a file; `images`: several pictures, read as one; `proposals`:
-pictures in which a detector finds things; `track`: the sound of a clip; `steps`: a sound, read step
-by step in time; `pair` and `list`: nothing that is read, see `Layout`."""
+pictures in which a detector finds things; `video`: a clip, read frame by frame; `footage`: a clip,
+read by a network that sees all of its frames at once; `track`: the sound of a clip; `steps`: a
+sound, read step by step in time; `pair` and `list`: nothing that is read, see `Layout`."""
 READ_AS: dict[Medium, Medium] = {"document": "text"}
 """Media that the encoder of another medium reads."""
 Layout = tuple[Medium, ...]
@@ -103,8 +105,8 @@ come MOST_CANDIDATES texts and one that is shown beside them; what examples have
 @dataclass(frozen=True)
 class EncoderSpec:
     """Which encoder: what it reads, and the folders or hub names of its networks for texts, for
-    pictures and clips, and for sounds ("" where the layout has none). Texts are read in up to
-    `windows` windows of `max_tokens` tokens."""
+    pictures and single frames, for sounds, and for clips as wholes ("" where the layout has none).
+    Texts are read in up to `windows` windows of `max_tokens` tokens."""
 
     layout: Layout
     text: str
@@ -112,6 +114,7 @@ class EncoderSpec:
     max_tokens: int
     audio: str = ""
     windows: int = 1
+    video: str = ""
 
     def is_like(self, other: "EncoderSpec") -> bool:
         """Whether it is the same but for how much is read of long texts. What is there with another
@@ -122,6 +125,8 @@ class EncoderSpec:
         """The name of the network that reads this medium."""
         if medium in ("text", "tokens", "document"):
             return self.text
+        if medium == "footage":
+            return self.video
         return self.audio if medium in ("audio", "track", "steps") else self.image
 
 

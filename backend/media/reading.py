@@ -65,6 +65,7 @@ class Reader:
         """The texts of the files that were read last: a deep round reads each several times."""
         names: dict[Medium, str] = {
             "video": spec.image,
+            "footage": spec.video,
             "images": spec.image,
             "audio": spec.audio,
             "track": spec.audio,
@@ -77,6 +78,7 @@ class Reader:
 
         self._decoders: dict[Medium, Callable[[Path], Any]] = {
             "video": read_clip,
+            "footage": partial(read_clip, frames=encoder.frames),
             "audio": self._sound,
             "track": self._track,
             "steps": self._marked_sound,

@@ -29,6 +29,7 @@ READS: dict[Medium, str] = {
     "images": "several pictures a task",
     "proposals": "pictures in which boxes are drawn",
     "video": "clips",
+    "footage": "clips, by a network of videos",
     "audio": "sounds",
     "track": "the sound of clips",
     "steps": "sounds in which pieces are marked",

@@ -118,7 +118,7 @@ def _figure(value: Any) -> str | None:
 
 def described(encoder: EncoderMeta) -> str:
     """What an encoder was made from."""
-    bases = [encoder.base, encoder.image_base, encoder.audio_base]
+    bases = [encoder.base, encoder.image_base, encoder.audio_base, encoder.video_base]
     parts = [" and ".join(filter(None, bases))]
     parts += [f"begun with {encoder.earlier}"] if encoder.earlier else []
     parts += [f"fine-tuned at {encoder.labels} labels"] if encoder.labels else []

@@ -104,10 +104,11 @@ def beginning_of(subject: Subject) -> Beginning:
 def meta_of(spec: EncoderSpec, encoder: JointEncoder) -> EncoderMeta:
     """What is kept of a pretrained encoder."""
     return EncoderMeta(
-        source=spec.text or spec.image or spec.audio,
+        source=spec.text or spec.image or spec.audio or spec.video,
         base=spec.text,
         image_base=spec.image,
         audio_base=spec.audio,
+        video_base=spec.video,
         max_tokens=spec.max_tokens,
         dimension=encoder.dimension,
         layout=spec.layout,

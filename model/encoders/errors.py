@@ -15,6 +15,7 @@ KINDS: dict[Medium, str] = {
     "images": "image",
     "proposals": "detection",
     "video": "image",
+    "footage": "video",
     "audio": "audio",
     "track": "audio",
     "steps": "audio",

@@ -19,7 +19,9 @@ from model.encoders.steps import StepEncoder
 from model.encoders.text import TextEncoder
 from model.encoders.tokens import TokenEncoder
 from model.encoders.vectors import unit
+from model.encoders.videos import VideoEncoder
 from model.heads.lists import ALONG, NEARNESS
+from model.media.limits import FRAMES
 from model.media.pictures import Page
 from model.media.sounds import RATE
 from model.types import (
@@ -58,6 +60,7 @@ rounds tune these networks."""
 FROZEN: dict[Medium, Callable[[str, PartHead | None], FrozenEncoder]] = {
     "video": lambda name, head: ClipEncoder(ImageEncoder(name), head),
     "images": lambda name, head: ClipEncoder(ImageEncoder(name)),
+    "footage": lambda name, head: VideoEncoder(name),
     "audio": lambda name, head: SoundEncoder(name),
     "track": lambda name, head: SoundEncoder(name),
     "steps": lambda name, head: StepEncoder(name),
@@ -99,7 +102,7 @@ class JointEncoder:
         self._readers = [
             READ_AS.get(medium, medium) for medium in compared(spec.layout) if medium != "beside"
         ]
-        self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio))) > 1
+        self._has_several = sum(map(bool, (spec.text, spec.image, spec.audio, spec.video))) > 1
         self._tuned = {
             medium: make(
                 spec.network_of(medium) if folder is None else str(self._own(folder, medium)), spec
@@ -126,6 +129,12 @@ class JointEncoder:
         self.rate = next((one.rate for one in of_sounds), RATE)
         """Samples a second that sounds must have."""
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @property
+    def frames(self) -> int:
+        """How many frames of a clip are read."""
+        footage = self.frozen.get("footage")
+        return footage.frames if isinstance(footage, VideoEncoder) else FRAMES
 
     @property
     def is_tunable(self) -> bool:

@@ -15,10 +15,10 @@ from PIL import Image
 
 from model.media.errors import UnreadableMedia
 from model.media.files import opened, refuse_disguise
+from model.media.limits import FRAMES
 from model.media.pictures import check_size, reduced
 from model.types import Floats
 
-FRAMES = 8
 MAX_SECONDS = 300.0
 """Only the beginning of a longer video is used."""
 MAX_PIXELS = 10_000_000

@@ -9,3 +9,6 @@ STEP = 100
 """Milliseconds of a sound of which a network says something, where pieces are marked. Networks give
 a state each 20 ms or each 100 ms, each state takes up space on disk, and with a mouse people place
 the ends of pieces no better than this."""
+
+FRAMES = 8
+"""Of a clip that is read frame by frame."""

@@ -46,6 +46,7 @@ LAST, STAMP = "last", "encoder"
 FOLDERS = ("encoders", "vectors", "versions")
 STATE_FOLDERS: dict[Medium, str] = {
     "video": "frames",
+    "footage": "footage",
     "images": "frames",
     "audio": "sounds",
     "track": "sounds",
@@ -79,8 +80,8 @@ class Version:
 
 @dataclass(frozen=True)
 class EncoderMeta:
-    """Where an encoder comes from. source: HERE when fine-tuned, else its base; base,
-    image_base, audio_base: the networks that it was made from; labels: how many it was tuned on;
+    """Where an encoder comes from. source: HERE when fine-tuned, else its base; base, image_base,
+    audio_base, video_base: the networks that it was made from; labels: how many it was tuned on;
     asked: names what these answered, beside which audit labels; earlier: whose encoder it was made
     from in place of the pretrained one, in words, or ""; windows: see EncoderSpec; things: what a
     detector finds, in the order of its scores; identity: differs from that of any other encoder, ""
@@ -99,6 +100,7 @@ class EncoderMeta:
     earlier: str = ""
     windows: int = 1
     things: tuple[str, ...] = ()
+    video_base: str = ""
     identity: str = field(default="", compare=False)
 
     @property
@@ -106,6 +108,7 @@ class EncoderMeta:
         return EncoderSpec(
             *(self.layout, self.base, self.image_base, self.max_tokens, self.audio_base),
             windows=self.windows,
+            video=self.video_base,
         )
 
 
@@ -348,6 +351,7 @@ class Store:
         remove(self.encoder_folder(number))
         left = self.encoders().values()
         kept = {self._frozen_folder("video", meta.image_base) for meta in left}
+        kept |= {self._frozen_folder("footage", meta.video_base) for meta in left}
         kept |= {self._frozen_folder("audio", meta.audio_base) for meta in left}
         kept |= {self._frozen_folder("steps", meta.audio_base) for meta in left}
         for name in STATE_FOLDERS.values():

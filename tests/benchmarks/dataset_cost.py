@@ -27,8 +27,9 @@ from model.dataset.ranking import Block, Ranking
 from model.dataset.sizes import MEDIA_PART_ITEMS, PART_ITEMS
 from model.encoders.joint import JointEncoder
 from model.heads.head import Head
-from model.media.clips import FRAMES, read_clip
+from model.media.clips import read_clip
 from model.media.errors import UnreadableMedia
+from model.media.limits import FRAMES
 from model.media.sounds import read_sound
 from model.snapshot import Policy
 from model.types import EncoderSpec

@@ -11,8 +11,9 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from PIL import Image
 
-from model.media.clips import FRAMES, MAX_SECONDS, read_clip
+from model.media.clips import MAX_SECONDS, read_clip
 from model.media.errors import UnreadableMedia
+from model.media.limits import FRAMES
 from model.media.pictures import SHORTER_SIDE
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "video-clips"
