@@ -36,8 +36,9 @@ def body(response: requests.Response, deadline: float) -> Iterator[bytes]:
 
 @contextmanager
 def _cut_after(seconds: float, cut: Callable[..., object], *arguments: object) -> Iterator[None]:
-    """A socket's own timeout starts again at each byte; this one does not. Raises TimeoutError even
-    if what was cut looks complete, such as a response without a length."""
+    """A socket's own timeout starts again at each byte; this one does not. Raises TimeoutError
+    whatever the cut leads to, also if what was cut looks complete, such as a response without a
+    length."""
     is_cut = Event()
 
     def fire() -> None:
@@ -50,6 +51,10 @@ def _cut_after(seconds: float, cut: Callable[..., object], *arguments: object) -
     timer.start()
     try:
         yield
+    except Exception as error:
+        if is_cut.is_set():  # the end, or a reset by a server that was still sending
+            raise TimeoutError from error
+        raise
     finally:
         timer.cancel()
     if is_cut.is_set():

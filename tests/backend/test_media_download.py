@@ -4,11 +4,12 @@ import gzip
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 
 import pytest
 import requests
 
-from backend.media.download import CHUNK, IncompleteDownload, TimedAdapter, body
+from backend.media.download import CHUNK, IncompleteDownload, TimedAdapter, _cut_after, body
 from tests.backend.web import Answer, Web, dripping
 
 
@@ -53,6 +54,16 @@ def test_a_head_that_drips_is_no_answer(client: requests.Session, web: Web) -> N
     web.answers["/file"] = dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     with pytest.raises(requests.Timeout):
         client.get(f"{web.url}/file", stream=True, timeout=0.3)
+
+
+def test_a_server_that_resets_what_was_cut_was_too_slow() -> None:
+    """It depends on the moment whether a cut connection ends or is reset."""
+    fired = Event()
+    with pytest.raises(TimeoutError), _cut_after(0.0, fired.set):
+        assert fired.wait(10)
+        raise ConnectionResetError
+    with pytest.raises(ConnectionResetError), _cut_after(60.0, fired.set):
+        raise ConnectionResetError
 
 
 def test_half_a_file_is_broken_off(client: requests.Session, web: Web) -> None:
