@@ -71,6 +71,8 @@ SHARING = {
 GROUPS = {
     f"tests/studio/test_{name}.py": group for group, names in SHARING.items() for name in names
 }
+# Else one process waits for three minutes while the other trains the detector of both.
+GROUPS |= dict.fromkeys(["tests/browser/test_boxes.py", "tests/studio/test_boxes.py"], "boxes")
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]  # it tells no types
