@@ -13,6 +13,7 @@ from model.types import EXCLUSIVE
 
 MOST_SHOWN = 60
 """Characters of a name or a value that are repeated in a reason."""
+RELATED = "it relates regions to each other, and relations are not learnt"
 SHORT = Repr()
 """Writes the beginning of a value, however long and deep it is."""
 SHORT.maxstring = SHORT.maxother = 2 * MOST_SHOWN
@@ -69,6 +70,9 @@ def _read(
     are read whenever one has come, so nothing is written down that nobody may need."""
     if not isinstance(region, dict):
         lost.append("a part of its result is no JSON object")
+        return
+    if region.get("type") == "relation":  # the page saves it without a name and a value
+        lost.append(RELATED)
         return
     name, value = _text(region.get("from_name")), region.get("value")
     question = config.asked.get(name)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.interface.answers import ReadResult, answer_of, read_result
+from backend.interface.answers import RELATED, ReadResult, answer_of, read_result
 from backend.interface.controls.labels import OVERLAPPING, Labels
 from backend.interface.controls.rating import Rating
 from backend.interface.controls.taxonomy import Taxonomy
@@ -70,7 +70,7 @@ ODD = "an answer to Choices 'c' has a form that is not understood: "
         ([], []),
         ([region()], []),  # an answer that was taken back
         ([region("a"), region("p", from_name="comment")], []),
-        ([{"type": "relation", "from_id": "1", "to_id": "2"}], []),
+        ([{"type": "relation", "from_id": "1", "to_id": "2"}], [RELATED]),
         ([region("gone", "a")], ["'gone' is not among the answers of Choices 'c'"]),
         # One line in the log, whatever programs write.
         (
@@ -511,6 +511,14 @@ def test_spans_that_overlap_are_said() -> None:
     assert nested.lost == (OVERLAPPING,)
     assert nested.answer is not None and len(nested.answer) == 3
     assert marked((4, 6, "where"), (4, 6, "who")).lost == (OVERLAPPING,)
+
+
+def test_relations_are_said() -> None:
+    """The page also saves them where the interface has no <Relations>."""
+    span = {"id": "a", "from_name": "c", "value": {"start": 0, "end": 3, "labels": ["who"]}}
+    relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+    found = read_result([span, relation, relation], SPANS)
+    assert found == ReadResult((Span(0, 3, "who"),), (RELATED,))
 
 
 def test_people_agree_span_by_span() -> None:
